@@ -1,0 +1,119 @@
+package liburing
+
+import (
+	"strings"
+	"syscall"
+)
+
+// Callback is called with each completion of a request, on the loop's
+// goroutine and with no lock held: it may queue, cancel, stop and close. The
+// loop stands still until it returns.
+type Callback func(c Completion)
+
+// Completion is what a callback learns of its request.
+type Completion struct {
+	Res    int32    // the result, or an errno below zero
+	Flags  CQEFlags // what else there is to know
+	op     Op
+	detail *detail
+}
+
+// detail is what few completions have.
+type detail struct {
+	err error     // why the request is bad, where the library knows
+	big [2]uint64 // the second half of a big completion
+}
+
+// Op returns the operation that was requested.
+func (c Completion) Op() Op { return c.op }
+
+// More reports whether the request is still in flight and this callback will be
+// called again: a multishot request, or a zero-copy send whose memory the
+// kernel still uses.
+func (c Completion) More() bool { return c.Flags&CQEFMore != 0 }
+
+// Err returns the request's error as an *OpError that unwraps to a
+// syscall.Errno, nil if it succeeded.
+func (c Completion) Err() error {
+	if c.Res >= 0 {
+		return nil
+	}
+	if c.detail != nil && c.detail.err != nil {
+		return c.detail.err
+	}
+	return &OpError{Op: strings.ToLower(c.op.String()), Err: syscall.Errno(-c.Res)}
+}
+
+// Result returns the result as the system call that the operation is named
+// after would: a number of bytes, a descriptor, or 0, and an error.
+func (c Completion) Result() (int, error) {
+	if c.Res < 0 {
+		return 0, c.Err()
+	}
+	return int(c.Res), nil
+}
+
+// BufferID returns the number of the provided buffer that the kernel chose, and
+// whether it chose one.
+func (c Completion) BufferID() (uint16, bool) { return c.Flags.bufferID() }
+
+// BigCQE returns the second half of the completion on a ring with big ones
+// (SetupCQE32, SetupCQEMixed), zeros otherwise. Only call it in the callback.
+func (c Completion) BigCQE() [2]uint64 {
+	if c.detail == nil {
+		return [2]uint64{}
+	}
+	return c.detail.big
+}
+
+// Request is a request that a loop has accepted. Its setters change what goes
+// to the kernel: call them right away, in the function that queued it.
+type Request struct {
+	loop  *Loop
+	sqe   *SQE
+	token Token
+}
+
+// Token returns the request's name, for Cancel.
+func (r Request) Token() Token { return r.token }
+
+// Err returns why the loop did not accept the request, nil if it did:
+// ErrClosed. The callback of such a request is never called.
+func (r Request) Err() error {
+	if r.token == 0 {
+		return ErrClosed
+	}
+	return nil
+}
+
+// Flags adds flags to the request: SQEFixedFile, SQEAsync, SQEIODrain, ….
+func (r Request) Flags(flags SQEFlags) Request {
+	if sqe := r.open(); sqe != nil {
+		sqe.Flags |= flags
+	}
+	return r
+}
+
+// Link holds the next request that is queued back until this one has
+// succeeded; if it fails, or reads or writes less than it should, the next one
+// completes with ECANCELED. The loop hands a chain to the kernel as a whole.
+func (r Request) Link() Request { return r.Flags(SQEIOLink) }
+
+// HardLink is Link, but the next request runs however this one ends.
+func (r Request) HardLink() Request { return r.Flags(SQEIOHardlink) }
+
+// FixedFile says that the descriptor is an index of the registered files.
+func (r Request) FixedFile() Request { return r.Flags(SQEFixedFile) }
+
+// SQE returns the entry for what has no setter here, nil when the request has
+// been handed to the kernel. UserData must stay as it is.
+func (r Request) SQE() *SQE { return r.open() }
+
+// open returns the entry as long as it is this request's: used again for
+// another, it has that one's token.
+func (r Request) open() *SQE {
+	if r.token == 0 || r.loop.ring.mem == nil || r.sqe.UserData != uint64(r.token) {
+		return nil
+	}
+	return r.sqe
+}

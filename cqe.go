@@ -1,0 +1,52 @@
+package liburing
+
+import (
+	"syscall"
+	"unsafe"
+)
+
+// CQE is a completion queue entry, struct io_uring_cqe, with the kernel's
+// layout. One that a Ring hands out lies in ring memory: it is valid until it
+// is marked as seen.
+type CQE struct {
+	UserData uint64   // the request's SQE.UserData
+	Res      int32    // the result, or an errno below zero
+	Flags    CQEFlags // what else there is to know
+}
+
+// GetData64 returns the request's user data (io_uring_cqe_get_data64).
+func (c *CQE) GetData64() uint64 { return c.UserData }
+
+// Err returns the request's error as a syscall.Errno, nil if it succeeded.
+func (c *CQE) Err() error {
+	if c.Res >= 0 {
+		return nil
+	}
+	return syscall.Errno(-c.Res)
+}
+
+// Nr returns how many slots of the completion queue the entry takes: two for a
+// big entry of a ring with SetupCQEMixed, one otherwise (io_uring_cqe_nr).
+func (c *CQE) Nr() uint32 {
+	if c.Flags&CQEF32 != 0 {
+		return 2
+	}
+	return 1
+}
+
+// BigCQE returns the entry's second 16 bytes. Only call it on an entry of a
+// ring with SetupCQE32, or on one with CQEF32 of a ring with SetupCQEMixed:
+// other entries have none.
+func (c *CQE) BigCQE() [2]uint64 {
+	return *(*[2]uint64)(unsafe.Add(unsafe.Pointer(c), unsafe.Sizeof(*c)))
+}
+
+// BufferID returns the number of the provided buffer that the kernel chose,
+// and whether it chose one.
+func (c *CQE) BufferID() (uint16, bool) {
+	return c.Flags.bufferID()
+}
+
+func (f CQEFlags) bufferID() (uint16, bool) {
+	return uint16(f >> CQEBufferShift), f&CQEFBuffer != 0
+}

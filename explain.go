@@ -1,0 +1,200 @@
+package liburing
+
+import (
+	"fmt"
+	"math/bits"
+	"os"
+	"strings"
+	"syscall"
+)
+
+// explainSetup makes an error of a failed setup that can be read without a
+// manual: why the kernel said no, and what to do next.
+func explainSetup(entries uint32, p *Params, ret int32) error {
+	err := opError("io_uring_setup", ret)
+	e, ok := err.(*OpError)
+	if !ok || e.Hint != "" {
+		return err
+	}
+	switch e.Err {
+	case syscall.EPERM:
+		e.Hint = explainEPERM(p)
+	case syscall.ENOSYS:
+		e.Hint = "the kernel is older than 5.1 or built without io_uring, or a sandbox answers in its place " +
+			"(podman's and gVisor's default profiles do): allow io_uring_setup, io_uring_enter and io_uring_register there"
+	case syscall.ENOMEM:
+		e.Hint = explainENOMEM(entries, p)
+	case syscall.EINVAL:
+		e.Hint = explainEINVAL(entries, p)
+	case syscall.EMFILE, syscall.ENFILE:
+		e.Hint = "no file descriptor is left for the ring: raise `ulimit -n`, or close what is not needed"
+	}
+	return e
+}
+
+// sysctlDisabled returns kernel.io_uring_disabled, -1 where there is none.
+func sysctlDisabled() int {
+	b, err := os.ReadFile("/proc/sys/kernel/io_uring_disabled")
+	if err != nil || len(b) == 0 {
+		return -1
+	}
+	return int(b[0] - '0')
+}
+
+func explainEPERM(p *Params) string {
+	switch sysctlDisabled() {
+	case 2:
+		return "kernel.io_uring_disabled is 2, io_uring is off for everybody: `sysctl kernel.io_uring_disabled=0` as root"
+	case 1:
+		if os.Geteuid() != 0 {
+			return "kernel.io_uring_disabled is 1, io_uring is for privileged processes and the group kernel.io_uring_group only: " +
+				"join that group, get CAP_SYS_ADMIN, or `sysctl kernel.io_uring_disabled=0` as root"
+		}
+	}
+	hint := "a seccomp filter or another sandbox blocks it (Docker's default profile does since 25, containerd's since 2): " +
+		"allow io_uring_setup, io_uring_enter and io_uring_register in the profile"
+	if p.Flags&SetupSQPoll != 0 {
+		hint = joinHints("SetupSQPoll needs CAP_SYS_NICE before Linux 5.13", hint)
+	}
+	return hint
+}
+
+func explainENOMEM(entries uint32, p *Params) string {
+	need := "unknown"
+	if n, err := MemorySizeParams(entries, p); err == nil {
+		need = fmt.Sprintf("%d KiB", (n+1023)/1024)
+	}
+	return fmt.Sprintf("the ring needs %s; %s, or ask for fewer entries", need, explainLimit())
+}
+
+// explainMemlock says what ENOMEM means when memory is registered.
+func explainMemlock(err error) error {
+	if e, ok := err.(*OpError); ok && e.Err == syscall.ENOMEM {
+		e.Hint = explainLimit()
+	}
+	return err
+}
+
+func explainLimit() string {
+	limit := "unlimited"
+	if n, ok := memlockLimit(); ok {
+		limit = fmt.Sprintf("%d KiB", n/1024)
+	}
+	return fmt.Sprintf("memory that the kernel locks counts for users without CAP_IPC_LOCK, and RLIMIT_MEMLOCK, which all "+
+		"rings and registered buffers of a user share, is %s: raise it (`ulimit -l`, LimitMEMLOCK= in systemd, "+
+		"--ulimit memlock= in Docker)", limit)
+}
+
+// explainEINVAL finds the reason by looking at what was asked for, and, for a
+// flag that this kernel does not know, by trying each one.
+func explainEINVAL(entries uint32, p *Params) string {
+	clamp := p.Flags&SetupClamp != 0
+	switch {
+	case entries == 0:
+		return "a ring needs at least one entry"
+	case entries > MaxEntries && !clamp:
+		return fmt.Sprintf("%d entries are more than the %d that the kernel allows (SetupClamp takes the most there is)", entries, MaxEntries)
+	}
+	if p.Flags&SetupCQSize != 0 {
+		switch {
+		case p.CQEntries == 0:
+			return "SetupCQSize needs CQEntries"
+		case p.CQEntries > 2*MaxEntries && !clamp:
+			return fmt.Sprintf("%d completion entries are more than the %d that the kernel allows", p.CQEntries, 2*MaxEntries)
+		case nextPow2(p.CQEntries) < nextPow2(entries):
+			return fmt.Sprintf("the completion queue (%d) may not be smaller than the submission queue (%d)", p.CQEntries, entries)
+		}
+	}
+	if hint := explainFlags(p.Flags); hint != "" {
+		return hint
+	}
+	if unknown := unknownFlags(p.Flags); unknown != 0 {
+		return fmt.Sprintf("this kernel does not know %v", unknown)
+	}
+	return fmt.Sprintf("this kernel does not take the combination %v", p.Flags)
+}
+
+// flagRules are the kernel's rules about flags that go together.
+var flagRules = []struct{ flag, needs SetupFlags }{
+	{SetupSQAff, SetupSQPoll},
+	{SetupDeferTaskrun, SetupSingleIssuer},
+	{SetupTaskrunFlag, SetupCoopTaskrun | SetupDeferTaskrun},
+	{SetupHybridIOPoll, SetupIOPoll},
+	{SetupRegisteredFDOnly, SetupNoMmap},
+	{SetupSQRewind, SetupNoSQArray},
+}
+
+// flagClashes are pairs that exclude each other.
+var flagClashes = [][2]SetupFlags{
+	{SetupSQPoll, SetupCoopTaskrun | SetupTaskrunFlag | SetupDeferTaskrun},
+	{SetupSQPoll, SetupSQRewind},
+	{SetupSQE128, SetupSQEMixed},
+	{SetupCQE32, SetupCQEMixed},
+}
+
+func explainFlags(flags SetupFlags) string {
+	for _, r := range flagRules {
+		if flags&r.flag != 0 && flags&r.needs == 0 {
+			return fmt.Sprintf("%v needs %v", r.flag, r.needs)
+		}
+	}
+	for _, c := range flagClashes {
+		if flags&c[0] != 0 && flags&c[1] != 0 {
+			return fmt.Sprintf("%v and %v exclude each other", c[0], flags&c[1])
+		}
+	}
+	return ""
+}
+
+// unknownFlags returns those flags that this kernel does not know: a ring with
+// the flag and what it needs cannot be set up, one without it can.
+func unknownFlags(flags SetupFlags) (unknown SetupFlags) {
+	if !canSetup(0) {
+		return 0
+	}
+	skip := SetupCQSize | SetupAttachWQ | SetupSQAff // need values, as old as 5.6
+	for rest := flags &^ skip; rest != 0; rest &= rest - 1 {
+		flag := SetupFlags(1) << bits.TrailingZeros32(uint32(rest))
+		with := flag
+		for _, r := range flagRules {
+			if r.flag == flag {
+				with |= r.needs & -r.needs
+			}
+		}
+		if !canSetup(with) {
+			unknown |= flag
+		}
+	}
+	return unknown
+}
+
+func canSetup(flags SetupFlags) bool {
+	mem, ret := cQueueInitParams(1, &Params{Flags: flags})
+	if ret >= 0 {
+		cQueueExit(mem)
+	}
+	return ret >= 0
+}
+
+func nextPow2(n uint32) uint32 {
+	return 1 << bits.Len32(n-1)
+}
+
+// memlockLimit returns the soft RLIMIT_MEMLOCK in bytes, false if there is no
+// limit.
+func memlockLimit() (uint64, bool) {
+	b, err := os.ReadFile("/proc/self/limits")
+	if err != nil {
+		return 0, false
+	}
+	for line := range strings.Lines(string(b)) {
+		rest, ok := strings.CutPrefix(line, "Max locked memory")
+		if !ok {
+			continue
+		}
+		var n uint64
+		_, err := fmt.Sscan(rest, &n)
+		return n, err == nil
+	}
+	return 0, false
+}

@@ -1,0 +1,125 @@
+package liburing
+
+import "unsafe"
+
+// Token names a request of a loop: it is what the kernel gets as user data, a
+// place in the handle table and the place's generation. The zero Token names
+// none. A token stays a name for its one request for ever: once that has
+// completed, cancelling it finds nothing.
+type Token uint64
+
+func newToken(index, gen uint32) Token { return Token(gen)<<32 | Token(index) }
+
+func (t Token) index() uint32 { return uint32(t) }
+func (t Token) gen() uint32   { return uint32(t >> 32) }
+
+// handle is a place in the table: the callback of a request in flight, and what
+// keeps the memory alive that the kernel may touch until the terminal
+// completion.
+type handle struct {
+	cb   Callback
+	mem  unsafe.Pointer // the request's memory, or its *extra
+	gen  uint32         // of the token that is valid now; never 0
+	op   Op
+	kind handleKind
+}
+
+type handleKind uint8
+
+const (
+	kindFree  handleKind = iota
+	kindPlain            // mem is the request's buffer
+	kindExtra            // mem is an *extra
+	kindInner            // the loop's own: not counted as a request in flight
+)
+
+// handleTable maps tokens to handles. It grows and never shrinks, and a place
+// is used again the moment it is free: nothing is allocated in steady state.
+type handleTable struct {
+	handles []handle
+	free    []uint32
+	extras  []*extra
+}
+
+// extra is memory for requests that name more than one object, or a value that
+// has to live somewhere: it is part of the table's stock.
+type extra struct {
+	keep [3]unsafe.Pointer
+	ts   Timespec
+	iov  []Iovec
+}
+
+// take reserves a place.
+func (t *handleTable) take(op Op, kind handleKind, cb Callback, mem unsafe.Pointer) Token {
+	if len(t.free) == 0 {
+		t.grow()
+	}
+	last := len(t.free) - 1
+	index := t.free[last]
+	t.free = t.free[:last]
+	h := &t.handles[index]
+	h.cb = cb
+	h.mem = mem
+	h.op = op
+	h.kind = kind
+	return newToken(index, h.gen)
+}
+
+func (t *handleTable) grow() {
+	old := len(t.handles)
+	t.handles = append(t.handles, make([]handle, max(64, old))...)
+	for i := len(t.handles) - 1; i >= old; i-- {
+		t.handles[i].gen = 1
+		t.free = append(t.free, uint32(i))
+	}
+}
+
+// find returns the handle of a token, nil if its request has completed.
+func (t *handleTable) find(token Token) *handle {
+	i := token.index()
+	if uint64(i) >= uint64(len(t.handles)) {
+		return nil
+	}
+	h := &t.handles[i]
+	if h.gen != token.gen() || h.kind == kindFree {
+		return nil
+	}
+	return h
+}
+
+// release frees the place of a request that has had its terminal completion.
+func (t *handleTable) release(index uint32, h *handle) {
+	if h.kind == kindExtra {
+		x := (*extra)(h.mem)
+		*x = extra{iov: x.iov[:0]}
+		clear(x.iov[:cap(x.iov)])
+		t.extras = append(t.extras, x)
+	}
+	h.cb = nil
+	h.mem = nil
+	h.kind = kindFree
+	if h.gen++; h.gen == 0 {
+		h.gen = 1
+	}
+	t.free = append(t.free, index)
+}
+
+// extra takes an extra from the stock.
+func (t *handleTable) extra() *extra {
+	if last := len(t.extras) - 1; last >= 0 {
+		x := t.extras[last]
+		t.extras = t.extras[:last]
+		return x
+	}
+	return new(extra)
+}
+
+// inFlight calls f for every token whose request has not completed, but for the
+// loop's own. f may take further handles.
+func (t *handleTable) inFlight(f func(Token)) {
+	for i := range t.handles {
+		if h := &t.handles[i]; h.kind == kindPlain || h.kind == kindExtra {
+			f(newToken(uint32(i), h.gen))
+		}
+	}
+}

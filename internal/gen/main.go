@@ -1,0 +1,75 @@
+// Gen writes the parts of package liburing that follow from other parts of it,
+// so that the two cannot drift:
+//
+//   - zz_loop_ops.go: the Loop's request methods, from the SQE's Prep methods
+//     in ops.go;
+//   - zz_nocgo.go: stand-ins for the functions of cgo.go, for builds without
+//     cgo.
+//
+// go generate runs it in the package's folder; with -check it writes nothing
+// and fails if a file is not what it would write.
+package main
+
+import (
+	"bytes"
+	"flag"
+	"fmt"
+	"go/ast"
+	"go/format"
+	"go/parser"
+	"go/printer"
+	"go/token"
+	"log"
+	"os"
+)
+
+func main() {
+	log.SetFlags(0)
+	log.SetPrefix("gen: ")
+	check := flag.Bool("check", false, "fail if a generated file is not up to date, and write nothing")
+	flag.Parse()
+	emit(*check, "zz_loop_ops.go", loopOps(parse("ops.go")))
+	emit(*check, "zz_nocgo.go", noCgo(parse("cgo.go")))
+}
+
+// source is a parsed file.
+type source struct {
+	fset *token.FileSet
+	file *ast.File
+}
+
+func parse(name string) source {
+	fset := token.NewFileSet()
+	file, err := parser.ParseFile(fset, name, nil, parser.ParseComments)
+	if err != nil {
+		log.Fatal(err)
+	}
+	return source{fset, file}
+}
+
+// text returns the source text of a node.
+func (s source) text(node any) string {
+	var b bytes.Buffer
+	if err := printer.Fprint(&b, s.fset, node); err != nil {
+		log.Fatal(err)
+	}
+	return b.String()
+}
+
+func emit(check bool, name string, code []byte) {
+	formatted, err := format.Source(code)
+	if err != nil {
+		log.Fatalf("%s: %v\n%s", name, err, code)
+	}
+	old, _ := os.ReadFile(name)
+	if bytes.Equal(old, formatted) {
+		return
+	}
+	if check {
+		log.Fatalf("%s is stale: run go generate", name)
+	}
+	if err := os.WriteFile(name, formatted, 0o644); err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println("wrote", name)
+}

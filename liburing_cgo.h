@@ -1,0 +1,111 @@
+/*
+ * What cgo.go needs in C beside liburing's own functions, and nothing else.
+ *
+ * A function stands here for one of these reasons, otherwise cgo.go calls
+ * liburing directly:
+ *
+ *  - it is called for every batch, and go_uring is a type without pointers, so
+ *    that cgo leaves its pointer check out. The ring always lies in C memory,
+ *    there is nothing to check;
+ *  - a struct is built from plain numbers, so that no Go memory is handed over;
+ *  - the linked liburing may be too old to have the function (GO_NEEDS).
+ */
+#ifndef GO_LIBURING_CGO_H
+#define GO_LIBURING_CGO_H
+
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE
+#endif
+
+/* Written by scripts/vendor-liburing.sh; being in this folder it makes Go's
+ * build cache see that another liburing was vendored. */
+#if __has_include("liburing_vendored.h")
+#include "liburing_vendored.h"
+#endif
+
+#if !__has_include(<liburing.h>)
+#error "liburing is missing: run scripts/vendor-liburing.sh in the module's folder, or install liburing 2.9 or newer (Debian: liburing-dev of trixie or newer)"
+#else
+
+#include <errno.h>
+#include <stdlib.h>
+#include <liburing.h>
+
+#if !defined(IO_URING_CHECK_VERSION)
+#define GO_LIBURING_TOO_OLD
+#elif IO_URING_CHECK_VERSION(2, 9)
+#define GO_LIBURING_TOO_OLD
+#endif
+
+#ifdef GO_LIBURING_TOO_OLD
+#error "this liburing is older than 2.9: run scripts/vendor-liburing.sh in the module's folder, or install liburing 2.9 or newer (Debian: liburing-dev of trixie or newer)"
+#else
+
+/* A liburing function that the linked version does not have answers
+ * GO_NEEDS(minor), which errors.go turns into words. */
+#define GO_NEEDS(minor) (-(10000 + (minor)))
+
+typedef struct { unsigned char opaque; } go_uring;
+#define RING(r) ((struct io_uring *)(void *)(r))
+
+static inline int go_submit(go_uring *r)
+{
+	return io_uring_submit(RING(r));
+}
+
+static inline int go_submit_and_wait(go_uring *r, unsigned wait_nr)
+{
+	return io_uring_submit_and_wait(RING(r), wait_nr);
+}
+
+static inline int go_submit_and_wait_timeout(go_uring *r, unsigned wait_nr,
+					     long long sec, long long nsec)
+{
+	struct __kernel_timespec ts = { .tv_sec = sec, .tv_nsec = nsec };
+	struct io_uring_cqe *cqe;
+
+	return io_uring_submit_and_wait_timeout(RING(r), &cqe, wait_nr, &ts, NULL);
+}
+
+static inline int go_wait_cqe_nr(go_uring *r, unsigned wait_nr)
+{
+	struct io_uring_cqe *cqe;
+
+	return io_uring_wait_cqe_nr(RING(r), &cqe, wait_nr);
+}
+
+static inline int go_wait_cqes(go_uring *r, unsigned wait_nr,
+			       long long sec, long long nsec)
+{
+	struct __kernel_timespec ts = { .tv_sec = sec, .tv_nsec = nsec };
+	struct io_uring_cqe *cqe;
+
+	return io_uring_wait_cqes(RING(r), &cqe, wait_nr, &ts, NULL);
+}
+
+static inline int go_get_events(go_uring *r)
+{
+	return io_uring_get_events(RING(r));
+}
+
+/* The slow path of SubmitGetSQE: the queue is full, so submit what is there
+ * and take an entry in one crossing. */
+static inline struct io_uring_sqe *go_submit_get_sqe(go_uring *r, int *ret)
+{
+	*ret = io_uring_submit(RING(r));
+	return io_uring_get_sqe(RING(r));
+}
+
+static inline ssize_t go_memory_size_params(unsigned entries,
+					    struct io_uring_params *p)
+{
+#if IO_URING_CHECK_VERSION(2, 11)
+	return GO_NEEDS(11);
+#else
+	return io_uring_memory_size_params(entries, p);
+#endif
+}
+
+#endif /* new enough */
+#endif /* there */
+#endif

@@ -1,0 +1,361 @@
+package liburing
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime"
+	"runtime/debug"
+	"syscall"
+	"time"
+)
+
+// Loop is an event loop over a ring: each request takes a callback, which runs
+// when the kernel has completed it.
+//
+// A loop has a thread of its own. The callbacks run on it, and it alone talks
+// to the kernel, so the ring can be set up for a single issuer and nothing is
+// locked. Call the request methods (Read, Accept, Timeout, …) in callbacks, in
+// functions given to Post or Control, or, as long as Run has not been called,
+// on the goroutine that will call it. From other goroutines use Post.
+//
+// Memory that is handed over with a request belongs to the kernel until the
+// callback has been called with More false; the loop keeps it alive until then.
+// Buffers, strings and structs need no other care.
+type Loop struct {
+	ring  *Ring
+	table handleTable
+
+	backlog  backlog
+	mayBlock bool // a request to be submitted may block the submitter
+	inFlight int  // requests without their terminal completion
+	inner    int  // the same of the loop's own
+
+	batch      [64]CQE // completions taken off the ring
+	bigs       [][2]uint64
+	next, have int // the part of batch that no callback has seen
+
+	bounded boundedWait
+	refused SQE             // where requests of a closed loop are prepared
+	reasons map[Token]error // why a request is bad that the kernel will refuse
+	stats   Stats
+
+	mail     mailbox
+	spare    []func() // posts that were run, to be used again
+	armed    bool     // the read of the waker is in flight
+	thread   int
+	control  chan func()   // what the thread is to do, unbuffered
+	quit     bool          // the thread is to end
+	closing  bool          // requests are refused
+	done     chan struct{} // closed when the ring is gone
+	closeErr error         // what Close returns; set before done is closed
+}
+
+// Stats counts what a loop has done.
+type Stats struct {
+	Submitted uint64 // requests handed to the kernel
+	Completed uint64 // completions given to callbacks
+	Enters    uint64 // system calls to submit or wait
+	Stale     uint64 // completions that belonged to no request: always 0
+	InFlight  int    // requests without their terminal completion
+}
+
+type loopConfig struct{}
+
+// loopFlags are the setup flags that suit a loop: one thread that submits and
+// takes its completions when it asks for them, and submissions that go on after
+// a bad request. Kernels too old for some of them get what they know.
+var loopFlags = []SetupFlags{
+	SetupSingleIssuer | SetupDeferTaskrun | SetupSubmitAll, // Linux 6.1
+	SetupCoopTaskrun | SetupSubmitAll,                      // 5.19
+	0,
+}
+
+// NewLoop sets up a loop whose ring has room for entries requests per
+// submission; more wait in order. The options are those of New; without flags
+// that say otherwise the ring is for a single issuer and defers its task work.
+// The errors are those of New.
+func NewLoop(entries uint32, opts ...Option) (*Loop, error) {
+	l := &Loop{control: make(chan func()), done: make(chan struct{})}
+	if err := l.mail.wake.open(); err != nil {
+		return nil, err
+	}
+	started := make(chan error)
+	go l.own(entries, newConfig(opts), started)
+	if err := <-started; err != nil {
+		l.mail.wake.close()
+		return nil, err
+	}
+	return l, nil
+}
+
+// own is the life of the loop's thread. It does not end before the last request
+// has completed: requests fail when the thread that submitted them exits.
+func (l *Loop) own(entries uint32, c config, started chan<- error) {
+	runtime.LockOSThread()
+	ring, err := newLoopRing(entries, c)
+	if err != nil {
+		started <- err
+		return
+	}
+	l.ring = ring
+	l.thread = threadID()
+	l.bounded.init(ring.mem)
+	if ring.Flags()&(SetupCQE32|SetupCQEMixed) != 0 {
+		l.bigs = make([][2]uint64, len(l.batch))
+	}
+	defer l.exit()
+	close(started)
+	for !l.quit {
+		do := <-l.control
+		do()
+	}
+}
+
+func newLoopRing(entries uint32, c config) (r *Ring, err error) {
+	for _, flags := range loopFlags {
+		p := c.params
+		p.Flags |= compatible(flags, p.Flags)
+		if r, err = QueueInitParams(entries, &p); !errors.Is(err, syscall.EINVAL) {
+			return r, err
+		}
+	}
+	return r, err
+}
+
+// compatible returns those of the loop's flags that go with the wanted ones.
+func compatible(flags, want SetupFlags) SetupFlags {
+	if want&SetupSQPoll != 0 {
+		flags &^= SetupDeferTaskrun | SetupCoopTaskrun
+	}
+	if want&SetupCoopTaskrun != 0 {
+		flags &^= SetupDeferTaskrun
+	}
+	return flags
+}
+
+// Run runs callbacks and posted functions until ctx ends, then its error is
+// ctx.Err(), or until Stop, then it is nil. Requests may still be in flight
+// when it returns; a further Run goes on with them.
+//
+// A callback that panics ends Run: it panics in turn, with a *CallbackPanic.
+func (l *Loop) Run(ctx context.Context) error { return l.run(ctx, false) }
+
+// RunUntilIdle is Run that also returns, with nil, as soon as no request is in
+// flight and no posted function waits.
+func (l *Loop) RunUntilIdle(ctx context.Context) error { return l.run(ctx, true) }
+
+// Stop makes Run return after the callback that is running. It may be called
+// from any goroutine; a loop that stands still is not changed.
+func (l *Loop) Stop() { l.mail.requestStop() }
+
+// Post has the loop call f, from any goroutine. Functions of one goroutine are
+// called in their order. If the loop is not running they wait until it is. The
+// error is ErrClosed, and f will not be called, after Close.
+func (l *Loop) Post(f func()) error { return l.mail.add(f) }
+
+// Control calls f with the loop's ring, on the loop's thread, and returns its
+// error: for registering buffers and files and the like. It may be called from
+// any goroutine, while the loop runs and while it stands still. f must leave
+// the ring's queues alone.
+func (l *Loop) Control(f func(*Ring) error) error {
+	if threadID() == l.thread {
+		return f(l.ring)
+	}
+	result := make(chan error, 1)
+	call := func() { result <- f(l.ring) }
+	select {
+	case l.control <- call:
+	case <-l.done:
+		return ErrClosed
+	default:
+		return l.controlRunning(call, result)
+	}
+	return <-result
+}
+
+// controlRunning hands call over to a thread that is busy.
+func (l *Loop) controlRunning(call func(), result chan error) error {
+	// Run may return before it sees the post, and the thread be idle again:
+	// whichever gets hold of the call first makes it.
+	once := make(chan struct{}, 1)
+	once <- struct{}{}
+	guarded := func() {
+		select {
+		case <-once:
+			call()
+		default:
+		}
+	}
+	if err := l.Post(guarded); err != nil {
+		return err
+	}
+	select {
+	case l.control <- guarded:
+		return <-result
+	case err := <-result:
+		return err
+	case <-l.done:
+		return ErrClosed
+	}
+}
+
+// CallbackPanic is what Run panics with after a callback or a posted function
+// has panicked on the loop's thread.
+type CallbackPanic struct {
+	Value any    // what it panicked with
+	Stack []byte // where
+}
+
+func (p *CallbackPanic) Error() string {
+	return fmt.Sprintf("liburing: a callback panicked: %v\n\n%s", p.Value, p.Stack)
+}
+
+// Unwrap returns the value if it is an error.
+func (p *CallbackPanic) Unwrap() error {
+	err, _ := p.Value.(error)
+	return err
+}
+
+type runResult struct {
+	err   error
+	panic *CallbackPanic
+}
+
+func (l *Loop) run(ctx context.Context, untilIdle bool) error {
+	if threadID() == l.thread {
+		return ErrRunning
+	}
+	if err := l.mail.begin(); err != nil {
+		return err
+	}
+	defer context.AfterFunc(ctx, l.mail.alert)()
+	result := make(chan runResult)
+	l.control <- func() {
+		r := runResult{err: errGoexit}
+		defer func() {
+			l.mail.end()
+			result <- r
+		}()
+		r = l.guard(func() error { return l.turns(ctx, untilIdle) })
+	}
+	r := <-result
+	if r.panic != nil {
+		panic(r.panic)
+	}
+	return r.err
+}
+
+var errGoexit = errors.New("liburing: a callback ended the loop's goroutine (runtime.Goexit); the loop is closed")
+
+// guard calls f and catches its panic.
+func (l *Loop) guard(f func() error) (r runResult) {
+	defer func() {
+		if v := recover(); v != nil {
+			r.panic = &CallbackPanic{Value: v, Stack: debug.Stack()}
+		}
+	}()
+	return runResult{err: f()}
+}
+
+// turns is Run on the loop's thread.
+func (l *Loop) turns(ctx context.Context, untilIdle bool) error {
+	for {
+		if l.mail.attention.Load() {
+			if stop, err := l.attend(ctx); stop {
+				return err
+			}
+		}
+		if untilIdle && l.idle() {
+			return nil
+		}
+		if err := l.turn(-1); err != nil {
+			return err
+		}
+	}
+}
+
+func (l *Loop) idle() bool {
+	return l.inFlight == 0 && l.next == l.have && !l.mail.attention.Load()
+}
+
+// attend does what other goroutines want.
+func (l *Loop) attend(ctx context.Context) (stop bool, err error) {
+	l.mail.attention.Store(false)
+	posts := l.mail.take(l.spare[:0])
+	for i, f := range posts {
+		posts[i] = nil
+		f()
+	}
+	l.spare = posts
+	if err := ctx.Err(); err != nil {
+		return true, err
+	}
+	return l.mail.stopped(), nil
+}
+
+// Close cancels what is in flight, waits until the kernel is done with it, its
+// callbacks having been called, and gives the ring back. The loop takes nothing
+// more from the moment of the call; a running Run returns.
+//
+// If ctx ends first, the error is its error, wrapped: the loop goes on in the
+// background until the kernel is done, and the memory of its requests stays
+// alive until then. In a callback Close does not wait. A second Close waits for
+// the first.
+func (l *Loop) Close(ctx context.Context) error {
+	if l.mail.beginClose() {
+		go func() { l.control <- func() { l.quit = true } }()
+	}
+	if threadID() == l.thread {
+		return nil
+	}
+	select {
+	case <-l.done:
+		return l.closeErr
+	case <-ctx.Done():
+		return fmt.Errorf("liburing: requests are still in flight, their memory is kept: %w", context.Cause(ctx))
+	}
+}
+
+// drainRound is how long a round of cancelling waits for completions before the
+// next: a request may slip through a round while it changes from one of the
+// kernel's lists to another.
+const drainRound = 100 * time.Millisecond
+
+// exit ends the loop: it runs what was posted, cancels until nothing is in
+// flight and gives the ring back.
+func (l *Loop) exit() {
+	l.mail.beginClose()
+	l.inClose(func() error { _, err := l.attend(context.Background()); return err })
+	l.closing = true
+	for l.inFlight+l.inner > 0 {
+		l.inClose(func() error { return l.cancelRound() })
+	}
+	l.ring.Close()
+	l.mail.wake.close()
+	close(l.done)
+}
+
+// inClose calls f, whose first error or panic Close returns.
+func (l *Loop) inClose(f func() error) {
+	r := l.guard(f)
+	if l.closeErr == nil && r.panic != nil {
+		l.closeErr = r.panic
+	} else if l.closeErr == nil {
+		l.closeErr = r.err
+	}
+}
+
+// cancelRound cancels what is in flight and takes completions for a while.
+func (l *Loop) cancelRound() error {
+	if l.armed {
+		l.mail.wake.signal()
+	}
+	l.table.inFlight(func(t Token) { l.queueInner(OpAsyncCancel, nil).PrepCancel64(uint64(t), 0) })
+	for end := time.Now().Add(drainRound); l.inFlight+l.inner > 0 && time.Now().Before(end); {
+		if err := l.turn(drainRound); err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -1,0 +1,116 @@
+package liburing
+
+import (
+	"sync"
+	"sync/atomic"
+)
+
+// mailbox is the part of a loop that other goroutines may touch: what they want
+// of it, and how they wake it.
+type mailbox struct {
+	// attention is set when the loop should look into the mailbox, sleeping
+	// while the loop may be blocked in the kernel: whoever sets the first and
+	// finds the second set wakes it. One wake-up serves many.
+	attention atomic.Bool
+	sleeping  atomic.Bool
+	wake      waker
+
+	mu    sync.Mutex
+	state loopState
+	stop  bool     // Run is to return
+	posts []func() // in the order they came
+}
+
+type loopState uint8
+
+const (
+	loopIdle loopState = iota
+	loopRunning
+	loopClosing
+	loopClosed
+)
+
+// add queues a function for the loop and tells whether it will be run.
+func (b *mailbox) add(f func()) error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.state >= loopClosing {
+		return ErrClosed
+	}
+	b.posts = append(b.posts, f)
+	b.alert()
+	return nil
+}
+
+// take returns what was queued, leaving the given empty slice to be filled.
+func (b *mailbox) take(empty []func()) []func() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	posts := b.posts
+	b.posts = empty
+	return posts
+}
+
+// alert has the loop look into the mailbox soon.
+func (b *mailbox) alert() {
+	b.attention.Store(true)
+	if b.sleeping.CompareAndSwap(true, false) {
+		b.wake.signal()
+	}
+}
+
+// stopped reports whether Run is to return.
+func (b *mailbox) stopped() bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.stop
+}
+
+// requestStop has Run return.
+func (b *mailbox) requestStop() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.state == loopRunning {
+		b.stop = true
+		b.alert()
+	}
+}
+
+// begin changes from standing still to running.
+func (b *mailbox) begin() error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	switch b.state {
+	case loopIdle:
+		b.state = loopRunning
+		b.stop = false
+		b.attention.Store(true)
+		return nil
+	case loopRunning:
+		return ErrRunning
+	}
+	return ErrClosed
+}
+
+// end is begin's counterpart; a loop that is being closed stays so.
+func (b *mailbox) end() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.state == loopRunning {
+		b.state = loopIdle
+	}
+}
+
+// beginClose has the loop take nothing more and reports whether this is the
+// first call.
+func (b *mailbox) beginClose() bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.state >= loopClosing {
+		return false
+	}
+	b.state = loopClosing
+	b.stop = true
+	b.alert()
+	return true
+}

@@ -1,0 +1,10 @@
+package liburing
+
+import "golang.org/x/sys/unix"
+
+// mapMemory returns zeroed memory outside the Go heap, beginning at a page.
+func mapMemory(size int) ([]byte, error) {
+	return unix.Mmap(-1, 0, size, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_PRIVATE|unix.MAP_ANONYMOUS)
+}
+
+func unmapMemory(mem []byte) error { return unix.Munmap(mem) }

@@ -1,0 +1,7 @@
+//go:build !linux
+
+package liburing
+
+func mapMemory(int) ([]byte, error) { return nil, ErrNotSupported }
+
+func unmapMemory([]byte) error { return ErrNotSupported }

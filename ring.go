@@ -1,0 +1,427 @@
+package liburing
+
+import (
+	"iter"
+	"sync/atomic"
+	"syscall"
+	"time"
+)
+
+// Ring is an io_uring instance, struct io_uring, with liburing's functions
+// under Go names. It is for those who port C or want every detail in hand; a
+// Loop does the bookkeeping.
+//
+// As in C, one goroutine at a time may use a ring, and requests depend on the
+// thread that submitted them: lock it (runtime.LockOSThread) where setup flags
+// such as SetupSingleIssuer ask for one, and do not let it end while requests
+// are in flight.
+//
+// Memory that a request names must stay reachable and untouched until its
+// terminal completion, the one without CQEFMore. The collector does not know
+// that the kernel holds it: keep a reference in a variable or a struct.
+type Ring struct {
+	mem     *ringMem // nil when closed
+	buffers [][]byte // registered ones: the kernel holds them
+}
+
+func newRing(mem *ringMem) *Ring { return &Ring{mem: mem} }
+
+// Close gives the ring back to the kernel (io_uring_queue_exit). Requests that
+// are still in flight may write to their memory afterwards: cancel them and
+// take their completions first. A second Close does nothing.
+func (r *Ring) Close() error {
+	if r.mem == nil {
+		return nil
+	}
+	cQueueExit(r.mem)
+	r.mem = nil
+	r.buffers = nil
+	return nil
+}
+
+// FD returns the ring's file descriptor, -1 if it has none or is closed.
+func (r *Ring) FD() int {
+	if r.mem == nil {
+		return -1
+	}
+	return int(r.mem.ringFD)
+}
+
+// Features returns what the kernel can do beyond the first version of io_uring.
+func (r *Ring) Features() Features {
+	if r.mem == nil {
+		return 0
+	}
+	return r.mem.features
+}
+
+// Flags returns the setup flags in force. liburing adds SetupNoSQArray where
+// the kernel knows it.
+func (r *Ring) Flags() SetupFlags {
+	if r.mem == nil {
+		return 0
+	}
+	return r.mem.flags
+}
+
+// SQEntries returns how many requests the submission queue can hold.
+func (r *Ring) SQEntries() uint32 {
+	if r.mem == nil {
+		return 0
+	}
+	return r.mem.sq.ringEntries
+}
+
+// CQEntries returns how many completions the completion queue can hold. The
+// kernel keeps more in its own memory (FeatNodrop), none is lost.
+func (r *Ring) CQEntries() uint32 {
+	if r.mem == nil {
+		return 0
+	}
+	return r.mem.cq.ringEntries
+}
+
+// GetSQE returns the next free entry of the submission queue to prepare a
+// request in, nil if the queue is full (or the ring closed): submit, then ask
+// again (io_uring_get_sqe).
+func (r *Ring) GetSQE() *SQE {
+	m := r.mem
+	if m == nil {
+		return nil
+	}
+	tail := m.sq.sqeTail
+	if tail-m.loadSQHead() >= m.sq.ringEntries {
+		return nil
+	}
+	m.sq.sqeTail = tail + 1
+	sqe := m.sqe(tail)
+	sqe.initialize()
+	return sqe
+}
+
+// SubmitGetSQE returns an entry of the submission queue like GetSQE, and makes
+// room by submitting if the queue is full. With SetupSQPoll the kernel may not
+// have made room yet: then the error is EAGAIN (io_uring_submit,
+// io_uring_get_sqe).
+func (r *Ring) SubmitGetSQE() (*SQE, error) {
+	if sqe := r.GetSQE(); sqe != nil {
+		return sqe, nil
+	}
+	if r.mem == nil {
+		return nil, ErrClosed
+	}
+	sqe, ret := cSubmitGetSQE(r.mem)
+	if sqe != nil {
+		return sqe, nil
+	}
+	if ret >= 0 {
+		ret = -int32(syscall.EAGAIN)
+	}
+	return nil, opError("io_uring_submit", ret)
+}
+
+// loadSQHead is io_uring_load_sq_head. The kernel moves the head on its own
+// with SQPOLL only, otherwise while we are in io_uring_enter.
+func (m *ringMem) loadSQHead() uint32 {
+	if m.flags&SetupSQPoll != 0 {
+		return atomic.LoadUint32(m.sq.khead)
+	}
+	return *m.sq.khead
+}
+
+// SQReady returns how many entries are prepared and not submitted, or with
+// SetupSQPoll not consumed (io_uring_sq_ready).
+func (r *Ring) SQReady() uint32 {
+	if r.mem == nil {
+		return 0
+	}
+	return r.mem.sq.sqeTail - r.mem.loadSQHead()
+}
+
+// SQSpaceLeft returns how many entries are free in the submission queue
+// (io_uring_sq_space_left).
+func (r *Ring) SQSpaceLeft() uint32 {
+	if r.mem == nil {
+		return 0
+	}
+	return r.mem.sq.ringEntries - r.SQReady()
+}
+
+// CQReady returns how many completions are there to be taken
+// (io_uring_cq_ready).
+func (r *Ring) CQReady() uint32 {
+	if r.mem == nil {
+		return 0
+	}
+	return r.mem.cqReady()
+}
+
+func (m *ringMem) cqReady() uint32 {
+	return atomic.LoadUint32(m.cq.ktail) - *m.cq.khead
+}
+
+// CQHasOverflow reports whether the kernel holds completions that found no room
+// in the completion queue; the next wait or GetEvents brings them
+// (io_uring_cq_has_overflow).
+func (r *Ring) CQHasOverflow() bool {
+	return r.mem != nil && atomic.LoadUint32(r.mem.sq.kflags)&uint32(SQCQOverflow) != 0
+}
+
+// Submit hands the prepared requests to the kernel and returns how many it took
+// (io_uring_submit).
+func (r *Ring) Submit() (int, error) {
+	if r.mem == nil {
+		return 0, ErrClosed
+	}
+	for {
+		ret := cSubmit(r.mem)
+		if ret >= 0 {
+			return int(ret), nil
+		}
+		if ret != -int32(syscall.EINTR) {
+			return 0, opError("io_uring_submit", ret)
+		}
+	}
+}
+
+// SubmitAndWait submits like Submit and waits, in the same system call, until
+// n completions are there, or as many as the completion queue holds
+// (io_uring_submit_and_wait). Signals, which Go's runtime uses, do not end the
+// wait early.
+func (r *Ring) SubmitAndWait(n uint32) (int, error) {
+	if r.mem == nil {
+		return 0, ErrClosed
+	}
+	m := r.mem
+	pending := r.SQReady()
+	for {
+		ret := cSubmitAndWait(m, n)
+		if ret >= 0 {
+			return int(ret), r.waitRest(uint32(ret), pending, n)
+		}
+		if ret != -int32(syscall.EINTR) {
+			return 0, opError("io_uring_submit_and_wait", ret)
+		}
+	}
+}
+
+// waitRest waits for what a signal cut short: the kernel then reports the
+// requests that it took, not the interruption. It also reports them when it
+// stopped at a bad request; then nothing was waited for on purpose.
+func (r *Ring) waitRest(took, pending, n uint32) error {
+	if took != pending || r.mem.cqReady() >= min(n, r.mem.cq.ringEntries) {
+		return nil
+	}
+	return r.wait(n)
+}
+
+// SubmitAndWaitTimeout submits and waits until n completions are there or the
+// time is over, and returns the first completion (nil if there is none)
+// (io_uring_submit_and_wait_timeout). When the time is over without a
+// completion the error is ETIME; requests were submitted all the same. A
+// negative timeout waits without a limit.
+func (r *Ring) SubmitAndWaitTimeout(n uint32, timeout time.Duration) (*CQE, error) {
+	if timeout < 0 {
+		if _, err := r.SubmitAndWait(n); err != nil {
+			return nil, err
+		}
+		return r.peekNoWait(), nil
+	}
+	if r.mem == nil {
+		return nil, ErrClosed
+	}
+	return r.untilTimeout("io_uring_submit_and_wait_timeout", timeout, func(left time.Duration) int32 {
+		return cSubmitAndWaitTimeout(r.mem, n, left)
+	})
+}
+
+// WaitCQE returns the next completion, waiting for it if there is none
+// (io_uring_wait_cqe). Mark it with CQESeen when its fields have been read.
+func (r *Ring) WaitCQE() (*CQE, error) { return r.WaitCQENr(1) }
+
+// WaitCQENr waits until n completions are there and returns the first
+// (io_uring_wait_cqe_nr).
+func (r *Ring) WaitCQENr(n uint32) (*CQE, error) {
+	if r.mem == nil {
+		return nil, ErrClosed
+	}
+	if r.mem.cqReady() < n || n == 0 {
+		if err := r.wait(n); err != nil {
+			return nil, err
+		}
+	}
+	if cqe := r.peekNoWait(); cqe != nil {
+		return cqe, nil
+	}
+	return nil, opError("io_uring_wait_cqe_nr", -int32(syscall.EAGAIN))
+}
+
+// WaitCQEs waits until n completions are there or the time is over, and returns
+// the first; the error is ETIME if there is none (io_uring_wait_cqes).
+func (r *Ring) WaitCQEs(n uint32, timeout time.Duration) (*CQE, error) {
+	if timeout < 0 {
+		return r.WaitCQENr(n)
+	}
+	if r.mem == nil {
+		return nil, ErrClosed
+	}
+	return r.untilTimeout("io_uring_wait_cqes", timeout, func(left time.Duration) int32 {
+		return cWaitCQEs(r.mem, n, left)
+	})
+}
+
+// WaitCQETimeout returns the next completion, waiting no longer than timeout;
+// then the error is ETIME (io_uring_wait_cqe_timeout).
+func (r *Ring) WaitCQETimeout(timeout time.Duration) (*CQE, error) {
+	return r.WaitCQEs(1, timeout)
+}
+
+// wait blocks until n completions are there, going on after signals.
+func (r *Ring) wait(n uint32) error {
+	for {
+		ret := cWaitCQENr(r.mem, n)
+		if ret != -int32(syscall.EINTR) {
+			return opError("io_uring_wait_cqe_nr", ret)
+		}
+	}
+}
+
+// untilTimeout calls wait with the time that is left until it ends other than
+// by a signal.
+func (r *Ring) untilTimeout(op string, timeout time.Duration, wait func(time.Duration) int32) (*CQE, error) {
+	end := time.Now().Add(timeout)
+	for left := timeout; ; left = max(0, time.Until(end)) {
+		ret := wait(left)
+		if ret == -int32(syscall.EINTR) {
+			continue
+		}
+		if ret < 0 {
+			return nil, opError(op, ret)
+		}
+		return r.peekNoWait(), nil
+	}
+}
+
+// PeekCQE returns the next completion if one is there; otherwise the error is
+// EAGAIN (io_uring_peek_cqe). It enters the kernel only if that holds back
+// completions: an overflow, deferred work, polled I/O.
+func (r *Ring) PeekCQE() (*CQE, error) {
+	if r.mem == nil {
+		return nil, ErrClosed
+	}
+	if cqe := r.peekNoWait(); cqe != nil {
+		return cqe, nil
+	}
+	if r.mem.needsFlush() {
+		return r.WaitCQENr(0)
+	}
+	return nil, errPeekAgain
+}
+
+var errPeekAgain = opError("io_uring_peek_cqe", -int32(syscall.EAGAIN))
+
+// needsFlush reports whether the kernel has completions that only an enter
+// brings into the queue.
+func (m *ringMem) needsFlush() bool {
+	const held = uint32(SQCQOverflow | SQTaskrun)
+	return m.flags&SetupIOPoll != 0 || atomic.LoadUint32(m.sq.kflags)&held != 0
+}
+
+// peekNoWait returns the entry at the head of the completion queue, nil if the
+// queue is empty. It drops the fillers that the kernel leaves where a big entry
+// would have been cut in two by the queue's end.
+func (r *Ring) peekNoWait() *CQE {
+	m := r.mem
+	for {
+		head := *m.cq.khead
+		if atomic.LoadUint32(m.cq.ktail) == head {
+			return nil
+		}
+		cqe := m.cqe(head)
+		if cqe.Flags&CQEFSkip == 0 {
+			return cqe
+		}
+		atomic.StoreUint32(m.cq.khead, head+1)
+	}
+}
+
+// PeekBatchCQE fills cqes with the completions that are there, without waiting,
+// and returns their number (io_uring_peek_batch_cqe). Give them back with
+// CQAdvance, or one by one with CQESeen.
+func (r *Ring) PeekBatchCQE(cqes []*CQE) int {
+	if r.mem == nil {
+		return 0
+	}
+	n := r.peekBatch(cqes)
+	if n == 0 && r.mem.needsFlush() {
+		cGetEvents(r.mem)
+		n = r.peekBatch(cqes)
+	}
+	return n
+}
+
+func (r *Ring) peekBatch(cqes []*CQE) int {
+	if len(cqes) == 0 || r.peekNoWait() == nil {
+		return 0
+	}
+	m := r.mem
+	tail := atomic.LoadUint32(m.cq.ktail)
+	n := 0
+	for head := *m.cq.khead; head != tail && n < len(cqes); n++ {
+		cqe := m.cqe(head)
+		if cqe.Flags&CQEFSkip != 0 {
+			break // only a filler at the head may be dropped
+		}
+		cqes[n] = cqe
+		head += cqe.Nr()
+	}
+	return n
+}
+
+// CQEs returns an iterator over the completions that are there, without
+// waiting. They are marked as seen together when the loop ends, also by a
+// break, up to the one it ended at: the body must not do that itself, and must
+// copy what is to be kept (io_uring_for_each_cqe with io_uring_cq_advance).
+func (r *Ring) CQEs() iter.Seq[*CQE] {
+	return func(yield func(*CQE) bool) {
+		if r.mem == nil || r.peekNoWait() == nil {
+			return
+		}
+		m := r.mem
+		start, tail := *m.cq.khead, atomic.LoadUint32(m.cq.ktail)
+		head := start
+		defer func() { r.CQAdvance(head - start) }()
+		for head != tail {
+			cqe := m.cqe(head)
+			head += cqe.Nr()
+			if cqe.Flags&CQEFSkip == 0 && !yield(cqe) {
+				return
+			}
+		}
+	}
+}
+
+// CQESeen marks a completion as taken, so that the kernel can use its place
+// (io_uring_cqe_seen). The entry must not be touched after that.
+func (r *Ring) CQESeen(cqe *CQE) {
+	if cqe != nil {
+		r.CQAdvance(cqe.Nr())
+	}
+}
+
+// CQAdvance marks n places of the completion queue as taken; a big entry of a
+// ring with SetupCQEMixed takes two (io_uring_cq_advance).
+func (r *Ring) CQAdvance(n uint32) {
+	if n != 0 && r.mem != nil {
+		atomic.StoreUint32(r.mem.cq.khead, *r.mem.cq.khead+n)
+	}
+}
+
+// GetEvents has the kernel bring the completions that it holds back into the
+// queue: deferred work, overflowed ones (io_uring_get_events).
+func (r *Ring) GetEvents() error {
+	if r.mem == nil {
+		return ErrClosed
+	}
+	return opError("io_uring_get_events", cGetEvents(r.mem))
+}

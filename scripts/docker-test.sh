@@ -1,0 +1,189 @@
+#!/usr/bin/env bash
+# Builds the Dockerfile's image, builds a service of another module on it (scripts/dockertest), and shows what that
+# service meets in a container: with a seccomp profile that allows io_uring, without one, and with too little
+# lockable memory. Then runs the module's own tests in the image.
+#
+# Uses the running Docker engine. Where there is none, and this is root on Debian, it starts one of its own, and where
+# the base image cannot be pulled it makes one of Debian's packages and this machine's Go. Leaves no container, image
+# or data behind, only the packages that it had to install.
+#
+# Settings, all optional:
+#   BASE=image           the image to build on, instead of the Dockerfile's default
+#   DOCKER_TEST_RUN=re   run only those of the module's tests (go test's -run)
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+readonly default_base=$(sed -n 's/^ARG BASE=//p' Dockerfile)
+base=${BASE:-$default_base}
+readonly tag=liburing-docker-test-$$
+tmp=$(mktemp -d "${TMPDIR:-/tmp}/liburing-docker.XXXXXX")
+engine_pid=
+passed=0
+failed=0
+
+say() { printf '%3ds %s\n' "$SECONDS" "$*"; }
+die() { echo "docker-test: $*" >&2; exit 1; }
+
+# quietly SECONDS COMMAND…: shows the command's output only if it fails. In the background, because bash would
+# answer a signal only after a command in the foreground; timeout passes the signal on to all of its children.
+quietly() {
+  local status=0
+  timeout -k 10 "$@" >"$tmp/log" 2>&1 &
+  wait $! || status=$?
+  ((status == 0)) || tail -n 40 "$tmp/log" >&2
+  return "$status"
+}
+
+cleanup() {
+  trap '' INT TERM
+  local clients
+  clients=$(jobs -p | grep -vx "${engine_pid:-none}" || true)
+  [[ -z $clients ]] || { kill $clients && wait $clients; } 2>/dev/null || true
+  if [[ -n $engine_pid ]]; then
+    kill "$engine_pid" 2>/dev/null && wait "$engine_pid" || true
+  else
+    docker image rm --force $(docker image ls --quiet "$tag") >/dev/null 2>&1 || true
+  fi
+  # What an engine or a debootstrap that was cut short left mounted, inner folders first.
+  awk -v dir="$tmp/" 'index($2, dir) == 1 {print $2}' /proc/mounts | sort -r | xargs -r umount || true
+  rm -rf --one-file-system "$tmp"
+}
+trap cleanup EXIT
+trap 'exit 130' INT
+trap 'exit 143' TERM
+
+# install COMMAND PACKAGE: Debian's package, if its command is missing.
+install() {
+  ! command -v "$1" >/dev/null || return 0
+  [[ $(id -u) == 0 ]] || die "$1 is missing: install Debian's package $2, or run this as root"
+  say "installing $2"
+  quietly 120 apt-get update
+  quietly 300 env DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends "$2"
+}
+
+engine_answers() { timeout 20 docker version >/dev/null 2>&1; }
+
+find_engine() {
+  if engine_answers; then
+    say "using the running engine"
+  elif [[ -n ${DOCKER_HOST-} ]]; then
+    die "no engine answers at DOCKER_HOST=$DOCKER_HOST"
+  elif [[ $(id -u) != 0 || ! -e /etc/debian_version ]]; then
+    die "no Docker engine is running: start one, set DOCKER_HOST, or run this as root on Debian"
+  else
+    install dockerd docker.io
+    # Installing it starts it where there is a service manager.
+    engine_answers || start_engine
+  fi
+  # Newer clients build with a plugin that Debian packages apart.
+  if [[ -z ${DOCKER_BUILDKIT-} ]] && ! docker buildx version >/dev/null 2>&1; then
+    export DOCKER_BUILDKIT=0
+  fi
+}
+
+# The engine gets no network of its own (that needs iptables and kernel modules): containers share the machine's.
+# In a session of its own, so that Ctrl-C does not end it before its containers.
+start_engine() {
+  say "starting an engine"
+  export DOCKER_HOST=unix://$tmp/sock
+  setsid dockerd --host "$DOCKER_HOST" --data-root "$tmp/data" --exec-root "$tmp/exec" --pidfile "$tmp/pid" \
+    --bridge=none --iptables=false --ip6tables=false >"$tmp/engine.log" 2>&1 &
+  engine_pid=$!
+  local tries
+  for ((tries = 0; tries < 150; tries++)); do
+    engine_answers && return
+    kill -0 "$engine_pid" 2>/dev/null || break
+    sleep 0.2
+  done
+  tail -n 20 "$tmp/engine.log" >&2
+  die "the engine did not start"
+}
+
+find_base() {
+  docker image inspect "$base" >/dev/null 2>&1 && return
+  say "pulling $base"
+  quietly 300 docker pull "$base" && return
+  [[ $base == "$default_base" ]] || die "cannot pull BASE=$base"
+  make_base
+}
+
+# Debian's mirror as apt is set up on this machine.
+mirror() { apt-get indextargets --format '$(SITE)' 'Created-By: Packages' 'Label: Debian' | head -n 1; }
+
+# Debian's base system, of the release that the Dockerfile's default names, with this machine's Go.
+make_base() {
+  local suite=${default_base##*-} root=$tmp/root site
+  [[ $(id -u) == 0 ]] || die "cannot pull $base, and making a base image needs root"
+  install debootstrap debootstrap
+  site=$(mirror)
+  [[ -n $site ]] || { quietly 120 apt-get update; site=$(mirror); }
+  [[ -n $site ]] || die "apt knows no Debian mirror: see /etc/apt/sources.list"
+  say "making a base image of Debian $suite and $(go env GOVERSION) instead"
+  quietly 300 debootstrap --variant=minbase "$suite" "$root" "$site"
+  cp -r "$(go env GOROOT)" "$root/usr/local/go"
+  # This machine's certificates: it may reach the module proxy through something that only it trusts.
+  cp "${SSL_CERT_FILE:-/etc/ssl/certs/ca-certificates.crt}" "$root/usr/local/share/machine-certificates.crt"
+  base=$tag:base
+  quietly 120 bash -o pipefail -c 'tar -C "$1" -c . | docker import \
+    --change "ENV PATH=/usr/local/go/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin" \
+    --change "ENV SSL_CERT_FILE=/usr/local/share/machine-certificates.crt" - "$2"' bash "$root" "$base"
+  rm -rf --one-file-system "$root"
+}
+
+build_images() {
+  say "building the image"
+  local name args=()
+  for name in HTTP_PROXY HTTPS_PROXY NO_PROXY http_proxy https_proxy no_proxy; do
+    args+=(--build-arg "$name") # the value is taken from the environment
+  done
+  quietly 600 docker build --network=host --tag "$tag:builder" --build-arg "BASE=$base" "${args[@]}" \
+    --build-arg "GOPROXY=$(go env GOPROXY)" --build-arg "GOSUMDB=$(go env GOSUMDB)" .
+  say "building a service of another module on it, with no CGO flag"
+  quietly 120 docker build --network=none --tag "$tag:service" --build-arg "BUILDER=$tag:builder" scripts/dockertest
+}
+
+# contained PROFILE MEMLOCK_KIB COMMAND…: as a user without capabilities, who is held to the limit.
+contained() {
+  local profile=$1 memlock=$(($2 * 1024))
+  shift 2
+  docker run --rm --network=host --user nobody --security-opt "seccomp=$tmp/$profile.json" \
+    --ulimit "memlock=$memlock:$memlock" "$tag:service" timeout -k 5 "$@"
+}
+
+# expect STATUS PATTERN WHAT COMMAND…: the command must end with that status and print a line with that pattern.
+expect() {
+  local want=$1 pattern=$2 what=$3 status=0 line
+  shift 3
+  "$@" >"$tmp/log" 2>&1 &
+  wait $! || status=$?
+  if ((status == want)) && line=$(grep -m 1 -E -- "$pattern" "$tmp/log"); then
+    passed=$((passed + 1))
+    say "ok: $what: $line"
+  else
+    failed=$((failed + 1))
+    say "FAILED: $what: wanted status $want and a line with '$pattern', got status $status and"
+    tail -n 40 "$tmp/log"
+  fi
+}
+
+check() {
+  expect 0 '^/tmp/file: OK$' 'the service reads a file through the ring, sha256sum agrees' \
+    contained allowed 8192 30 bash -c 'head -c 10000001 /dev/urandom >/tmp/file && ringsum /tmp/file | sha256sum --check -'
+  expect 1 'operation not permitted: .*seccomp' "Docker's default profile blocks the ring, the error says so" \
+    contained default 8192 30 ringsum /etc/os-release
+  expect 1 'cannot allocate memory: .*RLIMIT_MEMLOCK is 64 KiB' 'too little lockable memory, the error says so' \
+    contained allowed 64 30 ringsum /etc/os-release
+  expect 0 '^PASS$' "the module's tests pass in the image" \
+    docker run --rm --network=host --security-opt "seccomp=$tmp/allowed.json" "$tag:builder" \
+    timeout -k 5 240 liburing.test -test.timeout 230s -test.run "${DOCKER_TEST_RUN-}"
+}
+
+command -v go >/dev/null || die "needs Go on this machine: the seccomp profile comes through its module proxy"
+find_engine
+scripts/seccomp-profile.sh "$tmp/allowed.json"
+scripts/seccomp-profile.sh --unchanged "$tmp/default.json"
+find_base
+build_images
+check
+echo "$passed passed, $failed failed"
+((failed == 0))

@@ -1,0 +1,120 @@
+package liburing
+
+import (
+	"time"
+	"unsafe"
+)
+
+// MaxEntries is the most entries the kernel allows a submission queue; the
+// completion queue may have twice as many.
+const MaxEntries = 32768
+
+// Params is struct io_uring_params: what a ring is asked for, and, once it is
+// set up, what the kernel made of it.
+type Params struct {
+	SQEntries    uint32 // set by the kernel
+	CQEntries    uint32 // asked for with SetupCQSize, set by the kernel
+	Flags        SetupFlags
+	SQThreadCPU  uint32 // with SetupSQPoll and SetupSQAff
+	SQThreadIdle uint32 // with SetupSQPoll, milliseconds; 0 means one second
+	Features     Features
+	WQFD         uint32 // with SetupAttachWQ: a ring whose workers to share
+	_            [3]uint32
+	_            [40]byte // struct io_sqring_offsets, liburing's business
+	_            [40]byte // struct io_cqring_offsets
+}
+
+// Option is a wish for a ring or a loop, given to New or NewLoop.
+type Option func(*config)
+
+// config is what the options fill.
+type config struct {
+	params Params
+	loop   loopConfig
+}
+
+func newConfig(opts []Option) config {
+	var c config
+	for _, o := range opts {
+		o(&c)
+	}
+	return c
+}
+
+// WithFlags adds setup flags (io_uring_params.flags).
+func WithFlags(flags SetupFlags) Option {
+	return func(c *config) { c.params.Flags |= flags }
+}
+
+// WithCQEntries asks for a completion queue of n entries, rounded up to a power
+// of two; the default is twice the submission queue (SetupCQSize).
+func WithCQEntries(n uint32) Option {
+	return func(c *config) {
+		c.params.Flags |= SetupCQSize
+		c.params.CQEntries = n
+	}
+}
+
+// WithSQPoll has a kernel thread take requests off the submission queue, so
+// that submitting needs no system call while it is awake. It goes to sleep
+// after idle without a request; zero means one second (SetupSQPoll).
+func WithSQPoll(idle time.Duration) Option {
+	return func(c *config) {
+		c.params.Flags |= SetupSQPoll
+		c.params.SQThreadIdle = milliseconds(idle)
+	}
+}
+
+// WithSQThreadCPU binds the thread of WithSQPoll to a processor (SetupSQAff).
+func WithSQThreadCPU(cpu uint32) Option {
+	return func(c *config) {
+		c.params.Flags |= SetupSQAff
+		c.params.SQThreadCPU = cpu
+	}
+}
+
+// WithAttachWQ shares the worker threads, and the SQPOLL thread, of another
+// ring (SetupAttachWQ).
+func WithAttachWQ(r *Ring) Option {
+	return func(c *config) {
+		c.params.Flags |= SetupAttachWQ
+		c.params.WQFD = uint32(r.FD())
+	}
+}
+
+// milliseconds rounds up, so that a wish for a short time does not become the
+// zero that means the default.
+func milliseconds(d time.Duration) uint32 {
+	ms := (d + time.Millisecond - 1) / time.Millisecond
+	return uint32(min(max(ms, 0), 1<<31))
+}
+
+// New sets up a ring with room for entries requests that are not submitted
+// yet, rounded up to a power of two, at most MaxEntries
+// (io_uring_queue_init_params).
+//
+// The error says what stood in the way and what to do about it: a sysctl, a
+// sandbox, an old kernel, the memlock limit, a flag that is too new. Least
+// kernel: 5.1.
+func New(entries uint32, opts ...Option) (*Ring, error) {
+	c := newConfig(opts)
+	return QueueInitParams(entries, &c.params)
+}
+
+// QueueInit sets up a ring with the given flags (io_uring_queue_init).
+func QueueInit(entries uint32, flags SetupFlags) (*Ring, error) {
+	return QueueInitParams(entries, &Params{Flags: flags})
+}
+
+// QueueInitParams sets up a ring as p says and stores in p what the kernel made
+// of it (io_uring_queue_init_params).
+func QueueInitParams(entries uint32, p *Params) (*Ring, error) {
+	asked := *p
+	mem, ret := cQueueInitParams(entries, p)
+	if ret < 0 {
+		return nil, explainSetup(entries, &asked, ret)
+	}
+	return newRing(mem), nil
+}
+
+var _ = [1]struct{}{}[unsafe.Sizeof(Params{})-120]

@@ -1,0 +1,59 @@
+package liburing
+
+// SQE is a submission queue entry, struct io_uring_sqe, with the kernel's
+// layout. Ring.GetSQE returns one in ring memory; one in Go memory can be
+// filled by the same Prep methods, for instance for RegisterSyncMsg.
+//
+// Where C has a union, the field has the name of the member that most
+// operations use, and the comment names the others.
+type SQE struct {
+	Opcode      Op
+	Flags       SQEFlags
+	IOPrio      uint16 // also the flags of accept, send and recv
+	FD          int32  // a descriptor, or an index of the registered files
+	Off         uint64 // addr2; cmd_op and __pad1
+	Addr        uint64 // splice_off_in; level and optname
+	Len         uint32
+	OpFlags     uint32 // rw_flags, fsync_flags, msg_flags, timeout_flags, …
+	UserData    uint64
+	BufIndex    uint16 // buf_group
+	Personality uint16
+	FileIndex   uint32 // splice_fd_in; zcrx_ifq_idx; optlen; addr_len and __pad3
+	Addr3       uint64 // attr_ptr; optval; the first bytes of cmd
+	Pad2        uint64 // attr_type_mask
+}
+
+// SetData64 sets the value that comes back as CQE.UserData
+// (io_uring_sqe_set_data64).
+func (s *SQE) SetData64(data uint64) { s.UserData = data }
+
+// SetFlags replaces the entry's flags (io_uring_sqe_set_flags). Call it after
+// the Prep method: some of them set flags of their own.
+func (s *SQE) SetFlags(flags SQEFlags) { s.Flags = flags }
+
+// SetBufGroup names the group of provided buffers that a request with
+// SQEBufferSelect takes its memory from (io_uring_sqe_set_buf_group).
+func (s *SQE) SetBufGroup(bgid uint16) { s.BufIndex = bgid }
+
+// initialize clears the fields that not every Prep method writes, as
+// io_uring_initialize_sqe does: an entry of the ring still holds the request
+// that used it before.
+func (s *SQE) initialize() {
+	s.Flags = 0
+	s.IOPrio = 0
+	s.OpFlags = 0
+	s.BufIndex = 0
+	s.Personality = 0
+	s.FileIndex = 0
+	s.Addr3 = 0
+	s.Pad2 = 0
+}
+
+// setTargetFixedFile stores a file index as the kernel wants it: plus one, zero
+// meaning an ordinary descriptor. FileIndexAlloc goes in as it is.
+func (s *SQE) setTargetFixedFile(index uint32) {
+	if index == FileIndexAlloc {
+		index--
+	}
+	s.FileIndex = index + 1
+}

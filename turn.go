@@ -1,0 +1,238 @@
+package liburing
+
+import (
+	"sync/atomic"
+	"syscall"
+	"time"
+	"unsafe"
+)
+
+// queue takes a place in the handle table and an entry of the submission queue,
+// or of the backlog, for a request. The caller prepares the entry; mem is what
+// must stay alive until the terminal completion.
+func (l *Loop) queue(op Op, kind handleKind, cb Callback, mem unsafe.Pointer) (*SQE, Request) {
+	if l.closing {
+		return &l.refused, Request{}
+	}
+	token := l.table.take(op, kind, cb, mem)
+	l.inFlight++
+	sqe := l.entry()
+	sqe.UserData = uint64(token)
+	return sqe, Request{loop: l, sqe: sqe, token: token}
+}
+
+// queueInner is queue for the loop's own requests; cb may be nil.
+func (l *Loop) queueInner(op Op, cb Callback) *SQE {
+	if cb == nil {
+		cb = ignore
+	}
+	l.inner++
+	sqe := l.entry()
+	sqe.UserData = uint64(l.table.take(op, kindInner, cb, nil))
+	return sqe
+}
+
+func ignore(Completion) {}
+
+// entry returns an entry in the order of the requests: once one had to wait in
+// the backlog, the next ones do too.
+func (l *Loop) entry() *SQE {
+	if len(l.backlog.queue) == 0 {
+		if sqe := l.ring.GetSQE(); sqe != nil {
+			return sqe
+		}
+	}
+	return l.backlog.push()
+}
+
+// queueBad queues a request whose arguments the library refuses. It goes to the
+// kernel as an operation that there is none of, so that it fails in its place:
+// a chain it stands in breaks there, and its callback is called in its turn.
+func (l *Loop) queueBad(op Op, cb Callback, why error) Request {
+	sqe, r := l.queue(op, kindPlain, cb, nil)
+	sqe.PrepRW(opBad, -1, 0, 0, 0)
+	if r.token != 0 {
+		if l.reasons == nil {
+			l.reasons = make(map[Token]error)
+		}
+		l.reasons[r.token] = why
+	}
+	return r
+}
+
+const opBad Op = 0xff
+
+// turn submits what is queued, waits for a completion if there is none, no
+// longer than wait, without a limit if wait is negative, and calls callbacks.
+func (l *Loop) turn(wait time.Duration) error {
+	if l.next == l.have {
+		if err := l.exchange(wait); err != nil {
+			return err
+		}
+		l.reap()
+	}
+	l.dispatch()
+	return nil
+}
+
+// exchange hands requests to the kernel and sees to it that completions are in
+// the queue, unless a signal or a post comes first.
+func (l *Loop) exchange(wait time.Duration) error {
+	m := l.ring.mem
+	l.backlog.fill(m)
+	ready := m.cqReady() != 0
+	pending := m.sq.sqeTail - m.loadSQHead()
+	if ready && pending == 0 && !m.needsFlush() {
+		return nil
+	}
+	l.stats.Submitted += uint64(pending)
+	if l.bounded.usable && !l.mayBlock {
+		if done, err := l.enterBounded(pending, ready); done {
+			return err
+		}
+	}
+	l.mayBlock = false
+	return l.enterBlocking(ready, wait)
+}
+
+// enterBounded submits and waits for a moment in a system call that the
+// scheduler does not know of. It is done unless the moment passed in vain.
+func (l *Loop) enterBounded(pending uint32, ready bool) (done bool, err error) {
+	idle := l.inFlight == 0
+	if idle && pending == 0 {
+		return false, nil
+	}
+	l.stats.Enters++
+	ret := l.bounded.enter(l.ring.mem, !ready && !idle)
+	if ready || l.ring.mem.cqReady() != 0 {
+		return true, nil
+	}
+	switch {
+	case ret >= 0, ret == -int32(syscall.ETIME), ret == -int32(syscall.EINTR):
+		return false, nil
+	}
+	return true, l.enterError(ret)
+}
+
+// enterBlocking submits and waits through liburing.
+func (l *Loop) enterBlocking(ready bool, wait time.Duration) error {
+	m := l.ring.mem
+	l.stats.Enters++
+	if ready || wait == 0 {
+		return l.enterError(cSubmitAndWait(m, 0))
+	}
+	if wait > 0 {
+		return l.enterError(cSubmitAndWaitTimeout(m, 1, wait))
+	}
+	l.armWaker()
+	l.mail.sleeping.Store(true)
+	defer l.mail.sleeping.Store(false)
+	if l.mail.attention.Load() {
+		return l.enterError(cSubmit(m))
+	}
+	return l.enterError(cSubmitAndWait(m, 1))
+}
+
+// enterError returns the error of an enter that the loop cannot go on after.
+func (l *Loop) enterError(ret int32) error {
+	if ret >= 0 {
+		return nil
+	}
+	switch syscall.Errno(-ret) {
+	case syscall.EINTR, syscall.ETIME:
+		return nil
+	case syscall.EBUSY, syscall.EAGAIN:
+		// Completions must be taken first, or the kernel is short of memory:
+		// the requests stay in the queue for the next turn.
+		return nil
+	}
+	return opError("io_uring_enter", ret)
+}
+
+// armWaker has a read of the waker in flight, which a post completes.
+func (l *Loop) armWaker() {
+	if l.armed {
+		return
+	}
+	l.armed = true
+	sqe := l.queueInner(OpRead, func(Completion) { l.armed = false })
+	sqe.PrepRead(l.mail.wake.fd, l.mail.wake.buf[:], 0)
+	l.backlog.fill(l.ring.mem)
+}
+
+// reap copies completions off the ring, so that callbacks may do what they like
+// with it.
+func (l *Loop) reap() {
+	m := l.ring.mem
+	head, tail := *m.cq.khead, atomic.LoadUint32(m.cq.ktail)
+	n := 0
+	for head != tail && n < len(l.batch) {
+		cqe := m.cqe(head)
+		head += cqe.Nr()
+		if cqe.Flags&CQEFSkip != 0 {
+			continue
+		}
+		l.batch[n] = *cqe
+		if l.bigs != nil {
+			l.bigs[n] = m.bigCQE(cqe)
+		}
+		n++
+	}
+	atomic.StoreUint32(m.cq.khead, head)
+	l.next, l.have = 0, n
+}
+
+// bigCQE returns the second half of a completion, zeros if it has none.
+func (m *ringMem) bigCQE(cqe *CQE) [2]uint64 {
+	if m.flags&SetupCQE32 != 0 || cqe.Flags&CQEF32 != 0 {
+		return cqe.BigCQE()
+	}
+	return [2]uint64{}
+}
+
+// dispatch calls the callbacks of the batch. Should one panic, the next turn
+// goes on behind it.
+func (l *Loop) dispatch() {
+	for l.next < l.have {
+		i := l.next
+		l.next++
+		cqe := &l.batch[i]
+		token := Token(cqe.UserData)
+		h := l.table.find(token)
+		if h == nil {
+			l.stats.Stale++
+			continue
+		}
+		c := Completion{Res: cqe.Res, Flags: cqe.Flags, op: h.op}
+		if l.bigs != nil || l.reasons != nil {
+			c.detail = l.detail(i, token)
+		}
+		cb := h.cb
+		inner := h.kind == kindInner
+		if cqe.Flags&CQEFMore == 0 {
+			l.table.release(token.index(), h)
+			if inner {
+				l.inner--
+			} else {
+				l.inFlight--
+			}
+		}
+		if !inner {
+			l.stats.Completed++
+		}
+		cb(c)
+	}
+}
+
+// detail returns what there is to know of a completion beyond its 16 bytes.
+func (l *Loop) detail(i int, token Token) *detail {
+	var d detail
+	if l.bigs != nil {
+		d.big = l.bigs[i]
+	}
+	if why, ok := l.reasons[token]; ok {
+		d.err = why
+		delete(l.reasons, token)
+	}
+	return &d
+}

@@ -1,0 +1,47 @@
+package liburing
+
+import (
+	"encoding/binary"
+	"strings"
+	"time"
+	"unsafe"
+)
+
+// Timespec is struct __kernel_timespec: a time, or a length of time.
+type Timespec struct {
+	Sec  int64
+	Nsec int64
+}
+
+// NewTimespec returns d as a Timespec.
+func NewTimespec(d time.Duration) Timespec {
+	return Timespec{Sec: int64(d / time.Second), Nsec: int64(d % time.Second)}
+}
+
+// pollMask puts the events of poll(2) as the kernel wants them: the halves of
+// the word change places on big-endian machines (__io_uring_prep_poll_mask).
+func pollMask(mask uint32) uint32 {
+	if binary.NativeEndian.Uint16([]byte{0, 1}) == 1 {
+		return mask<<16 | mask>>16
+	}
+	return mask
+}
+
+// cString returns s with a NUL behind it, for the kernel; the error is for a
+// string that has one inside.
+func cString(op Op, s string) (*byte, error) {
+	if strings.IndexByte(s, 0) >= 0 {
+		return nil, badInput(op.String(), "the path has a NUL byte: %q", s)
+	}
+	b := make([]byte, len(s)+1)
+	copy(b, s)
+	return &b[0], nil
+}
+
+// appendIovecs makes iovecs of buffers.
+func appendIovecs(iov []Iovec, bufs [][]byte) []Iovec {
+	for _, b := range bufs {
+		iov = append(iov, Iovec{Base: unsafe.SliceData(b), Len: uint64(len(b))})
+	}
+	return iov
+}

@@ -1,0 +1,13 @@
+//go:build !linux
+
+package liburing
+
+// Stand-ins for the kernel's structs, so that the package has the same names
+// where it cannot work.
+type (
+	Iovec struct {
+		Base *byte
+		Len  uint64
+	}
+	Statx struct{}
+)

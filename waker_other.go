@@ -1,0 +1,14 @@
+//go:build !linux
+
+package liburing
+
+type waker struct {
+	fd  int
+	buf [8]byte
+}
+
+func (w *waker) open() error { return ErrNotSupported }
+func (w *waker) signal()     {}
+func (w *waker) close()      {}
+
+func threadID() int { return 0 }
