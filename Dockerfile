@@ -17,9 +17,9 @@ RUN apt-get update \
 WORKDIR /tmp/vendor
 COPY scripts/vendor-liburing.sh scripts/
 COPY third_party/liburing.lock third_party/
-RUN scripts/vendor-liburing.sh \
+RUN XDG_CACHE_HOME=/tmp/vendor/cache scripts/vendor-liburing.sh \
  && cp -r third_party/liburing/include third_party/liburing/lib /usr/local/ \
- && rm -rf /tmp/vendor ~/.cache
+ && rm -rf /tmp/vendor
 
 # gcc takes headers from /usr/local/include first, but libraries from the distribution's folder: without this a
 # liburing-dev that a service's image installs later would lend its library to our headers.

@@ -24,8 +24,6 @@ type Ring struct {
 	buffers [][]byte // registered ones: the kernel holds them
 }
 
-func newRing(mem *ringMem) *Ring { return &Ring{mem: mem} }
-
 // Close gives the ring back to the kernel (io_uring_queue_exit). Requests that
 // are still in flight may write to their memory afterwards: cancel them and
 // take their completions first. A second Close does nothing.

@@ -14,6 +14,9 @@ func (l *Loop) queue(op Op, kind handleKind, cb Callback, mem unsafe.Pointer) (*
 	if l.closing {
 		return &l.refused, Request{}
 	}
+	if cb == nil {
+		cb = ignore
+	}
 	token := l.table.take(op, kind, cb, mem)
 	l.inFlight++
 	sqe := l.entry()
@@ -80,7 +83,8 @@ func (l *Loop) turn(wait time.Duration) error {
 func (l *Loop) exchange(wait time.Duration) error {
 	m := l.ring.mem
 	l.backlog.fill(m)
-	ready := m.cqReady() != 0
+	// With requests left in the backlog there is no time to wait either.
+	ready := m.cqReady() != 0 || len(l.backlog.queue) != 0
 	pending := m.sq.sqeTail - m.loadSQHead()
 	if ready && pending == 0 && !m.needsFlush() {
 		return nil
@@ -127,7 +131,7 @@ func (l *Loop) enterBlocking(ready bool, wait time.Duration) error {
 	l.armWaker()
 	l.mail.sleeping.Store(true)
 	defer l.mail.sleeping.Store(false)
-	if l.mail.attention.Load() {
+	if l.mail.attention.Load() || len(l.backlog.queue) != 0 {
 		return l.enterError(cSubmit(m))
 	}
 	return l.enterError(cSubmitAndWait(m, 1))

@@ -32,7 +32,7 @@ allow_io_uring() {
 }
 
 edit=allow_io_uring
-if [[ ${1-} == --unchanged ]]; then edit=cat; shift; fi
+if [[ ${1-} == --unchanged ]]; then edit="cat"; shift; fi
 [[ $# == 1 && $1 != -* ]] || die "usage: seccomp-profile.sh [--unchanged] OUT.json"
 
 default=$(default_profile)

@@ -1,0 +1,54 @@
+# make help lists what there is to do.
+
+GO    ?= go
+BENCH ?=
+
+# What go vet, gofmt and the generators look at.
+export GOFLAGS ?= -buildvcs=false
+
+.DEFAULT_GOAL := help
+.PHONY: help deps demo test vet race other-builds generated bench parity lint fmt generate clean docker-test
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+deps: ## install what is missing (apt) and vendor liburing
+	@scripts/deps.sh
+	@scripts/vendor-liburing.sh
+
+demo: deps ## see it work: this kernel's io_uring, cat, and a copy beside liburing's own
+	@scripts/demo.sh
+
+test: deps vet generated other-builds ## vet, build, the whole suite, also with -race
+	$(GO) build ./...
+	$(GO) test -timeout 10m ./...
+	$(GO) test -timeout 10m -race ./...
+
+vet: deps ## go vet and gofmt
+	@test -z "$$(gofmt -l $$(git ls-files '*.go'))" || { gofmt -d $$(git ls-files '*.go'); exit 1; }
+	$(GO) vet ./...
+
+generated: deps ## fail if a generated file is stale
+	$(GO) run ./internal/gen -check
+
+other-builds: ## the builds without Linux, without cgo, and for arm64
+	CGO_ENABLED=0 $(GO) vet .
+	CGO_ENABLED=0 GOARCH=arm64 $(GO) vet .
+	GOOS=darwin GOARCH=arm64 $(GO) vet .
+	GOOS=windows $(GO) build .
+
+bench: deps ## measure against C (BENCH="nop …" runs those named)
+	$(GO) run ./bench $(BENCH)
+
+lint: vet ## more opinions: staticcheck, shellcheck
+	@scripts/lint.sh
+
+generate: deps ## write the generated files anew
+	$(GO) generate ./...
+
+docker-test: ## build the image and run a service in it
+	scripts/docker-test.sh
+
+clean: ## remove what was built and vendored
+	@scripts/vendor-liburing.sh --clean
+	rm -rf bin bench/results/latest.json

@@ -1,0 +1,89 @@
+// Cat writes files to the standard output, one after the other, through a Loop.
+//
+// It teaches the shape of every program on a Loop: a callback queues the next
+// request. Each block that was read is written, and when it has been written
+// the next one is read into the same buffer.
+package main
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+
+	"github.com/go-liburing/liburing"
+)
+
+func main() {
+	flag.Usage = func() {
+		fmt.Fprintf(flag.CommandLine.Output(), "usage: cat FILE...\n\nWrites the files to the standard output through io_uring.\n")
+	}
+	flag.Parse()
+	if flag.NArg() == 0 {
+		flag.Usage()
+		os.Exit(2)
+	}
+	for _, name := range flag.Args() {
+		if err := cat(name, os.Stdout); err != nil {
+			fmt.Fprintln(os.Stderr, "cat:", err)
+			os.Exit(1)
+		}
+	}
+}
+
+func cat(name string, out *os.File) error {
+	in, err := os.Open(name)
+	if err != nil {
+		return err
+	}
+	defer in.Close()
+	loop, err := liburing.NewLoop(4)
+	if err != nil {
+		return err
+	}
+	defer loop.Close(context.Background())
+
+	c := copier{loop: loop, in: int(in.Fd()), out: int(out.Fd()), buf: make([]byte, 128<<10)}
+	c.read()
+	if err := loop.RunUntilIdle(context.Background()); err != nil {
+		return err
+	}
+	return c.err
+}
+
+type copier struct {
+	loop    *liburing.Loop
+	in, out int
+	buf     []byte
+	err     error
+}
+
+// current is the offset that means the file's own position.
+const current = ^uint64(0)
+
+func (c *copier) read() {
+	c.loop.Read(c.in, c.buf, current, func(done liburing.Completion) {
+		n, err := done.Result()
+		c.err = err
+		if n > 0 {
+			c.write(c.buf[:n])
+		}
+	})
+}
+
+func (c *copier) write(rest []byte) {
+	c.loop.Write(c.out, rest, current, func(done liburing.Completion) {
+		n, err := done.Result()
+		switch {
+		case err != nil:
+			c.err = err
+		case n == 0:
+			c.err = io.ErrShortWrite
+		case n < len(rest):
+			c.write(rest[n:])
+		default:
+			c.read()
+		}
+	})
+}

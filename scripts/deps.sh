@@ -1,0 +1,39 @@
+#!/bin/sh
+# Installs the tools that building needs and this machine lacks, through apt, as
+# root or with sudo. Does nothing, and needs no network, when all are there.
+set -eu
+
+missing=
+need() { # need COMMAND PACKAGE
+	command -v "$1" >/dev/null 2>&1 || missing="$missing $2"
+}
+need gcc gcc
+need make make
+need pkg-config pkg-config
+need git git
+need xz xz-utils
+[ -e /usr/include/stdio.h ] || missing="$missing libc6-dev"
+[ -e /usr/include/linux/io_uring.h ] || missing="$missing linux-libc-dev"
+
+command -v go >/dev/null 2>&1 || {
+	echo "deps: Go is missing: install Go 1.26 or newer (https://go.dev/dl) and put it into PATH" >&2
+	exit 1
+}
+[ -n "$missing" ] || exit 0
+
+command -v apt-get >/dev/null 2>&1 || {
+	echo "deps: install these, there is no apt-get here to do it:$missing" >&2
+	exit 1
+}
+sudo=
+if [ "$(id -u)" != 0 ]; then
+	command -v sudo >/dev/null 2>&1 || {
+		echo "deps: run as root, or install sudo:$missing is missing" >&2
+		exit 1
+	}
+	sudo=sudo
+fi
+echo "deps: installing$missing"
+$sudo apt-get update -qq
+# shellcheck disable=SC2086 # a list of packages
+DEBIAN_FRONTEND=noninteractive $sudo apt-get install -y -qq --no-install-recommends $missing >/dev/null
