@@ -33,6 +33,7 @@ generated: deps ## fail if a generated file is stale
 
 other-builds: ## the builds without Linux, without cgo, and for arm64
 	CGO_ENABLED=0 $(GO) vet .
+	CGO_ENABLED=0 $(GO) test .
 	CGO_ENABLED=0 GOARCH=arm64 $(GO) vet .
 	GOOS=darwin GOARCH=arm64 $(GO) vet .
 	GOOS=windows $(GO) build .
