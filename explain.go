@@ -18,7 +18,7 @@ func explainSetup(entries uint32, p *Params, ret int32) error {
 	}
 	switch e.Err {
 	case syscall.EPERM:
-		e.Hint = explainEPERM(p)
+		e.Hint = explainEPERM(p, sysctlDisabled(), os.Geteuid())
 	case syscall.ENOSYS:
 		e.Hint = "the kernel is older than 5.1 or built without io_uring, or a sandbox answers in its place " +
 			"(podman's and gVisor's default profiles do): allow io_uring_setup, io_uring_enter and io_uring_register there"
@@ -41,12 +41,12 @@ func sysctlDisabled() int {
 	return int(b[0] - '0')
 }
 
-func explainEPERM(p *Params) string {
-	switch sysctlDisabled() {
+func explainEPERM(p *Params, disabled, euid int) string {
+	switch disabled {
 	case 2:
 		return "kernel.io_uring_disabled is 2, io_uring is off for everybody: `sysctl kernel.io_uring_disabled=0` as root"
 	case 1:
-		if os.Geteuid() != 0 {
+		if euid != 0 {
 			return "kernel.io_uring_disabled is 1, io_uring is for privileged processes and the group kernel.io_uring_group only: " +
 				"join that group, get CAP_SYS_ADMIN, or `sysctl kernel.io_uring_disabled=0` as root"
 		}

@@ -1,0 +1,144 @@
+//go:build linux && cgo
+
+package liburing
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"runtime"
+	"strings"
+	"syscall"
+	"testing"
+	"unsafe"
+
+	"github.com/stretchr/testify/require"
+	"golang.org/x/sys/unix"
+)
+
+// In a child process this test binary sets up a ring under the hardship that
+// the variable names, and prints how it went.
+const hardshipEnv = "LIBURING_TEST_HARDSHIP"
+
+func init() {
+	hardship := os.Getenv(hardshipEnv)
+	if hardship == "" {
+		return
+	}
+	if err := hardships[hardship](); err != nil {
+		fmt.Println("could not arrange it:", err)
+		os.Exit(1)
+	}
+	r, err := New(4096)
+	if err != nil {
+		fmt.Println(err)
+		os.Exit(0)
+	}
+	r.Close()
+	fmt.Println("no error")
+	os.Exit(0)
+}
+
+var hardships = map[string]func() error{
+	"seccomp EPERM":  func() error { return denySetup(unix.EPERM) },
+	"seccomp ENOSYS": func() error { return denySetup(unix.ENOSYS) },
+	"no descriptors": func() error {
+		return unix.Setrlimit(unix.RLIMIT_NOFILE, &unix.Rlimit{})
+	},
+	"memlock": func() error {
+		if err := unix.Setrlimit(unix.RLIMIT_MEMLOCK, &unix.Rlimit{}); err != nil {
+			return err
+		}
+		return syscall.Setuid(65534)
+	},
+}
+
+// denySetup installs a seccomp filter that answers io_uring_setup with an errno,
+// as a container's profile does.
+func denySetup(errno syscall.Errno) error {
+	runtime.LockOSThread()
+	if err := unix.Prctl(unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0); err != nil {
+		return err
+	}
+	filter := []unix.SockFilter{
+		{Code: unix.BPF_LD | unix.BPF_W | unix.BPF_ABS}, // the system call's number
+		{Code: unix.BPF_JMP | unix.BPF_JEQ | unix.BPF_K, K: unix.SYS_IO_URING_SETUP, Jf: 1},
+		{Code: unix.BPF_RET | unix.BPF_K, K: unix.SECCOMP_RET_ERRNO | uint32(errno)},
+		{Code: unix.BPF_RET | unix.BPF_K, K: unix.SECCOMP_RET_ALLOW},
+	}
+	prog := unix.SockFprog{Len: uint16(len(filter)), Filter: &filter[0]}
+	_, _, err := unix.Syscall(unix.SYS_SECCOMP, unix.SECCOMP_SET_MODE_FILTER,
+		unix.SECCOMP_FILTER_FLAG_TSYNC, uintptr(unsafe.Pointer(&prog)))
+	if err != 0 {
+		return err
+	}
+	return nil
+}
+
+func setupUnder(t *testing.T, hardship string) string {
+	t.Helper()
+	cmd := exec.Command(os.Args[0])
+	cmd.Env = append(os.Environ(), hardshipEnv+"="+hardship)
+	out, err := cmd.CombinedOutput()
+	require.NoError(t, err, "%s", out)
+	return string(out)
+}
+
+func TestSetupBlockedBySeccomp(t *testing.T) {
+	if sysctlDisabled() > 0 {
+		t.Skip("kernel.io_uring_disabled is set")
+	}
+	out := setupUnder(t, "seccomp EPERM")
+	require.Contains(t, out, "io_uring_setup: operation not permitted: a seccomp filter")
+	require.Contains(t, out, "allow io_uring_setup")
+}
+
+func TestSetupAnsweredWithENOSYS(t *testing.T) {
+	out := setupUnder(t, "seccomp ENOSYS")
+	require.Contains(t, out, "io_uring_setup: function not implemented: the kernel is older than 5.1")
+	require.Contains(t, out, "sandbox")
+}
+
+func TestSetupWithoutDescriptors(t *testing.T) {
+	require.Contains(t, setupUnder(t, "no descriptors"), "ulimit -n")
+}
+
+func TestSetupBeyondMemlock(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("only root can become a user without CAP_IPC_LOCK here")
+	}
+	out := setupUnder(t, "memlock")
+	if strings.Contains(out, "no error") {
+		t.Skip("this kernel does not count rings against RLIMIT_MEMLOCK")
+	}
+	require.Contains(t, out, "cannot allocate memory: the ring needs ")
+	require.Contains(t, out, "is 0 KiB")
+	require.Contains(t, out, "ulimit -l")
+	if need, err := MemorySizeParams(4096, &Params{}); err == nil { // liburing 2.11 tells
+		require.Contains(t, out, fmt.Sprintf("needs %d KiB", need/1024))
+	}
+}
+
+func TestExplainEPERM(t *testing.T) {
+	for _, c := range []struct {
+		flags          SetupFlags
+		disabled, euid int
+		says           string
+	}{
+		{0, 2, 0, "kernel.io_uring_disabled is 2"},
+		{0, 1, 1000, "kernel.io_uring_group"},
+		{0, 1, 0, "seccomp"},
+		{0, 0, 1000, "seccomp"},
+		{0, -1, 1000, "seccomp"},
+		{SetupSQPoll, 0, 1000, "CAP_SYS_NICE"},
+	} {
+		require.Contains(t, explainEPERM(&Params{Flags: c.flags}, c.disabled, c.euid), c.says, "%+v", c)
+	}
+}
+
+func TestExplainFlags(t *testing.T) {
+	require.Contains(t, explainFlags(SetupSQPoll|SetupDeferTaskrun|SetupSingleIssuer), "exclude each other")
+	require.Contains(t, explainFlags(SetupSQAff), "sqpoll")
+	require.Empty(t, explainFlags(SetupDeferTaskrun|SetupSingleIssuer))
+	require.Equal(t, SetupFlags(1<<30|1<<29), unknownFlags(1<<30|1<<29|SetupClamp|SetupSubmitAll))
+}
