@@ -18,7 +18,8 @@ WORKDIR /tmp/vendor
 COPY scripts/vendor-liburing.sh scripts/
 COPY third_party/liburing.lock third_party/
 RUN XDG_CACHE_HOME=/tmp/vendor/cache scripts/vendor-liburing.sh \
- && cp -r third_party/liburing/include third_party/liburing/lib /usr/local/ \
+ && make -C third_party/liburing/src install ENABLE_SHARED=0 prefix=/usr/local includedir=/usr/local/include \
+    libdir=/usr/local/lib libdevdir=/usr/local/lib mandir=/usr/local/share/man \
  && rm -rf /tmp/vendor
 
 # gcc takes headers from /usr/local/include first, but libraries from the distribution's folder: without this a

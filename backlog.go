@@ -96,7 +96,7 @@ func (m *ringMem) sqSpaceLeft() int {
 }
 
 func (m *ringMem) copyIn(pos uint32, e *bigSQE) {
-	if m.sqeShift() == 1 {
+	if m.sqeShift == 1 {
 		*(*bigSQE)(unsafe.Pointer(m.sqe(pos))) = *e
 		return
 	}
@@ -104,7 +104,7 @@ func (m *ringMem) copyIn(pos uint32, e *bigSQE) {
 }
 
 func (m *ringMem) copyOut(e *bigSQE, pos uint32) {
-	if m.sqeShift() == 1 {
+	if m.sqeShift == 1 {
 		*e = *(*bigSQE)(unsafe.Pointer(m.sqe(pos)))
 		return
 	}

@@ -56,7 +56,7 @@ import (
 
 // The mirrors have C's layout, or the package does not compile.
 var (
-	_ = [1]struct{}{}[unsafe.Sizeof(ringMem{})-C.sizeof_struct_io_uring]
+	_ = [1]struct{}{}[unsafe.Offsetof(ringMem{}.sqeShift)-C.sizeof_struct_io_uring]
 	_ = [1]struct{}{}[unsafe.Offsetof(ringMem{}.cq)-unsafe.Offsetof(C.struct_io_uring{}.cq)]
 	_ = [1]struct{}{}[unsafe.Offsetof(ringMem{}.flags)-unsafe.Offsetof(C.struct_io_uring{}.flags)]
 	_ = [1]struct{}{}[unsafe.Offsetof(ringMem{}.features)-unsafe.Offsetof(C.struct_io_uring{}.features)]
@@ -88,7 +88,7 @@ func cHeaderVersion() (major, minor int32) {
 }
 
 func cQueueInitParams(entries uint32, p *Params) (*ringMem, int32) {
-	m := (*ringMem)(C.calloc(1, C.sizeof_struct_io_uring))
+	m := (*ringMem)(C.calloc(1, C.size_t(unsafe.Sizeof(ringMem{}))))
 	if m == nil {
 		return nil, -int32(syscall.ENOMEM)
 	}
@@ -97,6 +97,7 @@ func cQueueInitParams(entries uint32, p *Params) (*ringMem, int32) {
 		C.free(unsafe.Pointer(m))
 		return nil, int32(ret)
 	}
+	m.init()
 	return m, 0
 }
 

@@ -20,6 +20,7 @@ type handle struct {
 	cb   Callback
 	mem  unsafe.Pointer // the request's memory, or its *extra
 	gen  uint32         // of the token that is valid now; never 0
+	next uint32         // the free place behind this free place
 	op   Op
 	kind handleKind
 }
@@ -37,7 +38,7 @@ const (
 // is used again the moment it is free: nothing is allocated in steady state.
 type handleTable struct {
 	handles []handle
-	free    []uint32
+	free    uint32 // the first free place; len(handles) if there is none
 	extras  []*extra
 }
 
@@ -51,13 +52,12 @@ type extra struct {
 
 // take reserves a place.
 func (t *handleTable) take(op Op, kind handleKind, cb Callback, mem unsafe.Pointer) Token {
-	if len(t.free) == 0 {
+	index := t.free
+	if int(index) >= len(t.handles) {
 		t.grow()
 	}
-	last := len(t.free) - 1
-	index := t.free[last]
-	t.free = t.free[:last]
 	h := &t.handles[index]
+	t.free = h.next
 	h.cb = cb
 	h.mem = mem
 	h.op = op
@@ -65,12 +65,13 @@ func (t *handleTable) take(op Op, kind handleKind, cb Callback, mem unsafe.Point
 	return newToken(index, h.gen)
 }
 
+// grow adds places to a table without a free one.
 func (t *handleTable) grow() {
 	old := len(t.handles)
 	t.handles = append(t.handles, make([]handle, max(64, old))...)
-	for i := len(t.handles) - 1; i >= old; i-- {
+	for i := old; i < len(t.handles); i++ {
 		t.handles[i].gen = 1
-		t.free = append(t.free, uint32(i))
+		t.handles[i].next = uint32(i + 1)
 	}
 }
 
@@ -90,10 +91,7 @@ func (t *handleTable) find(token Token) *handle {
 // release frees the place of a request that has had its terminal completion.
 func (t *handleTable) release(index uint32, h *handle) {
 	if h.kind == kindExtra {
-		x := (*extra)(h.mem)
-		*x = extra{iov: x.iov[:0]}
-		clear(x.iov[:cap(x.iov)])
-		t.extras = append(t.extras, x)
+		t.giveBack((*extra)(h.mem))
 	}
 	h.cb = nil
 	h.mem = nil
@@ -101,7 +99,18 @@ func (t *handleTable) release(index uint32, h *handle) {
 	if h.gen++; h.gen == 0 {
 		h.gen = 1
 	}
-	t.free = append(t.free, index)
+	h.next = t.free
+	t.free = index
+}
+
+// busy returns the number of places that are not free.
+func (t *handleTable) busy() (n int) {
+	for i := range t.handles {
+		if t.handles[i].kind != kindFree {
+			n++
+		}
+	}
+	return n
 }
 
 // extra takes an extra from the stock.
@@ -112,6 +121,13 @@ func (t *handleTable) extra() *extra {
 		return x
 	}
 	return new(extra)
+}
+
+// giveBack empties an extra and puts it into the stock.
+func (t *handleTable) giveBack(x *extra) {
+	clear(x.iov)
+	*x = extra{iov: x.iov[:0]}
+	t.extras = append(t.extras, x)
 }
 
 // inFlight calls f for every token whose request has not completed, but for the

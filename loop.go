@@ -26,6 +26,7 @@ type Loop struct {
 	ring  *Ring
 	table handleTable
 
+	space    int // free entries of the submission queue; 0 while requests wait
 	backlog  backlog
 	mayBlock bool // a request to be submitted may block the submitter
 	inFlight int  // requests without their terminal completion
@@ -35,10 +36,11 @@ type Loop struct {
 	bigs       [][2]uint64
 	next, have int // the part of batch that no callback has seen
 
-	bounded boundedWait
-	refused SQE             // where requests of a closed loop are prepared
-	reasons map[Token]error // why a request is bad that the kernel will refuse
-	stats   Stats
+	bounded  boundedWait
+	refused  SQE             // where requests of a closed loop are prepared
+	detailed bool            // completions have a detail
+	reasons  map[Token]error // why a request is bad that the kernel will refuse
+	stats    Stats
 
 	mail     mailbox
 	spare    []func() // posts that were run, to be used again
@@ -103,7 +105,9 @@ func (l *Loop) own(entries uint32, c config, started chan<- error) {
 	l.bounded.init(ring.mem)
 	if ring.Flags()&(SetupCQE32|SetupCQEMixed) != 0 {
 		l.bigs = make([][2]uint64, len(l.batch))
+		l.detailed = true
 	}
+	l.fill()
 	defer l.exit()
 	close(started)
 	for !l.quit {

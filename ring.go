@@ -118,14 +118,8 @@ func (r *Ring) SubmitGetSQE() (*SQE, error) {
 	return nil, opError("io_uring_submit", ret)
 }
 
-// loadSQHead is io_uring_load_sq_head. The kernel moves the head on its own
-// with SQPOLL only, otherwise while we are in io_uring_enter.
-func (m *ringMem) loadSQHead() uint32 {
-	if m.flags&SetupSQPoll != 0 {
-		return atomic.LoadUint32(m.sq.khead)
-	}
-	return *m.sq.khead
-}
+// loadSQHead is io_uring_load_sq_head.
+func (m *ringMem) loadSQHead() uint32 { return atomic.LoadUint32(m.sq.khead) }
 
 // SQReady returns how many entries are prepared and not submitted, or with
 // SetupSQPoll not consumed (io_uring_sq_ready).
@@ -381,21 +375,25 @@ func (r *Ring) peekBatch(cqes []*CQE) int {
 // break, up to the one it ended at: the body must not do that itself, and must
 // copy what is to be kept (io_uring_for_each_cqe with io_uring_cq_advance).
 func (r *Ring) CQEs() iter.Seq[*CQE] {
+	// There is no defer here, so that the compiler can make a plain loop of it:
+	// after a panic in the body the completions are still there.
 	return func(yield func(*CQE) bool) {
-		if r.mem == nil || r.peekNoWait() == nil {
+		m := r.mem
+		if m == nil {
 			return
 		}
-		m := r.mem
-		start, tail := *m.cq.khead, atomic.LoadUint32(m.cq.ktail)
-		head := start
-		defer func() { r.CQAdvance(head - start) }()
+		head, tail := *m.cq.khead, atomic.LoadUint32(m.cq.ktail)
+		if head == tail {
+			return
+		}
 		for head != tail {
 			cqe := m.cqe(head)
 			head += cqe.Nr()
 			if cqe.Flags&CQEFSkip == 0 && !yield(cqe) {
-				return
+				break
 			}
 		}
+		atomic.StoreUint32(m.cq.khead, head)
 	}
 }
 

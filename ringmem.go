@@ -15,6 +15,21 @@ type ringMem struct {
 	intFlags    uint8 // bits of EnterFlags that every enter gets; see enterFlags
 	_           [3]uint8
 	_           uint32
+
+	// Here struct io_uring ends. The rest is Go's own.
+
+	sqeShift uint8 // 1 where every entry of the submission queue is a big one
+	cqeShift uint8 // the same of the completion queue
+}
+
+// init fills Go's own part.
+func (m *ringMem) init() {
+	if m.flags&SetupSQE128 != 0 {
+		m.sqeShift = 1
+	}
+	if m.flags&SetupCQE32 != 0 {
+		m.cqeShift = 1
+	}
 }
 
 type sqMem struct {
@@ -65,30 +80,15 @@ func (m *ringMem) enterFlags() EnterFlags {
 	return EnterFlags(m.intFlags) & intFlagsEnter
 }
 
-// sqeShift is 1 where every entry of the submission queue is a big one.
-func (m *ringMem) sqeShift() uint32 {
-	if m.flags&SetupSQE128 != 0 {
-		return 1
-	}
-	return 0
-}
-
-func (m *ringMem) cqeShift() uint32 {
-	if m.flags&SetupCQE32 != 0 {
-		return 1
-	}
-	return 0
-}
-
 // sqe returns the entry at a position of the submission queue.
 func (m *ringMem) sqe(pos uint32) *SQE {
-	i := uintptr(pos&m.sq.ringMask) << m.sqeShift()
+	i := uintptr(pos&m.sq.ringMask) << (m.sqeShift & 1)
 	return (*SQE)(unsafe.Add(unsafe.Pointer(m.sq.sqes), i*unsafe.Sizeof(SQE{})))
 }
 
 // cqe returns the entry at a position of the completion queue.
 func (m *ringMem) cqe(pos uint32) *CQE {
-	i := uintptr(pos&m.cq.ringMask) << m.cqeShift()
+	i := uintptr(pos&m.cq.ringMask) << (m.cqeShift & 1)
 	return (*CQE)(unsafe.Add(unsafe.Pointer(m.cq.cqes), i*unsafe.Sizeof(CQE{})))
 }
 

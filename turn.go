@@ -20,7 +20,7 @@ func (l *Loop) queue(op Op, kind handleKind, cb Callback, mem unsafe.Pointer) (*
 	token := l.table.take(op, kind, cb, mem)
 	l.inFlight++
 	sqe := l.entry()
-	sqe.UserData = uint64(token)
+	*sqe = SQE{UserData: uint64(token)}
 	return sqe, Request{loop: l, sqe: sqe, token: token}
 }
 
@@ -31,21 +31,23 @@ func (l *Loop) queueInner(op Op, cb Callback) *SQE {
 	}
 	l.inner++
 	sqe := l.entry()
-	sqe.UserData = uint64(l.table.take(op, kindInner, cb, nil))
+	*sqe = SQE{UserData: uint64(l.table.take(op, kindInner, cb, nil))}
 	return sqe
 }
 
 func ignore(Completion) {}
 
 // entry returns an entry in the order of the requests: once one had to wait in
-// the backlog, the next ones do too.
+// the backlog, the next ones do too. The entry has to be cleared.
 func (l *Loop) entry() *SQE {
-	if len(l.backlog.queue) == 0 {
-		if sqe := l.ring.GetSQE(); sqe != nil {
-			return sqe
-		}
+	if l.space == 0 {
+		return l.backlog.push()
 	}
-	return l.backlog.push()
+	l.space--
+	m := l.ring.mem
+	sqe := m.sqe(m.sq.sqeTail)
+	m.sq.sqeTail++
+	return sqe
 }
 
 // queueBad queues a request whose arguments the library refuses. It goes to the
@@ -57,6 +59,7 @@ func (l *Loop) queueBad(op Op, cb Callback, why error) Request {
 	if r.token != 0 {
 		if l.reasons == nil {
 			l.reasons = make(map[Token]error)
+			l.detailed = true
 		}
 		l.reasons[r.token] = why
 	}
@@ -69,7 +72,9 @@ const opBad Op = 0xff
 // longer than wait, without a limit if wait is negative, and calls callbacks.
 func (l *Loop) turn(wait time.Duration) error {
 	if l.next == l.have {
-		if err := l.exchange(wait); err != nil {
+		err := l.exchange(wait)
+		l.fill()
+		if err != nil {
 			return err
 		}
 		l.reap()
@@ -82,7 +87,7 @@ func (l *Loop) turn(wait time.Duration) error {
 // the queue, unless a signal or a post comes first.
 func (l *Loop) exchange(wait time.Duration) error {
 	m := l.ring.mem
-	l.backlog.fill(m)
+	l.fill()
 	// With requests left in the backlog there is no time to wait either.
 	ready := m.cqReady() != 0 || len(l.backlog.queue) != 0
 	pending := m.sq.sqeTail - m.loadSQHead()
@@ -161,7 +166,18 @@ func (l *Loop) armWaker() {
 	l.armed = true
 	sqe := l.queueInner(OpRead, func(Completion) { l.armed = false })
 	sqe.PrepRead(l.mail.wake.fd, l.mail.wake.buf[:], 0)
-	l.backlog.fill(l.ring.mem)
+	l.fill()
+}
+
+// fill moves requests from the backlog to the submission queue and finds out
+// what room that has left; none as long as others wait.
+func (l *Loop) fill() {
+	m := l.ring.mem
+	l.backlog.fill(m)
+	l.space = 0
+	if len(l.backlog.queue) == 0 {
+		l.space = m.sqSpaceLeft()
+	}
 }
 
 // reap copies completions off the ring, so that callbacks may do what they like
@@ -208,7 +224,7 @@ func (l *Loop) dispatch() {
 			continue
 		}
 		c := Completion{Res: cqe.Res, Flags: cqe.Flags, op: h.op}
-		if l.bigs != nil || l.reasons != nil {
+		if l.detailed {
 			c.detail = l.detail(i, token)
 		}
 		cb := h.cb
