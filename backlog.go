@@ -16,10 +16,11 @@ type bigSQE struct {
 	rest [unsafe.Sizeof(SQE{})]byte
 }
 
-// push appends an empty entry.
+// push appends an entry, which has to be cleared.
+//
+//go:noinline
 func (b *backlog) push() *SQE {
 	e := b.entry()
-	*e = bigSQE{}
 	b.queue = append(b.queue, e)
 	return &e.SQE
 }
@@ -31,6 +32,7 @@ func (b *backlog) entry() *bigSQE {
 	}
 	e := b.spare[last]
 	b.spare = b.spare[:last]
+	e.rest = [len(e.rest)]byte{}
 	return e
 }
 

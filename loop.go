@@ -30,7 +30,7 @@ type Loop struct {
 	backlog  backlog
 	mayBlock bool // a request to be submitted may block the submitter
 	inFlight int  // requests without their terminal completion
-	inner    int  // the same of the loop's own
+	inner    int  // those of them that are the loop's own
 
 	batch      [64]CQE // completions taken off the ring
 	bigs       [][2]uint64
@@ -107,7 +107,10 @@ func (l *Loop) own(entries uint32, c config, started chan<- error) {
 		l.bigs = make([][2]uint64, len(l.batch))
 		l.detailed = true
 	}
-	l.fill()
+	l.measure()
+	// The kernel finds a registered ring faster. Before Linux 5.18 it can't
+	// register one, and the loop works as well.
+	cRegisterRingFD(ring.mem)
 	defer l.exit()
 	close(started)
 	for !l.quit {
@@ -280,7 +283,7 @@ func (l *Loop) turns(ctx context.Context, untilIdle bool) error {
 }
 
 func (l *Loop) idle() bool {
-	return l.inFlight == 0 && l.next == l.have && !l.mail.attention.Load()
+	return l.inFlight == l.inner && l.next == l.have && !l.mail.attention.Load()
 }
 
 // attend does what other goroutines want.
@@ -332,7 +335,7 @@ func (l *Loop) exit() {
 	l.mail.beginClose()
 	l.inClose(func() error { _, err := l.attend(context.Background()); return err })
 	l.closing = true
-	for l.inFlight+l.inner > 0 {
+	for l.inFlight > 0 {
 		l.inClose(func() error { return l.cancelRound() })
 	}
 	l.ring.Close()
@@ -356,7 +359,7 @@ func (l *Loop) cancelRound() error {
 		l.mail.wake.signal()
 	}
 	l.table.inFlight(func(t Token) { l.queueInner(OpAsyncCancel, nil).PrepCancel64(uint64(t), 0) })
-	for end := time.Now().Add(drainRound); l.inFlight+l.inner > 0 && time.Now().Before(end); {
+	for end := time.Now().Add(drainRound); l.inFlight > 0 && time.Now().Before(end); {
 		if err := l.turn(drainRound); err != nil {
 			return err
 		}

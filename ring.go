@@ -333,7 +333,7 @@ func (r *Ring) peekNoWait() *CQE {
 		if cqe.Flags&CQEFSkip == 0 {
 			return cqe
 		}
-		atomic.StoreUint32(m.cq.khead, head+1)
+		m.storeCQHead(head + 1)
 	}
 }
 
@@ -393,7 +393,7 @@ func (r *Ring) CQEs() iter.Seq[*CQE] {
 				break
 			}
 		}
-		atomic.StoreUint32(m.cq.khead, head)
+		m.storeCQHead(head)
 	}
 }
 
@@ -409,8 +409,20 @@ func (r *Ring) CQESeen(cqe *CQE) {
 // ring with SetupCQEMixed takes two (io_uring_cq_advance).
 func (r *Ring) CQAdvance(n uint32) {
 	if n != 0 && r.mem != nil {
-		atomic.StoreUint32(r.mem.cq.khead, *r.mem.cq.khead+n)
+		r.mem.storeCQHead(*r.mem.cq.khead + n)
 	}
+}
+
+// storeCQHead gives places of the completion queue back to the kernel, which
+// must not fill them before they have been read. With SetupDeferTaskrun it
+// fills them in this thread's system calls only, so a plain store does; Go's
+// atomic one is a full barrier.
+func (m *ringMem) storeCQHead(head uint32) {
+	if m.flags&SetupDeferTaskrun != 0 {
+		*m.cq.khead = head
+		return
+	}
+	atomic.StoreUint32(m.cq.khead, head)
 }
 
 // GetEvents has the kernel bring the completions that it holds back into the

@@ -15,11 +15,26 @@ import (
 	"golang.org/x/sys/unix"
 )
 
+// nextSQE returns a free entry. With SQPOLL the kernel's thread may complete a
+// request before it has given its entry back.
+func nextSQE(t *testing.T, r *Ring) *SQE {
+	t.Helper()
+	for range 1000 {
+		sqe, err := r.SubmitGetSQE()
+		if !errors.Is(err, unix.EAGAIN) {
+			require.NoError(t, err)
+			return sqe
+		}
+		time.Sleep(time.Millisecond)
+	}
+	t.Fatal("the queue stays full")
+	return nil
+}
+
 // submitOne submits one prepared request and returns its completion.
 func submitOne(t *testing.T, r *Ring, prep func(*SQE)) CQE {
 	t.Helper()
-	sqe := r.GetSQE()
-	require.NotNil(t, sqe)
+	sqe := nextSQE(t, r)
 	prep(sqe)
 	sqe.SetData64(77)
 	n, err := r.SubmitAndWait(1)
@@ -39,8 +54,7 @@ func TestRingNops(t *testing.T) {
 		next := uint64(0)
 		for batch := range 100 {
 			for i := range 5 {
-				sqe := r.GetSQE()
-				require.NotNil(t, sqe)
+				sqe := nextSQE(t, r)
 				sqe.PrepNop()
 				sqe.SetData64(uint64(batch*5 + i))
 			}
@@ -274,17 +288,8 @@ func TestRingFullSQ(t *testing.T) {
 			r.GetSQE().PrepNop()
 		}
 		require.Nil(t, r.GetSQE())
-		var sqe *SQE
-		var err error
-		for range 1000 { // with SQPOLL the kernel's thread takes its time
-			if sqe, err = r.SubmitGetSQE(); !errors.Is(err, unix.EAGAIN) {
-				break
-			}
-			time.Sleep(time.Millisecond)
-		}
-		require.NoError(t, err)
-		sqe.PrepNop()
-		_, err = r.SubmitAndWait(5)
+		nextSQE(t, r).PrepNop()
+		_, err := r.SubmitAndWait(5)
 		require.NoError(t, err)
 		require.EqualValues(t, 5, r.CQReady())
 	})
@@ -297,12 +302,7 @@ func TestRingFullCQ(t *testing.T) {
 		require.NotZero(t, r.Features()&FeatNodrop)
 		total := uint64(3 * r.CQEntries())
 		for i := range total {
-			sqe, err := r.SubmitGetSQE()
-			for errors.Is(err, unix.EAGAIN) {
-				time.Sleep(time.Millisecond)
-				sqe, err = r.SubmitGetSQE()
-			}
-			require.NoError(t, err)
+			sqe := nextSQE(t, r)
 			sqe.PrepNop()
 			sqe.SetData64(i)
 		}

@@ -10,8 +10,10 @@ import (
 // queue takes a place in the handle table and an entry of the submission queue,
 // or of the backlog, for a request. The caller prepares the entry; mem is what
 // must stay alive until the terminal completion.
+//
+// Every request goes through here: it is one function so that it costs one call.
 func (l *Loop) queue(op Op, kind handleKind, cb Callback, mem unsafe.Pointer) (*SQE, Request) {
-	if l.closing {
+	if l.closing && kind != kindInner {
 		return &l.refused, Request{}
 	}
 	if cb == nil {
@@ -19,36 +21,36 @@ func (l *Loop) queue(op Op, kind handleKind, cb Callback, mem unsafe.Pointer) (*
 	}
 	token := l.table.take(op, kind, cb, mem)
 	l.inFlight++
-	sqe := l.entry()
+	var sqe *SQE
+	if l.space > 0 {
+		l.space--
+		m := l.ring.mem
+		sqe = m.sqe(m.sq.sqeTail)
+		m.sq.sqeTail++
+	} else {
+		// Once one had to wait in the backlog, the next ones do too: their
+		// order is kept.
+		sqe = l.backlog.push()
+	}
 	*sqe = SQE{UserData: uint64(token)}
 	return sqe, Request{loop: l, sqe: sqe, token: token}
 }
 
-// queueInner is queue for the loop's own requests; cb may be nil.
-func (l *Loop) queueInner(op Op, cb Callback) *SQE {
-	if cb == nil {
-		cb = ignore
-	}
+// queueInner is queue for the loop's own requests, which are counted apart. done
+// may be nil.
+func (l *Loop) queueInner(op Op, done func()) *SQE {
 	l.inner++
-	sqe := l.entry()
-	*sqe = SQE{UserData: uint64(l.table.take(op, kindInner, cb, nil))}
+	sqe, _ := l.queue(op, kindInner, func(Completion) {
+		l.inner--
+		l.stats.Completed--
+		if done != nil {
+			done()
+		}
+	}, nil)
 	return sqe
 }
 
 func ignore(Completion) {}
-
-// entry returns an entry in the order of the requests: once one had to wait in
-// the backlog, the next ones do too. The entry has to be cleared.
-func (l *Loop) entry() *SQE {
-	if l.space == 0 {
-		return l.backlog.push()
-	}
-	l.space--
-	m := l.ring.mem
-	sqe := m.sqe(m.sq.sqeTail)
-	m.sq.sqeTail++
-	return sqe
-}
 
 // queueBad queues a request whose arguments the library refuses. It goes to the
 // kernel as an operation that there is none of, so that it fails in its place:
@@ -73,7 +75,7 @@ const opBad Op = 0xff
 func (l *Loop) turn(wait time.Duration) error {
 	if l.next == l.have {
 		err := l.exchange(wait)
-		l.fill()
+		l.measure()
 		if err != nil {
 			return err
 		}
@@ -87,7 +89,7 @@ func (l *Loop) turn(wait time.Duration) error {
 // the queue, unless a signal or a post comes first.
 func (l *Loop) exchange(wait time.Duration) error {
 	m := l.ring.mem
-	l.fill()
+	l.backlog.fill(m)
 	// With requests left in the backlog there is no time to wait either.
 	ready := m.cqReady() != 0 || len(l.backlog.queue) != 0
 	pending := m.sq.sqeTail - m.loadSQHead()
@@ -107,7 +109,7 @@ func (l *Loop) exchange(wait time.Duration) error {
 // enterBounded submits and waits for a moment in a system call that the
 // scheduler does not know of. It is done unless the moment passed in vain.
 func (l *Loop) enterBounded(pending uint32, ready bool) (done bool, err error) {
-	idle := l.inFlight == 0
+	idle := l.inFlight == l.inner
 	if idle && pending == 0 {
 		return false, nil
 	}
@@ -164,19 +166,17 @@ func (l *Loop) armWaker() {
 		return
 	}
 	l.armed = true
-	sqe := l.queueInner(OpRead, func(Completion) { l.armed = false })
+	sqe := l.queueInner(OpRead, func() { l.armed = false })
 	sqe.PrepRead(l.mail.wake.fd, l.mail.wake.buf[:], 0)
-	l.fill()
+	l.backlog.fill(l.ring.mem)
 }
 
-// fill moves requests from the backlog to the submission queue and finds out
-// what room that has left; none as long as others wait.
-func (l *Loop) fill() {
-	m := l.ring.mem
-	l.backlog.fill(m)
+// measure finds out how many entries of the submission queue are free: none as
+// long as requests wait in the backlog.
+func (l *Loop) measure() {
 	l.space = 0
 	if len(l.backlog.queue) == 0 {
-		l.space = m.sqSpaceLeft()
+		l.space = l.ring.mem.sqSpaceLeft()
 	}
 }
 
@@ -198,7 +198,7 @@ func (l *Loop) reap() {
 		}
 		n++
 	}
-	atomic.StoreUint32(m.cq.khead, head)
+	m.storeCQHead(head)
 	l.next, l.have = 0, n
 }
 
@@ -228,18 +228,11 @@ func (l *Loop) dispatch() {
 			c.detail = l.detail(i, token)
 		}
 		cb := h.cb
-		inner := h.kind == kindInner
 		if cqe.Flags&CQEFMore == 0 {
 			l.table.release(token.index(), h)
-			if inner {
-				l.inner--
-			} else {
-				l.inFlight--
-			}
+			l.inFlight--
 		}
-		if !inner {
-			l.stats.Completed++
-		}
+		l.stats.Completed++
 		cb(c)
 	}
 }
