@@ -47,6 +47,6 @@ func (c *CQE) BufferID() (uint16, bool) {
 	return c.Flags.bufferID()
 }
 
-func (f CQEFlags) bufferID() (uint16, bool) {
-	return uint16(f >> CQEBufferShift), f&CQEFBuffer != 0
+func (v CQEFlags) bufferID() (uint16, bool) {
+	return uint16(v >> CQEBufferShift), v&CQEFBuffer != 0
 }

@@ -61,7 +61,7 @@ func lockThread(t *testing.T) {
 func newRing(t testing.TB, entries uint32, opts ...Option) *Ring {
 	t.Helper()
 	r, err := New(entries, opts...)
-	skipOldKernel(t, err, newConfig(opts).params.Flags)
+	skipOldKernel(t, err, newParams(opts).Flags)
 	require.NoError(t, err)
 	t.Cleanup(func() { r.Close() })
 	return r
@@ -79,7 +79,7 @@ func skipOldKernel(t testing.TB, err error, flags SetupFlags) {
 func newLoop(t testing.TB, entries uint32, opts ...Option) *Loop {
 	t.Helper()
 	l, err := NewLoop(entries, opts...)
-	skipOldKernel(t, err, newConfig(opts).params.Flags)
+	skipOldKernel(t, err, newParams(opts).Flags)
 	require.NoError(t, err)
 	trackLoop(t.Name(), l)
 	t.Cleanup(func() { closeLoop(t, l) })

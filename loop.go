@@ -62,8 +62,6 @@ type Stats struct {
 	InFlight  int    // requests without their terminal completion
 }
 
-type loopConfig struct{}
-
 // loopFlags are the setup flags that suit a loop: one thread that submits and
 // takes its completions when it asks for them, and submissions that go on after
 // a bad request. Kernels too old for some of them get what they know.
@@ -83,7 +81,7 @@ func NewLoop(entries uint32, opts ...Option) (*Loop, error) {
 		return nil, err
 	}
 	started := make(chan error)
-	go l.own(entries, newConfig(opts), started)
+	go l.own(entries, newParams(opts), started)
 	if err := <-started; err != nil {
 		l.mail.wake.close()
 		return nil, err
@@ -93,9 +91,9 @@ func NewLoop(entries uint32, opts ...Option) (*Loop, error) {
 
 // own is the life of the loop's thread. It does not end before the last request
 // has completed: requests fail when the thread that submitted them exits.
-func (l *Loop) own(entries uint32, c config, started chan<- error) {
+func (l *Loop) own(entries uint32, p *Params, started chan<- error) {
 	runtime.LockOSThread()
-	ring, err := newLoopRing(entries, c)
+	ring, err := newLoopRing(entries, p)
 	if err != nil {
 		started <- err
 		return
@@ -119,10 +117,10 @@ func (l *Loop) own(entries uint32, c config, started chan<- error) {
 	}
 }
 
-func newLoopRing(entries uint32, c config) (r *Ring, err error) {
+func newLoopRing(entries uint32, want *Params) (r *Ring, err error) {
 	for _, flags := range loopFlags {
-		p := c.params
-		p.Flags |= compatible(flags, p.Flags)
+		p := *want
+		p.Flags |= compatible(flags, want.Flags)
 		if r, err = QueueInitParams(entries, &p); !errors.Is(err, syscall.EINVAL) {
 			return r, err
 		}

@@ -25,33 +25,27 @@ type Params struct {
 }
 
 // Option is a wish for a ring or a loop, given to New or NewLoop.
-type Option func(*config)
+type Option func(*Params)
 
-// config is what the options fill.
-type config struct {
-	params Params
-	loop   loopConfig
-}
-
-func newConfig(opts []Option) config {
-	var c config
+func newParams(opts []Option) *Params {
+	p := new(Params)
 	for _, o := range opts {
-		o(&c)
+		o(p)
 	}
-	return c
+	return p
 }
 
 // WithFlags adds setup flags (io_uring_params.flags).
 func WithFlags(flags SetupFlags) Option {
-	return func(c *config) { c.params.Flags |= flags }
+	return func(p *Params) { p.Flags |= flags }
 }
 
 // WithCQEntries asks for a completion queue of n entries, rounded up to a power
 // of two; the default is twice the submission queue (SetupCQSize).
 func WithCQEntries(n uint32) Option {
-	return func(c *config) {
-		c.params.Flags |= SetupCQSize
-		c.params.CQEntries = n
+	return func(p *Params) {
+		p.Flags |= SetupCQSize
+		p.CQEntries = n
 	}
 }
 
@@ -59,26 +53,26 @@ func WithCQEntries(n uint32) Option {
 // that submitting needs no system call while it is awake. It goes to sleep
 // after idle without a request; zero means one second (SetupSQPoll).
 func WithSQPoll(idle time.Duration) Option {
-	return func(c *config) {
-		c.params.Flags |= SetupSQPoll
-		c.params.SQThreadIdle = milliseconds(idle)
+	return func(p *Params) {
+		p.Flags |= SetupSQPoll
+		p.SQThreadIdle = milliseconds(idle)
 	}
 }
 
 // WithSQThreadCPU binds the thread of WithSQPoll to a processor (SetupSQAff).
 func WithSQThreadCPU(cpu uint32) Option {
-	return func(c *config) {
-		c.params.Flags |= SetupSQAff
-		c.params.SQThreadCPU = cpu
+	return func(p *Params) {
+		p.Flags |= SetupSQAff
+		p.SQThreadCPU = cpu
 	}
 }
 
 // WithAttachWQ shares the worker threads, and the SQPOLL thread, of another
 // ring (SetupAttachWQ).
 func WithAttachWQ(r *Ring) Option {
-	return func(c *config) {
-		c.params.Flags |= SetupAttachWQ
-		c.params.WQFD = uint32(r.FD())
+	return func(p *Params) {
+		p.Flags |= SetupAttachWQ
+		p.WQFD = uint32(r.FD())
 	}
 }
 
@@ -97,8 +91,7 @@ func milliseconds(d time.Duration) uint32 {
 // sandbox, an old kernel, the memlock limit, a flag that is too new. Least
 // kernel: 5.1.
 func New(entries uint32, opts ...Option) (*Ring, error) {
-	c := newConfig(opts)
-	return QueueInitParams(entries, &c.params)
+	return QueueInitParams(entries, newParams(opts))
 }
 
 // QueueInit sets up a ring with the given flags (io_uring_queue_init).

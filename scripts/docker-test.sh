@@ -195,7 +195,7 @@ check() {
   expect 1 'operation not permitted: .*seccomp' "Docker's default profile blocks the ring, the error says so" \
     contained default 8192 30 ringsum /etc/os-release
   if rings_count_as_locked; then
-    expect 1 'cannot allocate memory: .*RLIMIT_MEMLOCK is 64 KiB' 'too little lockable memory, the error says so' \
+    expect 1 'cannot allocate memory: .*RLIMIT_MEMLOCK.*64 KiB' 'too little lockable memory, the error says so' \
       contained allowed 64 30 ringsum /etc/os-release
   else
     expect 0 ' /etc/os-release$' 'this kernel does not count rings as locked memory, a small limit is no hindrance' \

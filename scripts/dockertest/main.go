@@ -47,7 +47,7 @@ func sumFile(path string) ([]byte, error) {
 }
 
 // sumThrough reads fd from its start to its end, one read at a time: each read's callback queues the next.
-// At the end, or after a failed read, nothing is in flight any more and Run returns.
+// At the end, or after a failed read, none is queued and the loop is idle.
 func sumThrough(ctx context.Context, loop *liburing.Loop, fd int) ([]byte, error) {
 	hash := sha256.New()
 	buf := make([]byte, 64<<10)
@@ -67,7 +67,7 @@ func sumThrough(ctx context.Context, loop *liburing.Loop, fd int) ([]byte, error
 	}
 	loop.Read(fd, buf, offset, onRead)
 
-	if err := loop.Run(ctx); err != nil {
+	if err := loop.RunUntilIdle(ctx); err != nil {
 		return nil, err
 	}
 	return hash.Sum(nil), readErr
