@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"runtime"
 	"runtime/debug"
+	"sync/atomic"
 	"syscall"
 	"time"
 )
@@ -43,9 +44,9 @@ type Loop struct {
 	stats    Stats
 
 	mail     mailbox
-	spare    []func() // posts that were run, to be used again
-	armed    bool     // the read of the waker is in flight
-	thread   int
+	spare    []func()      // posts that were run, to be used again
+	armed    bool          // the read of the waker is in flight
+	thread   atomic.Int64  // the id of the loop's thread, 0 when it has ended
 	control  chan func()   // what the thread is to do, unbuffered
 	quit     bool          // the thread is to end
 	closing  bool          // requests are refused
@@ -99,7 +100,7 @@ func (l *Loop) own(entries uint32, p *Params, started chan<- error) {
 		return
 	}
 	l.ring = ring
-	l.thread = threadID()
+	l.thread.Store(threadID())
 	l.bounded.init(ring.mem)
 	if ring.Flags()&(SetupCQE32|SetupCQEMixed) != 0 {
 		l.bigs = make([][2]uint64, len(l.batch))
@@ -164,7 +165,7 @@ func (l *Loop) Post(f func()) error { return l.mail.add(f) }
 // any goroutine, while the loop runs and while it stands still. f must leave
 // the ring's queues alone.
 func (l *Loop) Control(f func(*Ring) error) error {
-	if threadID() == l.thread {
+	if threadID() == l.thread.Load() {
 		return f(l.ring)
 	}
 	result := make(chan error, 1)
@@ -228,7 +229,7 @@ type runResult struct {
 }
 
 func (l *Loop) run(ctx context.Context, untilIdle bool) error {
-	if threadID() == l.thread {
+	if threadID() == l.thread.Load() {
 		return ErrRunning
 	}
 	if err := l.mail.begin(); err != nil {
@@ -311,7 +312,7 @@ func (l *Loop) Close(ctx context.Context) error {
 	if l.mail.beginClose() {
 		go func() { l.control <- func() { l.quit = true } }()
 	}
-	if threadID() == l.thread {
+	if threadID() == l.thread.Load() {
 		return nil
 	}
 	select {
@@ -337,6 +338,7 @@ func (l *Loop) exit() {
 		l.inClose(func() error { return l.cancelRound() })
 	}
 	l.ring.Close()
+	l.thread.Store(0)
 	l.mail.wake.close()
 	close(l.done)
 }

@@ -121,6 +121,16 @@ func (r *Ring) SubmitGetSQE() (*SQE, error) {
 // loadSQHead is io_uring_load_sq_head.
 func (m *ringMem) loadSQHead() uint32 { return atomic.LoadUint32(m.sq.khead) }
 
+// unsubmitted returns how many entries an enter would hand over. The kernel's
+// head tells; but with SQPOLL it takes the entries in its own time, and what
+// counts is what it has been told of.
+func (m *ringMem) unsubmitted() uint32 {
+	if m.flags&SetupSQPoll != 0 {
+		return m.sq.sqeTail - m.sq.sqeHead
+	}
+	return m.sq.sqeTail - m.loadSQHead()
+}
+
 // SQReady returns how many entries are prepared and not submitted, or with
 // SetupSQPoll not consumed (io_uring_sq_ready).
 func (r *Ring) SQReady() uint32 {

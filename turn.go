@@ -92,7 +92,7 @@ func (l *Loop) exchange(wait time.Duration) error {
 	l.backlog.fill(m)
 	// With requests left in the backlog there is no time to wait either.
 	ready := m.cqReady() != 0 || len(l.backlog.queue) != 0
-	pending := m.sq.sqeTail - m.loadSQHead()
+	pending := m.unsubmitted()
 	if ready && pending == 0 && !m.needsFlush() {
 		return nil
 	}

@@ -31,4 +31,4 @@ func (w *waker) signal() {
 func (w *waker) close() { unix.Close(w.fd) }
 
 // threadID names the thread that the caller runs on.
-func threadID() int { return unix.Gettid() }
+func threadID() int64 { return int64(unix.Gettid()) }

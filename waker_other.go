@@ -11,4 +11,4 @@ func (w *waker) open() error { return ErrNotSupported }
 func (w *waker) signal()     {}
 func (w *waker) close()      {}
 
-func threadID() int { return 0 }
+func threadID() int64 { return -1 }
