@@ -1,7 +1,7 @@
 package liburing
 
 import (
-	"strings"
+	"errors"
 	"syscall"
 )
 
@@ -21,6 +21,7 @@ type Completion struct {
 // detail is what few completions have.
 type detail struct {
 	err error     // why the request is bad, where the library knows
+	ctx error     // the request's context has ended
 	big [2]uint64 // the second half of a big completion
 }
 
@@ -33,24 +34,33 @@ func (c Completion) Op() Op { return c.op }
 func (c Completion) More() bool { return c.Flags&CQEFMore != 0 }
 
 // Err returns the request's error as an *OpError that unwraps to a
-// syscall.Errno, nil if it succeeded.
+// syscall.Errno, nil if it succeeded. If the request's context (WithContext)
+// ended before the request did, the error is that of the context too, even if
+// the request had succeeded meanwhile: Res tells.
 func (c Completion) Err() error {
-	if c.Res >= 0 {
+	var err error
+	if c.Res < 0 {
+		err = syscall.Errno(-c.Res)
+	}
+	if c.detail != nil {
+		if c.detail.err != nil {
+			return c.detail.err
+		}
+		if c.detail.ctx != nil {
+			err = errors.Join(c.detail.ctx, err)
+		}
+	}
+	if err == nil {
 		return nil
 	}
-	if c.detail != nil && c.detail.err != nil {
-		return c.detail.err
-	}
-	return &OpError{Op: strings.ToLower(c.op.String()), Err: syscall.Errno(-c.Res)}
+	return &OpError{Op: c.op.String(), Err: err}
 }
 
 // Result returns the result as the system call that the operation is named
-// after would: a number of bytes, a descriptor, or 0, and an error.
+// after would: a number of bytes, a descriptor, or 0, and an error. Both at once
+// tell of a success that came after its context's end.
 func (c Completion) Result() (int, error) {
-	if c.Res < 0 {
-		return 0, c.Err()
-	}
-	return int(c.Res), nil
+	return int(max(c.Res, 0)), c.Err()
 }
 
 // BufferID returns the number of the provided buffer that the kernel chose, and

@@ -41,6 +41,7 @@ type Loop struct {
 	refused  SQE             // where requests of a closed loop are prepared
 	detailed bool            // completions have a detail
 	reasons  map[Token]error // why a request is bad that the kernel will refuse
+	watches  map[Token]watch // the contexts of requests
 	stats    Stats
 
 	mail     mailbox
@@ -61,6 +62,21 @@ type Stats struct {
 	Enters    uint64 // system calls to submit or wait
 	Stale     uint64 // completions that belonged to no request: always 0
 	InFlight  int    // requests without their terminal completion
+}
+
+// Stats returns what the loop has counted so far. The loop's thread counts for
+// itself, which costs next to nothing, and is asked for the figures.
+func (l *Loop) Stats() Stats {
+	var s Stats
+	read := func(*Ring) error {
+		s = l.stats
+		s.InFlight = l.inFlight - l.inner
+		return nil
+	}
+	if l.Control(read) != nil {
+		read(nil) // closed: nobody counts any more
+	}
+	return s
 }
 
 // loopFlags are the setup flags that suit a loop: one thread that submits and

@@ -455,11 +455,11 @@ func TestLoopCancelByToken(t *testing.T) {
 		rd, _ := pipe(t)
 		var read, cancel, again error
 		req := l.Read(rd, make([]byte, 1), 0, func(c Completion) { read = c.Err() })
-		l.Cancel64(req.Token(), 0, func(c Completion) { cancel = c.Err() })
+		l.Cancel(req.Token(), 0, func(c Completion) { cancel = c.Err() })
 		run(t, l)
 		require.ErrorIs(t, read, unix.ECANCELED)
 		require.NoError(t, cancel)
-		l.Cancel64(req.Token(), 0, func(c Completion) { again = c.Err() })
+		l.Cancel(req.Token(), 0, func(c Completion) { again = c.Err() })
 		run(t, l)
 		require.ErrorIs(t, again, unix.ENOENT)
 	})

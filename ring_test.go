@@ -58,9 +58,8 @@ func TestRingNops(t *testing.T) {
 				sqe.PrepNop()
 				sqe.SetData64(uint64(batch*5 + i))
 			}
-			n, err := r.SubmitAndWait(5)
+			_, err := r.SubmitAndWait(5)
 			require.NoError(t, err)
-			require.Equal(t, 5, n)
 			for cqe := range r.CQEs() {
 				require.Equal(t, next, cqe.UserData)
 				require.Zero(t, cqe.Res)

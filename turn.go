@@ -1,6 +1,7 @@
 package liburing
 
 import (
+	"context"
 	"sync/atomic"
 	"syscall"
 	"time"
@@ -61,9 +62,9 @@ func (l *Loop) queueBad(op Op, cb Callback, why error) Request {
 	if r.token != 0 {
 		if l.reasons == nil {
 			l.reasons = make(map[Token]error)
-			l.detailed = true
 		}
 		l.reasons[r.token] = why
+		l.detailed = true
 	}
 	return r
 }
@@ -247,5 +248,13 @@ func (l *Loop) detail(i int, token Token) *detail {
 		d.err = why
 		delete(l.reasons, token)
 	}
+	if w, ok := l.watches[token]; ok {
+		d.ctx = context.Cause(w.ctx)
+		if l.batch[i].Flags&CQEFMore == 0 {
+			w.stop()
+			delete(l.watches, token)
+		}
+	}
+	l.detailed = l.bigs != nil || len(l.reasons)+len(l.watches) > 0
 	return &d
 }

@@ -118,6 +118,7 @@ find_base() {
 }
 
 # Debian's mirror as apt is set up on this machine.
+# shellcheck disable=SC2016 # apt expands it
 mirror() { apt-get indextargets --format '$(SITE)' 'Created-By: Packages' 'Label: Debian' | head -n 1; }
 
 # Debian's base system, of the release that the Dockerfile's default names, with this machine's Go.
@@ -130,10 +131,11 @@ make_base() {
   [[ -n $site ]] || die "apt knows no Debian mirror: see /etc/apt/sources.list"
   say "making a base image of Debian $suite and $(go env GOVERSION) instead"
   quietly 300 debootstrap --variant=minbase "$suite" "$root" "$site"
-  cp -r "$(go env GOROOT)" "$root/usr/local/go"
+  cp -rL "$(go env GOROOT)" "$root/usr/local/go" # Debian's own Go is a tree of links
   # This machine's certificates: it may reach the module proxy through something that only it trusts.
   cp "${SSL_CERT_FILE:-/etc/ssl/certs/ca-certificates.crt}" "$root/usr/local/share/machine-certificates.crt"
   base=$tag:base
+  # shellcheck disable=SC2016 # the inner shell expands it
   quietly 120 bash -o pipefail -c 'tar -C "$1" -c . | docker import \
     --change "ENV PATH=/usr/local/go/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin" \
     --change "ENV SSL_CERT_FILE=/usr/local/share/machine-certificates.crt" - "$2"' bash "$root" "$base"

@@ -76,7 +76,7 @@ sum_of() { sha256sum <"$1" | cut -d ' ' -f 1; }
 # locked FIELD VALUE: prints "version sum suites…" of the lock file's first line whose role, version or sum is VALUE.
 locked() {
   local role version sum suites
-  while read -r role version sum suites; do
+  while read -r role version sum suites || [[ -n $role ]]; do
     [[ $role != '#'* && ${!1} == "$2" ]] || continue
     echo "$version $sum $suites"
     return
@@ -202,6 +202,7 @@ EOF
 }
 
 # mirrors: those known to be Debian's come first. Without release info, apt also lists what was never downloaded.
+# shellcheck disable=SC2016 # apt expands it
 mirrors() {
   {
     apt-get indextargets --format '$(SITE)' 'Created-By: Packages' 'Origin: Debian'
@@ -338,8 +339,9 @@ select_wanted
 read_vendored
 if is_in_place; then
   write_header "$there"
+  note=
   [[ $there == "$version "* ]] || note=", the fallback for $version (--clean makes the next run try that again)"
-  say "liburing ${there% *} is in place${note-}"
+  say "liburing ${there% *} is in place$note"
   exit
 fi
 check_tools

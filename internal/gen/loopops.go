@@ -27,7 +27,8 @@ var notForLoop = map[string]string{
 
 // renamed are methods whose name the Loop needs for itself.
 var renamed = map[string]string{
-	"PrepClose": "CloseFD",
+	"PrepClose":    "CloseFD",
+	"PrepCancel64": "Cancel",
 }
 
 var otherPrep = regexp.MustCompile(`\bPrep([A-Z])`)

@@ -1,0 +1,127 @@
+//go:build linux && cgo
+
+package liburing
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"golang.org/x/sys/unix"
+)
+
+func TestPending(t *testing.T) {
+	l := newLoop(t, 8)
+	req := l.Nop(nil)
+	require.True(t, l.Pending(req.Token()))
+	run(t, l)
+	require.False(t, l.Pending(req.Token()))
+	require.False(t, l.Pending(0))
+	require.False(t, l.Pending(^Token(0)))
+}
+
+func TestCancelAll(t *testing.T) {
+	overLoops(t, 8, func(t *testing.T, l *Loop) {
+		rd, _ := pipe(t)
+		cancelled := 0
+		for range 20 {
+			l.Read(rd, make([]byte, 1), 0, func(c Completion) {
+				if errors.Is(c.Err(), unix.ECANCELED) {
+					cancelled++
+				}
+			})
+		}
+		l.Timeout(10*time.Millisecond, 0, 0, func(Completion) {
+			l.Cancel(0, AsyncCancelAny|AsyncCancelAll, nil)
+		})
+		run(t, l)
+		require.Equal(t, 20, cancelled)
+	})
+}
+
+func TestWithContext(t *testing.T) {
+	overLoops(t, 8, func(t *testing.T, l *Loop) {
+		rd, wr := pipe(t)
+		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Millisecond)
+		defer cancel()
+		calls := 0
+		var err error
+		l.Read(rd, make([]byte, 1), 0, func(c Completion) {
+			calls++
+			err = c.Err()
+		}).WithContext(ctx)
+		run(t, l)
+		require.Equal(t, 1, calls)
+		require.ErrorIs(t, err, context.DeadlineExceeded)
+		require.ErrorIs(t, err, unix.ECANCELED)
+
+		// A context that has ended before.
+		l.Read(rd, make([]byte, 1), 0, func(c Completion) { err = c.Err() }).WithContext(ctx)
+		run(t, l)
+		require.ErrorIs(t, err, context.DeadlineExceeded)
+
+		// A request that succeeds first has no more to do with its context.
+		ctx, cancel = context.WithCancel(context.Background())
+		buf := make([]byte, 1)
+		l.Read(rd, buf, 0, func(c Completion) { err = c.Err() }).WithContext(ctx)
+		unix.Write(wr, []byte("x"))
+		run(t, l)
+		cancel()
+		require.NoError(t, err)
+		require.Equal(t, byte('x'), buf[0])
+		require.Empty(t, l.watches)
+
+		// One that succeeds although its context has ended: both are told.
+		ended, cancel := context.WithCancel(context.Background())
+		cancel()
+		var n int
+		l.Nop(func(c Completion) { n, err = c.Result() }).WithContext(ended)
+		run(t, l)
+		require.Zero(t, n)
+		require.ErrorIs(t, err, context.Canceled)
+		require.False(t, l.detailed && l.bigs == nil)
+	})
+}
+
+func TestTimers(t *testing.T) {
+	overLoops(t, 8, func(t *testing.T, l *Loop) {
+		start := time.Now()
+		var after time.Duration
+		l.After(20*time.Millisecond, func() { after = time.Since(start) })
+		never := l.After(10*time.Millisecond, func() { t.Error("stopped, and fired") })
+		never.Stop()
+		beats := 0
+		var beat *Timer
+		beat = l.Every(5*time.Millisecond, func() {
+			if beats++; beats == 4 {
+				beat.Stop()
+			}
+		})
+		run(t, l)
+		require.GreaterOrEqual(t, after, 20*time.Millisecond)
+		require.Equal(t, 4, beats)
+		require.GreaterOrEqual(t, time.Since(start), 20*time.Millisecond)
+		never.Stop()
+		beat.Stop()
+		run(t, l)
+	})
+}
+
+func TestStats(t *testing.T) {
+	l := newLoop(t, 8)
+	for range 20 {
+		l.Nop(nil)
+	}
+	require.Equal(t, 20, l.Stats().InFlight)
+	run(t, l)
+	s := l.Stats()
+	require.EqualValues(t, 20, s.Submitted)
+	require.EqualValues(t, 20, s.Completed)
+	require.NotZero(t, s.Enters)
+	require.Zero(t, s.InFlight)
+	require.Zero(t, s.Stale)
+	closeLoop(t, l)
+	require.EqualValues(t, 20, l.Stats().Completed)
+}
