@@ -77,3 +77,20 @@ func joinHints(hints ...string) string {
 	}
 	return strings.Join(kept, "; ")
 }
+
+// CallbackPanic is what Run panics with after a callback or a posted function
+// has panicked on the loop's thread.
+type CallbackPanic struct {
+	Value any    // what it panicked with
+	Stack []byte // where
+}
+
+func (p *CallbackPanic) Error() string {
+	return fmt.Sprintf("liburing: a callback panicked: %v\n\n%s", p.Value, p.Stack)
+}
+
+// Unwrap returns the value if it is an error.
+func (p *CallbackPanic) Unwrap() error {
+	err, _ := p.Value.(error)
+	return err
+}

@@ -43,7 +43,11 @@ var hardships = map[string]func() error{
 	"seccomp EPERM":  func() error { return denySetup(unix.EPERM) },
 	"seccomp ENOSYS": func() error { return denySetup(unix.ENOSYS) },
 	"no descriptors": func() error {
-		return unix.Setrlimit(unix.RLIMIT_NOFILE, &unix.Rlimit{})
+		var limit unix.Rlimit
+		if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &limit); err != nil {
+			return err
+		}
+		return unix.Setrlimit(unix.RLIMIT_NOFILE, &unix.Rlimit{Max: limit.Max})
 	},
 	"memlock": func() error {
 		if err := unix.Setrlimit(unix.RLIMIT_MEMLOCK, &unix.Rlimit{}); err != nil {

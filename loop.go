@@ -55,30 +55,6 @@ type Loop struct {
 	closeErr error         // what Close returns; set before done is closed
 }
 
-// Stats counts what a loop has done.
-type Stats struct {
-	Submitted uint64 // requests handed to the kernel
-	Completed uint64 // completions given to callbacks
-	Enters    uint64 // system calls to submit or wait
-	Stale     uint64 // completions that belonged to no request: always 0
-	InFlight  int    // requests without their terminal completion
-}
-
-// Stats returns what the loop has counted so far. The loop's thread counts for
-// itself, which costs next to nothing, and is asked for the figures.
-func (l *Loop) Stats() Stats {
-	var s Stats
-	read := func(*Ring) error {
-		s = l.stats
-		s.InFlight = l.inFlight - l.inner
-		return nil
-	}
-	if l.Control(read) != nil {
-		read(nil) // closed: nobody counts any more
-	}
-	return s
-}
-
 // loopFlags are the setup flags that suit a loop: one thread that submits and
 // takes its completions when it asks for them, and submissions that go on after
 // a bad request. Kernels too old for some of them get what they know.
@@ -171,74 +147,6 @@ func (l *Loop) RunUntilIdle(ctx context.Context) error { return l.run(ctx, true)
 // from any goroutine; a loop that stands still is not changed.
 func (l *Loop) Stop() { l.mail.requestStop() }
 
-// Post has the loop call f, from any goroutine. Functions of one goroutine are
-// called in their order. If the loop is not running they wait until it is. The
-// error is ErrClosed, and f will not be called, after Close.
-func (l *Loop) Post(f func()) error { return l.mail.add(f) }
-
-// Control calls f with the loop's ring, on the loop's thread, and returns its
-// error: for registering buffers and files and the like. It may be called from
-// any goroutine, while the loop runs and while it stands still. f must leave
-// the ring's queues alone.
-func (l *Loop) Control(f func(*Ring) error) error {
-	if threadID() == l.thread.Load() {
-		return f(l.ring)
-	}
-	result := make(chan error, 1)
-	call := func() { result <- f(l.ring) }
-	select {
-	case l.control <- call:
-	case <-l.done:
-		return ErrClosed
-	default:
-		return l.controlRunning(call, result)
-	}
-	return <-result
-}
-
-// controlRunning hands call over to a thread that is busy.
-func (l *Loop) controlRunning(call func(), result chan error) error {
-	// Run may return before it sees the post, and the thread be idle again:
-	// whichever gets hold of the call first makes it.
-	once := make(chan struct{}, 1)
-	once <- struct{}{}
-	guarded := func() {
-		select {
-		case <-once:
-			call()
-		default:
-		}
-	}
-	if err := l.Post(guarded); err != nil {
-		return err
-	}
-	select {
-	case l.control <- guarded:
-		return <-result
-	case err := <-result:
-		return err
-	case <-l.done:
-		return ErrClosed
-	}
-}
-
-// CallbackPanic is what Run panics with after a callback or a posted function
-// has panicked on the loop's thread.
-type CallbackPanic struct {
-	Value any    // what it panicked with
-	Stack []byte // where
-}
-
-func (p *CallbackPanic) Error() string {
-	return fmt.Sprintf("liburing: a callback panicked: %v\n\n%s", p.Value, p.Stack)
-}
-
-// Unwrap returns the value if it is an error.
-func (p *CallbackPanic) Unwrap() error {
-	err, _ := p.Value.(error)
-	return err
-}
-
 type runResult struct {
 	err   error
 	panic *CallbackPanic
@@ -299,21 +207,6 @@ func (l *Loop) turns(ctx context.Context, untilIdle bool) error {
 
 func (l *Loop) idle() bool {
 	return l.inFlight == l.inner && l.next == l.have && !l.mail.attention.Load()
-}
-
-// attend does what other goroutines want.
-func (l *Loop) attend(ctx context.Context) (stop bool, err error) {
-	l.mail.attention.Store(false)
-	posts := l.mail.take(l.spare[:0])
-	for i, f := range posts {
-		posts[i] = nil
-		f()
-	}
-	l.spare = posts
-	if err := ctx.Err(); err != nil {
-		return true, err
-	}
-	return l.mail.stopped(), nil
 }
 
 // Close cancels what is in flight, waits until the kernel is done with it, its

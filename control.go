@@ -1,0 +1,69 @@
+package liburing
+
+import "context"
+
+// Post has the loop call f, from any goroutine. Functions of one goroutine are
+// called in their order. If the loop is not running they wait until it is. The
+// error is ErrClosed, and f will not be called, after Close.
+func (l *Loop) Post(f func()) error { return l.mail.add(f) }
+
+// Control calls f with the loop's ring, on the loop's thread, and returns its
+// error: for registering buffers and files and the like. It may be called from
+// any goroutine, while the loop runs and while it stands still. f must leave
+// the ring's queues alone.
+func (l *Loop) Control(f func(*Ring) error) error {
+	if threadID() == l.thread.Load() {
+		return f(l.ring)
+	}
+	result := make(chan error, 1)
+	call := func() { result <- f(l.ring) }
+	select {
+	case l.control <- call:
+	case <-l.done:
+		return ErrClosed
+	default:
+		return l.controlRunning(call, result)
+	}
+	return <-result
+}
+
+// controlRunning hands call over to a thread that is busy.
+func (l *Loop) controlRunning(call func(), result chan error) error {
+	// Run may return before it sees the post, and the thread be idle again:
+	// whichever gets hold of the call first makes it.
+	once := make(chan struct{}, 1)
+	once <- struct{}{}
+	guarded := func() {
+		select {
+		case <-once:
+			call()
+		default:
+		}
+	}
+	if err := l.Post(guarded); err != nil {
+		return err
+	}
+	select {
+	case l.control <- guarded:
+		return <-result
+	case err := <-result:
+		return err
+	case <-l.done:
+		return ErrClosed
+	}
+}
+
+// attend does what other goroutines want.
+func (l *Loop) attend(ctx context.Context) (stop bool, err error) {
+	l.mail.attention.Store(false)
+	posts := l.mail.take(l.spare[:0])
+	for i, f := range posts {
+		posts[i] = nil
+		f()
+	}
+	l.spare = posts
+	if err := ctx.Err(); err != nil {
+		return true, err
+	}
+	return l.mail.stopped(), nil
+}
