@@ -56,14 +56,20 @@ func (l *Loop) controlRunning(call func(), result chan error) error {
 // attend does what other goroutines want.
 func (l *Loop) attend(ctx context.Context) (stop bool, err error) {
 	l.mail.attention.Store(false)
-	posts := l.mail.take(l.spare[:0])
-	for i, f := range posts {
-		posts[i] = nil
-		f()
-	}
-	l.spare = posts
+	l.runPosts() // those behind one that panicked
+	l.posts, l.nextPost = l.mail.take(l.posts[:0]), 0
+	l.runPosts()
 	if err := ctx.Err(); err != nil {
 		return true, err
 	}
 	return l.mail.stopped(), nil
+}
+
+func (l *Loop) runPosts() {
+	for l.nextPost < len(l.posts) {
+		f := l.posts[l.nextPost]
+		l.posts[l.nextPost] = nil
+		l.nextPost++
+		f()
+	}
 }

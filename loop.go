@@ -45,7 +45,8 @@ type Loop struct {
 	stats    Stats
 
 	mail     mailbox
-	spare    []func()      // posts that were run, to be used again
+	posts    []func()      // taken out of the mailbox
+	nextPost int           // the first of them that was not run
 	armed    bool          // the read of the waker is in flight
 	thread   atomic.Int64  // the id of the loop's thread, 0 when it has ended
 	control  chan func()   // what the thread is to do, unbuffered
@@ -241,7 +242,13 @@ const drainRound = 100 * time.Millisecond
 // flight and gives the ring back.
 func (l *Loop) exit() {
 	l.mail.beginClose()
-	l.inClose(func() error { _, err := l.attend(context.Background()); return err })
+	for done := false; !done; { // again, should a posted function panic
+		l.inClose(func() error {
+			_, err := l.attend(context.Background())
+			done = true
+			return err
+		})
+	}
 	l.closing = true
 	for l.inFlight > 0 {
 		l.inClose(func() error { return l.cancelRound() })

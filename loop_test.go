@@ -428,6 +428,29 @@ func TestLoopCallbackPanics(t *testing.T) {
 	require.True(t, after, "the completions behind it are not lost")
 }
 
+// A posted function that panics does not take those behind it along.
+func TestLoopPostPanics(t *testing.T) {
+	l := newLoop(t, 8)
+	ran := 0
+	l.Post(func() { panic("one") })
+	l.Post(func() { ran++ })
+	require.Panics(t, func() { l.RunUntilIdle(context.Background()) })
+	require.Zero(t, ran)
+	run(t, l)
+	require.Equal(t, 1, ran)
+
+	l, err := NewLoop(8)
+	require.NoError(t, err)
+	for range 3 {
+		l.Post(func() { panic("two") })
+		l.Post(func() { ran++ })
+	}
+	var p *CallbackPanic
+	require.ErrorAs(t, l.Close(context.Background()), &p)
+	require.Equal(t, "two", p.Value)
+	require.Equal(t, 4, ran)
+}
+
 func TestLoopCallbackGoexit(t *testing.T) {
 	l := newLoop(t, 8)
 	rd, _ := pipe(t)
