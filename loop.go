@@ -239,10 +239,17 @@ func (l *Loop) Close(ctx context.Context) error {
 const drainRound = 100 * time.Millisecond
 
 // exit ends the loop: it runs what was posted, cancels until nothing is in
-// flight and gives the ring back.
+// flight and gives the ring back. A callback that ends the goroutine meanwhile
+// (runtime.Goexit) does not stop it: the rest is done on the way out.
 func (l *Loop) exit() {
+	ended := false
+	defer func() {
+		if !ended {
+			l.exit()
+		}
+	}()
 	l.mail.beginClose()
-	for done := false; !done; { // again, should a posted function panic
+	for done := l.closing; !done; { // again, should a posted function panic
 		l.inClose(func() error {
 			_, err := l.attend(context.Background())
 			done = true
@@ -251,8 +258,9 @@ func (l *Loop) exit() {
 	}
 	l.closing = true
 	for l.inFlight > 0 {
-		l.inClose(func() error { return l.cancelRound() })
+		l.inClose(l.cancelRound)
 	}
+	ended = true
 	l.ring.Close()
 	l.thread.Store(0)
 	l.mail.wake.close()

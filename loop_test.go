@@ -455,7 +455,10 @@ func TestLoopCallbackGoexit(t *testing.T) {
 	l := newLoop(t, 8)
 	rd, _ := pipe(t)
 	cancelled := false
-	l.Read(rd, make([]byte, 1), 0, func(c Completion) { cancelled = errors.Is(c.Err(), unix.ECANCELED) })
+	l.Read(rd, make([]byte, 1), 0, func(c Completion) {
+		cancelled = errors.Is(c.Err(), unix.ECANCELED)
+		runtime.Goexit() // this one runs in the drain
+	})
 	l.Nop(func(Completion) { runtime.Goexit() })
 	require.ErrorContains(t, l.Run(context.Background()), "Goexit")
 	closeLoop(t, l)
