@@ -50,19 +50,16 @@ type extra struct {
 	iov  []Iovec
 }
 
-// take reserves a place.
-func (t *handleTable) take(op Op, kind handleKind, cb Callback, mem unsafe.Pointer) Token {
-	index := t.free
+// take reserves a place; the caller fills it. It is small, so that the compiler
+// puts it into the one function that calls it for every request.
+func (t *handleTable) take() (index uint32, h *handle) {
+	index = t.free
 	if int(index) >= len(t.handles) {
 		t.grow()
 	}
-	h := &t.handles[index]
+	h = &t.handles[index]
 	t.free = h.next
-	h.cb = cb
-	h.mem = mem
-	h.op = op
-	h.kind = kind
-	return newToken(index, h.gen)
+	return
 }
 
 // grow adds places to a table without a free one.

@@ -59,6 +59,13 @@ func (b *mailbox) alert() {
 	}
 }
 
+// inRun reports whether the loop is running.
+func (b *mailbox) inRun() bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.state == loopRunning
+}
+
 // stopped reports whether Run is to return.
 func (b *mailbox) stopped() bool {
 	b.mu.Lock()

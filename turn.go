@@ -14,13 +14,21 @@ import (
 //
 // Every request goes through here: it is one function so that it costs one call.
 func (l *Loop) queue(op Op, kind handleKind, cb Callback, mem unsafe.Pointer) (*SQE, Request) {
+	if checkThread && l.mail.inRun() && threadID() != l.thread.Load() {
+		return new(SQE), Request{}
+	}
 	if l.closing && kind != kindInner {
-		return &l.refused, Request{}
+		return &l.refused, Request{loop: l}
 	}
 	if cb == nil {
 		cb = ignore
 	}
-	token := l.table.take(op, kind, cb, mem)
+	index, h := l.table.take()
+	token := newToken(index, h.gen)
+	h.cb = cb
+	h.mem = mem
+	h.op = op
+	h.kind = kind
 	l.inFlight++
 	var sqe *SQE
 	if l.space > 0 {

@@ -1,0 +1,5 @@
+//go:build !liburing_debug
+
+package liburing
+
+const checkThread = false
