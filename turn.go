@@ -209,6 +209,7 @@ func (l *Loop) reap() {
 	}
 	m.storeCQHead(head)
 	l.next, l.have = 0, n
+	l.stats.Completed += uint64(n)
 }
 
 // bigCQE returns the second half of a completion, zeros if it has none.
@@ -230,6 +231,7 @@ func (l *Loop) dispatch() {
 		h := l.table.find(token)
 		if h == nil {
 			l.stats.Stale++
+			l.stats.Completed--
 			continue
 		}
 		c := Completion{Res: cqe.Res, Flags: cqe.Flags, op: h.op}
@@ -241,7 +243,6 @@ func (l *Loop) dispatch() {
 			l.table.release(token.index(), h)
 			l.inFlight--
 		}
-		l.stats.Completed++
 		cb(c)
 	}
 }
