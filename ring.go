@@ -97,6 +97,36 @@ func (r *Ring) GetSQE() *SQE {
 	return sqe
 }
 
+// GetSQE128 returns a free big entry, of two places, for a request with 128
+// bytes, nil if there is no room (io_uring_get_sqe128). On a ring with
+// SetupSQEMixed both sizes go together, and the operation must be one that the
+// kernel knows to be big; with SetupSQE128 every entry is big. Other rings have
+// none.
+func (r *Ring) GetSQE128() *SQE {
+	m := r.mem
+	if m == nil || m.flags&(SetupSQE128|SetupSQEMixed) == 0 {
+		return nil
+	}
+	if m.flags&SetupSQE128 != 0 {
+		return r.GetSQE()
+	}
+	used := m.sq.sqeTail - m.loadSQHead()
+	if (m.sq.sqeTail+1)&m.sq.ringMask == 0 { // the last place: a big one does not fit
+		if used+2 >= m.sq.ringEntries {
+			return nil
+		}
+		filler := r.GetSQE()
+		filler.PrepNop()
+		filler.Flags |= SQECQESkipSuccess
+	} else if used+1 >= m.sq.ringEntries {
+		return nil
+	}
+	sqe := m.sqe(m.sq.sqeTail)
+	m.sq.sqeTail += 2
+	sqe.initialize()
+	return sqe
+}
+
 // SubmitGetSQE returns an entry of the submission queue like GetSQE, and makes
 // room by submitting if the queue is full. With SetupSQPoll the kernel may not
 // have made room yet: then the error is EAGAIN (io_uring_submit,

@@ -50,10 +50,14 @@ func (s *SQE) initialize() {
 }
 
 // setTargetFixedFile stores a file index as the kernel wants it: plus one, zero
-// meaning an ordinary descriptor. FileIndexAlloc goes in as it is.
-func (s *SQE) setTargetFixedFile(index uint32) {
+// meaning an ordinary descriptor.
+func (s *SQE) setTargetFixedFile(index uint32) { s.FileIndex = index + 1 }
+
+// setAllocatedFile is setTargetFixedFile for operations that can let the kernel
+// pick: FileIndexAlloc goes in as it is.
+func (s *SQE) setAllocatedFile(index uint32) {
 	if index == FileIndexAlloc {
 		index--
 	}
-	s.FileIndex = index + 1
+	s.setTargetFixedFile(index)
 }

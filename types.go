@@ -18,6 +18,15 @@ func NewTimespec(d time.Duration) Timespec {
 	return Timespec{Sec: int64(d / time.Second), Nsec: int64(d % time.Second)}
 }
 
+// FutexWaitv is struct futex_waitv on 64-bit machines: a futex to wait for, with
+// others.
+type FutexWaitv struct {
+	Val   uint64  // the value it must have
+	Futex *uint32 // on the heap, or in memory of one's own
+	Flags Futex2Flags
+	_     uint32
+}
+
 // pollMask puts the events of poll(2) as the kernel wants them: the halves of
 // the word change places on big-endian machines (__io_uring_prep_poll_mask).
 func pollMask(mask uint32) uint32 {

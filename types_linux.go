@@ -1,9 +1,22 @@
 package liburing
 
-import "golang.org/x/sys/unix"
+import (
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
 
 // The kernel's structs that golang.org/x/sys/unix has.
 type (
-	Iovec = unix.Iovec
-	Statx = unix.Statx_t
+	Iovec      = unix.Iovec
+	Msghdr     = unix.Msghdr
+	Statx      = unix.Statx_t
+	OpenHow    = unix.OpenHow
+	EpollEvent = unix.EpollEvent
+	Siginfo    = unix.Siginfo
+)
+
+const (
+	atFDCWD       = unix.AT_FDCWD
+	sizeofOpenHow = uint32(unsafe.Sizeof(OpenHow{}))
 )

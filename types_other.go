@@ -9,5 +9,17 @@ type (
 		Base *byte
 		Len  uint64
 	}
-	Statx struct{}
+	Msghdr struct {
+		Namelen    uint32
+		Controllen uint64
+	}
+	Statx      struct{}
+	OpenHow    struct{}
+	EpollEvent struct{}
+	Siginfo    struct{}
+)
+
+const (
+	atFDCWD       = -100
+	sizeofOpenHow = 24
 )

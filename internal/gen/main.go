@@ -2,7 +2,7 @@
 // so that the two cannot drift:
 //
 //   - zz_loop_ops.go: the Loop's request methods, from the SQE's Prep methods
-//     in ops.go;
+//     in ops*.go;
 //   - zz_nocgo.go: stand-ins for the functions of cgo.go, for builds without
 //     cgo.
 //
@@ -21,6 +21,7 @@ import (
 	"go/token"
 	"log"
 	"os"
+	"path/filepath"
 )
 
 func main() {
@@ -28,7 +29,7 @@ func main() {
 	log.SetPrefix("gen: ")
 	check := flag.Bool("check", false, "fail if a generated file is not up to date, and write nothing")
 	flag.Parse()
-	emit(*check, "zz_loop_ops.go", loopOps(parse("ops.go")))
+	emit(*check, "zz_loop_ops.go", loopOps(parseAll("ops*.go")))
 	emit(*check, "zz_nocgo.go", noCgo(parse("cgo.go")))
 }
 
@@ -45,6 +46,18 @@ func parse(name string) source {
 		log.Fatal(err)
 	}
 	return source{fset, file}
+}
+
+// parseAll parses the files that a pattern names.
+func parseAll(pattern string) (all []source) {
+	names, err := filepath.Glob(pattern)
+	if err != nil || len(names) == 0 {
+		log.Fatalf("no file is named %s", pattern)
+	}
+	for _, name := range names {
+		all = append(all, parse(name))
+	}
+	return all
 }
 
 // text returns the source text of a node.

@@ -1,0 +1,654 @@
+//go:build linux && cgo
+
+package liburing
+
+import (
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+	"unsafe"
+
+	"github.com/stretchr/testify/require"
+	"golang.org/x/sys/unix"
+)
+
+// finish runs one request to its end and returns its last completion.
+func finish(t testing.TB, l *Loop, queue func(Callback) Request) Completion {
+	t.Helper()
+	var last Completion
+	calls := 0
+	require.NoError(t, queue(func(c Completion) { last = c; calls++ }).Err())
+	run(t, l)
+	require.NotZero(t, calls, "the callback was not called")
+	return last
+}
+
+// result runs one request that must succeed and returns its result.
+func result(t testing.TB, l *Loop, queue func(Callback) Request) int {
+	t.Helper()
+	n, err := finish(t, l, queue).Result()
+	require.NoError(t, err)
+	return n
+}
+
+// failure runs one request that must fail with errno.
+func failure(t testing.TB, l *Loop, errno unix.Errno, queue func(Callback) Request) {
+	t.Helper()
+	require.ErrorIs(t, finish(t, l, queue).Err(), errno)
+}
+
+// needOps skips the test on a kernel that does not know the operations. One
+// that came with the same kernel stands for what the probe does not tell.
+func needOps(t testing.TB, ops ...Op) {
+	t.Helper()
+	p, err := GetProbe()
+	require.NoError(t, err)
+	for _, op := range ops {
+		if !p.OpcodeSupported(op) {
+			t.Skipf("this kernel does not know %v (the last it knows is %v)", op, p.LastOp())
+		}
+	}
+}
+
+func content(t testing.TB, f *os.File) string {
+	t.Helper()
+	b, err := os.ReadFile(f.Name())
+	require.NoError(t, err)
+	return string(b)
+}
+
+// fixedFiles gives the loop a table of registered files, -1 for an empty place.
+func fixedFiles(t testing.TB, l *Loop, fds ...int) {
+	t.Helper()
+	require.NoError(t, l.Control(func(r *Ring) error { return r.RegisterFiles(fds) }))
+}
+
+// pooled registers count buffers with the loop.
+func pooled(t testing.TB, l *Loop, count, size int) (bufs [][]byte) {
+	t.Helper()
+	pool, err := NewBufferPool(count, size)
+	require.NoError(t, err)
+	t.Cleanup(func() { pool.Close() })
+	require.NoError(t, l.Control(func(r *Ring) error { return r.RegisterBuffers(pool.Buffers()) }))
+	return pool.Buffers()
+}
+
+func TestOpReadv2Writev2(t *testing.T) {
+	overLoops(t, 8, func(t *testing.T, l *Loop) {
+		f := tempFile(t, []byte("0123"))
+		fd := int(f.Fd())
+		n := result(t, l, func(cb Callback) Request {
+			return l.Writev2(fd, [][]byte{[]byte("ab"), []byte("cd")}, 0, unix.RWF_APPEND, cb)
+		})
+		require.Equal(t, 4, n)
+		require.Equal(t, "0123abcd", content(t, f), "RWF_APPEND writes at the end, whatever the offset")
+
+		a, b := make([]byte, 3), make([]byte, 9)
+		n = result(t, l, func(cb Callback) Request {
+			return l.Readv2(fd, [][]byte{a, b}, 1, unix.RWF_NOWAIT, cb)
+		})
+		require.Equal(t, 7, n)
+		require.Equal(t, "123abcd", string(a)+string(b[:4]))
+
+		rd, _ := pipe(t)
+		failure(t, l, unix.EAGAIN, func(cb Callback) Request {
+			return l.Readv2(rd, [][]byte{a}, 0, unix.RWF_NOWAIT, cb)
+		})
+		failure(t, l, unix.EOPNOTSUPP, func(cb Callback) Request {
+			return l.Writev2(fd, [][]byte{a}, 0, 1<<30, cb)
+		})
+	})
+}
+
+func TestOpFixedBuffers(t *testing.T) {
+	overLoops(t, 8, func(t *testing.T, l *Loop) {
+		bufs := pooled(t, l, 2, 8192)
+		f := tempFile(t, nil)
+		fd := int(f.Fd())
+		want := pattern(8192, 3)
+		copy(bufs[0], want)
+		require.Equal(t, 5000, result(t, l, func(cb Callback) Request {
+			return l.WriteFixed(fd, bufs[0][100:5100], 10, 0, cb)
+		}))
+		require.Equal(t, string(make([]byte, 10))+string(want[100:5100]), content(t, f))
+		require.Equal(t, 4990, result(t, l, func(cb Callback) Request {
+			return l.ReadFixed(fd, bufs[1][1:], 20, 1, cb)
+		}))
+		require.Equal(t, want[110:5100], bufs[1][1:4991])
+
+		// A buffer that is registered under another number, and no number at all.
+		failure(t, l, unix.EFAULT, func(cb Callback) Request { return l.ReadFixed(fd, bufs[0], 0, 1, cb) })
+		failure(t, l, unix.EFAULT, func(cb Callback) Request { return l.WriteFixed(fd, bufs[0], 0, 9, cb) })
+	})
+}
+
+func TestOpFixedVectors(t *testing.T) {
+	needOps(t, OpReadvFixed, OpWritevFixed)
+	overLoops(t, 8, func(t *testing.T, l *Loop) {
+		bufs := pooled(t, l, 2, 8192)
+		f := tempFile(t, []byte("head"))
+		fd := int(f.Fd())
+		copy(bufs[0], "onetwo")
+		require.Equal(t, 6, result(t, l, func(cb Callback) Request {
+			return l.WritevFixed(fd, [][]byte{bufs[0][3:6], bufs[0][:3]}, 0, unix.RWF_APPEND, 0, cb)
+		}))
+		require.Equal(t, "headtwoone", content(t, f))
+		require.Equal(t, 9, result(t, l, func(cb Callback) Request {
+			return l.ReadvFixed(fd, [][]byte{bufs[1][5000:5002], bufs[1][:50]}, 1, 0, 1, cb)
+		}))
+		require.Equal(t, "eadtwoone", string(bufs[1][5000:5002])+string(bufs[1][:7]))
+		failure(t, l, unix.EFAULT, func(cb Callback) Request {
+			return l.ReadvFixed(fd, [][]byte{bufs[1][:2], bufs[0][:2]}, 0, 0, 1, cb)
+		})
+	})
+}
+
+// farOff is where the second part of a dirtyFile begins.
+const farOff = 1 << 20
+
+// dirtyFile returns a file that has been written to, in two places far apart so
+// that the kernel has no one folio for them, and not flushed.
+func dirtyFile(t testing.TB) *os.File {
+	t.Helper()
+	f := tempFile(t, nil)
+	for _, off := range []int64{0, farOff} {
+		_, err := f.WriteAt(pattern(8192, 1), off)
+		require.NoError(t, err)
+	}
+	dirtyPages(t, f, 0)
+	return f
+}
+
+// dirtyPages returns how many 4 KiB from off on have not reached the device.
+func dirtyPages(t testing.TB, f *os.File, off uint64) int {
+	t.Helper()
+	var fs unix.Statfs_t
+	require.NoError(t, unix.Fstatfs(int(f.Fd()), &fs))
+	if fs.Type == unix.TMPFS_MAGIC {
+		t.Skip("the temporary folder is a tmpfs: its pages are never clean")
+	}
+	var stat unix.Cachestat_t
+	err := unix.Cachestat(uint(f.Fd()), &unix.CachestatRange{Off: off, Len: 4096}, &stat, 0)
+	if err == unix.ENOSYS {
+		t.Skip("this kernel has no cachestat(2) to look for dirty pages with")
+	}
+	require.NoError(t, err)
+	return int(stat.Dirty + stat.Writeback)
+}
+
+func TestOpFsync(t *testing.T) {
+	overLoops(t, 8, func(t *testing.T, l *Loop) {
+		for _, flags := range []FsyncFlags{0, FsyncDatasync} {
+			f := dirtyFile(t)
+			require.Zero(t, result(t, l, func(cb Callback) Request { return l.Fsync(int(f.Fd()), flags, cb) }))
+			require.Zero(t, dirtyPages(t, f, 0))
+			require.Zero(t, dirtyPages(t, f, farOff))
+		}
+		rd, _ := pipe(t)
+		failure(t, l, unix.EINVAL, func(cb Callback) Request { return l.Fsync(rd, 0, cb) })
+		failure(t, l, unix.EINVAL, func(cb Callback) Request { return l.Fsync(rd, 1<<9, cb) })
+	})
+}
+
+func TestOpFsyncRange(t *testing.T) {
+	overLoops(t, 8, func(t *testing.T, l *Loop) {
+		partlyFlushed(t, l, func(f *os.File, cb Callback) Request {
+			r := l.Fsync(int(f.Fd()), FsyncDatasync, cb)
+			r.SQE().Off, r.SQE().Len = 0, 8192
+			return r
+		})
+	})
+}
+
+func TestOpSyncFileRange(t *testing.T) {
+	const whole = unix.SYNC_FILE_RANGE_WAIT_BEFORE | unix.SYNC_FILE_RANGE_WRITE | unix.SYNC_FILE_RANGE_WAIT_AFTER
+	overLoops(t, 8, func(t *testing.T, l *Loop) {
+		partlyFlushed(t, l, func(f *os.File, cb Callback) Request {
+			return l.SyncFileRange(int(f.Fd()), 8192, 0, whole, cb)
+		})
+		rd, _ := pipe(t)
+		failure(t, l, unix.ESPIPE, func(cb Callback) Request { return l.SyncFileRange(rd, 1, 0, whole, cb) })
+	})
+}
+
+// partlyFlushed flushes the first 8 KiB of a file and sees that the rest is left
+// alone. The kernel may have flushed it on its own, so there are some tries.
+func partlyFlushed(t *testing.T, l *Loop, flush func(*os.File, Callback) Request) {
+	t.Helper()
+	for range 5 {
+		f := dirtyFile(t)
+		before := dirtyPages(t, f, 0)
+		require.Zero(t, result(t, l, func(cb Callback) Request { return flush(f, cb) }))
+		require.Zero(t, dirtyPages(t, f, 0))
+		if before > 0 && dirtyPages(t, f, farOff) > 0 {
+			return
+		}
+	}
+	t.Fatal("the range made no difference")
+}
+
+func TestOpFallocate(t *testing.T) {
+	overLoops(t, 8, func(t *testing.T, l *Loop) {
+		f := tempFile(t, pattern(12288, 1))
+		fd := int(f.Fd())
+		require.Zero(t, result(t, l, func(cb Callback) Request {
+			return l.Fallocate(fd, unix.FALLOC_FL_PUNCH_HOLE|unix.FALLOC_FL_KEEP_SIZE, 4096, 4096, cb)
+		}))
+		want := pattern(12288, 1)
+		clear(want[4096:8192])
+		require.Equal(t, string(want), content(t, f))
+
+		require.Zero(t, result(t, l, func(cb Callback) Request { return l.Fallocate(fd, 0, 0, 1<<20, cb) }))
+		info, err := f.Stat()
+		require.NoError(t, err)
+		require.EqualValues(t, 1<<20, info.Size())
+		failure(t, l, unix.EINVAL, func(cb Callback) Request { return l.Fallocate(fd, 0, 0, 0, cb) })
+	})
+}
+
+func TestOpFtruncate(t *testing.T) {
+	needOps(t, OpFtruncate)
+	overLoops(t, 8, func(t *testing.T, l *Loop) {
+		f := tempFile(t, []byte("0123456789"))
+		fd := int(f.Fd())
+		require.Zero(t, result(t, l, func(cb Callback) Request { return l.Ftruncate(fd, 4, cb) }))
+		require.Equal(t, "0123", content(t, f))
+		require.Zero(t, result(t, l, func(cb Callback) Request { return l.Ftruncate(fd, 6, cb) }))
+		require.Equal(t, "0123\x00\x00", content(t, f))
+		failure(t, l, unix.EINVAL, func(cb Callback) Request { return l.Ftruncate(fd, -1, cb) })
+	})
+}
+
+// readBack reads a descriptor, or a registered file, from its start.
+func readBack(t testing.TB, l *Loop, fd int, flags SQEFlags) string {
+	t.Helper()
+	buf := make([]byte, 100)
+	n := result(t, l, func(cb Callback) Request { return l.Read(fd, buf, 0, cb).Flags(flags) })
+	return string(buf[:n])
+}
+
+func TestOpOpenClose(t *testing.T) {
+	overLoops(t, 8, func(t *testing.T, l *Loop) {
+		dir := t.TempDir()
+		name := filepath.Join(dir, "new")
+		dfd, err := unix.Open(dir, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+		require.NoError(t, err)
+		defer unix.Close(dfd)
+		require.NoError(t, os.WriteFile(filepath.Join(dir, "old"), []byte("old"), 0o600))
+
+		fds := []int{
+			result(t, l, func(cb Callback) Request { return l.Openat(dfd, "old", unix.O_RDONLY, 0, cb) }),
+			result(t, l, func(cb Callback) Request { return l.Open(filepath.Join(dir, "old"), unix.O_RDONLY, 0, cb) }),
+			result(t, l, func(cb Callback) Request {
+				return l.Openat2(dfd, "old", &unix.OpenHow{Resolve: unix.RESOLVE_BENEATH}, cb)
+			}),
+		}
+		for _, fd := range fds {
+			require.Equal(t, "old", readBack(t, l, fd, 0))
+			require.Zero(t, result(t, l, func(cb Callback) Request { return l.CloseFD(fd, cb) }))
+			_, err := unix.FcntlInt(uintptr(fd), unix.F_GETFD, 0)
+			require.ErrorIs(t, err, unix.EBADF)
+			failure(t, l, unix.EBADF, func(cb Callback) Request { return l.CloseFD(fd, cb) })
+		}
+		fd := result(t, l, func(cb Callback) Request { return l.Open(name, unix.O_CREAT|unix.O_WRONLY|unix.O_EXCL, 0o640, cb) })
+		require.NoError(t, unix.Close(fd))
+		info, err := os.Stat(name)
+		require.NoError(t, err)
+		require.Zero(t, info.Mode().Perm()&^0o640)
+		failure(t, l, unix.EEXIST, func(cb Callback) Request { return l.Open(name, unix.O_CREAT|unix.O_EXCL, 0, cb) })
+		failure(t, l, unix.EXDEV, func(cb Callback) Request {
+			return l.Openat2(dfd, "..", &unix.OpenHow{Resolve: unix.RESOLVE_BENEATH}, cb)
+		})
+	})
+}
+
+func TestOpOpenDirect(t *testing.T) {
+	needOps(t, OpSocket) // came with the allocation of file indexes, in Linux 5.19
+	overLoops(t, 8, func(t *testing.T, l *Loop) {
+		dir := t.TempDir()
+		for _, s := range []string{"a", "b", "c", "d"} {
+			require.NoError(t, os.WriteFile(filepath.Join(dir, s), []byte(s), 0o600))
+		}
+		path := func(s string) string { return filepath.Join(dir, s) }
+		fixedFiles(t, l, -1, -1, -1, -1)
+		require.Zero(t, result(t, l, func(cb Callback) Request {
+			return l.OpenatDirect(unix.AT_FDCWD, path("a"), unix.O_RDONLY, 0, 2, cb)
+		}))
+		require.Zero(t, result(t, l, func(cb Callback) Request {
+			return l.OpenDirect(path("b"), unix.O_RDONLY, 0, 0, cb)
+		}))
+		allocated := []int{
+			result(t, l, func(cb Callback) Request {
+				return l.OpenatDirect(unix.AT_FDCWD, path("c"), unix.O_RDONLY, 0, FileIndexAlloc, cb)
+			}),
+			result(t, l, func(cb Callback) Request {
+				return l.Openat2Direct(unix.AT_FDCWD, path("d"), &unix.OpenHow{}, FileIndexAlloc, cb)
+			}),
+		}
+		require.ElementsMatch(t, []int{1, 3}, allocated)
+		for i, want := range map[int]string{2: "a", 0: "b", allocated[0]: "c", allocated[1]: "d"} {
+			require.Equal(t, want, readBack(t, l, i, SQEFixedFile))
+		}
+		failure(t, l, unix.ENFILE, func(cb Callback) Request {
+			return l.OpenDirect(path("a"), unix.O_RDONLY, 0, FileIndexAlloc, cb)
+		})
+		failure(t, l, unix.EINVAL, func(cb Callback) Request {
+			return l.Openat2Direct(unix.AT_FDCWD, path("a"), &unix.OpenHow{}, 4, cb)
+		})
+
+		require.Zero(t, result(t, l, func(cb Callback) Request { return l.CloseDirect(2, cb) }))
+		failure(t, l, unix.EBADF, func(cb Callback) Request { return l.Read(2, make([]byte, 1), 0, cb).FixedFile() })
+		failure(t, l, unix.EBADF, func(cb Callback) Request { return l.CloseDirect(2, cb) })
+		failure(t, l, unix.EINVAL, func(cb Callback) Request { return l.CloseDirect(4, cb) })
+		require.Zero(t, result(t, l, func(cb Callback) Request {
+			return l.Openat2Direct(unix.AT_FDCWD, path("d"), &unix.OpenHow{}, 2, cb)
+		}))
+		require.Equal(t, "d", readBack(t, l, 2, SQEFixedFile))
+	})
+}
+
+func TestOpFilesUpdate(t *testing.T) {
+	needOps(t, OpSocket)
+	overLoops(t, 8, func(t *testing.T, l *Loop) {
+		a, b := int(tempFile(t, []byte("a")).Fd()), int(tempFile(t, []byte("b")).Fd())
+		fixedFiles(t, l, -1, a, -1)
+		require.Equal(t, 2, result(t, l, func(cb Callback) Request {
+			return l.FilesUpdate([]int32{int32(b), -1}, 0, cb)
+		}))
+		require.Equal(t, "b", readBack(t, l, 0, SQEFixedFile))
+		failure(t, l, unix.EBADF, func(cb Callback) Request { return l.Read(1, make([]byte, 1), 0, cb).FixedFile() })
+
+		list := []int32{int32(a), int32(b)}
+		require.Equal(t, 2, result(t, l, func(cb Callback) Request { return l.FilesUpdate(list, -1, cb) }))
+		require.ElementsMatch(t, []int32{1, 2}, list, "the kernel tells where it has put them")
+		require.Equal(t, "a", readBack(t, l, int(list[0]), SQEFixedFile))
+		require.Equal(t, "b", readBack(t, l, int(list[1]), SQEFixedFile))
+		failure(t, l, unix.EINVAL, func(cb Callback) Request { return l.FilesUpdate(list, 2, cb) })
+	})
+}
+
+func TestOpStatx(t *testing.T) {
+	overLoops(t, 8, func(t *testing.T, l *Loop) {
+		f := tempFile(t, []byte("12345"))
+		var byName, byFD Statx
+		require.Zero(t, result(t, l, func(cb Callback) Request {
+			return l.Statx(unix.AT_FDCWD, f.Name(), 0, unix.STATX_BASIC_STATS, &byName, cb)
+		}))
+		require.Zero(t, result(t, l, func(cb Callback) Request {
+			return l.Statx(int(f.Fd()), "", unix.AT_EMPTY_PATH, unix.STATX_BASIC_STATS, &byFD, cb)
+		}))
+		var want unix.Stat_t
+		require.NoError(t, unix.Fstat(int(f.Fd()), &want))
+		for _, st := range []Statx{byName, byFD} {
+			require.EqualValues(t, 5, st.Size)
+			require.Equal(t, want.Ino, st.Ino)
+			require.EqualValues(t, want.Mode, st.Mode)
+		}
+		failure(t, l, unix.ENOENT, func(cb Callback) Request {
+			return l.Statx(unix.AT_FDCWD, f.Name()+"x", 0, unix.STATX_SIZE, &byName, cb)
+		})
+	})
+}
+
+// resident reports whether the first page of a mapping is in memory.
+func resident(t testing.TB, mem []byte) bool {
+	t.Helper()
+	var vec [1]byte
+	_, _, errno := unix.Syscall(unix.SYS_MINCORE, uintptr(unsafe.Pointer(&mem[0])), 4096, uintptr(unsafe.Pointer(&vec[0])))
+	require.Zero(t, errno)
+	return vec[0]&1 != 0
+}
+
+func TestOpFadvise(t *testing.T) {
+	overLoops(t, 8, func(t *testing.T, l *Loop) {
+		f := tempFile(t, pattern(16384, 1))
+		fd := int(f.Fd())
+		require.NoError(t, f.Sync())
+		dirtyPages(t, f, 0) // skips where pages are never dropped
+		mem, err := unix.Mmap(fd, 0, 16384, unix.PROT_READ, unix.MAP_SHARED)
+		require.NoError(t, err)
+		defer unix.Munmap(mem)
+		advise := map[string]func(advice int, cb Callback) Request{
+			"fadvise":   func(advice int, cb Callback) Request { return l.Fadvise(fd, 0, 16384, advice, cb) },
+			"fadvise64": func(advice int, cb Callback) Request { return l.Fadvise64(fd, 0, 16384, advice, cb) },
+		}
+		for name, call := range advise {
+			require.Eventually(t, func() bool {
+				require.Zero(t, result(t, l, func(cb Callback) Request { return call(unix.FADV_DONTNEED, cb) }))
+				return !resident(t, mem)
+			}, 5*time.Second, time.Millisecond, "%s does not drop the page", name)
+			require.Zero(t, result(t, l, func(cb Callback) Request { return call(unix.FADV_WILLNEED, cb) }))
+			require.Eventually(t, func() bool { return resident(t, mem) }, 5*time.Second, time.Millisecond, name)
+			failure(t, l, unix.EINVAL, func(cb Callback) Request { return call(99, cb) })
+		}
+	})
+}
+
+func TestOpMadvise(t *testing.T) {
+	overLoops(t, 8, func(t *testing.T, l *Loop) {
+		mem, err := unix.Mmap(-1, 0, 16384, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_PRIVATE|unix.MAP_ANON)
+		require.NoError(t, err)
+		defer unix.Munmap(mem)
+		advise := map[string]func(m []byte, advice int, cb Callback) Request{
+			"madvise":   func(m []byte, advice int, cb Callback) Request { return l.Madvise(m, advice, cb) },
+			"madvise64": func(m []byte, advice int, cb Callback) Request { return l.Madvise64(m, advice, cb) },
+		}
+		for name, call := range advise {
+			copy(mem, pattern(16384, 1))
+			require.Zero(t, result(t, l, func(cb Callback) Request { return call(mem[:8192], unix.MADV_DONTNEED, cb) }))
+			require.Equal(t, make([]byte, 8192), mem[:8192], "%s drops the pages", name)
+			require.Equal(t, pattern(16384, 1)[8192:], mem[8192:], "%s leaves the others alone", name)
+			failure(t, l, unix.EINVAL, func(cb Callback) Request { return call(mem[1:100], unix.MADV_DONTNEED, cb) })
+		}
+	})
+}
+
+func TestOpSplice(t *testing.T) {
+	overLoops(t, 8, func(t *testing.T, l *Loop) {
+		from, to := tempFile(t, []byte("0123456789")), tempFile(t, []byte("..."))
+		in, out := int(from.Fd()), int(to.Fd())
+		rd, wr := pipe(t)
+		require.Equal(t, 5, result(t, l, func(cb Callback) Request { return l.Splice(in, 2, wr, -1, 5, 0, cb) }))
+		require.Equal(t, 5, result(t, l, func(cb Callback) Request { return l.Splice(rd, -1, out, 1, 100, 0, cb) }))
+		require.Equal(t, ".23456", content(t, to))
+
+		fixedFiles(t, l, in)
+		require.Equal(t, 3, result(t, l, func(cb Callback) Request {
+			return l.Splice(0, 7, wr, -1, 100, SpliceFFDInFixed, cb)
+		}))
+		require.Equal(t, "789", readBack(t, l, rd, 0))
+		failure(t, l, unix.EINVAL, func(cb Callback) Request { return l.Splice(in, 0, out, 0, 1, 0, cb) })
+		failure(t, l, unix.EBADF, func(cb Callback) Request { return l.Splice(9, 0, wr, -1, 1, SpliceFFDInFixed, cb) })
+	})
+}
+
+func TestOpTee(t *testing.T) {
+	overLoops(t, 8, func(t *testing.T, l *Loop) {
+		rd, wr := pipe(t)
+		rd2, wr2 := pipe(t)
+		_, err := unix.Write(wr, []byte("hello"))
+		require.NoError(t, err)
+		require.Equal(t, 4, result(t, l, func(cb Callback) Request { return l.Tee(rd, wr2, 4, 0, cb) }))
+		require.Equal(t, "hell", readBack(t, l, rd2, 0))
+		require.Equal(t, "hello", readBack(t, l, rd, 0), "tee consumes nothing")
+		failure(t, l, unix.EINVAL, func(cb Callback) Request { return l.Tee(int(tempFile(t, nil).Fd()), wr2, 4, 0, cb) })
+	})
+}
+
+// atDir returns a folder, its descriptor, and whether a name exists in it.
+func atDir(t testing.TB) (dir string, dfd int, exists func(string) bool) {
+	t.Helper()
+	dir = t.TempDir()
+	dfd, err := unix.Open(dir, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+	require.NoError(t, err)
+	t.Cleanup(func() { unix.Close(dfd) })
+	return dir, dfd, func(name string) bool {
+		_, err := os.Lstat(filepath.Join(dir, name))
+		return err == nil
+	}
+}
+
+func TestOpRename(t *testing.T) {
+	needOps(t, OpRenameat)
+	overLoops(t, 8, func(t *testing.T, l *Loop) {
+		dir, dfd, exists := atDir(t)
+		path := func(s string) string { return filepath.Join(dir, s) }
+		require.NoError(t, os.WriteFile(path("a"), []byte("A"), 0o600))
+		require.NoError(t, os.WriteFile(path("b"), []byte("B"), 0o600))
+		require.Zero(t, result(t, l, func(cb Callback) Request {
+			return l.Renameat(dfd, "a", dfd, "b", unix.RENAME_EXCHANGE, cb)
+		}))
+		got, err := os.ReadFile(path("a"))
+		require.NoError(t, err)
+		require.Equal(t, "B", string(got))
+		failure(t, l, unix.EEXIST, func(cb Callback) Request {
+			return l.Renameat(dfd, "a", dfd, "b", unix.RENAME_NOREPLACE, cb)
+		})
+		require.Zero(t, result(t, l, func(cb Callback) Request { return l.Rename(path("a"), path("c"), cb) }))
+		require.True(t, exists("c"))
+		require.False(t, exists("a"))
+		failure(t, l, unix.ENOENT, func(cb Callback) Request { return l.Rename(path("a"), path("c"), cb) })
+		failure(t, l, unix.EINVAL, func(cb Callback) Request { return l.Rename(path("c"), "x\x00y", cb) })
+		require.True(t, exists("c"))
+	})
+}
+
+func TestOpMkdirUnlink(t *testing.T) {
+	needOps(t, OpMkdirat)
+	overLoops(t, 8, func(t *testing.T, l *Loop) {
+		dir, dfd, exists := atDir(t)
+		path := func(s string) string { return filepath.Join(dir, s) }
+		require.Zero(t, result(t, l, func(cb Callback) Request { return l.Mkdirat(dfd, "d", 0o700, cb) }))
+		require.Zero(t, result(t, l, func(cb Callback) Request { return l.Mkdir(path("d/e"), 0o500, cb) }))
+		info, err := os.Stat(path("d/e"))
+		require.NoError(t, err)
+		require.Equal(t, os.ModeDir|0o500, info.Mode())
+		failure(t, l, unix.EEXIST, func(cb Callback) Request { return l.Mkdir(path("d"), 0o700, cb) })
+
+		failure(t, l, unix.ENOTEMPTY, func(cb Callback) Request { return l.Unlinkat(dfd, "d", unix.AT_REMOVEDIR, cb) })
+		failure(t, l, unix.EISDIR, func(cb Callback) Request { return l.Unlink(path("d/e"), 0, cb) })
+		require.Zero(t, result(t, l, func(cb Callback) Request { return l.Unlink(path("d/e"), unix.AT_REMOVEDIR, cb) }))
+		require.Zero(t, result(t, l, func(cb Callback) Request { return l.Unlinkat(dfd, "d", unix.AT_REMOVEDIR, cb) }))
+		require.False(t, exists("d"))
+		require.NoError(t, os.WriteFile(path("f"), nil, 0o600))
+		require.Zero(t, result(t, l, func(cb Callback) Request { return l.Unlinkat(dfd, "f", 0, cb) }))
+		require.False(t, exists("f"))
+	})
+}
+
+func TestOpLinks(t *testing.T) {
+	needOps(t, OpLinkat)
+	overLoops(t, 8, func(t *testing.T, l *Loop) {
+		dir, dfd, _ := atDir(t)
+		path := func(s string) string { return filepath.Join(dir, s) }
+		require.NoError(t, os.WriteFile(path("f"), []byte("F"), 0o600))
+		require.Zero(t, result(t, l, func(cb Callback) Request { return l.Symlinkat("f", dfd, "s1", cb) }))
+		require.Zero(t, result(t, l, func(cb Callback) Request { return l.Symlink("f", path("s2"), cb) }))
+		for _, s := range []string{"s1", "s2"} {
+			target, err := os.Readlink(path(s))
+			require.NoError(t, err)
+			require.Equal(t, "f", target)
+		}
+		failure(t, l, unix.EEXIST, func(cb Callback) Request { return l.Symlink("f", path("s1"), cb) })
+
+		require.Zero(t, result(t, l, func(cb Callback) Request { return l.Linkat(dfd, "f", dfd, "h1", 0, cb) }))
+		require.Zero(t, result(t, l, func(cb Callback) Request { return l.Link(path("f"), path("h2"), 0, cb) }))
+		require.Zero(t, result(t, l, func(cb Callback) Request {
+			return l.Linkat(dfd, "s1", dfd, "h3", unix.AT_SYMLINK_FOLLOW, cb)
+		}))
+		var st unix.Stat_t
+		require.NoError(t, unix.Lstat(path("h3"), &st))
+		require.EqualValues(t, 4, st.Nlink)
+		failure(t, l, unix.EPERM, func(cb Callback) Request { return l.Link(dir, path("h4"), 0, cb) })
+	})
+}
+
+func TestOpXattr(t *testing.T) {
+	needOps(t, OpFsetxattr, OpSetxattr, OpFgetxattr, OpGetxattr)
+	overLoops(t, 8, func(t *testing.T, l *Loop) {
+		f := tempFile(t, nil)
+		fd, name := int(f.Fd()), f.Name()
+		if err := unix.Setxattr(name, "user.probe", []byte("x"), 0); err == unix.ENOTSUP {
+			t.Skip("the temporary folder's file system has no user attributes")
+		}
+		one, two := []byte("value one"), []byte("two")
+		require.Zero(t, result(t, l, func(cb Callback) Request { return l.Setxattr("user.one", one, name, 0, cb) }))
+		require.Zero(t, result(t, l, func(cb Callback) Request { return l.Fsetxattr(fd, "user.two", two, 0, cb) }))
+		kernel := make([]byte, 100)
+		n, err := unix.Getxattr(name, "user.one", kernel)
+		require.NoError(t, err)
+		require.Equal(t, one, kernel[:n])
+
+		a, b := make([]byte, 100), make([]byte, 100)
+		require.Equal(t, 3, result(t, l, func(cb Callback) Request { return l.Getxattr("user.two", a, name, cb) }))
+		require.Equal(t, 9, result(t, l, func(cb Callback) Request { return l.Fgetxattr(fd, "user.one", b, cb) }))
+		require.Equal(t, "two", string(a[:3]))
+		require.Equal(t, "value one", string(b[:9]))
+		require.Equal(t, 9, result(t, l, func(cb Callback) Request { return l.Getxattr("user.one", nil, name, cb) }), "its size")
+
+		failure(t, l, unix.ENODATA, func(cb Callback) Request { return l.Getxattr("user.none", a, name, cb) })
+		failure(t, l, unix.ERANGE, func(cb Callback) Request { return l.Fgetxattr(fd, "user.one", b[:2], cb) })
+		failure(t, l, unix.EEXIST, func(cb Callback) Request { return l.Setxattr("user.one", two, name, unix.XATTR_CREATE, cb) })
+		failure(t, l, unix.EOPNOTSUPP, func(cb Callback) Request { return l.Fsetxattr(fd, "nonsense", two, 0, cb) })
+	})
+}
+
+// What is wrong with a request is told to its callback, and nobody else is
+// harmed.
+func TestOpBadInput(t *testing.T) {
+	f := tempFile(t, []byte("content"))
+	fd := int(f.Fd())
+	short := make([]byte, 4)
+	many := make([][]byte, 1025)
+	for i := range many {
+		many[i] = short
+	}
+	for _, test := range []struct {
+		name  string
+		errno unix.Errno // 0: the request succeeds, with result 0
+		queue func(*Loop, Callback) Request
+	}{
+		{"read nil", 0, func(l *Loop, cb Callback) Request { return l.Read(fd, nil, 0, cb) }},
+		{"write empty", 0, func(l *Loop, cb Callback) Request { return l.Write(fd, []byte{}, 0, cb) }},
+		{"readv nothing", 0, func(l *Loop, cb Callback) Request { return l.Readv(fd, nil, 0, cb) }},
+		{"too many iovecs", unix.EINVAL, func(l *Loop, cb Callback) Request { return l.Readv(fd, many, 0, cb) }},
+		{"bad buffer index", unix.EFAULT, func(l *Loop, cb Callback) Request { return l.ReadFixed(fd, short, 0, 7, cb) }},
+		{"no such fixed file", unix.EBADF, func(l *Loop, cb Callback) Request { return l.Read(7, short, 0, cb).FixedFile() }},
+		{"negative length", unix.EINVAL, func(l *Loop, cb Callback) Request { return l.Ftruncate(fd, -5, cb) }},
+		{"negative descriptor", unix.EBADF, func(l *Loop, cb Callback) Request { return l.Fsync(-7, 0, cb) }},
+		{"NUL in openat", unix.EINVAL, func(l *Loop, cb Callback) Request { return l.Openat(unix.AT_FDCWD, "a\x00", 0, 0, cb) }},
+		{"NUL in statx", unix.EINVAL, func(l *Loop, cb Callback) Request { return l.Statx(unix.AT_FDCWD, "\x00a", 0, 0, new(Statx), cb) }},
+		{"NUL in renameat", unix.EINVAL, func(l *Loop, cb Callback) Request { return l.Renameat(0, "a", 0, "b\x00c", 0, cb) }},
+		{"NUL in symlink", unix.EINVAL, func(l *Loop, cb Callback) Request { return l.Symlink("a\x00b", "c", cb) }},
+		{"empty path", unix.ENOENT, func(l *Loop, cb Callback) Request { return l.Unlink("", 0, cb) }},
+		{"openat2 without how", unix.EFAULT, func(l *Loop, cb Callback) Request { return l.Openat2(unix.AT_FDCWD, "a", nil, cb) }},
+		{"statx without memory", unix.EFAULT, func(l *Loop, cb Callback) Request {
+			return l.Statx(unix.AT_FDCWD, f.Name(), 0, unix.STATX_SIZE, nil, cb)
+		}},
+		{"files_update of nothing", unix.EINVAL, func(l *Loop, cb Callback) Request { return l.FilesUpdate(nil, 0, cb) }},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			l := newLoop(t, 8)
+			if test.name == "negative length" {
+				needOps(t, OpFtruncate)
+			}
+			var bad Completion
+			before, after := make([]byte, 7), make([]byte, 7)
+			l.Read(fd, before, 0, func(c Completion) { require.EqualValues(t, 7, c.Res) })
+			test.queue(l, func(c Completion) { bad = c })
+			l.Read(fd, after, 0, func(c Completion) { require.EqualValues(t, 7, c.Res) })
+			run(t, l)
+			if test.errno == 0 {
+				require.NoError(t, bad.Err())
+				require.Zero(t, bad.Res)
+			} else {
+				var op *OpError
+				require.ErrorAs(t, bad.Err(), &op)
+				require.ErrorIs(t, op, test.errno)
+			}
+			require.Equal(t, "content", string(before))
+			require.Equal(t, "content", string(after))
+		})
+	}
+}

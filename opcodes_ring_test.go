@@ -1,0 +1,572 @@
+//go:build linux && cgo
+
+package liburing
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"golang.org/x/sys/unix"
+)
+
+// The kernel's flags of a no-op that liburing's header has no names for.
+const (
+	nopFile        NopFlags = 1 << 1
+	nopFixedFile   NopFlags = 1 << 2
+	nopFixedBuffer NopFlags = 1 << 3
+	nopTW          NopFlags = 1 << 4
+)
+
+// nop queues a no-op with flags, and what else the entry shall have.
+func nop(l *Loop, flags NopFlags, set func(*SQE), cb Callback) Request {
+	r := l.Nop(cb)
+	r.SQE().OpFlags = uint32(flags)
+	if set != nil {
+		set(r.SQE())
+	}
+	return r
+}
+
+func TestOpNopFlags(t *testing.T) {
+	needOps(t, OpEpollWait) // no probe tells of the flags: the last but one came with Linux 6.13
+	overLoops(t, 8, func(t *testing.T, l *Loop) {
+		pooled(t, l, 1, 4096)
+		f := tempFile(t, nil)
+		fixedFiles(t, l, int(f.Fd()))
+		inject := func(n int32) func(*SQE) { return func(s *SQE) { s.Len = uint32(n) } }
+		fd := func(n int32) func(*SQE) { return func(s *SQE) { s.FD = n } }
+
+		require.Equal(t, 1234, result(t, l, func(cb Callback) Request { return nop(l, NopInjectResult, inject(1234), cb) }))
+		failure(t, l, unix.ENOTTY, func(cb Callback) Request { return nop(l, NopInjectResult, inject(-int32(unix.ENOTTY)), cb) })
+		require.Zero(t, result(t, l, func(cb Callback) Request { return nop(l, nopFile, fd(int32(f.Fd())), cb) }))
+		failure(t, l, unix.EBADF, func(cb Callback) Request { return nop(l, nopFile, fd(-1), cb) })
+		require.Zero(t, result(t, l, func(cb Callback) Request { return nop(l, nopFile|nopFixedFile, fd(0), cb) }))
+		failure(t, l, unix.EBADF, func(cb Callback) Request { return nop(l, nopFile|nopFixedFile, fd(1), cb) })
+		require.Zero(t, result(t, l, func(cb Callback) Request { return nop(l, nopFixedBuffer, nil, cb) }))
+		failure(t, l, unix.EFAULT, func(cb Callback) Request {
+			return nop(l, nopFixedBuffer, func(s *SQE) { s.BufIndex = 1 }, cb)
+		})
+		failure(t, l, unix.EINVAL, func(cb Callback) Request { return nop(l, 1<<20, nil, cb) })
+	})
+}
+
+func TestOpNopTaskWork(t *testing.T) {
+	needOps(t, OpPipe) // no probe tells of the flag: both came with Linux 6.16
+	overLoops(t, 8, func(t *testing.T, l *Loop) {
+		require.Equal(t, 7, result(t, l, func(cb Callback) Request {
+			return nop(l, nopTW|NopInjectResult, func(s *SQE) { s.Len = 7 }, cb)
+		}))
+	})
+}
+
+func TestOpNopCQE32(t *testing.T) {
+	if unknown := unknownFlags(SetupCQEMixed); unknown != 0 {
+		t.Skipf("this kernel does not know %v, which big completions of a no-op came with", unknown)
+	}
+	big := func(s *SQE) { s.Off, s.Addr = 11, 22 }
+	for _, flags := range []SetupFlags{SetupCQE32, SetupCQEMixed} {
+		t.Run(flags.String(), func(t *testing.T) {
+			l := newLoop(t, 8, WithFlags(flags))
+			for range 40 { // more than once round the queue
+				var got [2]uint64
+				c := finish(t, l, func(cb Callback) Request {
+					return nop(l, NopCQE32, big, func(c Completion) { got = c.BigCQE(); cb(c) })
+				})
+				require.NoError(t, c.Err())
+				require.Equal(t, [2]uint64{11, 22}, got)
+				require.Zero(t, result(t, l, func(cb Callback) Request { return l.Nop(cb) }))
+			}
+		})
+	}
+	l := newLoop(t, 8)
+	failure(t, l, unix.EINVAL, func(cb Callback) Request { return nop(l, NopCQE32, big, cb) })
+}
+
+// Entries of both sizes in one queue, where the kernel knows them.
+func TestOpMixedSizes(t *testing.T) {
+	if unknown := unknownFlags(SetupSQEMixed); unknown != 0 {
+		p, err := GetProbe()
+		require.NoError(t, err)
+		require.False(t, p.OpcodeSupported(OpNop128), "a kernel with big opcodes and without the rings for them")
+		t.Skipf("this kernel does not know %v, nor the opcodes for it", unknown)
+	}
+	lockThread(t)
+	r := newRing(t, 8, WithFlags(SetupSQEMixed))
+	rd, _ := pipe(t)
+	for i := range uint64(30) {
+		small := nextSQE(t, r)
+		small.PrepNop()
+		small.SetData64(i)
+		large := r.GetSQE128()
+		require.NotNil(t, large)
+		large.PrepNop128()
+		large.SetData64(i + 1000)
+		cmd := r.GetSQE128()
+		require.NotNil(t, cmd)
+		cmd.PrepURingCmd128(1, rd)
+		cmd.SetData64(i + 2000)
+		_, err := r.SubmitAndWait(3)
+		require.NoError(t, err)
+		res := map[uint64]int32{}
+		for cqe := range r.CQEs() {
+			res[cqe.UserData] = cqe.Res
+		}
+		require.Equal(t, map[uint64]int32{i: 0, i + 1000: 0, i + 2000: -int32(unix.EOPNOTSUPP)}, res)
+	}
+}
+
+// Entries of 64 bytes only: a ring that has no room for the big operations
+// refuses them, whether its kernel knows them or not.
+func TestOpBigOnSmallEntries(t *testing.T) {
+	l := newLoop(t, 8)
+	failure(t, l, unix.EINVAL, func(cb Callback) Request { return l.Nop128(cb) })
+	failure(t, l, unix.EINVAL, func(cb Callback) Request { return l.URingCmd128(1, -1, cb) })
+	require.Zero(t, result(t, l, func(cb Callback) Request { return l.Nop(cb) }))
+}
+
+// A kernel that does not know an opcode says EINVAL and does the rest.
+func TestOpUnknownOpcodes(t *testing.T) {
+	overSetups(t, 8, func(t *testing.T, r *Ring) {
+		p, err := r.GetProbe()
+		require.NoError(t, err)
+		for op := int(p.LastOp()) + 1; op < 256; op++ {
+			require.False(t, p.OpcodeSupported(Op(op)))
+			cqe := submitOne(t, r, func(s *SQE) { s.PrepRW(Op(op), 0, 0, 0, 0) })
+			require.ErrorIs(t, cqe.Err(), unix.EINVAL, "%v", Op(op))
+			require.Zero(t, submitOne(t, r, (*SQE).PrepNop).Res)
+		}
+	})
+}
+
+// provide hands count buffers of size bytes to the group.
+func provide(t testing.TB, l *Loop, count, size, group, first int) (bufs []byte) {
+	t.Helper()
+	bufs = make([]byte, count*size)
+	require.GreaterOrEqual(t, result(t, l, func(cb Callback) Request {
+		return l.ProvideBuffers(bufs, size, count, group, first, cb)
+	}), 0)
+	return bufs
+}
+
+func TestOpProvideBuffers(t *testing.T) {
+	overLoops(t, 8, func(t *testing.T, l *Loop) {
+		const size, group, first = 64, 5, 10
+		bufs := provide(t, l, 4, size, group, first)
+		f := tempFile(t, []byte("hello"))
+		seen := map[uint16]bool{}
+		selected := func(cb Callback) Request {
+			r := l.Read(int(f.Fd()), nil, 0, cb).Flags(SQEBufferSelect)
+			r.SQE().SetBufGroup(group)
+			r.SQE().Len = size
+			return r
+		}
+		for range 2 {
+			c := finish(t, l, selected)
+			require.EqualValues(t, 5, c.Res)
+			id, ok := c.BufferID()
+			require.True(t, ok)
+			require.Equal(t, "hello", string(bufs[(int(id)-first)*size:][:5]))
+			seen[id] = true
+		}
+		require.Len(t, seen, 2, "each buffer is used once")
+		require.Equal(t, 2, result(t, l, func(cb Callback) Request { return l.RemoveBuffers(100, group, cb) }))
+		failure(t, l, unix.ENOBUFS, selected)
+		failure(t, l, unix.ENOENT, func(cb Callback) Request { return l.RemoveBuffers(1, 99, cb) })
+		failure(t, l, unix.E2BIG, func(cb Callback) Request { return l.ProvideBuffers(bufs, 1, 70000, group, 0, cb) })
+	})
+}
+
+func TestOpReadMultishot(t *testing.T) {
+	needOps(t, OpReadMultishot)
+	overLoops(t, 8, func(t *testing.T, l *Loop) {
+		const size, group = 64, 3
+		bufs := provide(t, l, 3, size, group, 0)
+		rd, wr := pipe(t)
+		send := func(s string) {
+			_, err := unix.Write(wr, []byte(s))
+			require.NoError(t, err)
+		}
+		var got []string
+		var last Completion
+		send("one")
+		l.ReadMultishot(rd, 0, 0, group, func(c Completion) {
+			last = c
+			if id, ok := c.BufferID(); ok {
+				got = append(got, string(bufs[int(id)*size:][:c.Res]))
+			}
+			if len(got) < 4 && c.More() {
+				send(fmt.Sprint("more", len(got)))
+			}
+		})
+		run(t, l)
+		require.Equal(t, []string{"one", "more1", "more2"}, got)
+		require.ErrorIs(t, last.Err(), unix.ENOBUFS, "it ends when the buffers do")
+		require.False(t, last.More())
+
+		f := tempFile(t, []byte("x"))
+		failure(t, l, unix.EBADFD, func(cb Callback) Request { return l.ReadMultishot(int(f.Fd()), 0, 0, group, cb) })
+	})
+}
+
+// receiver returns a ring to send messages to.
+func receiver(t testing.TB) *Ring { return newRing(t, 8) }
+
+// receive returns the ring's one message.
+func receive(t testing.TB, r *Ring) CQE {
+	t.Helper()
+	cqe, err := r.WaitCQETimeout(5 * time.Second)
+	require.NoError(t, err)
+	got := *cqe
+	r.CQESeen(cqe)
+	require.Zero(t, r.CQReady())
+	return got
+}
+
+func TestOpMsgRingData(t *testing.T) {
+	needOps(t, OpReadMultishot) // flags for the other ring came with Linux 6.3, between SendmsgZC and this
+	lockThread(t)
+	overLoops(t, 8, func(t *testing.T, l *Loop) {
+		to := receiver(t)
+		require.Zero(t, result(t, l, func(cb Callback) Request { return l.MsgRing(to.FD(), 17, 1<<40+5, 0, cb) }))
+		require.Equal(t, CQE{UserData: 1<<40 + 5, Res: 17}, receive(t, to))
+		require.Zero(t, result(t, l, func(cb Callback) Request {
+			return l.MsgRingCQEFlags(to.FD(), 18, 6, 0, 0x5a0000, cb)
+		}))
+		require.Equal(t, CQE{UserData: 6, Res: 18, Flags: 0x5a0000}, receive(t, to))
+
+		rd, _ := pipe(t)
+		failure(t, l, unix.EBADFD, func(cb Callback) Request { return l.MsgRing(rd, 0, 0, 0, cb) })
+		failure(t, l, unix.EINVAL, func(cb Callback) Request { return l.MsgRing(to.FD(), 0, 0, 1<<9, cb) })
+	})
+}
+
+func TestOpMsgRingFD(t *testing.T) {
+	needOps(t, OpSendZC) // came with the allocation of the other ring's file indexes, in Linux 6.0
+	lockThread(t)
+	overLoops(t, 8, func(t *testing.T, l *Loop) {
+		to := receiver(t)
+		require.NoError(t, to.RegisterFiles([]int{-1, -1, -1}))
+		a, b := tempFile(t, []byte("a")), tempFile(t, []byte("b"))
+		fixedFiles(t, l, int(a.Fd()), int(b.Fd()))
+		require.Zero(t, result(t, l, func(cb Callback) Request { return l.MsgRingFD(to.FD(), 0, 2, 5, 0, cb) }))
+		require.Equal(t, CQE{UserData: 5}, receive(t, to))
+		require.Zero(t, result(t, l, func(cb Callback) Request { return l.MsgRingFDAlloc(to.FD(), 1, 6, 0, cb) }))
+		require.EqualValues(t, 6, receive(t, to).UserData)
+		require.Zero(t, result(t, l, func(cb Callback) Request {
+			return l.MsgRingFD(to.FD(), 1, 1, 7, MsgRingCQESkip, cb)
+		}))
+		require.Zero(t, to.CQReady(), "MsgRingCQESkip says nothing to the other ring")
+
+		for i, want := range []string{"b", "b", "a"} {
+			buf := make([]byte, 1)
+			cqe := submitOne(t, to, func(s *SQE) {
+				s.PrepRead(i, buf, 0)
+				s.SetFlags(SQEFixedFile)
+			})
+			require.EqualValues(t, 1, cqe.Res)
+			require.Equal(t, want, string(buf), "place %d", i)
+		}
+		failure(t, l, unix.ENFILE, func(cb Callback) Request { return l.MsgRingFDAlloc(to.FD(), 1, 8, 0, cb) })
+		failure(t, l, unix.EBADF, func(cb Callback) Request { return l.MsgRingFD(to.FD(), 9, 0, 9, 0, cb) })
+	})
+}
+
+func TestOpFixedFDInstall(t *testing.T) {
+	needOps(t, OpFixedFDInstall)
+	overLoops(t, 8, func(t *testing.T, l *Loop) {
+		f := tempFile(t, []byte("fixed"))
+		fixedFiles(t, l, -1, int(f.Fd()))
+		for flags, cloexec := range map[FixedFDInstallFlags]int{0: unix.FD_CLOEXEC, FixedFDNoCloexec: 0} {
+			fd := result(t, l, func(cb Callback) Request { return l.FixedFDInstall(1, flags, cb) })
+			require.Equal(t, "fixed", readBack(t, l, fd, 0))
+			has, err := unix.FcntlInt(uintptr(fd), unix.F_GETFD, 0)
+			require.NoError(t, err)
+			require.Equal(t, cloexec, has)
+			require.NoError(t, unix.Close(fd))
+		}
+		failure(t, l, unix.EBADF, func(cb Callback) Request { return l.FixedFDInstall(0, 0, cb) })
+		failure(t, l, unix.EINVAL, func(cb Callback) Request { return l.FixedFDInstall(1, 1<<7, cb) })
+	})
+}
+
+func TestOpPipe(t *testing.T) {
+	needOps(t, OpPipe)
+	overLoops(t, 8, func(t *testing.T, l *Loop) {
+		var fds [2]int32
+		require.Zero(t, result(t, l, func(cb Callback) Request { return l.Pipe(&fds, unix.O_CLOEXEC|unix.O_NONBLOCK, cb) }))
+		rd, wr := int(fds[0]), int(fds[1])
+		defer unix.Close(rd)
+		defer unix.Close(wr)
+		_, err := unix.Write(wr, []byte("through"))
+		require.NoError(t, err)
+		require.Equal(t, "through", readBack(t, l, rd, 0))
+		_, err = unix.Read(rd, make([]byte, 1))
+		require.ErrorIs(t, err, unix.EAGAIN, "O_NONBLOCK")
+		failure(t, l, unix.EINVAL, func(cb Callback) Request { return l.Pipe(&fds, unix.O_CREAT, cb) })
+		failure(t, l, unix.EFAULT, func(cb Callback) Request { return l.Pipe(nil, 0, cb) })
+	})
+}
+
+func TestOpPipeDirect(t *testing.T) {
+	needOps(t, OpPipe)
+	overLoops(t, 8, func(t *testing.T, l *Loop) {
+		fixedFiles(t, l, -1, -1, -1, -1)
+		through := func(rd, wr int) {
+			require.Equal(t, 2, result(t, l, func(cb Callback) Request { return l.Write(wr, []byte("hi"), 0, cb).FixedFile() }))
+			require.Equal(t, "hi", readBack(t, l, rd, SQEFixedFile))
+		}
+		var fds [2]int32
+		require.Zero(t, result(t, l, func(cb Callback) Request { return l.PipeDirect(&fds, 0, 1, cb) }))
+		through(1, 2)
+		require.Zero(t, result(t, l, func(cb Callback) Request { return l.PipeDirect(&fds, 0, FileIndexAlloc, cb) }))
+		require.ElementsMatch(t, []int32{0, 3}, fds[:])
+		through(int(fds[0]), int(fds[1]))
+		failure(t, l, unix.ENFILE, func(cb Callback) Request { return l.PipeDirect(&fds, 0, FileIndexAlloc, cb) })
+		failure(t, l, unix.EINVAL, func(cb Callback) Request { return l.PipeDirect(&fds, unix.O_CLOEXEC, 0, cb) })
+	})
+}
+
+// Files without commands of their own refuse them.
+func TestOpURingCmdRefused(t *testing.T) {
+	needOps(t, OpURingCmd)
+	overLoops(t, 8, func(t *testing.T, l *Loop) {
+		fd := int(tempFile(t, pattern(4096, 1)).Fd())
+		failure(t, l, unix.EOPNOTSUPP, func(cb Callback) Request { return l.URingCmd(1, fd, cb) })
+		failure(t, l, unix.EOPNOTSUPP, func(cb Callback) Request { return l.CmdDiscard(fd, 0, 4096, cb) })
+		failure(t, l, unix.EBADF, func(cb Callback) Request { return l.URingCmd(1, -1, cb) })
+	})
+}
+
+// loopDevice returns a block device on top of a file.
+func loopDevice(t testing.TB, f *os.File) int {
+	t.Helper()
+	ctl, err := unix.Open("/dev/loop-control", unix.O_RDWR|unix.O_CLOEXEC, 0)
+	if err != nil {
+		t.Skipf("no loop devices to discard from: /dev/loop-control: %v", err)
+	}
+	defer unix.Close(ctl)
+	n, err := unix.IoctlRetInt(ctl, unix.LOOP_CTL_GET_FREE)
+	require.NoError(t, err)
+	dev, err := unix.Open(fmt.Sprint("/dev/loop", n), unix.O_RDWR|unix.O_CLOEXEC, 0)
+	if err != nil {
+		t.Skipf("no loop device to discard from: %v", err)
+	}
+	t.Cleanup(func() { unix.Close(dev) })
+	config := unix.LoopConfig{Fd: uint32(f.Fd())}
+	config.Info.Flags = unix.LO_FLAGS_AUTOCLEAR
+	require.NoError(t, unix.IoctlLoopConfigure(dev, &config))
+	return dev
+}
+
+func TestOpCmdDiscard(t *testing.T) {
+	needOps(t, OpEpollWait) // no probe tells of the command, which came with Linux 6.12
+	l := newLoop(t, 8)
+	want := pattern(1<<20, 1)
+	f := tempFile(t, want)
+	dev := loopDevice(t, f)
+	require.Zero(t, result(t, l, func(cb Callback) Request { return l.CmdDiscard(dev, 65536, 8192, cb) }))
+	clear(want[65536 : 65536+8192])
+	require.Equal(t, string(want), content(t, f), "the discarded range is a hole of the file")
+	failure(t, l, unix.EINVAL, func(cb Callback) Request { return l.CmdDiscard(dev, 3, 8192, cb) })
+}
+
+// A chain runs in its order: each request sees what the one before has done.
+func TestOpLinkedChain(t *testing.T) {
+	overLoops(t, 8, func(t *testing.T, l *Loop) {
+		f := tempFile(t, nil)
+		fd := int(f.Fd())
+		got := make([]byte, 100)
+		res := map[string]int32{}
+		keep := func(name string) Callback { return func(c Completion) { res[name] = c.Res } }
+		l.Write(fd, []byte("linked"), 0, keep("write")).Link().Flags(SQEAsync)
+		l.Fsync(fd, 0, keep("fsync")).Link()
+		l.Read(fd, got[:6], 0, keep("read")).Link()
+		l.Read(fd, got[6:20], 1, keep("short")).Link()
+		l.Nop(keep("behind short"))
+		run(t, l)
+		require.Equal(t, "linkedinked", string(got[:11]))
+		require.Equal(t, map[string]int32{"write": 6, "fsync": 0, "read": 6, "short": 5,
+			"behind short": -int32(unix.ECANCELED)}, res)
+
+		clear(res)
+		l.Read(fd, got[:20], 1, keep("short")).HardLink()
+		l.Read(-1, got[:1], 0, keep("failed")).HardLink()
+		l.Write(fd, []byte("L"), 0, keep("write")).HardLink()
+		l.Read(fd, got[:6], 0, keep("read"))
+		run(t, l)
+		require.Equal(t, map[string]int32{"short": 5, "failed": -int32(unix.EBADF), "write": 1, "read": 6}, res)
+		require.Equal(t, "Linked", string(got[:6]))
+	})
+}
+
+func TestOpDrain(t *testing.T) {
+	overSetups(t, 8, func(t *testing.T, r *Ring) {
+		rd, wr := pipe(t)
+		buf := make([]byte, 1)
+		for id, prep := range []func(*SQE){
+			func(s *SQE) { s.PrepRead(rd, buf, 0) },
+			(*SQE).PrepNop,
+			func(s *SQE) { s.PrepNop(); s.SetFlags(SQEIODrain) },
+			(*SQE).PrepNop,
+		} {
+			sqe := nextSQE(t, r)
+			prep(sqe)
+			sqe.SetData64(uint64(id))
+		}
+		_, err := r.SubmitAndWait(1)
+		require.NoError(t, err)
+		var order []uint64
+		take := func() {
+			for cqe := range r.CQEs() {
+				require.GreaterOrEqual(t, cqe.Res, int32(0))
+				order = append(order, cqe.UserData)
+			}
+		}
+		time.Sleep(10 * time.Millisecond)
+		take()
+		require.Equal(t, []uint64{1}, order, "the drain and what is behind it wait for the read")
+		_, err = unix.Write(wr, buf)
+		require.NoError(t, err)
+		for len(order) < 4 {
+			_, err = r.WaitCQETimeout(5 * time.Second)
+			require.NoError(t, err)
+			take()
+		}
+		require.Equal(t, []uint64{1, 0, 2, 3}, order)
+	})
+}
+
+// workers returns the kernel's worker threads of this process.
+func workers(t testing.TB) map[string]bool {
+	t.Helper()
+	found := map[string]bool{}
+	names, err := filepath.Glob("/proc/self/task/*/comm")
+	require.NoError(t, err)
+	for _, name := range names {
+		if comm, err := os.ReadFile(name); err == nil && strings.HasPrefix(string(comm), "iou-wrk-") {
+			found[name] = true
+		}
+	}
+	return found
+}
+
+func TestOpAsync(t *testing.T) {
+	needOps(t, OpMkdirat) // before Linux 5.12 workers were no threads of the process
+	overLoops(t, 8, func(t *testing.T, l *Loop) {
+		f := tempFile(t, []byte("abc"))
+		read := func(flags SQEFlags) (fresh int) {
+			before := workers(t)
+			buf := make([]byte, 3)
+			require.Equal(t, 3, result(t, l, func(cb Callback) Request {
+				return l.Read(int(f.Fd()), buf, 0, cb).Flags(flags)
+			}))
+			require.Equal(t, "abc", string(buf))
+			for w := range workers(t) {
+				if !before[w] {
+					fresh++
+				}
+			}
+			return fresh
+		}
+		require.Zero(t, read(0), "what is in the page cache needs no worker")
+		require.NotZero(t, read(SQEAsync), "no worker thread has run it")
+	})
+}
+
+func TestOpSkipSuccess(t *testing.T) {
+	overSetups(t, 8, func(t *testing.T, r *Ring) {
+		if r.Features()&FeatCQESkip == 0 {
+			t.Skip("this kernel always tells of success")
+		}
+		f := tempFile(t, nil)
+		for id, prep := range []func(*SQE){
+			func(s *SQE) { s.PrepWrite(int(f.Fd()), []byte("quiet"), 0) },
+			func(s *SQE) { s.PrepRead(-1, make([]byte, 1), 0) },
+		} {
+			sqe := nextSQE(t, r)
+			prep(sqe)
+			sqe.SetFlags(SQECQESkipSuccess)
+			sqe.SetData64(uint64(id))
+		}
+		// Without SetupSubmitAll a bad request ends the submission: it is the last.
+		_, err := r.SubmitAndWait(1)
+		require.NoError(t, err)
+		cqe, err := r.PeekCQE()
+		require.NoError(t, err)
+		require.EqualValues(t, 1, cqe.UserData, "of the two only the failure is told")
+		require.ErrorIs(t, cqe.Err(), unix.EBADF)
+		r.CQESeen(cqe)
+		require.Eventually(t, func() bool { return content(t, f) == "quiet" }, 5*time.Second, time.Millisecond)
+		_, err = r.PeekCQE()
+		require.ErrorIs(t, err, unix.EAGAIN)
+	})
+}
+
+// neverRun are the opcodes that no test can run here, and why.
+var neverRun = map[Op]string{
+	OpRecvZC: "it takes a network card that steers packets into registered memory",
+}
+
+// Every opcode, and each of the Loop's methods for it, is run by a test.
+func TestEveryOpcodeRuns(t *testing.T) {
+	methods, err := os.ReadFile("zz_loop_ops.go")
+	require.NoError(t, err)
+	tests := testSources(t)
+	has := func(pattern string) bool { return regexp.MustCompile(pattern).Match(tests) }
+
+	var missing []string
+	run := map[string]bool{}
+	for _, m := range regexp.MustCompile(`(?s)func \(l \*Loop\) (\w+)\(.*?l\.queue\((Op\w+),`).FindAllSubmatch(methods, -1) {
+		method, op := string(m[1]), string(m[2])
+		if has(`\bl(oop)?\.` + method + `\(`) {
+			run[op] = true
+		} else {
+			missing = append(missing, "Loop."+method)
+		}
+	}
+	require.Greater(t, len(run), 10, "the methods are not found any more")
+	for name, op := range opConstants(t) {
+		if !run[name] && neverRun[op] == "" && !has(`\bPrep`+strings.TrimPrefix(name, "Op")+`\(`) {
+			missing = append(missing, name)
+		}
+	}
+	slices.Sort(missing)
+	require.Empty(t, missing, "no test runs these")
+}
+
+// opConstants maps the names of the opcodes to what they are.
+func opConstants(t testing.TB) map[string]Op {
+	t.Helper()
+	source, err := os.ReadFile("zz_constants.go")
+	require.NoError(t, err)
+	ops := map[string]Op{}
+	for _, m := range regexp.MustCompile(`(?m)^\s(Op\w+)\s+Op\s+= (\d+)`).FindAllSubmatch(source, -1) {
+		var op Op
+		_, err := fmt.Sscan(string(m[2]), &op)
+		require.NoError(t, err)
+		ops[string(m[1])] = op
+	}
+	delete(ops, "OpLast")
+	require.Len(t, ops, int(OpLast))
+	return ops
+}
+
+// testSources returns the tests that run operations.
+func testSources(t testing.TB) (all []byte) {
+	t.Helper()
+	names, err := filepath.Glob("opcodes_*_test.go")
+	require.NoError(t, err)
+	for _, name := range append(names, "loop_test.go", "ring_test.go", "cancel_test.go") {
+		source, err := os.ReadFile(name)
+		require.NoError(t, err)
+		all = append(all, source...)
+	}
+	return all
+}
