@@ -109,6 +109,31 @@ func TestTimers(t *testing.T) {
 	})
 }
 
+func TestDeadline(t *testing.T) {
+	overLoops(t, 4, func(t *testing.T, l *Loop) {
+		rd, wr := pipe(t)
+		for before := range 6 { // wherever the queue's end falls
+			for range before {
+				l.Nop(nil)
+			}
+			var late, first error
+			l.Read(rd, make([]byte, 1), 0, func(c Completion) { late = c.Err() }).Deadline(5 * time.Millisecond)
+			l.Nop(func(c Completion) { first = c.Err() })
+			run(t, l)
+			require.ErrorIs(t, late, unix.ECANCELED)
+			require.NoError(t, first)
+		}
+		unix.Write(wr, []byte("x"))
+		var inTime error
+		start := time.Now()
+		req := l.Read(rd, make([]byte, 1), 0, func(c Completion) { inTime = c.Err() }).Deadline(time.Hour)
+		req.Deadline(time.Millisecond) // too late: another request was queued
+		run(t, l)
+		require.NoError(t, inTime)
+		require.Less(t, time.Since(start), time.Minute)
+	})
+}
+
 func TestStats(t *testing.T) {
 	l := newLoop(t, 8)
 	for range 20 {

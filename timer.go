@@ -58,3 +58,15 @@ func (t *Timer) fired(c Completion, flags TimeoutFlags) {
 		t.arm(t.every, flags)
 	}
 }
+
+// Deadline has the request cancelled if it has not completed when d has passed;
+// it then completes with ECANCELED. The kernel links a timeout to the request
+// (IORING_OP_LINK_TIMEOUT), so call it before the next request is queued;
+// afterwards it does nothing.
+func (r Request) Deadline(d time.Duration) Request {
+	if r.open() != nil && r.sqe == r.loop.lastEntry() {
+		r.Link()
+		r.loop.LinkTimeout(d, 0, nil)
+	}
+	return r
+}

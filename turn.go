@@ -45,6 +45,15 @@ func (l *Loop) queue(op Op, kind handleKind, cb Callback, mem unsafe.Pointer) (*
 	return sqe, Request{loop: l, sqe: sqe, token: token}
 }
 
+// lastEntry returns the entry of the request that was queued last.
+func (l *Loop) lastEntry() *SQE {
+	if n := len(l.backlog.queue); n > 0 {
+		return &l.backlog.queue[n-1].SQE
+	}
+	m := l.ring.mem
+	return m.sqe(m.sq.sqeTail - 1)
+}
+
 // queueInner is queue for the loop's own requests, which are counted apart. done
 // may be nil.
 func (l *Loop) queueInner(op Op, done func()) *SQE {

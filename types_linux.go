@@ -14,9 +14,11 @@ type (
 	OpenHow    = unix.OpenHow
 	EpollEvent = unix.EpollEvent
 	Siginfo    = unix.Siginfo
+	Cmsghdr    = unix.Cmsghdr
 )
 
 const (
 	atFDCWD       = unix.AT_FDCWD
 	sizeofOpenHow = uint32(unsafe.Sizeof(OpenHow{}))
+	sizeofCmsghdr = unix.SizeofCmsghdr
 )

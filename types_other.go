@@ -13,6 +13,9 @@ type (
 		Namelen    uint32
 		Controllen uint64
 	}
+	Cmsghdr struct {
+		Len uint64
+	}
 	Statx      struct{}
 	OpenHow    struct{}
 	EpollEvent struct{}
@@ -22,4 +25,5 @@ type (
 const (
 	atFDCWD       = -100
 	sizeofOpenHow = 24
+	sizeofCmsghdr = 16
 )
