@@ -90,11 +90,7 @@ func askC(t *testing.T, exprs []string) (values []uint64) {
 	src.WriteString("}\n")
 	file, program := filepath.Join(dir, "ask.c"), filepath.Join(dir, "ask")
 	require.NoError(t, os.WriteFile(file, []byte(src.String()), 0o600))
-	cc := "gcc"
-	if env := os.Getenv("CC"); env != "" {
-		cc = env
-	}
-	out, err := exec.Command(cc, "-D_GNU_SOURCE", "-Ithird_party/liburing/include", "-o", program, file).CombinedOutput()
+	out, err := exec.Command(cCompiler(), "-D_GNU_SOURCE", "-Ithird_party/liburing/include", "-o", program, file).CombinedOutput()
 	require.NoError(t, err, "%s", out)
 	out, err = exec.Command(program).Output()
 	require.NoError(t, err)

@@ -13,11 +13,13 @@ import (
 // What is read of C here relies on how liburing is written, which is the
 // kernel's style: a function's braces stand in the first column.
 var (
-	cComment  = regexp.MustCompile(`(?s)/\*.*?\*/|//[^\n]*`)
-	cInline   = regexp.MustCompile(`(?m)^(?:IOURINGINLINE|_LOCAL_INLINE|static inline)\s[^;{}(]*?(\w+)\(|^#define (io_uring_\w+)\(`)
-	cFunction = regexp.MustCompile(`(?ms)^\w[^;{}(#]*?(\w+)\([^;{}]*?^\{\n(.*?)^\}`)
-	cCall     = regexp.MustCompile(`\b(\w+)\(`)
-	cWord     = regexp.MustCompile(`\w+`)
+	cComment   = regexp.MustCompile(`(?s)/\*.*?\*/|//[^\n]*`)
+	cInline    = regexp.MustCompile(`(?m)^(?:IOURINGINLINE|_LOCAL_INLINE|static inline)\s[^;{}(]*?(\w+)\(|^#define (io_uring_\w+)\(`)
+	cFunction  = regexp.MustCompile(`(?ms)^\w[^;{}(#]*?(\w+)\([^;{}]*?^\{\n(.*?)^\}`)
+	cPrototype = regexp.MustCompile(`\b(_*io_uring_\w+)\(([^()]*\bstruct \w+ \*[^()]*)\)`)
+	cStruct    = regexp.MustCompile(`\bstruct (\w+) \*`)
+	cCall      = regexp.MustCompile(`\b(\w+)\(`)
+	cWord      = regexp.MustCompile(`\w+`)
 )
 
 // readC returns a C file without its comments.
@@ -36,6 +38,18 @@ func inlines(header string) (names []string) {
 		}
 	}
 	return names
+}
+
+// firstStructs returns the tag of the first struct that each declared function
+// takes a pointer to.
+func firstStructs(header string) map[string]string {
+	first := map[string]string{}
+	for _, m := range cPrototype.FindAllStringSubmatch(header, -1) {
+		if _, ok := first[m[1]]; !ok {
+			first[m[1]] = cStruct.FindStringSubmatch(m[2])[1]
+		}
+	}
+	return first
 }
 
 // enumerators returns those of an enum up to the one named last, which counts
@@ -57,7 +71,9 @@ func enumerators(header, tag, last string) (names []string, err error) {
 }
 
 // readUsers finds the functions that are for an operation: those that name its
-// constant, or if they name none, call a function that does.
+// constant, or if they name none, call a function that does. A function that
+// prepares a request may be made of several layers of others; beyond those, one
+// call is followed.
 func readUsers(dir, header string, constants []string) (map[string][]string, error) {
 	files, err := filepath.Glob(filepath.Join(dir, "*.c"))
 	if err != nil {
@@ -73,7 +89,11 @@ func readUsers(dir, header string, constants []string) (map[string][]string, err
 	}
 	users := map[string][]string{}
 	for _, name := range slices.SortedFunc(maps.Keys(bodies), compareNames) {
-		for c := range namedBy(name, bodies, constants, map[string]bool{}) {
+		calls := 1
+		if strings.HasPrefix(name, "io_uring_prep_") {
+			calls = 9
+		}
+		for c := range namedBy(name, bodies, constants, calls) {
 			users[c] = append(users[c], name)
 		}
 	}
@@ -89,24 +109,20 @@ func functions(text string) map[string]string {
 	return bodies
 }
 
-// namedBy returns which of the constants a function is for. A function is
-// looked at once.
-func namedBy(name string, bodies map[string]string, constants []string, seen map[string]bool) map[string]bool {
+// namedBy returns which of the constants a function is for, following so many
+// calls.
+func namedBy(name string, bodies map[string]string, constants []string, calls int) map[string]bool {
 	found := map[string]bool{}
-	if seen[name] {
-		return found
-	}
-	seen[name] = true
 	for _, word := range cWord.FindAllString(bodies[name], -1) {
 		if slices.Contains(constants, word) {
 			found[word] = true
 		}
 	}
-	if len(found) > 0 {
+	if len(found) > 0 || calls == 0 {
 		return found
 	}
 	for _, m := range cCall.FindAllStringSubmatch(bodies[name], -1) {
-		maps.Copy(found, namedBy(m[1], bodies, constants, seen))
+		maps.Copy(found, namedBy(m[1], bodies, constants, calls-1))
 	}
 	return found
 }

@@ -18,6 +18,8 @@ type library struct {
 	ops       []string            // IORING_OP_…, in the header's order
 	registers []string            // IORING_REGISTER_… and IORING_UNREGISTER_…
 	users     map[string][]string // of an operation: the C functions for it
+
+	firstStruct map[string]string // that a function takes a pointer to
 }
 
 // symbol is a function of liburing, or a macro that is used like one.
@@ -40,7 +42,7 @@ func readLibrary(root string) (*library, error) {
 	if err != nil {
 		return nil, err
 	}
-	lib := &library{}
+	lib := &library{firstStruct: firstStructs(header)}
 	for _, name := range inlines(header) {
 		if _, ok := since[name]; ok {
 			continue
@@ -117,4 +119,8 @@ func mapSymbols(text string) map[string]string {
 		}
 	}
 	return symbols
+}
+
+func (l *library) has(c string) bool {
+	return slices.ContainsFunc(l.symbols, func(s symbol) bool { return s.name == c })
 }

@@ -56,7 +56,7 @@ func run(root string, t tables, check bool, out io.Writer) error {
 		return err
 	}
 	if n := len(r.problems); n > 0 {
-		return fmt.Errorf("%d things to put right, listed above", n)
+		return fmt.Errorf("%d left to put right, listed above", n)
 	}
 	return nil
 }

@@ -2,11 +2,11 @@ package main
 
 import (
 	"cmp"
-	"fmt"
 	"go/ast"
 	"go/token"
 	"go/types"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 )
@@ -18,10 +18,12 @@ type uses struct {
 	info *types.Info
 	by   map[types.Object][]types.Object // who uses this
 	of   map[types.Object]int            // how many functions and methods this uses
+
+	compiledOnly map[types.Object]bool // examples without an output to compare
 }
 
 func newUses(fset *token.FileSet, info *types.Info) *uses {
-	return &uses{fset, info, map[types.Object][]types.Object{}, map[types.Object]int{}}
+	return &uses{fset, info, map[types.Object][]types.Object{}, map[types.Object]int{}, map[types.Object]bool{}}
 }
 
 // add takes in a file's functions and variables.
@@ -30,6 +32,7 @@ func (u *uses) add(file *ast.File) {
 		switch d := decl.(type) {
 		case *ast.FuncDecl:
 			u.addNode(d, d.Name)
+			u.compiledOnly[u.info.Defs[d.Name]] = strings.HasPrefix(d.Name.Name, "Example") && !hasOutput(file, d)
 		case *ast.GenDecl:
 			for _, spec := range d.Specs {
 				if v, ok := spec.(*ast.ValueSpec); ok {
@@ -38,6 +41,15 @@ func (u *uses) add(file *ast.File) {
 			}
 		}
 	}
+}
+
+var exampleOutput = regexp.MustCompile(`(?i)^\s*(unordered )?output:`)
+
+// hasOutput reports whether go test runs an example.
+func hasOutput(file *ast.File, d *ast.FuncDecl) bool {
+	return slices.ContainsFunc(file.Comments, func(c *ast.CommentGroup) bool {
+		return c.Pos() > d.Pos() && c.End() < d.End() && exampleOutput.MatchString(c.Text())
+	})
 }
 
 func (u *uses) addNode(node ast.Node, names ...*ast.Ident) {
@@ -80,7 +92,7 @@ func (u *uses) isTestCode(o types.Object) bool { return strings.HasSuffix(u.file
 // isTest reports whether go test runs o and can fail by it.
 func (u *uses) isTest(o types.Object) bool {
 	f, ok := o.(*types.Func)
-	if !ok || !u.isTestCode(o) || f.Signature().Recv() != nil {
+	if !ok || !u.isTestCode(o) || u.compiledOnly[o] || f.Signature().Recv() != nil {
 		return false
 	}
 	name := f.Name()
@@ -94,43 +106,40 @@ func (u *uses) isDifferential(o types.Object) bool {
 	return strings.Contains(u.file(o), "differential")
 }
 
-// reach is a test that reaches a function.
+// reach is a way by which a test comes to a function.
 type reach struct {
 	test    types.Object
 	hops    int
-	through types.Object // the library's function that the test code calls; nil if that is the one asked for
+	library int          // how many of them are in the library
+	through types.Object // what the test code calls; nil if that is the function itself
 }
 
-// tests returns the tests that reach o, the nearest and most special first.
-// Through the library itself they are followed over two calls only: somewhere
-// below, everything is used by everything.
-func (u *uses) tests(o types.Object) (found []reach) {
+// tests returns the tests of o, the nearest and most special first: those that
+// use it by test code alone and, if that leads to no run of it in the kernel,
+// those that use something of the library that uses it.
+func (u *uses) tests(o types.Object) []reach {
+	found := u.walk(o, 0)
+	if slices.ContainsFunc(found, func(r reach) bool { return !u.isDifferential(r.test) }) {
+		return found
+	}
+	// Not far: somewhere below, everything is used by everything.
+	return append(found, u.walk(o, 2)...)
+}
+
+// walk finds the tests that lead to o, through at most so many functions of the
+// library.
+func (u *uses) walk(o types.Object, library int) (found []reach) {
 	seen := map[types.Object]bool{o: true}
-	level := []reach{{test: o}}
-	library := 0
-	for len(level) > 0 && library <= 2 {
-		var next []reach
-		for _, at := range level {
-			for _, user := range u.by[at.test] {
-				if user == nil || seen[user] {
-					continue
-				}
-				seen[user] = true
-				step := reach{user, at.hops + 1, at.through}
-				if !u.isTestCode(user) {
-					step.through = user
-				}
-				next = append(next, step)
+	for queue := []reach{{test: o}}; len(queue) > 0; queue = queue[1:] {
+		for _, user := range u.by[queue[0].test] {
+			step := u.step(queue[0], user)
+			if user == nil || seen[user] || step.library > library {
+				continue
 			}
-		}
-		level = next
-		library++
-		for _, r := range level {
-			if u.isTestCode(r.test) {
-				library = 0
-			}
-			if u.isTest(r.test) {
-				found = append(found, r)
+			seen[user] = true
+			queue = append(queue, step)
+			if u.isTest(user) {
+				found = append(found, step)
 			}
 		}
 	}
@@ -138,9 +147,18 @@ func (u *uses) tests(o types.Object) (found []reach) {
 	return found
 }
 
+func (u *uses) step(from reach, user types.Object) reach {
+	to := reach{test: user, hops: from.hops + 1, library: from.library, through: from.through}
+	if user != nil && !u.isTestCode(user) {
+		to.library++
+		to.through = user
+	}
+	return to
+}
+
 func (u *uses) compare(a, b reach) int {
 	return cmp.Or(
-		boolCompare(a.through != nil, b.through != nil),
+		cmp.Compare(a.library, b.library),
 		cmp.Compare(a.hops, b.hops),
 		cmp.Compare(u.of[a.test], u.of[b.test]),
 		cmp.Compare(u.file(a.test), u.file(b.test)),
