@@ -20,10 +20,11 @@ func TestABI(t *testing.T) {
 	var s SQE
 	var c CQE
 	var p Params
-	rows := []struct {
+	type row struct {
 		c  string
 		us uintptr
-	}{
+	}
+	rows := []row{
 		{"sizeof(struct io_uring_sqe)", unsafe.Sizeof(s)},
 		{"offsetof(struct io_uring_sqe, opcode)", unsafe.Offsetof(s.Opcode)},
 		{"offsetof(struct io_uring_sqe, flags)", unsafe.Offsetof(s.Flags)},
@@ -68,6 +69,41 @@ func TestABI(t *testing.T) {
 		{"offsetof(struct io_uring_probe, ops)", unsafe.Offsetof(rawProbe{}.ops)},
 		{"sizeof(struct io_uring_probe_op)", unsafe.Sizeof(probeOp{})},
 		{"offsetof(struct io_uring_probe_op, flags)", unsafe.Offsetof(probeOp{}.flags)},
+		{"sizeof(struct io_uring_buf)", unsafe.Sizeof(bufEntry{})},
+		{"offsetof(struct io_uring_buf, bid)", unsafe.Offsetof(bufEntry{}.bid)},
+		{"offsetof(struct io_uring_buf_ring, tail)", unsafe.Offsetof(bufRingMem{}.tail)},
+		{"sizeof(struct io_uring_buf_reg)", unsafe.Sizeof(BufReg{})},
+		{"offsetof(struct io_uring_buf_reg, flags)", unsafe.Offsetof(BufReg{}.Flags)},
+		{"sizeof(struct io_uring_restriction)", unsafe.Sizeof(Restriction{})},
+		{"offsetof(struct io_uring_restriction, sqe_op)", unsafe.Offsetof(Restriction{}.Value)},
+		{"sizeof(struct io_uring_sync_cancel_reg)", unsafe.Sizeof(SyncCancelReg{})},
+		{"offsetof(struct io_uring_sync_cancel_reg, timeout)", unsafe.Offsetof(SyncCancelReg{}.Timeout)},
+		{"offsetof(struct io_uring_sync_cancel_reg, opcode)", unsafe.Offsetof(SyncCancelReg{}.Opcode)},
+		{"sizeof(struct io_uring_napi)", unsafe.Sizeof(NAPI{})},
+		{"sizeof(struct io_uring_clock_register)", unsafe.Sizeof(clockRegister{})},
+		{"sizeof(struct io_uring_reg_wait)", unsafe.Sizeof(RegWait{})},
+		{"offsetof(struct io_uring_reg_wait, flags)", unsafe.Offsetof(RegWait{}.Flags)},
+		{"sizeof(struct io_uring_mem_region_reg)", unsafe.Sizeof(memRegionReg{})},
+		{"sizeof(struct io_uring_region_desc)", unsafe.Sizeof(regionDesc{})},
+		{"offsetof(struct io_uring_region_desc, flags)", unsafe.Offsetof(regionDesc{}.flags)},
+		{"sizeof(struct futex_waitv)", unsafe.Sizeof(FutexWaitv{})},
+		{"sizeof(struct open_how)", unsafe.Sizeof(OpenHow{})},
+		{"sizeof(struct io_uring_recvmsg_out)", recvmsgOutSize},
+	}
+	if MinorVersion() >= 15 {
+		rows = append(rows, []row{
+			{"sizeof(struct io_uring_zcrx_ifq_reg)", unsafe.Sizeof(ZCRXIfqReg{})},
+			{"offsetof(struct io_uring_zcrx_ifq_reg, zcrx_id)", unsafe.Offsetof(ZCRXIfqReg{}.ZCRXID)},
+			{"sizeof(struct zcrx_ctrl)", unsafe.Sizeof(ZCRXCtrl{})},
+			{"sizeof(struct io_uring_query_hdr)", unsafe.Sizeof(queryHdr{})},
+			{"offsetof(struct io_uring_query_hdr, result)", unsafe.Offsetof(queryHdr{}.result)},
+			{"sizeof(struct io_uring_query_opcode)", unsafe.Sizeof(QueryOpcodeInfo{})},
+			{"sizeof(struct io_uring_query_zcrx)", unsafe.Sizeof(QueryZCRXInfo{})},
+			{"sizeof(struct io_uring_query_scq)", unsafe.Sizeof(QuerySCQInfo{})},
+			{"sizeof(struct io_uring_bpf)", unsafe.Sizeof(bpfCmd{})},
+			{"offsetof(struct io_uring_bpf, filter.filter_ptr)", unsafe.Offsetof(bpfCmd{}.filter)},
+			{"sizeof(struct sock_filter)", unsafe.Sizeof(BPFInstruction{})},
+		}...)
 	}
 	var asks []string
 	for _, row := range rows {
@@ -83,7 +119,7 @@ func askC(t *testing.T, exprs []string) (values []uint64) {
 	t.Helper()
 	dir := t.TempDir()
 	var src strings.Builder
-	src.WriteString("#include <stddef.h>\n#include <stdio.h>\n#include <liburing.h>\nint main(void)\n{\n")
+	src.WriteString("#include <stddef.h>\n#include <stdio.h>\n#include <liburing.h>\n#include <linux/futex.h>\n#include <linux/filter.h>\n#if __has_include(<liburing/io_uring/query.h>)\n#include <liburing/io_uring/query.h>\n#include <liburing/io_uring/bpf_filter.h>\n#endif\nint main(void)\n{\n")
 	for _, e := range exprs {
 		fmt.Fprintf(&src, "\tprintf(\"%%llu\\n\", (unsigned long long)(%s));\n", e)
 	}

@@ -28,6 +28,7 @@
 #else
 
 #include <errno.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <liburing.h>
 
@@ -96,6 +97,42 @@ static inline struct io_uring_sqe *go_submit_get_sqe(go_uring *r, int *ret)
 	return io_uring_get_sqe(RING(r));
 }
 
+static inline int go_submit_and_wait_min_timeout(go_uring *r, unsigned wait_nr,
+						 long long sec, long long nsec,
+						 unsigned min_wait)
+{
+	struct __kernel_timespec ts = { .tv_sec = sec, .tv_nsec = nsec };
+	struct io_uring_cqe *cqe;
+
+	return io_uring_submit_and_wait_min_timeout(RING(r), &cqe, wait_nr, &ts,
+						    min_wait, NULL);
+}
+
+static inline int go_wait_cqes_min_timeout(go_uring *r, unsigned wait_nr,
+					   long long sec, long long nsec,
+					   unsigned min_wait)
+{
+	struct __kernel_timespec ts = { .tv_sec = sec, .tv_nsec = nsec };
+	struct io_uring_cqe *cqe;
+
+	return io_uring_wait_cqes_min_timeout(RING(r), &cqe, wait_nr, &ts,
+					      min_wait, NULL);
+}
+
+static inline int go_submit_and_wait_reg(go_uring *r, unsigned wait_nr, int index)
+{
+	struct io_uring_cqe *cqe;
+
+	return io_uring_submit_and_wait_reg(RING(r), &cqe, wait_nr, index);
+}
+
+static inline int go_submit_and_get_events(go_uring *r)
+{
+	return io_uring_submit_and_get_events(RING(r));
+}
+
+/* What came after 2.9. */
+
 static inline ssize_t go_memory_size_params(unsigned entries,
 					    struct io_uring_params *p)
 {
@@ -103,6 +140,74 @@ static inline ssize_t go_memory_size_params(unsigned entries,
 	return GO_NEEDS(11);
 #else
 	return io_uring_memory_size_params(entries, p);
+#endif
+}
+
+static inline int go_set_iowait(struct io_uring *r, bool enable)
+{
+#if IO_URING_CHECK_VERSION(2, 10)
+	return GO_NEEDS(10);
+#else
+	return io_uring_set_iowait(r, enable);
+#endif
+}
+
+static inline int go_clone_buffers_offset(struct io_uring *dst,
+					  struct io_uring *src,
+					  unsigned dst_off, unsigned src_off,
+					  unsigned nr, unsigned flags)
+{
+#if IO_URING_CHECK_VERSION(2, 10)
+	return GO_NEEDS(10);
+#else
+	return __io_uring_clone_buffers_offset(dst, src, dst_off, src_off, nr, flags);
+#endif
+}
+
+static inline int go_register_ifq(struct io_uring *r, void *reg)
+{
+#if IO_URING_CHECK_VERSION(2, 10)
+	return GO_NEEDS(10);
+#else
+	return io_uring_register_ifq(r, reg);
+#endif
+}
+
+static inline int go_register_sync_msg(struct io_uring_sqe *sqe)
+{
+#if IO_URING_CHECK_VERSION(2, 11)
+	return GO_NEEDS(11);
+#else
+	return io_uring_register_sync_msg(sqe);
+#endif
+}
+
+static inline int go_register_zcrx_ctrl(struct io_uring *r, void *ctrl)
+{
+#if IO_URING_CHECK_VERSION(2, 15)
+	return GO_NEEDS(15);
+#else
+	return io_uring_register_zcrx_ctrl(r, ctrl);
+#endif
+}
+
+static inline int go_register_query(void *query)
+{
+#if IO_URING_CHECK_VERSION(2, 15)
+	return GO_NEEDS(15);
+#else
+	return io_uring_register_query(query);
+#endif
+}
+
+/* Without a ring the filter is the task's. */
+static inline int go_register_bpf_filter(struct io_uring *r, void *bpf)
+{
+#if IO_URING_CHECK_VERSION(2, 15)
+	return GO_NEEDS(15);
+#else
+	return r ? io_uring_register_bpf_filter(r, bpf)
+		 : io_uring_register_bpf_filter_task(bpf);
 #endif
 }
 

@@ -36,12 +36,9 @@ func GetProbe() (*Probe, error) {
 // GetProbe asks the kernel which operations it knows (io_uring_get_probe_ring).
 // The operations that restrictions forbid are among them. Least kernel: 5.6.
 func (r *Ring) GetProbe() (*Probe, error) {
-	if r.mem == nil {
-		return nil, ErrClosed
-	}
 	p := new(Probe)
-	if ret := cRegisterProbe(r.mem, &p.raw); ret < 0 {
-		return nil, opError("io_uring_register_probe", ret)
+	if err := r.RegisterProbe(p); err != nil {
+		return nil, err
 	}
 	return p, nil
 }
@@ -55,20 +52,25 @@ func (p *Probe) OpcodeSupported(op Op) bool {
 // LastOp returns the highest operation that the kernel has a number for.
 func (p *Probe) LastOp() Op { return Op(p.raw.lastOp) }
 
-// Version returns the version of the linked liburing, such as "2.15"
-// (io_uring_major_version, io_uring_minor_version).
-func Version() string {
-	major, minor := cVersion()
-	return fmt.Sprintf("%d.%d", major, minor)
+// Version returns the version of the linked liburing, such as "2.15".
+func Version() string { return fmt.Sprintf("%d.%d", MajorVersion(), MinorVersion()) }
+
+// MajorVersion returns the first part of the linked liburing's version
+// (io_uring_major_version).
+func MajorVersion() int {
+	major, _ := cVersion()
+	return int(major)
 }
 
-// MemorySizeParams returns how many bytes of memory a ring takes, which is what
-// counts against RLIMIT_MEMLOCK where that applies
-// (io_uring_memory_size_params). Least liburing: 2.11.
-func MemorySizeParams(entries uint32, p *Params) (int64, error) {
-	n := cMemorySizeParams(entries, p)
-	if n < 0 {
-		return 0, opError("io_uring_memory_size_params", int32(n))
-	}
-	return n, nil
+// MinorVersion returns the second part of the linked liburing's version
+// (io_uring_minor_version).
+func MinorVersion() int {
+	_, minor := cVersion()
+	return int(minor)
+}
+
+// CheckVersion reports whether the linked liburing is older than the given
+// version (io_uring_check_version).
+func CheckVersion(major, minor int) bool {
+	return major > MajorVersion() || major == MajorVersion() && minor > MinorVersion()
 }

@@ -22,6 +22,8 @@ import (
 type Ring struct {
 	mem     *ringMem // nil when closed
 	buffers [][]byte // registered ones: the kernel holds them
+	own     []byte   // the memory of the queues, if the caller gave it
+	regions [][]byte // registered regions, mapped by us
 }
 
 // Close gives the ring back to the kernel (io_uring_queue_exit). Requests that
@@ -32,8 +34,10 @@ func (r *Ring) Close() error {
 		return nil
 	}
 	cQueueExit(r.mem)
-	r.mem = nil
-	r.buffers = nil
+	for _, region := range r.regions {
+		unmapMemory(region)
+	}
+	*r = Ring{}
 	return nil
 }
 

@@ -110,4 +110,50 @@ func QueueInitParams(entries uint32, p *Params) (*Ring, error) {
 	return &Ring{mem: mem}, nil
 }
 
+// QueueInitMem sets up a ring whose queues lie in memory of the caller's, and
+// returns how many bytes of it they take (io_uring_queue_init_mem). mem must be
+// mapped, begin at a page and lie in one huge page, or be one page; it must stay
+// mapped until the ring is closed. ENOMEM if it is too small. Least kernel: 6.5.
+func QueueInitMem(entries uint32, p *Params, mem []byte) (r *Ring, used int, err error) {
+	if len(mem) == 0 {
+		return nil, 0, badInput("io_uring_queue_init_mem", "the memory is empty")
+	}
+	asked := *p
+	data(mem) // not on the stack
+	m, ret := cQueueInitMem(entries, p, mem)
+	if ret < 0 {
+		return nil, 0, explainSetup(entries, &asked, ret)
+	}
+	return &Ring{mem: m, own: mem}, int(ret), nil
+}
+
+// MlockSize returns how many bytes of locked memory a ring needs: 0 on kernels
+// that don't count it, which is what liburing thinks of all since 5.12
+// (io_uring_mlock_size). From about 6.14 on they count again; MemorySize tells
+// what then.
+func MlockSize(entries uint32, flags SetupFlags) (int64, error) {
+	return MlockSizeParams(entries, &Params{Flags: flags})
+}
+
+// MlockSizeParams is MlockSize for the ring that p describes
+// (io_uring_mlock_size_params).
+func MlockSizeParams(entries uint32, p *Params) (int64, error) {
+	n := cMlockSizeParams(entries, p)
+	return max(n, 0), opError("io_uring_mlock_size_params", int32(min(n, 0)))
+}
+
+// MemorySize returns how many bytes of memory a ring takes
+// (io_uring_memory_size). Least liburing: 2.11.
+func MemorySize(entries uint32, flags SetupFlags) (int64, error) {
+	return MemorySizeParams(entries, &Params{Flags: flags})
+}
+
+// MemorySizeParams returns how many bytes of memory the ring that p describes
+// takes, which is what counts against RLIMIT_MEMLOCK where that applies
+// (io_uring_memory_size_params). Least liburing: 2.11.
+func MemorySizeParams(entries uint32, p *Params) (int64, error) {
+	n := cMemorySizeParams(entries, p)
+	return max(n, 0), opError("io_uring_memory_size_params", int32(min(n, 0)))
+}
+
 var _ = [1]struct{}{}[unsafe.Sizeof(Params{})-120]

@@ -45,7 +45,7 @@ func results(src source, list *ast.FieldList) string {
 		switch src.text(field.Type) {
 		case "int32", "int64":
 			value = "errNoCgo"
-		case "uint32", "uint64":
+		case "uint16", "uint32", "uint64":
 			value = "0"
 		}
 		if len(field.Names) > 1 { // the versions: not results of calls

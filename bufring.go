@@ -1,0 +1,177 @@
+package liburing
+
+import (
+	"sync/atomic"
+	"syscall"
+	"unsafe"
+)
+
+// BufReg asks for a ring of provided buffers, struct io_uring_buf_reg.
+type BufReg struct {
+	ringAddr    uint64
+	RingEntries uint32 // a power of two, at most 32768
+	Bgid        uint16 // the group
+	Flags       BufRingFlags
+	MinLeft     uint32
+	_           [5]uint32
+}
+
+// bufRingMem is struct io_uring_buf_ring: entries, of which the first has the
+// tail in its last field.
+type bufRingMem struct {
+	_    uint64
+	_    uint32
+	_    uint16
+	tail uint16
+}
+
+// bufEntry is struct io_uring_buf.
+type bufEntry struct {
+	addr uint64
+	len  uint32
+	bid  uint16
+	_    uint16
+}
+
+// BufRing is a ring of buffers that the kernel takes from when a request with
+// SQEBufferSelect has data, struct io_uring_buf_ring. Its memory is outside the
+// Go heap; the buffers' memory is the caller's, and must live and stay put until
+// it has been used, or the ring is freed.
+type BufRing struct {
+	ring    *Ring
+	mem     *bufRingMem
+	entries uint32
+	bgid    uint16
+	keep    map[uint16][]byte // by buffer ID
+}
+
+// SetupBufRing makes a ring of entries provided buffers, a power of two up to
+// 32768, for the group bgid, and registers it (io_uring_setup_buf_ring,
+// io_uring_register_buf_ring). Flags may be PbufRingInc, for buffers that are
+// used up bit by bit. EEXIST if the group exists. Least kernel: 5.19.
+func (r *Ring) SetupBufRing(entries uint32, bgid uint16, flags BufRingFlags) (*BufRing, error) {
+	if r.mem == nil {
+		return nil, ErrClosed
+	}
+	mem, ret := cSetupBufRing(r.mem, entries, int(bgid), uint32(flags))
+	if mem == nil {
+		return nil, explainMemlock(opError("io_uring_setup_buf_ring", ret))
+	}
+	return &BufRing{ring: r, mem: mem, entries: entries, bgid: bgid, keep: map[uint16][]byte{}}, nil
+}
+
+// Free takes the group back from the kernel and frees the ring's memory
+// (io_uring_free_buf_ring). A second call does nothing. The Ring must not be
+// closed yet.
+func (b *BufRing) Free() error {
+	if b.mem == nil {
+		return nil
+	}
+	if b.ring.mem == nil {
+		return ErrClosed
+	}
+	if ret := cFreeBufRing(b.ring.mem, b.mem, b.entries, int(b.bgid)); ret < 0 {
+		return opError("io_uring_free_buf_ring", ret)
+	}
+	b.mem, b.keep = nil, nil
+	return nil
+}
+
+// Mask returns the entries' mask (io_uring_buf_ring_mask).
+func (b *BufRing) Mask() int { return int(b.entries - 1) }
+
+// Add puts a buffer with the number bid into the entry offset places behind the
+// tail; Advance makes it visible to the kernel (io_uring_buf_ring_add).
+func (b *BufRing) Add(buf []byte, bid uint16, offset int) error {
+	if b.mem == nil {
+		return ErrClosed
+	}
+	i := (int(b.mem.tail) + offset) & b.Mask()
+	e := (*bufEntry)(unsafe.Add(unsafe.Pointer(b.mem), uintptr(i)*unsafe.Sizeof(bufEntry{})))
+	e.addr = data(buf)
+	e.len = uint32(len(buf))
+	e.bid = bid
+	b.keep[bid] = buf
+	return nil
+}
+
+// Advance makes count buffers visible to the kernel that Add has put behind the
+// tail (io_uring_buf_ring_advance).
+func (b *BufRing) Advance(count int) {
+	if b.mem == nil {
+		return
+	}
+	// Go has no atomic store of 16 bits. The word before the tail is not used,
+	// so both are stored as one.
+	tail := uint32(b.mem.tail + uint16(count))
+	word := (*uint32)(unsafe.Add(unsafe.Pointer(b.mem), unsafe.Offsetof(b.mem.tail)-2))
+	resv := *word & 0xffff
+	atomic.StoreUint32(word, tail<<16|resv)
+}
+
+// CQAdvance marks count completions as taken and makes as many buffers visible
+// (io_uring_buf_ring_cq_advance, __io_uring_buf_ring_cq_advance).
+func (b *BufRing) CQAdvance(count int) {
+	b.Advance(count)
+	b.ring.CQAdvance(uint32(count))
+}
+
+// Head returns the place of the buffer that the kernel takes next
+// (io_uring_buf_ring_head). Least kernel: 6.8.
+func (b *BufRing) Head() (uint16, error) {
+	if b.mem == nil || b.ring.mem == nil {
+		return 0, ErrClosed
+	}
+	head, ret := cBufRingHead(b.ring.mem, int(b.bgid))
+	return head, opError("io_uring_buf_ring_head", ret)
+}
+
+// Available returns how many buffers the kernel can take
+// (io_uring_buf_ring_available). Least kernel: 6.8.
+func (b *BufRing) Available() (int, error) {
+	head, err := b.Head()
+	if err != nil {
+		return 0, err
+	}
+	return int(b.mem.tail - head), nil
+}
+
+// RegisterBufRing registers a ring of provided buffers whose memory the kernel
+// makes (reg.Flags has PbufRingMmap) without mapping it, for other processes'
+// or languages' rings (io_uring_register_buf_ring). SetupBufRing is what a Go
+// program wants. Least kernel: 5.19, with PbufRingMmap 6.4.
+func (r *Ring) RegisterBufRing(reg *BufReg, flags uint32) error {
+	if reg.Flags&PbufRingMmap == 0 {
+		return badInput("io_uring_register_buf_ring", "only rings whose memory the kernel makes (PbufRingMmap): SetupBufRing makes others")
+	}
+	return r.call("io_uring_register_buf_ring", func(m *ringMem) int32 { return cRegisterBufRing(m, reg, flags) })
+}
+
+// UnregisterBufRing takes a group of provided buffers back from the kernel
+// (io_uring_unregister_buf_ring). Least kernel: 5.19.
+func (r *Ring) UnregisterBufRing(bgid uint16) error {
+	return r.call("io_uring_unregister_buf_ring", func(m *ringMem) int32 { return cUnregisterBufRing(m, int(bgid)) })
+}
+
+// CQEventfdEnabled reports whether completions are told to the registered
+// eventfd (io_uring_cq_eventfd_enabled).
+func (r *Ring) CQEventfdEnabled() bool {
+	return r.mem != nil && (r.mem.cq.kflags == nil || atomic.LoadUint32(r.mem.cq.kflags)&uint32(CQEventfdDisabled) == 0)
+}
+
+// CQEventfdToggle switches telling the registered eventfd on or off
+// (io_uring_cq_eventfd_toggle). EOPNOTSUPP on kernels before 5.8.
+func (r *Ring) CQEventfdToggle(enabled bool) error {
+	if r.mem == nil {
+		return ErrClosed
+	}
+	if enabled == r.CQEventfdEnabled() {
+		return nil
+	}
+	if r.mem.cq.kflags == nil {
+		return opError("io_uring_cq_eventfd_toggle", -int32(syscall.EOPNOTSUPP))
+	}
+	flags := atomic.LoadUint32(r.mem.cq.kflags) ^ uint32(CQEventfdDisabled)
+	atomic.StoreUint32(r.mem.cq.kflags, flags)
+	return nil
+}

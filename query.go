@@ -1,0 +1,75 @@
+package liburing
+
+import "unsafe"
+
+// QueryOpcodeInfo is what the kernel knows of io_uring at all, struct
+// io_uring_query_opcode.
+type QueryOpcodeInfo struct {
+	NrRequestOpcodes  uint32
+	NrRegisterOpcodes uint32
+	FeatureFlags      uint64
+	RingSetupFlags    uint64
+	EnterFlags        uint64
+	SQEFlags          uint64
+	NrQueryOpcodes    uint32
+	_                 uint32
+}
+
+// QueryZCRXInfo is what the kernel knows of zero-copy receive, struct
+// io_uring_query_zcrx.
+type QueryZCRXInfo struct {
+	RegisterFlags  uint64
+	AreaFlags      uint64
+	NrCtrlOpcodes  uint32
+	Features       ZCRXFeatures
+	RqHdrSize      uint32
+	RqHdrAlignment uint32
+	_              uint64
+}
+
+// QuerySCQInfo tells how large the head of the rings is, struct
+// io_uring_query_scq.
+type QuerySCQInfo struct {
+	HdrSize      uint64
+	HdrAlignment uint64
+}
+
+// queryHdr is struct io_uring_query_hdr.
+type queryHdr struct {
+	next   uint64
+	data   uint64
+	op     uint32
+	size   uint32
+	result int32
+	_      [3]uint32
+}
+
+// GetQueryOpcode asks the kernel what it knows of io_uring, without a ring
+// (io_uring_register_query). Least kernel: 6.18, least liburing: 2.15.
+func GetQueryOpcode() (info QueryOpcodeInfo, err error) {
+	err = query(uint32(QueryOpcodes), addr(&info), unsafe.Sizeof(info))
+	return info, err
+}
+
+// GetQueryZCRX asks the kernel what it knows of zero-copy receive
+// (io_uring_register_query). Least kernel: 6.19, least liburing: 2.15.
+func GetQueryZCRX() (info QueryZCRXInfo, err error) {
+	err = query(uint32(QueryZCRX), addr(&info), unsafe.Sizeof(info))
+	return info, err
+}
+
+// GetQuerySCQ asks the kernel how large the head of the rings is
+// (io_uring_register_query). Least kernel: 6.19, least liburing: 2.15.
+func GetQuerySCQ() (info QuerySCQInfo, err error) {
+	err = query(uint32(QuerySCQ), addr(&info), unsafe.Sizeof(info))
+	return info, err
+}
+
+func query(op uint32, data uint64, size uintptr) error {
+	hdr := queryHdr{data: data, op: op, size: uint32(size)}
+	ret := cRegisterQuery(&hdr)
+	if ret >= 0 {
+		ret = hdr.result
+	}
+	return opError("io_uring_register_query", ret)
+}

@@ -1,0 +1,320 @@
+package liburing
+
+import (
+	"fmt"
+	"os"
+	"time"
+	"unsafe"
+)
+
+// What can be registered with a ring beside buffers (register_buffers.go,
+// bufring.go) and files (register_files.go).
+
+// call calls a function of liburing on an open ring.
+func (r *Ring) call(op string, f func(*ringMem) int32) error {
+	_, err := r.callCount(op, f)
+	return err
+}
+
+// callCount is call for functions whose result is a number.
+func (r *Ring) callCount(op string, f func(*ringMem) int32) (int, error) {
+	if r.mem == nil {
+		return 0, ErrClosed
+	}
+	ret := f(r.mem)
+	if ret < 0 {
+		return 0, opError(op, ret)
+	}
+	return int(ret), nil
+}
+
+// RegisterEventfd has the kernel write to an eventfd for each completion
+// (io_uring_register_eventfd). EBUSY if there is one. Least kernel: 5.2.
+func (r *Ring) RegisterEventfd(fd int) error {
+	return r.call("io_uring_register_eventfd", func(m *ringMem) int32 { return cRegisterEventfd(m, fd) })
+}
+
+// RegisterEventfdAsync is RegisterEventfd for completions only that come later
+// than their submission (io_uring_register_eventfd_async). Least kernel: 5.6.
+func (r *Ring) RegisterEventfdAsync(fd int) error {
+	return r.call("io_uring_register_eventfd_async", func(m *ringMem) int32 { return cRegisterEventfdAsync(m, fd) })
+}
+
+// UnregisterEventfd ends RegisterEventfd (io_uring_unregister_eventfd). ENXIO
+// if there is none. Least kernel: 5.2.
+func (r *Ring) UnregisterEventfd() error {
+	return r.call("io_uring_unregister_eventfd", cUnregisterEventfd)
+}
+
+// RegisterProbe asks the kernel which operations it knows
+// (io_uring_register_probe). Least kernel: 5.6.
+func (r *Ring) RegisterProbe(p *Probe) error {
+	return r.call("io_uring_register_probe", func(m *ringMem) int32 { return cRegisterProbe(m, &p.raw) })
+}
+
+// RegisterPersonality keeps the credentials that the thread has now; requests
+// with SQE.Personality set to the result use them
+// (io_uring_register_personality). Least kernel: 5.6.
+func (r *Ring) RegisterPersonality() (uint16, error) {
+	id, err := r.callCount("io_uring_register_personality", cRegisterPersonality)
+	return uint16(id), err
+}
+
+// UnregisterPersonality gives credentials up (io_uring_unregister_personality).
+// EINVAL if there are none with this number. Least kernel: 5.6.
+func (r *Ring) UnregisterPersonality(id uint16) error {
+	return r.call("io_uring_unregister_personality", func(m *ringMem) int32 { return cUnregisterPersonality(m, int(id)) })
+}
+
+// Restriction is one thing that a restricted ring allows, struct
+// io_uring_restriction.
+type Restriction struct {
+	Opcode RestrictionOp // what Value is
+	Value  uint8         // an Op, a RegisterOp or SQEFlags
+	_      uint8
+	_      [3]uint32
+}
+
+// RegisterRestrictions allows a ring nothing but what the list has; EnableRings
+// puts it in force (io_uring_register_restrictions). The ring must have been set
+// up with SetupRDisabled, else EBADFD. Least kernel: 5.10.
+func (r *Ring) RegisterRestrictions(list []Restriction) error {
+	return r.call("io_uring_register_restrictions", func(m *ringMem) int32 { return cRegisterRestrictions(m, list) })
+}
+
+// EnableRings lets a ring that was set up with SetupRDisabled take requests
+// (io_uring_enable_rings). With SetupSingleIssuer the calling thread is the
+// issuer. Least kernel: 5.10.
+func (r *Ring) EnableRings() error { return r.call("io_uring_enable_rings", cEnableRings) }
+
+// RegisterIOWQAff keeps the ring's worker threads to some processors
+// (io_uring_register_iowq_aff). Least kernel: 5.14.
+func (r *Ring) RegisterIOWQAff(cpus []int) error {
+	const op = "io_uring_register_iowq_aff"
+	mask := make([]uint64, 16) // glibc's cpu_set_t
+	for _, cpu := range cpus {
+		if cpu < 0 || cpu >= 64*len(mask) {
+			return badInput(op, "there is no processor %d", cpu)
+		}
+		mask[cpu/64] |= 1 << (cpu % 64)
+	}
+	return r.call(op, func(m *ringMem) int32 { return cRegisterIOWQAff(m, mask) })
+}
+
+// UnregisterIOWQAff lets the workers run everywhere
+// (io_uring_unregister_iowq_aff). Least kernel: 5.14.
+func (r *Ring) UnregisterIOWQAff() error {
+	return r.call("io_uring_unregister_iowq_aff", cUnregisterIOWQAff)
+}
+
+// RegisterIOWQMaxWorkers limits the ring's worker threads for regular files
+// (bounded) and for everything else (unbounded); 0 changes nothing. It returns
+// the limits from before (io_uring_register_iowq_max_workers). Least kernel: 5.15.
+func (r *Ring) RegisterIOWQMaxWorkers(bounded, unbounded uint32) (oldBounded, oldUnbounded uint32, err error) {
+	values := [2]uint32{bounded, unbounded}
+	err = r.call("io_uring_register_iowq_max_workers", func(m *ringMem) int32 { return cRegisterIOWQMaxWorkers(m, &values) })
+	return values[0], values[1], err
+}
+
+// RegisterRingFD registers the ring's own descriptor, which saves the kernel
+// looking it up at each enter (io_uring_register_ring_fd). It holds for the
+// calling thread only: lock it. Least kernel: 5.18.
+func (r *Ring) RegisterRingFD() error { return r.call("io_uring_register_ring_fd", cRegisterRingFD) }
+
+// UnregisterRingFD ends RegisterRingFD (io_uring_unregister_ring_fd). Least
+// kernel: 5.18.
+func (r *Ring) UnregisterRingFD() error {
+	return r.call("io_uring_unregister_ring_fd", cUnregisterRingFD)
+}
+
+// CloseRingFD closes the ring's descriptor; the registered one serves on
+// (io_uring_close_ring_fd). Least kernel: 6.3.
+func (r *Ring) CloseRingFD() error { return r.call("io_uring_close_ring_fd", cCloseRingFD) }
+
+// RingDontfork keeps the ring's memory out of child processes
+// (io_uring_ring_dontfork).
+func (r *Ring) RingDontfork() error { return r.call("io_uring_ring_dontfork", cRingDontfork) }
+
+// SyncCancelReg says what RegisterSyncCancel cancels, struct
+// io_uring_sync_cancel_reg.
+type SyncCancelReg struct {
+	Addr    uint64 // the user data
+	FD      int32  // with AsyncCancelFD
+	Flags   CancelFlags
+	Timeout Timespec // how long to wait for what is being carried out; NoTimeout for ever
+	Opcode  Op       // with AsyncCancelOp
+	_       [7]uint8
+	_       [3]uint64
+}
+
+// NoTimeout is the timeout that never ends.
+var NoTimeout = Timespec{Sec: -1, Nsec: -1}
+
+// RegisterSyncCancel cancels requests and waits until they have completed
+// (io_uring_register_sync_cancel). It returns how many there were, with
+// AsyncCancelAll also 0; else ENOENT if there was none, ETIME if the time was
+// too short. Least kernel: 6.0.
+func (r *Ring) RegisterSyncCancel(reg SyncCancelReg) (int, error) {
+	return r.callCount("io_uring_register_sync_cancel", func(m *ringMem) int32 { return cRegisterSyncCancel(m, &reg) })
+}
+
+// RegisterSyncMsg posts a completion to a ring without having one: sqe was
+// prepared by PrepMsgRing (io_uring_register_sync_msg). Least kernel: 6.13,
+// least liburing: 2.11.
+func RegisterSyncMsg(sqe *SQE) error {
+	return opError("io_uring_register_sync_msg", cRegisterSyncMsg(sqe))
+}
+
+// NAPI is how a ring polls network devices, struct io_uring_napi.
+type NAPI struct {
+	BusyPollTo     uint32 // microseconds to poll before a wait
+	PreferBusyPoll uint8
+	_              [3]uint8
+	_              uint64
+}
+
+// RegisterNAPI has waits poll the devices of the ring's sockets for a while
+// first, and stores what was set before in n (io_uring_register_napi). Least
+// kernel: 6.9.
+func (r *Ring) RegisterNAPI(n *NAPI) error {
+	return r.call("io_uring_register_napi", func(m *ringMem) int32 { return cRegisterNAPI(m, n) })
+}
+
+// UnregisterNAPI ends RegisterNAPI and stores what was set in n, which may be
+// nil (io_uring_unregister_napi). Least kernel: 6.9.
+func (r *Ring) UnregisterNAPI(n *NAPI) error {
+	return r.call("io_uring_unregister_napi", func(m *ringMem) int32 { return cUnregisterNAPI(m, n) })
+}
+
+type clockRegister struct {
+	clockID uint32
+	_       [3]uint32
+}
+
+// RegisterClock chooses the clock of waits with a timeout, CLOCK_MONOTONIC or
+// CLOCK_BOOTTIME (io_uring_register_clock). Least kernel: 6.12.
+func (r *Ring) RegisterClock(clock int32) error {
+	reg := clockRegister{clockID: uint32(clock)}
+	return r.call("io_uring_register_clock", func(m *ringMem) int32 { return cRegisterClock(m, &reg) })
+}
+
+// ResizeRings gives the ring queues of other sizes; p has SQEntries, and with
+// SetupCQSize CQEntries; SetupClamp is the only other flag
+// (io_uring_resize_rings). Entries and completions that are there are kept;
+// EOVERFLOW if they don't fit. The ring must have been set up with
+// SetupDeferTaskrun. Least kernel: 6.13.
+func (r *Ring) ResizeRings(p *Params) error {
+	return r.call("io_uring_resize_rings", func(m *ringMem) int32 { return cResizeRings(m, p) })
+}
+
+// SetIowait says whether a wait counts as waiting for I/O in the processor's
+// statistics, which keeps its frequency up; it does unless switched off
+// (io_uring_set_iowait). Least kernel: 6.15, least liburing: 2.10.
+func (r *Ring) SetIowait(enable bool) error {
+	return r.call("io_uring_set_iowait", func(m *ringMem) int32 { return cSetIowait(m, enable) })
+}
+
+// RegWait is how a registered wait waits, struct io_uring_reg_wait.
+type RegWait struct {
+	Timeout     Timespec
+	MinWaitUsec uint32
+	Flags       RegWaitFlags // RegWaitTS: Timeout counts
+	_           [40]byte
+}
+
+type memRegionReg struct {
+	desc  uint64
+	flags uint64
+	_     [2]uint64
+}
+
+type regionDesc struct {
+	addr  uint64
+	size  uint64
+	flags uint32
+	id    uint32
+	off   uint64
+	_     [4]uint64
+}
+
+// RegisterWaitRegion registers a page of waits that SubmitAndWaitReg names by
+// their place (io_uring_register_region). The slice, of 64 waits a page, is
+// shared with the kernel and lives as long as the ring. The ring must have been
+// set up with SetupRDisabled, and not be enabled yet. Least kernel: 6.13.
+func (r *Ring) RegisterWaitRegion(pages int) ([]RegWait, error) {
+	const op = "io_uring_register_region"
+	if r.mem == nil {
+		return nil, ErrClosed
+	}
+	if pages <= 0 || pages > 1<<20 {
+		return nil, badInput(op, "%d pages", pages)
+	}
+	mem, err := mapMemory(pages * os.Getpagesize())
+	if err != nil {
+		return nil, &OpError{Op: op, Err: err, Hint: fmt.Sprintf("%d pages could not be mapped", pages)}
+	}
+	desc := &regionDesc{addr: data(mem), size: uint64(len(mem)), flags: uint32(MemRegionTypeUser)}
+	reg := memRegionReg{desc: addr(desc), flags: uint64(MemRegionRegWaitArg)}
+	if ret := cRegisterRegion(r.mem, &reg); ret < 0 {
+		unmapMemory(mem)
+		return nil, opError(op, ret)
+	}
+	r.regions = append(r.regions, mem)
+	first := (*RegWait)(unsafe.Pointer(unsafe.SliceData(mem)))
+	return unsafe.Slice(first, len(mem)/int(unsafe.Sizeof(RegWait{}))), nil
+}
+
+// SubmitAndWaitReg submits and waits as the registered wait index says, and
+// returns the first completion; the error is ETIME if the time is over
+// (io_uring_submit_and_wait_reg). Least kernel: 6.13.
+func (r *Ring) SubmitAndWaitReg(n uint32, index int) (*CQE, error) {
+	if r.mem == nil {
+		return nil, ErrClosed
+	}
+	if ret := cSubmitAndWaitReg(r.mem, n, index); ret < 0 {
+		return nil, opError("io_uring_submit_and_wait_reg", ret)
+	}
+	return r.peekNoWait(), nil
+}
+
+// SubmitAndWaitMinTimeout is SubmitAndWaitTimeout that returns with less than n
+// completions, but at least one, once minWait is over
+// (io_uring_submit_and_wait_min_timeout). EINVAL without FeatMinTimeout. Least
+// kernel: 6.12.
+func (r *Ring) SubmitAndWaitMinTimeout(n uint32, timeout, minWait time.Duration) (*CQE, error) {
+	if r.mem == nil {
+		return nil, ErrClosed
+	}
+	return r.untilTimeout("io_uring_submit_and_wait_min_timeout", timeout, func(left time.Duration) int32 {
+		return cSubmitAndWaitMinTimeout(r.mem, n, left, uint32(minWait/time.Microsecond))
+	})
+}
+
+// WaitCQEsMinTimeout is WaitCQEs that returns with less than n completions, but
+// at least one, once minWait is over (io_uring_wait_cqes_min_timeout). EINVAL
+// without FeatMinTimeout. Least kernel: 6.12.
+func (r *Ring) WaitCQEsMinTimeout(n uint32, timeout, minWait time.Duration) (*CQE, error) {
+	if r.mem == nil {
+		return nil, ErrClosed
+	}
+	return r.untilTimeout("io_uring_wait_cqes_min_timeout", timeout, func(left time.Duration) int32 {
+		return cWaitCQEsMinTimeout(r.mem, n, left, uint32(minWait/time.Microsecond))
+	})
+}
+
+// SubmitAndGetEvents submits and has the kernel bring the completions that it
+// holds back into the queue (io_uring_submit_and_get_events).
+func (r *Ring) SubmitAndGetEvents() (int, error) {
+	return r.callCount("io_uring_submit_and_get_events", cSubmitAndGetEvents)
+}
+
+// SQRingWait waits until the submission queue of a ring with SetupSQPoll has
+// room (io_uring_sqring_wait). Least kernel: 5.10.
+func (r *Ring) SQRingWait() error {
+	return r.call("io_uring_sqring_wait", func(m *ringMem) int32 {
+		if m.flags&SetupSQPoll == 0 || r.SQSpaceLeft() != 0 {
+			return 0
+		}
+		return cSQRingWait(m)
+	})
+}

@@ -1,0 +1,151 @@
+package liburing
+
+// Registered buffers: memory that the kernel maps once, for the Fixed operations
+// to name by its place in the ring's table.
+
+// rawIovec is struct iovec with its address as a number: the buffers' memory is
+// handed to the kernel, not to C.
+type rawIovec struct{ base, len uint64 }
+
+// RegisterBuffers has the kernel map buffers once, for PrepReadFixed and
+// PrepWriteFixed to name them by their place in the list
+// (io_uring_register_buffers). The ring keeps them alive until
+// UnregisterBuffers or Close; memory outside the Go heap (BufferPool) must
+// outlive that itself.
+//
+// ENOMEM means the memlock limit, EBUSY that buffers are registered already,
+// EFAULT that one is not ordinary memory. At most 16384 buffers (1024 before
+// Linux 5.13) of at most 1 GiB each. Least kernel: 5.1.
+func (r *Ring) RegisterBuffers(buffers [][]byte) error {
+	return r.registerBuffers("io_uring_register_buffers", buffers, cRegisterBuffers)
+}
+
+// RegisterBuffersTags registers like RegisterBuffers and gives each buffer a tag
+// that is not 0: a completion with the tag as its user data comes when the
+// kernel has let go of the buffer (io_uring_register_buffers_tags). Least
+// kernel: 5.13.
+func (r *Ring) RegisterBuffersTags(buffers [][]byte, tags []uint64) error {
+	const op = "io_uring_register_buffers_tags"
+	if len(tags) != len(buffers) {
+		return badInput(op, "%d tags for %d buffers", len(tags), len(buffers))
+	}
+	return r.registerBuffers(op, buffers, func(m *ringMem, iov []rawIovec) int32 {
+		return cRegisterBuffersTags(m, iov, tags)
+	})
+}
+
+func (r *Ring) registerBuffers(op string, buffers [][]byte, register func(*ringMem, []rawIovec) int32) error {
+	if r.mem == nil {
+		return ErrClosed
+	}
+	iov, err := rawIovecs(op, buffers, false)
+	if err != nil {
+		return err
+	}
+	if ret := register(r.mem, iov); ret < 0 {
+		return explainMemlock(opError(op, ret))
+	}
+	r.buffers = append([][]byte(nil), buffers...)
+	return nil
+}
+
+// rawIovecs makes the list for the kernel; a nil buffer is an empty place.
+func rawIovecs(op string, buffers [][]byte, sparse bool) ([]rawIovec, error) {
+	iov := make([]rawIovec, len(buffers))
+	for i, b := range buffers {
+		if len(b) == 0 && !(sparse && b == nil) {
+			return nil, badInput(op, "buffer %d is empty", i)
+		}
+		iov[i] = rawIovec{base: data(b), len: uint64(len(b))}
+	}
+	return iov, nil
+}
+
+// RegisterBuffersSparse makes a table of n empty places, to be filled with
+// RegisterBuffersUpdateTag or CloneBuffers (io_uring_register_buffers_sparse).
+// Least kernel: 5.19.
+func (r *Ring) RegisterBuffersSparse(n uint32) error {
+	if r.mem == nil {
+		return ErrClosed
+	}
+	if ret := cRegisterBuffersSparse(r.mem, n); ret < 0 {
+		return opError("io_uring_register_buffers_sparse", ret)
+	}
+	r.buffers = make([][]byte, n)
+	return nil
+}
+
+// RegisterBuffersUpdateTag replaces registered buffers from the place off on; a
+// nil buffer empties one. tags may be nil, or has one for each buffer, see
+// RegisterBuffersTags (io_uring_register_buffers_update_tag). It returns how
+// many were replaced. Requests in flight keep the old ones in the kernel: keep
+// their memory alive until those have completed. Least kernel: 5.13.
+func (r *Ring) RegisterBuffersUpdateTag(off uint32, buffers [][]byte, tags []uint64) (int, error) {
+	const op = "io_uring_register_buffers_update_tag"
+	if r.mem == nil {
+		return 0, ErrClosed
+	}
+	if tags == nil {
+		tags = make([]uint64, len(buffers))
+	}
+	if len(tags) != len(buffers) || uint64(off)+uint64(len(buffers)) > uint64(len(r.buffers)) {
+		return 0, badInput(op, "%d tags for %d buffers at %d of a table of %d", len(tags), len(buffers), off, len(r.buffers))
+	}
+	iov, err := rawIovecs(op, buffers, true)
+	if err != nil {
+		return 0, err
+	}
+	n := cRegisterBuffersUpdateTag(r.mem, off, iov, tags)
+	if n < 0 {
+		return 0, explainMemlock(opError(op, n))
+	}
+	copy(r.buffers[off:], buffers[:n])
+	return int(n), nil
+}
+
+// UnregisterBuffers gives registered buffers up (io_uring_unregister_buffers).
+// Requests in flight that use them keep them in the kernel until they complete.
+// ENXIO if none are registered. Least kernel: 5.1.
+func (r *Ring) UnregisterBuffers() error {
+	if r.mem == nil {
+		return ErrClosed
+	}
+	if ret := cUnregisterBuffers(r.mem); ret < 0 {
+		return opError("io_uring_unregister_buffers", ret)
+	}
+	r.buffers = nil
+	return nil
+}
+
+// CloneBuffers gives this ring the registered buffers of another
+// (io_uring_clone_buffers). EBUSY if it has some. Least kernel: 6.12.
+func (r *Ring) CloneBuffers(src *Ring) error {
+	if r.mem == nil || src.mem == nil {
+		return ErrClosed
+	}
+	if ret := cCloneBuffers(r.mem, src.mem); ret < 0 {
+		return opError("io_uring_clone_buffers", ret)
+	}
+	r.buffers = append([][]byte(nil), src.buffers...)
+	return nil
+}
+
+// CloneBuffersOffset gives this ring n registered buffers of another, from the
+// place srcOff there to dstOff here; with RegisterDstReplace those that are here
+// are replaced (io_uring_clone_buffers_offset,
+// __io_uring_clone_buffers_offset). Least kernel: 6.13, least liburing: 2.10.
+func (r *Ring) CloneBuffersOffset(src *Ring, dstOff, srcOff, n uint32, flags CloneBuffersFlags) error {
+	if r.mem == nil || src.mem == nil {
+		return ErrClosed
+	}
+	if ret := cCloneBuffersOffset(r.mem, src.mem, dstOff, srcOff, n, uint32(flags)); ret < 0 {
+		return opError("io_uring_clone_buffers_offset", ret)
+	}
+	for uint64(len(r.buffers)) < uint64(dstOff)+uint64(n) {
+		r.buffers = append(r.buffers, nil)
+	}
+	if uint64(srcOff)+uint64(n) <= uint64(len(src.buffers)) {
+		copy(r.buffers[dstOff:], src.buffers[srcOff:srcOff+n])
+	}
+	return nil
+}

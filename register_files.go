@@ -1,0 +1,68 @@
+package liburing
+
+// Registered files: descriptors in the ring's own table, which requests with
+// SQEFixedFile name by their place.
+
+// RegisterFiles puts descriptors into the ring's own table; requests with
+// SQEFixedFile name them by their place in it, which saves the kernel looking
+// them up (io_uring_register_files). The kernel holds the files open until
+// UnregisterFiles or Close; -1 leaves a place empty. Least kernel: 5.1.
+func (r *Ring) RegisterFiles(fds []int) error {
+	return r.call("io_uring_register_files", func(m *ringMem) int32 { return cRegisterFiles(m, int32s(fds)) })
+}
+
+// RegisterFilesTags registers like RegisterFiles and gives each file a tag that
+// is not 0: a completion with the tag as its user data comes when the kernel has
+// let go of the file (io_uring_register_files_tags). Least kernel: 5.13.
+func (r *Ring) RegisterFilesTags(fds []int, tags []uint64) error {
+	const op = "io_uring_register_files_tags"
+	if len(tags) != len(fds) {
+		return badInput(op, "%d tags for %d files", len(tags), len(fds))
+	}
+	return r.call(op, func(m *ringMem) int32 { return cRegisterFilesTags(m, int32s(fds), tags) })
+}
+
+// RegisterFilesSparse makes a table of n empty places
+// (io_uring_register_files_sparse). Least kernel: 5.19.
+func (r *Ring) RegisterFilesSparse(n uint32) error {
+	return r.call("io_uring_register_files_sparse", func(m *ringMem) int32 { return cRegisterFilesSparse(m, n) })
+}
+
+// RegisterFilesUpdate replaces registered files from the place off on, -1
+// empties one, and returns how many were replaced
+// (io_uring_register_files_update). Least kernel: 5.5.
+func (r *Ring) RegisterFilesUpdate(off uint32, fds []int) (int, error) {
+	return r.callCount("io_uring_register_files_update", func(m *ringMem) int32 {
+		return cRegisterFilesUpdate(m, off, int32s(fds))
+	})
+}
+
+// RegisterFilesUpdateTag replaces like RegisterFilesUpdate, with new tags
+// (io_uring_register_files_update_tag). Least kernel: 5.13.
+func (r *Ring) RegisterFilesUpdateTag(off uint32, fds []int, tags []uint64) (int, error) {
+	const op = "io_uring_register_files_update_tag"
+	if len(tags) != len(fds) {
+		return 0, badInput(op, "%d tags for %d files", len(tags), len(fds))
+	}
+	return r.callCount(op, func(m *ringMem) int32 { return cRegisterFilesUpdateTag(m, off, int32s(fds), tags) })
+}
+
+// RegisterFileAllocRange keeps the kernel to n places from off on when it picks
+// one (FileIndexAlloc) (io_uring_register_file_alloc_range). Least kernel: 6.0.
+func (r *Ring) RegisterFileAllocRange(off, n uint32) error {
+	return r.call("io_uring_register_file_alloc_range", func(m *ringMem) int32 {
+		return cRegisterFileAllocRange(m, off, n)
+	})
+}
+
+// UnregisterFiles gives the registered files up (io_uring_unregister_files).
+// ENXIO if none are registered. Least kernel: 5.1.
+func (r *Ring) UnregisterFiles() error { return r.call("io_uring_unregister_files", cUnregisterFiles) }
+
+func int32s(fds []int) []int32 {
+	list := make([]int32, len(fds))
+	for i, fd := range fds {
+		list[i] = int32(fd)
+	}
+	return list
+}
