@@ -104,9 +104,16 @@ func (r Request) Err() error {
 }
 
 // Flags adds flags to the request: SQEFixedFile, SQEAsync, SQEIODrain, ….
+// SQECQESkipSuccess is left out: the loop has to learn of every completion, and
+// a nil callback is as quiet.
 func (r Request) Flags(flags SQEFlags) Request {
-	if sqe := r.open(); sqe != nil {
-		sqe.Flags |= flags
+	sqe := r.open()
+	if sqe == nil {
+		return r
+	}
+	sqe.Flags |= flags &^ SQECQESkipSuccess
+	if flags&SQEIODrain != 0 {
+		r.loop.drain(r.token)
 	}
 	return r
 }

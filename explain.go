@@ -169,7 +169,7 @@ func unknownFlags(flags SetupFlags) (unknown SetupFlags) {
 }
 
 func canSetup(flags SetupFlags) bool {
-	mem, ret := cQueueInitParams(1, &Params{Flags: flags})
+	mem, ret := cQueueInitParams(8, &Params{Flags: flags})
 	if ret >= 0 {
 		cQueueExit(mem)
 	}

@@ -42,6 +42,7 @@ type Loop struct {
 	detailed bool            // completions have a detail
 	reasons  map[Token]error // why a request is bad that the kernel will refuse
 	watches  map[Token]watch // the contexts of requests
+	drains   map[Token]bool  // requests with SQEIODrain
 	stats    Stats
 
 	mail     mailbox
@@ -70,12 +71,16 @@ var loopFlags = []SetupFlags{
 // that say otherwise the ring is for a single issuer and defers its task work.
 // The errors are those of New.
 func NewLoop(entries uint32, opts ...Option) (*Loop, error) {
+	p := newParams(opts)
+	if p.Flags&SetupSQEMixed != 0 {
+		return nil, badInput("io_uring_setup", "a loop's entries are of one size: use SetupSQE128, or a Ring")
+	}
 	l := &Loop{control: make(chan func()), done: make(chan struct{})}
 	if err := l.mail.wake.open(); err != nil {
 		return nil, err
 	}
 	started := make(chan error)
-	go l.own(entries, newParams(opts), started)
+	go l.own(entries, p, started)
 	if err := <-started; err != nil {
 		l.mail.wake.close()
 		return nil, err

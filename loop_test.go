@@ -360,6 +360,40 @@ func TestLoopPost(t *testing.T) {
 	})
 }
 
+// A request that drains the ring waits for those before it, but not for the
+// loop's own, and posts go through meanwhile.
+func TestLoopDrain(t *testing.T) {
+	overLoops(t, 8, func(t *testing.T, l *Loop) {
+		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Millisecond)
+		defer cancel()
+		rd, wr := pipe(t)
+		var order []string
+		l.Read(rd, make([]byte, 1), 0, func(Completion) { order = append(order, "read") })
+		require.ErrorIs(t, l.Run(ctx), context.DeadlineExceeded, "it has slept")
+		l.Nop(func(Completion) { order = append(order, "drain") }).Flags(SQEIODrain)
+		l.Nop(func(Completion) { order = append(order, "behind") })
+		go l.Post(func() {
+			order = append(order, "post")
+			unix.Write(wr, []byte("x"))
+		})
+		run(t, l)
+		require.Equal(t, []string{"post", "read", "drain", "behind"}, order)
+		require.Empty(t, l.drains)
+	})
+}
+
+// A loop learns of every completion, or it would wait for ever.
+func TestLoopSkipSuccess(t *testing.T) {
+	l := newLoop(t, 8)
+	called := false
+	l.Nop(func(Completion) { called = true }).Flags(SQECQESkipSuccess)
+	run(t, l)
+	require.True(t, called)
+	_, err := NewLoop(8, WithFlags(SetupSQEMixed))
+	require.ErrorIs(t, err, unix.EINVAL)
+	require.ErrorContains(t, err, "SQE128")
+}
+
 func TestLoopStopAndRunAgain(t *testing.T) {
 	l := newLoop(t, 8)
 	rd, wr := pipe(t)

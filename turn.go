@@ -153,6 +153,9 @@ func (l *Loop) enterBlocking(ready bool, wait time.Duration) error {
 	if wait > 0 {
 		return l.enterError(cSubmitAndWaitTimeout(m, 1, wait))
 	}
+	if len(l.drains) > 0 {
+		return l.enterError(cSubmitAndWaitTimeout(m, 1, drainWait))
+	}
 	l.armWaker()
 	l.mail.sleeping.Store(true)
 	defer l.mail.sleeping.Store(false)
@@ -176,6 +179,23 @@ func (l *Loop) enterError(ret int32) error {
 		return nil
 	}
 	return opError("io_uring_enter", ret)
+}
+
+// drainWait is how long posts may have to wait while a request drains the ring.
+const drainWait = time.Millisecond
+
+// drain notes a request that waits until all before it have completed. That
+// would include the read of the waker, so it is ended, and there is none until
+// the request has completed.
+func (l *Loop) drain(token Token) {
+	if l.drains == nil {
+		l.drains = make(map[Token]bool)
+	}
+	l.drains[token] = true
+	l.detailed = true
+	if l.armed {
+		l.mail.wake.signal()
+	}
 }
 
 // armWaker has a read of the waker in flight, which a post completes.
@@ -273,6 +293,7 @@ func (l *Loop) detail(i int, token Token) *detail {
 			delete(l.watches, token)
 		}
 	}
-	l.detailed = l.bigs != nil || len(l.reasons)+len(l.watches) > 0
+	delete(l.drains, token)
+	l.detailed = l.bigs != nil || len(l.reasons)+len(l.watches)+len(l.drains) > 0
 	return &d
 }
