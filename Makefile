@@ -30,6 +30,7 @@ vet: deps ## go vet and gofmt
 
 generated: deps ## fail if a generated file is stale
 	$(GO) run ./internal/gen -check
+	$(GO) run ./internal/parity -check
 
 other-builds: ## the builds without Linux, without cgo, and for arm64
 	CGO_ENABLED=0 $(GO) vet .
@@ -40,6 +41,9 @@ other-builds: ## the builds without Linux, without cgo, and for arm64
 
 bench: deps ## measure against C (BENCH="nop …" runs those named)
 	$(GO) run ./bench $(BENCH)
+
+parity: deps ## compare with liburing, function by function, and write docs/parity.md
+	$(GO) run ./internal/parity
 
 lint: vet ## more opinions: staticcheck, shellcheck
 	@scripts/lint.sh

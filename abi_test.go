@@ -92,8 +92,8 @@ func TestABI(t *testing.T) {
 	}
 	if MinorVersion() >= 15 {
 		rows = append(rows, []row{
-			{"sizeof(struct io_uring_zcrx_ifq_reg)", unsafe.Sizeof(ZCRXIfqReg{})},
-			{"offsetof(struct io_uring_zcrx_ifq_reg, zcrx_id)", unsafe.Offsetof(ZCRXIfqReg{}.ZCRXID)},
+			{"sizeof(struct io_uring_zcrx_ifq_reg)", unsafe.Sizeof(ZCRXIFQReg{})},
+			{"offsetof(struct io_uring_zcrx_ifq_reg, zcrx_id)", unsafe.Offsetof(ZCRXIFQReg{}.ZCRXID)},
 			{"sizeof(struct zcrx_ctrl)", unsafe.Sizeof(ZCRXCtrl{})},
 			{"sizeof(struct io_uring_query_hdr)", unsafe.Sizeof(queryHdr{})},
 			{"offsetof(struct io_uring_query_hdr, result)", unsafe.Offsetof(queryHdr{}.result)},

@@ -46,8 +46,8 @@ type BufRing struct {
 }
 
 // SetupBufRing makes a ring of entries provided buffers, a power of two up to
-// 32768, for the group bgid, and registers it (io_uring_setup_buf_ring,
-// io_uring_register_buf_ring). Flags may be PbufRingInc, for buffers that are
+// 32768, for the group bgid, and registers it (io_uring_setup_buf_ring).
+// Flags may be PbufRingInc, for buffers that are
 // used up bit by bit. EEXIST if the group exists. Least kernel: 5.19.
 func (r *Ring) SetupBufRing(entries uint32, bgid uint16, flags BufRingFlags) (*BufRing, error) {
 	if r.mem == nil {
@@ -110,10 +110,23 @@ func (b *BufRing) Advance(count int) {
 }
 
 // CQAdvance marks count completions as taken and makes as many buffers visible
-// (io_uring_buf_ring_cq_advance, __io_uring_buf_ring_cq_advance).
-func (b *BufRing) CQAdvance(count int) {
-	b.Advance(count)
-	b.ring.CQAdvance(uint32(count))
+// (io_uring_buf_ring_cq_advance).
+func (b *BufRing) CQAdvance(count int) { b.CQAdvanceRaw(count, count) }
+
+// CQAdvanceRaw marks cqes completions as taken and makes bufs buffers visible
+// (__io_uring_buf_ring_cq_advance).
+func (b *BufRing) CQAdvanceRaw(cqes, bufs int) {
+	b.Advance(bufs)
+	b.ring.CQAdvance(uint32(cqes))
+}
+
+// Init takes all buffers out of a ring that the kernel has not taken one from
+// yet (io_uring_buf_ring_init). A new ring is empty already.
+func (b *BufRing) Init() {
+	if b.mem != nil {
+		b.Advance(-int(b.mem.tail))
+		clear(b.keep)
+	}
 }
 
 // Head returns the place of the buffer that the kernel takes next

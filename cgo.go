@@ -54,6 +54,8 @@ package liburing
 // #cgo nocallback io_uring_close_ring_fd
 // #cgo noescape io_uring_enable_rings
 // #cgo nocallback io_uring_enable_rings
+// #cgo noescape io_uring_enter2
+// #cgo nocallback io_uring_enter2
 // #cgo noescape io_uring_free_buf_ring
 // #cgo nocallback io_uring_free_buf_ring
 // #cgo noescape io_uring_major_version
@@ -68,6 +70,8 @@ package liburing
 // #cgo nocallback io_uring_queue_init_mem
 // #cgo noescape io_uring_queue_init_params
 // #cgo nocallback io_uring_queue_init_params
+// #cgo noescape io_uring_register
+// #cgo nocallback io_uring_register
 // #cgo noescape io_uring_register_buf_ring
 // #cgo nocallback io_uring_register_buf_ring
 // #cgo noescape io_uring_register_buffers
@@ -118,6 +122,8 @@ package liburing
 // #cgo nocallback io_uring_resize_rings
 // #cgo noescape io_uring_ring_dontfork
 // #cgo nocallback io_uring_ring_dontfork
+// #cgo noescape io_uring_setup
+// #cgo nocallback io_uring_setup
 // #cgo noescape io_uring_setup_buf_ring
 // #cgo nocallback io_uring_setup_buf_ring
 // #cgo noescape io_uring_unregister_buf_ring
@@ -425,7 +431,7 @@ func cRegisterRegion(m *ringMem, reg *memRegionReg) int32 {
 	return int32(C.io_uring_register_region(ring(m), (*C.struct_io_uring_mem_region_reg)(unsafe.Pointer(reg))))
 }
 
-func cRegisterIfq(m *ringMem, reg *ZCRXIfqReg) int32 {
+func cRegisterIFQ(m *ringMem, reg *ZCRXIFQReg) int32 {
 	return int32(C.go_register_ifq(ring(m), unsafe.Pointer(reg)))
 }
 
@@ -437,4 +443,17 @@ func cRegisterQuery(hdr *queryHdr) int32 { return int32(C.go_register_query(unsa
 
 func cRegisterBPFFilter(m *ringMem, bpf *bpfCmd) int32 {
 	return int32(C.go_register_bpf_filter(ring(m), unsafe.Pointer(bpf)))
+}
+
+func cSetup(entries uint32, p *Params) int32 {
+	return int32(C.io_uring_setup(C.uint(entries), (*C.struct_io_uring_params)(unsafe.Pointer(p))))
+}
+
+func cEnter2(fd int, toSubmit, minComplete uint32, flags EnterFlags, arg []byte) int32 {
+	return int32(C.io_uring_enter2(C.uint(fd), C.uint(toSubmit), C.uint(minComplete), C.uint(flags),
+		unsafe.Pointer(unsafe.SliceData(arg)), C.size_t(len(arg))))
+}
+
+func cRegister(fd int, op RegisterOp, arg []byte, nr uint32) int32 {
+	return int32(C.io_uring_register(C.uint(fd), C.uint(op), unsafe.Pointer(unsafe.SliceData(arg)), C.uint(nr)))
 }

@@ -51,15 +51,13 @@ func GetQueryOpcode() (info QueryOpcodeInfo, err error) {
 	return info, err
 }
 
-// GetQueryZCRX asks the kernel what it knows of zero-copy receive
-// (io_uring_register_query). Least kernel: 6.19, least liburing: 2.15.
+// GetQueryZCRX asks the kernel what it knows of zero-copy receive. Least kernel: 6.19, least liburing: 2.15.
 func GetQueryZCRX() (info QueryZCRXInfo, err error) {
 	err = query(uint32(QueryZCRX), addr(&info), unsafe.Sizeof(info))
 	return info, err
 }
 
-// GetQuerySCQ asks the kernel how large the head of the rings is
-// (io_uring_register_query). Least kernel: 6.19, least liburing: 2.15.
+// GetQuerySCQ asks the kernel how large the head of the rings is. Least kernel: 6.19, least liburing: 2.15.
 func GetQuerySCQ() (info QuerySCQInfo, err error) {
 	err = query(uint32(QuerySCQ), addr(&info), unsafe.Sizeof(info))
 	return info, err

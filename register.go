@@ -131,9 +131,9 @@ func (r *Ring) UnregisterRingFD() error {
 // (io_uring_close_ring_fd). Least kernel: 6.3.
 func (r *Ring) CloseRingFD() error { return r.call("io_uring_close_ring_fd", cCloseRingFD) }
 
-// RingDontfork keeps the ring's memory out of child processes
+// Dontfork keeps the ring's memory out of child processes
 // (io_uring_ring_dontfork).
-func (r *Ring) RingDontfork() error { return r.call("io_uring_ring_dontfork", cRingDontfork) }
+func (r *Ring) Dontfork() error { return r.call("io_uring_ring_dontfork", cRingDontfork) }
 
 // SyncCancelReg says what RegisterSyncCancel cancels, struct
 // io_uring_sync_cancel_reg.

@@ -130,16 +130,26 @@ func (r *Ring) CloneBuffers(src *Ring) error {
 	return nil
 }
 
+// CloneBuffersRaw is CloneBuffers with flags: RegisterDstReplace, and
+// RegisterSrcRegistered if the other ring's descriptor is a registered one
+// (__io_uring_clone_buffers). Least kernel: 6.13, least liburing: 2.10.
+func (r *Ring) CloneBuffersRaw(src *Ring, flags CloneBuffersFlags) error {
+	return r.CloneBuffersOffset(src, 0, 0, 0, flags)
+}
+
 // CloneBuffersOffset gives this ring n registered buffers of another, from the
-// place srcOff there to dstOff here; with RegisterDstReplace those that are here
-// are replaced (io_uring_clone_buffers_offset,
-// __io_uring_clone_buffers_offset). Least kernel: 6.13, least liburing: 2.10.
+// place srcOff there to dstOff here, all if n is 0; with RegisterDstReplace
+// those that are here are replaced (io_uring_clone_buffers_offset). Least
+// kernel: 6.13, least liburing: 2.10.
 func (r *Ring) CloneBuffersOffset(src *Ring, dstOff, srcOff, n uint32, flags CloneBuffersFlags) error {
 	if r.mem == nil || src.mem == nil {
 		return ErrClosed
 	}
 	if ret := cCloneBuffersOffset(r.mem, src.mem, dstOff, srcOff, n, uint32(flags)); ret < 0 {
 		return opError("io_uring_clone_buffers_offset", ret)
+	}
+	if n == 0 && uint64(srcOff) < uint64(len(src.buffers)) {
+		n = uint32(len(src.buffers)) - srcOff
 	}
 	for uint64(len(r.buffers)) < uint64(dstOff)+uint64(n) {
 		r.buffers = append(r.buffers, nil)

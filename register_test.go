@@ -153,7 +153,7 @@ func TestRegisterRingFD(t *testing.T) {
 	require.NoError(t, r.CloseRingFD())
 	require.Equal(t, -1, r.FD())
 	submitOne(t, r, func(s *SQE) { s.PrepNop() })
-	require.NoError(t, r.RingDontfork())
+	require.NoError(t, r.Dontfork())
 }
 
 func TestRegisterFileTables(t *testing.T) {
@@ -492,7 +492,7 @@ func TestWithoutTheHardware(t *testing.T) {
 	region, err := mapMemory(1 << 16)
 	require.NoError(t, err)
 	defer unmapMemory(region)
-	err = r.RegisterIfq(&ZCRXIfqReg{IfIdx: 1 << 20, RqEntries: 64}, area, region)
+	err = r.RegisterIFQ(&ZCRXIFQReg{IfIdx: 1 << 20, RqEntries: 64}, area, region)
 	needs(t, err, 10)
 	// EINVAL: a kernel without CONFIG_IO_URING_ZCRX.
 	require.True(t, isAny(err, unix.ENODEV, unix.EINVAL, unix.EOPNOTSUPP), "%v", err)
@@ -664,4 +664,54 @@ func TestIOPoll(t *testing.T) {
 			r.CQESeen(cqe)
 		})
 	}
+}
+
+// The system calls by hand: a ring's descriptor, a no-op register call, an enter.
+func TestSystemCalls(t *testing.T) {
+	var p Params
+	fd, err := Setup(4, &p)
+	require.NoError(t, err)
+	defer unix.Close(fd)
+	require.EqualValues(t, 4, p.SQEntries)
+	require.NotZero(t, p.Features)
+	n, err := Enter(fd, 0, 0, EnterGetEvents)
+	require.NoError(t, err)
+	require.Zero(t, n)
+	id, err := Register(fd, RegisterPersonality, nil, 0)
+	require.NoError(t, err)
+	require.Positive(t, id)
+	_, err = Register(fd, RegisterPersonality, nil, 1)
+	require.ErrorIs(t, err, unix.EINVAL)
+	_, err = Setup(0, &p)
+	require.ErrorIs(t, err, unix.EINVAL)
+	_, err = Enter(-1, 0, 0, 0)
+	require.ErrorIs(t, err, unix.EBADF)
+}
+
+func TestBufRingInit(t *testing.T) {
+	r := newRing(t, 4)
+	br, err := r.SetupBufRing(4, 1, 0)
+	require.NoError(t, err)
+	defer br.Free()
+	require.NoError(t, br.Add(make([]byte, 8), 0, 0))
+	br.CQAdvanceRaw(0, 1)
+	n, err := br.Available()
+	require.NoError(t, err)
+	require.Equal(t, 1, n)
+	br.Init()
+	n, err = br.Available()
+	require.NoError(t, err)
+	require.Zero(t, n)
+}
+
+// Cloning with flags; two rings of one thread, by a registered descriptor too.
+func TestCloneBuffersRaw(t *testing.T) {
+	lockThread(t)
+	src, dst := newRing(t, 4), newRing(t, 4)
+	require.NoError(t, src.RegisterBuffers([][]byte{make([]byte, 4096)}))
+	err := dst.CloneBuffersRaw(src, 0)
+	needs(t, err, 10)
+	require.NoError(t, err)
+	require.ErrorIs(t, dst.CloneBuffersRaw(src, 0), unix.EBUSY)
+	require.NoError(t, dst.CloneBuffersRaw(src, RegisterDstReplace))
 }

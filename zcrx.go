@@ -2,9 +2,9 @@ package liburing
 
 import "unsafe"
 
-// ZCRXIfqReg asks for zero-copy receive on a queue of a network device, struct
+// ZCRXIFQReg asks for zero-copy receive on a queue of a network device, struct
 // io_uring_zcrx_ifq_reg.
-type ZCRXIfqReg struct {
+type ZCRXIFQReg struct {
 	IfIdx     uint32
 	IfRxq     uint32
 	RqEntries uint32
@@ -18,15 +18,15 @@ type ZCRXIfqReg struct {
 	_         [3]uint64
 }
 
-// RegisterIfq sets zero-copy receive up: data lands in area, and refill entries
+// RegisterIFQ sets zero-copy receive up: data lands in area, and refill entries
 // are handed over in region; both are mapped memory, whole pages, that must live
 // as long as the ring (io_uring_register_ifq). ENODEV if there is no such
 // device, EOPNOTSUPP if it can't. Least kernel: 6.15, least liburing: 2.10.
-func (r *Ring) RegisterIfq(reg *ZCRXIfqReg, area, region []byte) error {
+func (r *Ring) RegisterIFQ(reg *ZCRXIFQReg, area, region []byte) error {
 	areaReg := &[6]uint64{data(area), uint64(len(area))}
 	desc := &regionDesc{addr: data(region), size: uint64(len(region)), flags: uint32(MemRegionTypeUser)}
 	reg.area, reg.region = addr(areaReg), addr(desc)
-	return r.call("io_uring_register_ifq", func(m *ringMem) int32 { return cRegisterIfq(m, reg) })
+	return r.call("io_uring_register_ifq", func(m *ringMem) int32 { return cRegisterIFQ(m, reg) })
 }
 
 // ZCRXCtrl is a command to a zero-copy receive instance, struct zcrx_ctrl.

@@ -142,10 +142,18 @@ func cRegisterClock(m *ringMem, reg *clockRegister) int32 { return errNoCgo }
 
 func cRegisterRegion(m *ringMem, reg *memRegionReg) int32 { return errNoCgo }
 
-func cRegisterIfq(m *ringMem, reg *ZCRXIfqReg) int32 { return errNoCgo }
+func cRegisterIFQ(m *ringMem, reg *ZCRXIFQReg) int32 { return errNoCgo }
 
 func cRegisterZCRXCtrl(m *ringMem, ctrl *ZCRXCtrl) int32 { return errNoCgo }
 
 func cRegisterQuery(hdr *queryHdr) int32 { return errNoCgo }
 
 func cRegisterBPFFilter(m *ringMem, bpf *bpfCmd) int32 { return errNoCgo }
+
+func cSetup(entries uint32, p *Params) int32 { return errNoCgo }
+
+func cEnter2(fd int, toSubmit, minComplete uint32, flags EnterFlags, arg []byte) int32 {
+	return errNoCgo
+}
+
+func cRegister(fd int, op RegisterOp, arg []byte, nr uint32) int32 { return errNoCgo }

@@ -99,7 +99,8 @@ func GoFunc(c string) string {
 // io_uring_cqe_seen, which takes a ring, stays (*Ring).CQESeen.
 func GoMethod(c, receiver string) string {
 	name := GoFunc(c)
-	rest, ok := strings.CutPrefix(name, receiver)
+	// struct io_uring_recvmsg_out's functions are called io_uring_recvmsg_….
+	rest, ok := strings.CutPrefix(name, strings.TrimSuffix(receiver, "Out"))
 	if !ok || rest == "" || rest[0] < 'A' || rest[0] > 'Z' {
 		return name
 	}

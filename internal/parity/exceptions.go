@@ -30,14 +30,23 @@ var exceptions = []exception{
 	{"io_uring_sqe_set_data", "it stores a pointer, which the collector would not see", "SQE.SetData64 with a key of one's own, or the Loop, which keeps the callback"},
 	{"io_uring_cqe_get_data", "it returns a pointer, which the collector would not have seen", "CQE.GetData64 with a key of one's own, or the Loop, which keeps the callback"},
 	{"io_uring_prep_cancel", "it names the request by a pointer", "SQE.PrepCancel64 names it by its user data"},
+	{"io_uring_queue_mmap", "it maps the queues of a descriptor into a struct that C programs allocate", "QueueInitParams and QueueInitMem set up and map in one"},
+	{"io_uring_cqe_iter_init", "it is a part of the macro io_uring_for_each_cqe", "Ring.CQEs is the loop"},
+	{"io_uring_cqe_iter_next", "it is a part of the macro io_uring_for_each_cqe", "Ring.CQEs is the loop"},
+	{"__io_uring_get_cqe", "it is liburing's own, exported for its inline functions", "Ring.WaitCQENr, Ring.SubmitAndWait"},
+	{"__io_uring_peek_cqe", "it is liburing's own, exported for its inline functions", "Ring.PeekCQE"},
+	{"__io_uring_sqring_wait", "it is liburing's own, the slow half of io_uring_sqring_wait", "Ring.SQRingWait"},
+	{"__io_uring_clone_buffers_offset", "it is the same call, for rings by a registered descriptor", "Ring.CloneBuffersOffset with RegisterSrcRegistered"},
+	{"io_uring_register_wait_reg", "since liburing 2.9 it only returns EINVAL", "Ring.RegisterWaitRegion"},
 }
 
 var renamed = []rename{
 	{"io_uring_queue_exit", "(*Ring).Close", "Go's name for giving a resource up"},
 	{"io_uring_for_each_cqe", "(*Ring).CQEs", "an iterator for range"},
 	{"io_uring_get_probe_ring", "(*Ring).GetProbe", "the ring is the receiver"},
-	{"io_uring_major_version", "Version", "one string"},
-	{"io_uring_minor_version", "Version", "one string"},
+	{"io_uring_free_buf_ring", "(*BufRing).Free", "the ring of buffers is the receiver"},
+	{"io_uring_register_region", "(*Ring).RegisterWaitRegion", "waits are the one thing that regions are for"},
+	{"io_uring_register_query", "GetQueryOpcode", "RegisterQuery is a constant, and each question has its own answer"},
 }
 
 // check returns what is wrong with the tables themselves.
