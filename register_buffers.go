@@ -130,11 +130,10 @@ func (r *Ring) CloneBuffers(src *Ring) error {
 	return nil
 }
 
-// CloneBuffersRaw is CloneBuffers with flags: RegisterDstReplace, and
-// RegisterSrcRegistered if the other ring's descriptor is a registered one
+// CloneBuffersRaw is CloneBuffers with flags, such as RegisterDstReplace
 // (__io_uring_clone_buffers). Least kernel: 6.13, least liburing: 2.10.
 func (r *Ring) CloneBuffersRaw(src *Ring, flags CloneBuffersFlags) error {
-	return r.CloneBuffersOffset(src, 0, 0, 0, flags)
+	return r.CloneBuffersOffsetRaw(src, 0, 0, 0, flags)
 }
 
 // CloneBuffersOffset gives this ring n registered buffers of another, from the
@@ -142,6 +141,13 @@ func (r *Ring) CloneBuffersRaw(src *Ring, flags CloneBuffersFlags) error {
 // those that are here are replaced (io_uring_clone_buffers_offset). Least
 // kernel: 6.13, least liburing: 2.10.
 func (r *Ring) CloneBuffersOffset(src *Ring, dstOff, srcOff, n uint32, flags CloneBuffersFlags) error {
+	return r.CloneBuffersOffsetRaw(src, dstOff, srcOff, n, flags|RegisterSrcRegistered)
+}
+
+// CloneBuffersOffsetRaw is CloneBuffersOffset that uses the other ring's
+// registered descriptor only if the flags have RegisterSrcRegistered
+// (__io_uring_clone_buffers_offset). Least kernel: 6.13, least liburing: 2.10.
+func (r *Ring) CloneBuffersOffsetRaw(src *Ring, dstOff, srcOff, n uint32, flags CloneBuffersFlags) error {
 	if r.mem == nil || src.mem == nil {
 		return ErrClosed
 	}

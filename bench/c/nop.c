@@ -143,8 +143,6 @@ static void setup_loop(struct bench *b)
 {
 	unsigned i;
 
-	/* As the Loop does. Before Linux 5.18 it fails, and nothing is lost. */
-	io_uring_register_ring_fd(&b->ring);
 	b->requests = calloc(b->batch, sizeof(*b->requests));
 	if (!b->requests)
 		fail("calloc", ENOMEM);
@@ -202,6 +200,9 @@ int main(int argc, char **argv)
 	ret = io_uring_queue_init(entries, &b.ring, setup_flags);
 	if (ret < 0)
 		fail("io_uring_queue_init", -ret);
+	ret = io_uring_register_ring_fd(&b.ring);
+	if (ret < 0)
+		fail("io_uring_register_ring_fd", -ret);
 	if (run == run_loop)
 		setup_loop(&b);
 	measure(&b, run, warm_up);

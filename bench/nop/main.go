@@ -97,6 +97,9 @@ func ring(c *clock) (result, error) {
 		return result{}, err
 	}
 	defer r.Close()
+	if err := r.RegisterRingFD(); err != nil {
+		return result{}, err
+	}
 	var enters uint64
 	run := func() error {
 		for {

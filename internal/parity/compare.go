@@ -185,20 +185,48 @@ func (r *report) summary() string {
 // print says what was found, for a reader at the terminal.
 func (r *report) print(out io.Writer) {
 	fmt.Fprintf(out, "parity: %s with liburing %s, %d of them exceptions\n", r.summary(), r.lib.version, len(r.tables.exceptions))
-	if names := r.untested(); len(names) > 0 {
-		fmt.Fprintf(out, "without a test: %d: %s\n", len(names), strings.Join(names, ", "))
-	}
+	untested, notRun := r.gaps()
+	list(out, "without a test", untested)
+	list(out, "compared with C, but run by no test", notRun)
 	for _, p := range r.problems {
 		fmt.Fprintln(out, p)
 	}
 }
 
-// untested returns the Go functions that no test reaches.
-func (r *report) untested() (names []string) {
-	for _, row := range r.rows {
-		if f := row.goFunc; f != nil && len(r.pkg.uses.tests(f.obj)) == 0 && !slices.Contains(names, f.String()) {
-			names = append(names, f.String())
+func list(out io.Writer, title string, names []string) {
+	if len(names) > 0 {
+		fmt.Fprintf(out, "%s: %d: %s\n", title, len(names), strings.Join(names, ", "))
+	}
+}
+
+// tests reports whether a symbol's function is compared with C's, and which
+// other tests run it.
+func (r *report) tests(row row) (compared bool, runs []reach) {
+	u := r.pkg.uses
+	for _, t := range u.tests(row.goFunc.obj) {
+		if !u.isDifferential(t.test) {
+			runs = append(runs, t)
+		} else if u.compared[row.name] {
+			compared = true
 		}
 	}
-	return names
+	return compared, runs
+}
+
+// gaps returns the Go functions that no test reaches, and those that are only
+// compared with C's.
+func (r *report) gaps() (untested, notRun []string) {
+	for _, row := range r.rows {
+		if row.goFunc == nil {
+			continue
+		}
+		switch compared, runs := r.tests(row); {
+		case len(runs) > 0:
+		case compared:
+			notRun = append(notRun, row.goFunc.String())
+		default:
+			untested = append(untested, row.goFunc.String())
+		}
+	}
+	return slices.Compact(untested), slices.Compact(notRun)
 }

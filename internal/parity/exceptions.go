@@ -36,7 +36,6 @@ var exceptions = []exception{
 	{"__io_uring_get_cqe", "it is liburing's own, exported for its inline functions", "Ring.WaitCQENr, Ring.SubmitAndWait"},
 	{"__io_uring_peek_cqe", "it is liburing's own, exported for its inline functions", "Ring.PeekCQE"},
 	{"__io_uring_sqring_wait", "it is liburing's own, the slow half of io_uring_sqring_wait", "Ring.SQRingWait"},
-	{"__io_uring_clone_buffers_offset", "it is the same call, for rings by a registered descriptor", "Ring.CloneBuffersOffset with RegisterSrcRegistered"},
 	{"io_uring_register_wait_reg", "since liburing 2.9 it only returns EINVAL", "Ring.RegisterWaitRegion"},
 }
 

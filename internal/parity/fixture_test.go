@@ -145,9 +145,13 @@ func TestLoop(t *testing.T) { new(Loop).Read() }
 
 import "testing"
 
-var preps = []func(*SQE){(*SQE).PrepNop, func(s *SQE) { s.PrepRead(1) }}
+var preps = map[string]func(*SQE){
+	"io_uring_prep_nop":  (*SQE).PrepNop,
+	"io_uring_prep_read": func(s *SQE) { s.PrepRead(1) },
+}
 
 func TestPreps(t *testing.T) {
+	defer new(Ring).Close()
 	for _, p := range preps {
 		p(new(SQE))
 	}

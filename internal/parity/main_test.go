@@ -139,6 +139,15 @@ func TestUntested(t *testing.T) {
 	assert.Contains(t, tr.document(), "| `io_uring_prep_nop` | `(*SQE).PrepNop` | ≤ 9.1 | 5.1 | **no test** |\n")
 }
 
+// What C and Go prepare alike may still never have met a kernel.
+func TestNotRun(t *testing.T) {
+	tr := newTree(t, map[string]string{"ring_test.go": "package liburing\n"})
+	out, err := tr.run(false)
+	require.NoError(t, err)
+	assert.Contains(t, out, "compared with C, but run by no test: 2: (*SQE).PrepNop, (*SQE).PrepRead\n")
+	assert.Contains(t, tr.document(), "| `io_uring_prep_nop` | `(*SQE).PrepNop` | ≤ 9.1 | 5.1 | differential |\n")
+}
+
 func TestTables(t *testing.T) {
 	tr := newTree(t, nil)
 	for len(tr.exceptions) <= tableLimit {

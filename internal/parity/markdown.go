@@ -67,7 +67,7 @@ itself. "Tested by" is the nearest test that calls the function; "differential" 
 that its result is compared with that of liburing's own code, byte for byte.`,
 		"C", "Go", "Since", "Kernel", "Tested by")
 	for _, row := range r.rows {
-		line(b, code(row.name), row.goCell(), dash(row.since), row.kernelCell(), r.tested(row.goFunc))
+		line(b, code(row.name), row.goCell(), dash(row.since), row.kernelCell(), r.testCell(row))
 	}
 	b.WriteString("\n")
 }
@@ -97,28 +97,24 @@ func dash(s string) string {
 	return s
 }
 
-// tested names the test that compares f with C, and the nearest other one.
-func (r *report) tested(f *goFunc) string {
-	if f == nil {
+// testCell says how a symbol's function is tested.
+func (r *report) testCell(row row) string {
+	if row.goFunc == nil {
 		return none
 	}
-	u := r.pkg.uses
-	var differential, other string
-	for _, t := range u.tests(f.obj) {
-		switch {
-		case u.isDifferential(t.test):
-			differential = "differential"
-		case other == "":
-			other = fmt.Sprintf("%s: %s", u.file(t.test), t.test.Name()) + r.by(t.through)
-		}
+	compared, runs := r.tests(row)
+	var cells []string
+	if compared {
+		cells = append(cells, "differential")
 	}
-	switch {
-	case differential == "" && other == "":
+	if len(runs) > 0 {
+		t := runs[0]
+		cells = append(cells, fmt.Sprintf("%s: %s%s", r.pkg.uses.file(t.test), t.test.Name(), r.by(t.through)))
+	}
+	if len(cells) == 0 {
 		return "**no test**"
-	case differential == "" || other == "":
-		return differential + other
 	}
-	return differential + "; " + other
+	return strings.Join(cells, "; ")
 }
 
 // by says what of the library a test calls that calls the function in question.

@@ -20,14 +20,22 @@ type uses struct {
 	of   map[types.Object]int            // how many functions and methods this uses
 
 	compiledOnly map[types.Object]bool // examples without an output to compare
+	compared     map[string]bool       // C functions that the differential tests call
 }
 
 func newUses(fset *token.FileSet, info *types.Info) *uses {
-	return &uses{fset, info, map[types.Object][]types.Object{}, map[types.Object]int{}, map[types.Object]bool{}}
+	return &uses{
+		fset: fset, info: info,
+		by: map[types.Object][]types.Object{}, of: map[types.Object]int{},
+		compiledOnly: map[types.Object]bool{}, compared: map[string]bool{},
+	}
 }
 
 // add takes in a file's functions and variables.
 func (u *uses) add(file *ast.File) {
+	if u.isDifferential(file.Name) {
+		u.addCompared(file)
+	}
 	for _, decl := range file.Decls {
 		switch d := decl.(type) {
 		case *ast.FuncDecl:
@@ -41,6 +49,16 @@ func (u *uses) add(file *ast.File) {
 			}
 		}
 	}
+}
+
+// addCompared takes in the C functions that a differential test has by name.
+func (u *uses) addCompared(file *ast.File) {
+	ast.Inspect(file, func(n ast.Node) bool {
+		if lit, ok := n.(*ast.BasicLit); ok && lit.Kind == token.STRING {
+			u.compared[unquote(lit)] = true
+		}
+		return true
+	})
 }
 
 var exampleOutput = regexp.MustCompile(`(?i)^\s*(unordered )?output:`)
@@ -83,7 +101,10 @@ func origin(o types.Object) types.Object {
 	return o
 }
 
-func (u *uses) file(o types.Object) string {
+// positioned is an object or a node.
+type positioned interface{ Pos() token.Pos }
+
+func (u *uses) file(o positioned) string {
 	return filepath.Base(u.fset.Position(o.Pos()).Filename)
 }
 
@@ -101,8 +122,8 @@ func (u *uses) isTest(o types.Object) bool {
 	})
 }
 
-// isDifferential reports whether a test compares with what C does.
-func (u *uses) isDifferential(o types.Object) bool {
+// isDifferential reports whether o is part of the tests that compare with C.
+func (u *uses) isDifferential(o positioned) bool {
 	return strings.Contains(u.file(o), "differential")
 }
 

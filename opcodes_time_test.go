@@ -1,0 +1,219 @@
+//go:build linux && cgo
+
+package liburing
+
+import (
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"golang.org/x/sys/unix"
+)
+
+func TestOpTimeouts(t *testing.T) {
+	overLoops(t, 8, func(t *testing.T, l *Loop) {
+		const d = 10 * time.Millisecond
+		clock := func(id int32) time.Duration {
+			var ts unix.Timespec
+			require.NoError(t, unix.ClockGettime(id, &ts))
+			return time.Duration(ts.Nano())
+		}
+		for name, c := range map[string]struct {
+			d     time.Duration
+			flags TimeoutFlags
+		}{
+			"relative": {d, 0},
+			"boottime": {d, TimeoutBoottime},
+			"realtime": {d, TimeoutRealtime},
+			"absolute": {clock(unix.CLOCK_MONOTONIC) + d, TimeoutAbs},
+			"absolute boottime": {
+				clock(unix.CLOCK_BOOTTIME) + 2*d, TimeoutAbs | TimeoutBoottime,
+			},
+		} {
+			start := time.Now()
+			all := do(t, l, func(cb Callback) Request { return l.Timeout(c.d, 0, c.flags, cb) })
+			require.ErrorIs(t, all[0].Err(), unix.ETIME, name)
+			if c.flags&TimeoutAbs == 0 {
+				require.GreaterOrEqual(t, time.Since(start), d, name)
+			}
+		}
+		// ETIME breaks a chain, unless it counts as a success.
+		for flags, next := range map[TimeoutFlags]error{0: unix.ECANCELED, TimeoutEtimeSuccess: nil} {
+			var got error
+			l.Timeout(time.Millisecond, 0, flags, nil).Link()
+			l.Nop(func(c Completion) { got = c.Err() })
+			run(t, l)
+			if next == nil {
+				require.NoError(t, got)
+			} else {
+				require.ErrorIs(t, got, next)
+			}
+		}
+		// Several beats.
+		all := do(t, l, func(cb Callback) Request { return l.Timeout(time.Millisecond, 3, TimeoutMultishot, cb) })
+		require.Len(t, all, 3)
+		require.True(t, all[0].More())
+		require.False(t, all[2].More())
+		all = do(t, l, func(cb Callback) Request { return l.Timeout(-time.Second, 0, 0, cb) })
+		require.ErrorIs(t, all[0].Err(), unix.EINVAL)
+	})
+}
+
+// A timeout that counts completions ends with 0 when they have come.
+func TestOpTimeoutCount(t *testing.T) {
+	r := newRing(t, 8)
+	ts := NewTimespec(time.Hour)
+	r.GetSQE().PrepTimeout(&ts, 2, 0)
+	for range 2 {
+		sqe := r.GetSQE()
+		sqe.PrepNop()
+		sqe.SetData64(1)
+	}
+	_, err := r.SubmitAndWait(3)
+	require.NoError(t, err)
+	for cqe := range r.CQEs() {
+		require.Zero(t, cqe.Res)
+	}
+}
+
+func TestOpTimeoutRemoveAndUpdate(t *testing.T) {
+	overLoops(t, 8, func(t *testing.T, l *Loop) {
+		var removed, updated error
+		start := time.Now()
+		a := l.Timeout(time.Hour, 0, 0, func(c Completion) { removed = c.Err() })
+		b := l.Timeout(time.Hour, 0, 0, func(c Completion) { updated = c.Err() })
+		l.TimeoutRemove(a.Token(), 0, func(c Completion) { require.NoError(t, c.Err()) })
+		l.TimeoutUpdate(5*time.Millisecond, b.Token(), 0, func(c Completion) { require.NoError(t, c.Err()) })
+		run(t, l)
+		require.ErrorIs(t, removed, unix.ECANCELED)
+		require.ErrorIs(t, updated, unix.ETIME)
+		require.Less(t, time.Since(start), time.Minute)
+		for _, c := range [][]Completion{
+			do(t, l, func(cb Callback) Request { return l.TimeoutRemove(a.Token(), 0, cb) }),
+			do(t, l, func(cb Callback) Request { return l.TimeoutUpdate(time.Hour, a.Token(), 0, cb) }),
+		} {
+			require.ErrorIs(t, c[0].Err(), unix.ENOENT)
+		}
+	})
+}
+
+func TestOpLinkTimeout(t *testing.T) {
+	overLoops(t, 8, func(t *testing.T, l *Loop) {
+		rd, wr := pipe(t)
+		var read, timeout error
+		l.Read(rd, make([]byte, 1), 0, func(c Completion) { read = c.Err() }).Link()
+		l.LinkTimeout(5*time.Millisecond, 0, func(c Completion) { timeout = c.Err() })
+		run(t, l)
+		require.ErrorIs(t, read, unix.ECANCELED)
+		require.ErrorIs(t, timeout, unix.ETIME)
+		unix.Write(wr, []byte("x"))
+		l.Read(rd, make([]byte, 1), 0, func(c Completion) { read = c.Err() }).Link()
+		l.LinkTimeout(time.Hour, 0, func(c Completion) { timeout = c.Err() })
+		run(t, l)
+		require.NoError(t, read)
+		require.ErrorIs(t, timeout, unix.ECANCELED)
+
+		// One that is set to another time while it runs.
+		l.Read(rd, make([]byte, 1), 0, func(c Completion) { read = c.Err() }).Link()
+		req := l.LinkTimeout(time.Hour, 0, nil)
+		l.TimeoutUpdate(5*time.Millisecond, req.Token(), LinkTimeoutUpdate, func(c Completion) { require.NoError(t, c.Err()) })
+		run(t, l)
+		require.ErrorIs(t, read, unix.ECANCELED)
+	})
+}
+
+func TestOpPoll(t *testing.T) {
+	overLoops(t, 8, func(t *testing.T, l *Loop) {
+		a, b := socketPair(t)
+		unix.Write(a, []byte("x"))
+		require.NotZero(t, one(t, l, func(cb Callback) Request { return l.PollAdd(b, unix.POLLIN, cb) })&unix.POLLIN)
+
+		// Multishot: one completion for each time it becomes ready.
+		buf := make([]byte, 8)
+		unix.Read(b, buf)
+		ready := 0
+		var end error
+		var req Request
+		req = l.PollMultishot(b, unix.POLLIN, func(c Completion) {
+			if !c.More() {
+				end = c.Err()
+				return
+			}
+			unix.Read(b, buf)
+			if ready++; ready == 3 {
+				l.PollRemove(req.Token(), func(c Completion) { require.NoError(t, c.Err()) })
+				return
+			}
+			unix.Write(a, []byte("y"))
+		})
+		unix.Write(a, []byte("x"))
+		run(t, l)
+		require.Equal(t, 3, ready)
+		require.ErrorIs(t, end, unix.ECANCELED)
+		c := do(t, l, func(cb Callback) Request { return l.PollRemove(req.Token(), cb) })
+		require.ErrorIs(t, c[0].Err(), unix.ENOENT)
+
+		// Changed to other events while it waits.
+		var events int32
+		req = l.PollAdd(b, unix.POLLIN, func(c Completion) { events = c.Res })
+		l.PollUpdate(req.Token(), 0, unix.POLLOUT, PollUpdateEvents, func(c Completion) { require.NoError(t, c.Err()) })
+		run(t, l)
+		require.NotZero(t, events&unix.POLLOUT)
+
+		// Level-triggered: the header has the flag, kernels so far refuse it.
+		unix.Write(a, []byte("z"))
+		c = do(t, l, func(cb Callback) Request {
+			req := l.PollAdd(b, unix.POLLIN, cb)
+			req.SQE().Len |= uint32(PollAddLevel)
+			return req
+		})
+		if c[0].Res < 0 {
+			require.ErrorIs(t, c[0].Err(), unix.EINVAL)
+		} else {
+			require.NotZero(t, c[0].Res&unix.POLLIN)
+		}
+		unix.Read(b, buf)
+	})
+}
+
+func TestOpCancelForms(t *testing.T) {
+	overLoops(t, 8, func(t *testing.T, l *Loop) {
+		rd, _ := pipe(t)
+		other, _ := pipe(t)
+		cancelled := map[int]int{}
+		read := func(fd int) Request {
+			return l.Read(fd, make([]byte, 1), 0, func(c Completion) {
+				require.ErrorIs(t, c.Err(), unix.ECANCELED)
+				cancelled[fd]++
+			})
+		}
+		read(rd)
+		read(rd)
+		read(other)
+		l.CancelFD(rd, AsyncCancelAll, func(c Completion) {
+			require.EqualValues(t, 2, c.Res)
+			l.Cancel(0, AsyncCancelAny, func(c Completion) { require.Positive(t, c.Res) })
+		})
+		run(t, l)
+		require.Equal(t, map[int]int{rd: 2, other: 1}, cancelled)
+
+		// By a registered file, and by operation.
+		require.NoError(t, l.Control(func(r *Ring) error { return r.RegisterFiles([]int{rd}) }))
+		l.Read(0, make([]byte, 1), 0, func(c Completion) { require.ErrorIs(t, c.Err(), unix.ECANCELED) }).FixedFile()
+		l.CancelFD(0, AsyncCancelFDFixed, func(c Completion) { require.NoError(t, c.Err()) })
+		run(t, l)
+		polled := error(nil)
+		read(other)
+		l.PollAdd(other, unix.POLLIN, func(c Completion) { polled = c.Err() })
+		req := l.Cancel(0, AsyncCancelOp, func(c Completion) { require.NoError(t, c.Err()) })
+		req.SQE().Len = uint32(OpPollAdd)
+		l.Timeout(5*time.Millisecond, 0, 0, func(Completion) {
+			require.ErrorIs(t, polled, unix.ECANCELED)
+			require.Equal(t, 1, cancelled[other], "a read is not a poll")
+			l.CancelFD(other, 0, nil)
+		})
+		run(t, l)
+		c := do(t, l, func(cb Callback) Request { return l.CancelFD(rd, 0, cb) })
+		require.ErrorIs(t, c[0].Err(), unix.ENOENT)
+	})
+}
