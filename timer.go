@@ -46,6 +46,11 @@ func (t *Timer) arm(d time.Duration, flags TimeoutFlags) {
 func (t *Timer) fired(c Completion, flags TimeoutFlags) {
 	switch {
 	case t.f == nil:
+		// Stopped. A multishot timeout that was firing when the cancel came
+		// was not found, and goes on.
+		if c.More() {
+			t.loop.Cancel(t.token, 0, nil)
+		}
 		return
 	case c.Res == -int32(syscall.ETIME):
 		t.f()
