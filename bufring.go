@@ -43,6 +43,7 @@ type BufRing struct {
 	entries uint32
 	bgid    uint16
 	keep    map[uint16][]byte // by buffer ID
+	mapped  []byte            // the memory, if the kernel made it
 }
 
 // SetupBufRing makes a ring of entries provided buffers, a power of two up to
@@ -70,11 +71,33 @@ func (b *BufRing) Free() error {
 	if b.ring.mem == nil {
 		return ErrClosed
 	}
-	if ret := cFreeBufRing(b.ring.mem, b.mem, b.entries, int(b.bgid)); ret < 0 {
+	if b.mapped != nil {
+		if err := b.ring.UnregisterBufRing(b.bgid); err != nil {
+			return err
+		}
+		unmapMemory(b.mapped)
+	} else if ret := cFreeBufRing(b.ring.mem, b.mem, b.entries, int(b.bgid)); ret < 0 {
 		return opError("io_uring_free_buf_ring", ret)
 	}
-	b.mem, b.keep = nil, nil
+	b.mem, b.keep, b.mapped = nil, nil, nil
 	return nil
+}
+
+// MapBufRing is SetupBufRing with the ring's memory made by the kernel and
+// mapped from it (io_uring_register_buf_ring with PbufRingMmap). Least kernel:
+// 6.4.
+func (r *Ring) MapBufRing(entries uint32, bgid uint16, flags BufRingFlags) (*BufRing, error) {
+	reg := BufReg{RingEntries: entries, Bgid: bgid, Flags: flags | PbufRingMmap}
+	if err := r.RegisterBufRing(&reg, 0); err != nil {
+		return nil, err
+	}
+	mem, err := mapFile(r.FD(), OffPbufRing|int64(bgid)<<OffPbufShift, int(entries)*int(unsafe.Sizeof(bufEntry{})))
+	if err != nil {
+		r.UnregisterBufRing(bgid)
+		return nil, &OpError{Op: "mmap", Err: err, Hint: "the kernel's ring of buffers could not be mapped"}
+	}
+	first := (*bufRingMem)(unsafe.Pointer(unsafe.SliceData(mem)))
+	return &BufRing{ring: r, mem: first, entries: entries, bgid: bgid, keep: map[uint16][]byte{}, mapped: mem}, nil
 }
 
 // Mask returns the entries' mask (io_uring_buf_ring_mask).
@@ -150,12 +173,12 @@ func (b *BufRing) Available() (int, error) {
 }
 
 // RegisterBufRing registers a ring of provided buffers whose memory the kernel
-// makes (reg.Flags has PbufRingMmap) without mapping it, for other processes'
-// or languages' rings (io_uring_register_buf_ring). SetupBufRing is what a Go
-// program wants. Least kernel: 5.19, with PbufRingMmap 6.4.
+// makes (reg.Flags has PbufRingMmap), to be mapped by the caller
+// (io_uring_register_buf_ring). SetupBufRing and MapBufRing are what a program
+// wants. Least kernel: 6.4.
 func (r *Ring) RegisterBufRing(reg *BufReg, flags uint32) error {
 	if reg.Flags&PbufRingMmap == 0 {
-		return badInput("io_uring_register_buf_ring", "only rings whose memory the kernel makes (PbufRingMmap): SetupBufRing makes others")
+		return badInput("io_uring_register_buf_ring", "only rings whose memory the kernel makes (PbufRingMmap); SetupBufRing makes others")
 	}
 	return r.call("io_uring_register_buf_ring", func(m *ringMem) int32 { return cRegisterBufRing(m, reg, flags) })
 }

@@ -8,3 +8,8 @@ func mapMemory(size int) ([]byte, error) {
 }
 
 func unmapMemory(mem []byte) error { return unix.Munmap(mem) }
+
+// mapFile maps a part of a file, shared with the kernel.
+func mapFile(fd int, offset int64, size int) ([]byte, error) {
+	return unix.Mmap(fd, offset, size, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED|unix.MAP_POPULATE)
+}

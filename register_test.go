@@ -532,10 +532,15 @@ func TestRegisterBPFFilter(t *testing.T) {
 }
 
 func TestBufRing(t *testing.T) {
+	t.Run("ours", func(t *testing.T) { testBufRing(t, (*Ring).SetupBufRing) })
+	t.Run("mapped", func(t *testing.T) { testBufRing(t, (*Ring).MapBufRing) })
+}
+
+func testBufRing(t *testing.T, setUp func(r *Ring, entries uint32, bgid uint16, flags BufRingFlags) (*BufRing, error)) {
 	overSetups(t, 8, func(t *testing.T, r *Ring) {
-		br, err := r.SetupBufRing(4, 7, 0)
+		br, err := setUp(r, 4, 7, 0)
 		require.NoError(t, err)
-		_, err = r.SetupBufRing(4, 7, 0)
+		_, err = setUp(r, 4, 7, 0)
 		require.ErrorIs(t, err, unix.EEXIST)
 		mem := make([]byte, 4*64)
 		for i := range 4 {
