@@ -163,7 +163,7 @@ func complete(t testing.TB, r *Ring, prep func(*SQE)) CQE {
 }
 
 // provide hands count buffers of size bytes to the group.
-func provide(t testing.TB, l *Loop, count, size, group, first int) (bufs []byte) {
+func provide(t testing.TB, l *Loop, count, size int, group, first uint16) (bufs []byte) {
 	t.Helper()
 	bufs = make([]byte, count*size)
 	require.GreaterOrEqual(t, result(t, l, func(cb Callback) Request {

@@ -156,7 +156,7 @@ func TestOpPoll(t *testing.T) {
 		// Changed to other events while it waits.
 		var events int32
 		req = l.PollAdd(b, unix.POLLIN, func(c Completion) { events = c.Res })
-		l.PollUpdate(req.Token(), 0, unix.POLLOUT, PollUpdateEvents, func(c Completion) { require.NoError(t, c.Err()) })
+		l.PollUpdate(req.Token(), unix.POLLOUT, PollUpdateEvents, func(c Completion) { require.NoError(t, c.Err()) })
 		run(t, l)
 		require.NotZero(t, events&unix.POLLOUT)
 

@@ -1,5 +1,7 @@
 package liburing
 
+import "math"
+
 // This file has liburing's io_uring_prep_* functions, one method of SQE each,
 // in C on liburing.h's side and in Go here, on the same memory. A test compares
 // the bytes.
@@ -20,7 +22,12 @@ package liburing
 // it, as read(2) and write(2) do, rather than have their length wrap around.
 const maxRW = 0x7ffff000
 
-func rwLen(buf []byte) uint32 { return uint32(min(len(buf), maxRW)) }
+func rwLen[T any](s []T) uint32 { return uint32(min(len(s), maxRW)) }
+
+// bufPlace is the index of a registered buffer as an entry holds it. One that
+// does not fit would name another buffer; it becomes the greatest instead, where
+// the kernel never has one: EFAULT.
+func bufPlace(index int) uint16 { return uint16(min(uint(index), math.MaxUint16)) }
 
 // PrepRW fills what all operations have in common (io_uring_prep_rw): for an
 // operation that this package has no method for.
@@ -57,14 +64,14 @@ func (s *SQE) PrepWrite(fd int, buf []byte, offset uint64) {
 // (FeatSubmitStable), what they point to until the completion. At most 1024
 // iovecs. Least kernel: 5.1.
 func (s *SQE) PrepReadv(fd int, iovecs []Iovec, offset uint64) {
-	s.PrepRW(OpReadv, fd, data(iovecs), uint32(len(iovecs)), offset)
+	s.PrepRW(OpReadv, fd, data(iovecs), rwLen(iovecs), offset)
 }
 
 // PrepWritev writes several buffers, one after the other
 // (io_uring_prep_writev). Lifetimes and limits are those of PrepReadv. Least
 // kernel: 5.1.
 func (s *SQE) PrepWritev(fd int, iovecs []Iovec, offset uint64) {
-	s.PrepRW(OpWritev, fd, data(iovecs), uint32(len(iovecs)), offset)
+	s.PrepRW(OpWritev, fd, data(iovecs), rwLen(iovecs), offset)
 }
 
 // PrepReadFixed reads like PrepRead into buf, which lies within the registered
@@ -72,14 +79,14 @@ func (s *SQE) PrepWritev(fd int, iovecs []Iovec, offset uint64) {
 // (io_uring_prep_read_fixed). EFAULT if it does not lie there. Least kernel: 5.1.
 func (s *SQE) PrepReadFixed(fd int, buf []byte, offset uint64, bufIndex int) {
 	s.PrepRW(OpReadFixed, fd, data(buf), rwLen(buf), offset)
-	s.BufIndex = uint16(bufIndex)
+	s.BufIndex = bufPlace(bufIndex)
 }
 
 // PrepWriteFixed writes like PrepWrite from buf, which lies within the
 // registered buffer bufIndex (io_uring_prep_write_fixed). Least kernel: 5.1.
 func (s *SQE) PrepWriteFixed(fd int, buf []byte, offset uint64, bufIndex int) {
 	s.PrepRW(OpWriteFixed, fd, data(buf), rwLen(buf), offset)
-	s.BufIndex = uint16(bufIndex)
+	s.BufIndex = bufPlace(bufIndex)
 }
 
 // PrepFsync flushes a file to its device, with FsyncDatasync without the

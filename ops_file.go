@@ -21,7 +21,7 @@ func (s *SQE) PrepWritev2(fd int, iovecs []Iovec, offset uint64, flags int) {
 func (s *SQE) PrepReadvFixed(fd int, iovecs []Iovec, offset uint64, flags, bufIndex int) {
 	s.PrepReadv2(fd, iovecs, offset, flags)
 	s.Opcode = OpReadvFixed
-	s.BufIndex = uint16(bufIndex)
+	s.BufIndex = bufPlace(bufIndex)
 }
 
 // PrepWritevFixed writes like PrepWritev2 from parts of the registered buffer
@@ -29,7 +29,7 @@ func (s *SQE) PrepReadvFixed(fd int, iovecs []Iovec, offset uint64, flags, bufIn
 func (s *SQE) PrepWritevFixed(fd int, iovecs []Iovec, offset uint64, flags, bufIndex int) {
 	s.PrepWritev2(fd, iovecs, offset, flags)
 	s.Opcode = OpWritevFixed
-	s.BufIndex = uint16(bufIndex)
+	s.BufIndex = bufPlace(bufIndex)
 }
 
 // PrepReadMultishot reads again and again, whenever there is something to read,
@@ -37,9 +37,9 @@ func (s *SQE) PrepWritevFixed(fd int, iovecs []Iovec, offset uint64, flags, bufI
 // It completes with CQEFMore for each buffer until the end of the file, an
 // error, or ENOBUFS when the group has run dry. For pipes and other files that
 // can be polled, not for regular ones (EBADFD). Least kernel: 6.7.
-func (s *SQE) PrepReadMultishot(fd int, nbytes uint32, offset uint64, bufGroup int) {
+func (s *SQE) PrepReadMultishot(fd int, nbytes uint32, offset uint64, bufGroup uint16) {
 	s.PrepRW(OpReadMultishot, fd, 0, nbytes, offset)
-	s.BufIndex = uint16(bufGroup)
+	s.BufIndex = bufGroup
 	s.Flags = SQEBufferSelect
 }
 
@@ -71,23 +71,24 @@ func (s *SQE) PrepFadvise(fd int, offset uint64, length uint32, advice int) {
 }
 
 // PrepFadvise64 is PrepFadvise for a range of any length
-// (io_uring_prep_fadvise64). Least kernel: 6.10.
+// (io_uring_prep_fadvise64). Least kernel: 6.11.
 func (s *SQE) PrepFadvise64(fd int, offset uint64, length int64, advice int) {
 	s.PrepRW(OpFadvise, fd, 0, 0, offset)
 	s.Addr = uint64(length)
 	s.OpFlags = uint32(advice)
 }
 
-// PrepMadvise announces how memory will be used, as madvise(2) does
-// (io_uring_prep_madvise). It is about whole pages: give it mapped memory, not
-// Go's heap. Least kernel: 5.6.
+// PrepMadvise announces how memory will be used, as madvise(2) does, up to 4 GiB
+// of it (io_uring_prep_madvise). It is about whole pages: give it mapped
+// memory, not Go's heap. Least kernel: 5.6.
 func (s *SQE) PrepMadvise(mem []byte, advice int) {
-	s.PrepRW(OpMadvise, -1, data(mem), uint32(len(mem)), 0)
+	const most = 1<<32 - 1<<16 // whole pages, however big they are
+	s.PrepRW(OpMadvise, -1, data(mem), uint32(min(uint64(len(mem)), most)), 0)
 	s.OpFlags = uint32(advice)
 }
 
 // PrepMadvise64 is PrepMadvise for memory of any length
-// (io_uring_prep_madvise64). Least kernel: 6.10.
+// (io_uring_prep_madvise64). Least kernel: 6.11.
 func (s *SQE) PrepMadvise64(mem []byte, advice int) {
 	s.PrepRW(OpMadvise, -1, data(mem), 0, uint64(len(mem)))
 	s.OpFlags = uint32(advice)
@@ -222,7 +223,7 @@ func (s *SQE) PrepLink(oldPath, newPath *byte, flags int) {
 // PrepGetxattr reads an extended attribute of the file at path into value; the
 // result is its length (io_uring_prep_getxattr). Least kernel: 5.19.
 func (s *SQE) PrepGetxattr(name *byte, value []byte, path *byte) {
-	s.PrepRW(OpGetxattr, 0, addr(name), uint32(len(value)), data(value))
+	s.PrepRW(OpGetxattr, 0, addr(name), rwLen(value), data(value))
 	s.Addr3 = addr(path)
 	s.OpFlags = 0
 }
@@ -230,7 +231,7 @@ func (s *SQE) PrepGetxattr(name *byte, value []byte, path *byte) {
 // PrepSetxattr sets an extended attribute of the file at path; flags are those
 // of setxattr(2) (io_uring_prep_setxattr). Least kernel: 5.19.
 func (s *SQE) PrepSetxattr(name *byte, value []byte, path *byte, flags int) {
-	s.PrepRW(OpSetxattr, 0, addr(name), uint32(len(value)), data(value))
+	s.PrepRW(OpSetxattr, 0, addr(name), rwLen(value), data(value))
 	s.Addr3 = addr(path)
 	s.OpFlags = uint32(flags)
 }
@@ -238,14 +239,14 @@ func (s *SQE) PrepSetxattr(name *byte, value []byte, path *byte, flags int) {
 // PrepFgetxattr reads an extended attribute of an open file into value; the
 // result is its length (io_uring_prep_fgetxattr). Least kernel: 5.19.
 func (s *SQE) PrepFgetxattr(fd int, name *byte, value []byte) {
-	s.PrepRW(OpFgetxattr, fd, addr(name), uint32(len(value)), data(value))
+	s.PrepRW(OpFgetxattr, fd, addr(name), rwLen(value), data(value))
 	s.OpFlags = 0
 }
 
 // PrepFsetxattr sets an extended attribute of an open file; flags are those of
 // fsetxattr(2) (io_uring_prep_fsetxattr). Least kernel: 5.19.
 func (s *SQE) PrepFsetxattr(fd int, name *byte, value []byte, flags int) {
-	s.PrepRW(OpFsetxattr, fd, addr(name), uint32(len(value)), data(value))
+	s.PrepRW(OpFsetxattr, fd, addr(name), rwLen(value), data(value))
 	s.OpFlags = uint32(flags)
 }
 

@@ -1,5 +1,7 @@
 package liburing
 
+import "unsafe"
+
 // Operations on sockets.
 
 // PrepSocket makes a socket, as socket(2) does; the result is its descriptor
@@ -77,14 +79,16 @@ func (s *SQE) PrepSendBundle(fd int, length uint32, flags int) {
 
 // PrepSendSetAddr gives a send request that was prepared a destination, for
 // sockets without a connection (io_uring_prep_send_set_addr). The address needs
-// to live until the request is submitted. Least kernel: 6.0.
+// to live until the request is submitted. Least kernel: 6.0 for PrepSendZC, 6.1
+// for PrepSend.
 func (s *SQE) PrepSendSetAddr(to *Sockaddr) {
 	s.Off = to.addr()
-	s.FileIndex = s.FileIndex&^0xffff | to.length()&0xffff
+	addrLen := (*uint16)(unsafe.Pointer(&s.FileIndex))
+	*addrLen = uint16(to.length())
 }
 
 // PrepSendto sends buf to an address (io_uring_prep_sendto). The address needs
-// to live until the request is submitted. Least kernel: 6.0.
+// to live until the request is submitted. Least kernel: 6.1.
 func (s *SQE) PrepSendto(fd int, buf []byte, flags int, to *Sockaddr) {
 	s.PrepSend(fd, buf, flags)
 	s.PrepSendSetAddr(to)
@@ -102,10 +106,10 @@ func (s *SQE) PrepSendZC(fd int, buf []byte, flags int, zcFlags RecvSendFlags) {
 
 // PrepSendZCFixed sends like PrepSendZC from the registered buffer bufIndex, in
 // which buf lies (io_uring_prep_send_zc_fixed). Least kernel: 6.0.
-func (s *SQE) PrepSendZCFixed(fd int, buf []byte, flags int, zcFlags RecvSendFlags, bufIndex uint32) {
+func (s *SQE) PrepSendZCFixed(fd int, buf []byte, flags int, zcFlags RecvSendFlags, bufIndex int) {
 	s.PrepSendZC(fd, buf, flags, zcFlags)
 	s.IOPrio |= uint16(RecvSendFixedBuf)
-	s.BufIndex = uint16(bufIndex)
+	s.BufIndex = bufPlace(bufIndex)
 }
 
 // PrepSendmsg sends a message (io_uring_prep_sendmsg). msg and the iovecs need
@@ -126,10 +130,10 @@ func (s *SQE) PrepSendmsgZC(fd int, msg *Msghdr, flags uint32) {
 // PrepSendmsgZCFixed sends like PrepSendmsgZC from the registered buffer
 // bufIndex, in which the message's data lies (io_uring_prep_sendmsg_zc_fixed).
 // Least kernel: 6.15.
-func (s *SQE) PrepSendmsgZCFixed(fd int, msg *Msghdr, flags, bufIndex uint32) {
+func (s *SQE) PrepSendmsgZCFixed(fd int, msg *Msghdr, flags uint32, bufIndex int) {
 	s.PrepSendmsgZC(fd, msg, flags)
 	s.IOPrio |= uint16(RecvSendFixedBuf)
-	s.BufIndex = uint16(bufIndex)
+	s.BufIndex = bufPlace(bufIndex)
 }
 
 // PrepRecvmsg receives a message into the buffers that msg names
@@ -165,8 +169,8 @@ func (s *SQE) PrepRecvMultishot(fd int, buf []byte, flags int) {
 // the number asked for, or the option's length. Least kernel: 6.7.
 func (s *SQE) PrepCmdSock(op SocketOp, fd, level, optname int, optval []byte) {
 	s.PrepURingCmd(uint32(op), fd)
-	s.Addr = uint64(uint32(level)) | uint64(uint32(optname))<<32
-	s.FileIndex = uint32(len(optval))
+	*halves(&s.Addr) = [2]uint32{uint32(level), uint32(optname)}
+	s.FileIndex = rwLen(optval)
 	s.Addr3 = data(optval)
 }
 

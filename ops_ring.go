@@ -47,7 +47,7 @@ func (s *SQE) PrepMsgRingFDAlloc(fd, sourceFD int, data uint64, flags MsgRingFla
 // stores their numbers in fds (io_uring_prep_files_update). fds needs to live
 // until the completion. Least kernel: 5.6.
 func (s *SQE) PrepFilesUpdate(fds []int32, offset int) {
-	s.PrepRW(OpFilesUpdate, -1, data(fds), uint32(len(fds)), uint64(int64(int32(offset))))
+	s.PrepRW(OpFilesUpdate, -1, data(fds), rwLen(fds), uint64(int64(int32(offset))))
 }
 
 // PrepFixedFDInstall gives a registered file an ordinary descriptor, the result
@@ -60,19 +60,23 @@ func (s *SQE) PrepFixedFDInstall(fd int, flags FixedFDInstallFlags) {
 }
 
 // PrepProvideBuffers adds nr buffers of length bytes each, which lie one after
-// the other in mem, to the group bgid, numbered from bid on
-// (io_uring_prep_provide_buffers). mem needs to live as long as they are in the
-// group. A BufRing does the same without requests. Least kernel: 5.7.
-func (s *SQE) PrepProvideBuffers(mem []byte, length, nr, bgid, bid int) {
-	s.PrepRW(OpProvideBuffers, nr, data(mem), uint32(length), uint64(int64(int32(bid))))
-	s.BufIndex = uint16(bgid)
+// the other in mem, to the group bgid, numbered from bid on; mem must stay
+// reachable as long as they are in the group, longer than the request
+// (io_uring_prep_provide_buffers). E2BIG if mem has no room for them. A BufRing
+// does the same without requests. Least kernel: 5.7.
+func (s *SQE) PrepProvideBuffers(mem []byte, length, nr int, bgid, bid uint16) {
+	if length < 0 || length > 0 && nr > len(mem)/length {
+		nr = 0 // refused: the kernel would write behind mem
+	}
+	s.PrepRW(OpProvideBuffers, nr, data(mem), uint32(length), uint64(bid))
+	s.BufIndex = bgid
 }
 
 // PrepRemoveBuffers takes nr buffers out of the group bgid; the result is how
 // many there were (io_uring_prep_remove_buffers). Least kernel: 5.7.
-func (s *SQE) PrepRemoveBuffers(nr, bgid int) {
+func (s *SQE) PrepRemoveBuffers(nr int, bgid uint16) {
 	s.PrepRW(OpRemoveBuffers, nr, 0, 0, 0)
-	s.BufIndex = uint16(bgid)
+	s.BufIndex = bgid
 }
 
 // PrepURingCmd has the driver behind a descriptor carry out a command of its own
@@ -89,7 +93,8 @@ func (s *SQE) PrepURingCmd128(cmdOp uint32, fd int) {
 }
 
 func (s *SQE) uringCmd(op Op, cmdOp uint32, fd int) {
-	s.PrepRW(op, fd, 0, 0, uint64(cmdOp))
+	s.PrepRW(op, fd, 0, 0, 0)
+	halves(&s.Off)[0] = cmdOp
 }
 
 // CmdBytes returns the bytes of the entry that belong to a driver's command: 16,

@@ -34,7 +34,7 @@ func (s *SQE) PrepFutexWait(futex *uint32, val, mask uint64, futexFlags Futex2Fl
 // place in the list (io_uring_prep_futex_waitv). The list needs to live until
 // the request is submitted, the futexes until the completion. Least kernel: 6.7.
 func (s *SQE) PrepFutexWaitv(futexes []FutexWaitv, flags uint32) {
-	s.PrepRW(OpFutexWaitv, 0, data(futexes), uint32(len(futexes)), 0)
+	s.PrepRW(OpFutexWaitv, 0, data(futexes), rwLen(futexes), 0)
 	s.OpFlags = flags
 }
 
@@ -48,6 +48,6 @@ func (s *SQE) PrepEpollCtl(epfd, fd, op int, event *EpollEvent) {
 // PrepEpollWait stores what an epoll instance has to tell in events; the result
 // is their number (io_uring_prep_epoll_wait). flags must be 0. Least kernel: 6.15.
 func (s *SQE) PrepEpollWait(epfd int, events []EpollEvent, flags uint32) {
-	s.PrepRW(OpEpollWait, epfd, data(events), uint32(len(events)), 0)
+	s.PrepRW(OpEpollWait, epfd, data(events), rwLen(events), 0)
 	s.OpFlags = flags
 }

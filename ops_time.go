@@ -42,10 +42,9 @@ func (s *SQE) PrepPollRemove(userData uint64) {
 	s.PrepRW(OpPollRemove, -1, userData, 0, 0)
 }
 
-// PrepPollUpdate changes the poll request with the user data userData: with
-// PollUpdateEvents its events, with PollUpdateUserData its user data
-// (io_uring_prep_poll_update). In a Loop leave the user data as it is. Least
-// kernel: 5.13.
+// PrepPollUpdate changes the poll request with the given user data: its
+// events with PollUpdateEvents (io_uring_prep_poll_update), its user data with
+// PollUpdateUserData. ENOENT if there is none. Least kernel: 5.13.
 func (s *SQE) PrepPollUpdate(userData, newUserData uint64, mask uint32, flags PollFlags) {
 	s.PrepRW(OpPollRemove, -1, userData, uint32(flags), newUserData)
 	s.OpFlags = pollMask(mask)

@@ -23,6 +23,9 @@ const recvmsgOutSize = 16
 // returns nil if the buffer is too short for what msg has room for
 // (io_uring_recvmsg_validate).
 func RecvmsgValidate(buf []byte, msg *Msghdr) *RecvmsgOut {
+	if msg == nil {
+		return nil
+	}
 	name, ctrl := uint64(msg.Namelen), uint64(msg.Controllen)
 	if len(buf) < recvmsgOutSize {
 		return nil
@@ -68,6 +71,9 @@ func (o *RecvmsgOut) CmsgFirsthdr() *Cmsghdr {
 // CmsgNexthdr returns the control message behind cmsg, nil if that was the last
 // (io_uring_recvmsg_cmsg_nexthdr).
 func (o *RecvmsgOut) CmsgNexthdr(cmsg *Cmsghdr) *Cmsghdr {
+	if cmsg == nil {
+		return nil
+	}
 	ctrl := o.Control()
 	start := uintptr(unsafe.Pointer(unsafe.SliceData(ctrl)))
 	at := int(uintptr(unsafe.Pointer(cmsg)) - start)

@@ -1,5 +1,7 @@
 package liburing
 
+import "unsafe"
+
 // SQE is a submission queue entry, struct io_uring_sqe, with the kernel's
 // layout. Ring.GetSQE returns one in ring memory; one in Go memory can be
 // filled by the same Prep methods, for instance for RegisterSyncMsg.
@@ -48,6 +50,9 @@ func (s *SQE) initialize() {
 	s.Addr3 = 0
 	s.Pad2 = 0
 }
+
+// halves returns the two fields of 32 bits that C has in the place of one.
+func halves(field *uint64) *[2]uint32 { return (*[2]uint32)(unsafe.Pointer(field)) }
 
 // setTargetFixedFile stores a file index as the kernel wants it: plus one, zero
 // meaning an ordinary descriptor.

@@ -238,7 +238,7 @@ func (l *Loop) WritevFixed(fd int, bufs [][]byte, offset uint64, flags int, bufI
 // ReadMultishot reads again and again, whenever there is something to read,
 // into buffers of a group, up to nbytes at a time
 // (io_uring_prep_read_multishot). See SQE.PrepReadMultishot for more.
-func (l *Loop) ReadMultishot(fd int, nbytes uint32, offset uint64, bufGroup int, cb Callback) Request {
+func (l *Loop) ReadMultishot(fd int, nbytes uint32, offset uint64, bufGroup uint16, cb Callback) Request {
 	sqe, r := l.queue(OpReadMultishot, kindPlain, cb, nil)
 	sqe.PrepReadMultishot(fd, nbytes, offset, bufGroup)
 	return r
@@ -289,8 +289,8 @@ func (l *Loop) Fadvise64(fd int, offset uint64, length int64, advice int, cb Cal
 	return r
 }
 
-// Madvise announces how memory will be used, as madvise(2) does
-// (io_uring_prep_madvise). See SQE.PrepMadvise for more.
+// Madvise announces how memory will be used, as madvise(2) does, up to 4 GiB of
+// it (io_uring_prep_madvise). See SQE.PrepMadvise for more.
 func (l *Loop) Madvise(mem []byte, advice int, cb Callback) Request {
 	l.mayBlock = true
 	sqe, r := l.queue(OpMadvise, kindPlain, cb, unsafe.Pointer(unsafe.SliceData(mem)))
@@ -791,7 +791,7 @@ func (l *Loop) SendZC(fd int, buf []byte, flags int, zcFlags RecvSendFlags, cb C
 
 // SendZCFixed sends like SendZC from the registered buffer bufIndex, in which
 // buf lies (io_uring_prep_send_zc_fixed). See SQE.PrepSendZCFixed for more.
-func (l *Loop) SendZCFixed(fd int, buf []byte, flags int, zcFlags RecvSendFlags, bufIndex uint32, cb Callback) Request {
+func (l *Loop) SendZCFixed(fd int, buf []byte, flags int, zcFlags RecvSendFlags, bufIndex int, cb Callback) Request {
 	sqe, r := l.queue(OpSendZC, kindPlain, cb, unsafe.Pointer(unsafe.SliceData(buf)))
 	sqe.PrepSendZCFixed(fd, buf, flags, zcFlags, bufIndex)
 	return r
@@ -816,7 +816,7 @@ func (l *Loop) SendmsgZC(fd int, msg *Msghdr, flags uint32, cb Callback) Request
 // SendmsgZCFixed sends like SendmsgZC from the registered buffer bufIndex, in
 // which the message's data lies (io_uring_prep_sendmsg_zc_fixed). See
 // SQE.PrepSendmsgZCFixed for more.
-func (l *Loop) SendmsgZCFixed(fd int, msg *Msghdr, flags uint32, bufIndex uint32, cb Callback) Request {
+func (l *Loop) SendmsgZCFixed(fd int, msg *Msghdr, flags uint32, bufIndex int, cb Callback) Request {
 	sqe, r := l.queue(OpSendmsgZC, kindPlain, cb, unsafe.Pointer(msg))
 	sqe.PrepSendmsgZCFixed(fd, msg, flags, bufIndex)
 	return r
@@ -932,9 +932,10 @@ func (l *Loop) FixedFDInstall(fd int, flags FixedFDInstallFlags, cb Callback) Re
 }
 
 // ProvideBuffers adds nr buffers of length bytes each, which lie one after the
-// other in mem, to the group bgid, numbered from bid on
+// other in mem, to the group bgid, numbered from bid on; mem must stay
+// reachable as long as they are in the group, longer than the request
 // (io_uring_prep_provide_buffers). See SQE.PrepProvideBuffers for more.
-func (l *Loop) ProvideBuffers(mem []byte, length int, nr int, bgid int, bid int, cb Callback) Request {
+func (l *Loop) ProvideBuffers(mem []byte, length int, nr int, bgid uint16, bid uint16, cb Callback) Request {
 	l.mayBlock = true
 	sqe, r := l.queue(OpProvideBuffers, kindPlain, cb, unsafe.Pointer(unsafe.SliceData(mem)))
 	sqe.PrepProvideBuffers(mem, length, nr, bgid, bid)
@@ -944,7 +945,7 @@ func (l *Loop) ProvideBuffers(mem []byte, length int, nr int, bgid int, bid int,
 // RemoveBuffers takes nr buffers out of the group bgid; the result is how many
 // there were (io_uring_prep_remove_buffers). See SQE.PrepRemoveBuffers for
 // more.
-func (l *Loop) RemoveBuffers(nr int, bgid int, cb Callback) Request {
+func (l *Loop) RemoveBuffers(nr int, bgid uint16, cb Callback) Request {
 	l.mayBlock = true
 	sqe, r := l.queue(OpRemoveBuffers, kindPlain, cb, nil)
 	sqe.PrepRemoveBuffers(nr, bgid)
@@ -1069,11 +1070,11 @@ func (l *Loop) PollRemove(target Token, cb Callback) Request {
 	return r
 }
 
-// PollUpdate changes the poll request with the user data userData: with
-// PollUpdateEvents its events, with PollUpdateUserData its user data
-// (io_uring_prep_poll_update). See SQE.PrepPollUpdate for more.
-func (l *Loop) PollUpdate(target Token, newUserData uint64, mask uint32, flags PollFlags, cb Callback) Request {
+// PollUpdate changes the poll request with the given user data: its events with
+// PollUpdateEvents (io_uring_prep_poll_update). See SQE.PrepPollUpdate for
+// more.
+func (l *Loop) PollUpdate(target Token, mask uint32, flags PollFlags, cb Callback) Request {
 	sqe, r := l.queue(OpPollRemove, kindPlain, cb, nil)
-	sqe.PrepPollUpdate(uint64(target), newUserData, mask, flags)
+	sqe.PrepPollUpdate(uint64(target), 0, mask, flags&^PollUpdateUserData)
 	return r
 }

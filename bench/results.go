@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"text/tabwriter"
 	"time"
 )
@@ -109,4 +110,11 @@ func printTable(out io.Writer, entries []entry) {
 	}
 	w.Flush()
 	fmt.Fprintln(out, "Medians; ±: half the width of the middle half of the rounds. Ratio above 1: ours is faster.")
+	if slices.ContainsFunc(entries, entry.isUnsteady) {
+		fmt.Fprintln(out, "Some rounds differ a lot: something else loads this machine. Run again when it is idle, or with more -rounds.")
+	}
 }
+
+// isUnsteady reports whether the rounds differ more than they do on an idle
+// machine.
+func (e entry) isUnsteady() bool { return max(e.Spread, e.CSpread) > 0.1 }

@@ -88,6 +88,7 @@ func TestGoMethod(t *testing.T) {
 		{"io_uring_ring_dontfork", "Ring", "Dontfork"},
 		{"io_uring_buf_ring_add", "BufRing", "Add"},
 		{"__io_uring_buf_ring_cq_advance", "BufRing", "CQAdvanceRaw"},
+		{"io_uring_recvmsg_payload_length", "RecvmsgOut", "PayloadLength"},
 		// Only a whole word is dropped, and never the whole name.
 		{"io_uring_sqes", "SQE", "SQEs"},
 		{"io_uring_sqe", "SQE", "SQE"},

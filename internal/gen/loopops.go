@@ -138,6 +138,11 @@ func (m *method) param(name, typ string) {
 		m.keep = append(m.keep, "unsafe.Pointer("+name+")")
 	case name == "userData":
 		name, typ, arg = "target", "Token", "uint64(target)"
+	case name == "newUserData": // a request of a loop keeps its token
+		m.args = append(m.args, "0")
+		return
+	case typ == "PollFlags":
+		arg = name + " &^ PollUpdateUserData"
 	}
 	m.signature = append(m.signature, name+" "+typ)
 	m.args = append(m.args, arg)
