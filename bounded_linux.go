@@ -39,20 +39,21 @@ func (b *boundedWait) init(m *ringMem) {
 	b.arg = geteventsArg{ts: addr(&b.ts)}
 }
 
-// enter submits everything that is queued and, if asked to, waits until a
-// completion is there or boundedTime is over.
+// enter submits everything that is queued, has the kernel bring what completed
+// and, if asked to, waits until a completion is there or boundedTime is over.
 func (b *boundedWait) enter(m *ringMem, wait bool) int32 {
 	tail := m.sq.sqeTail
 	m.sq.sqeHead = tail
 	*m.sq.ktail = tail // the system call is the barrier
-	var least uintptr
+	flags := m.enterFlags() | EnterGetEvents
+	var least, size uintptr
+	var arg unsafe.Pointer
 	if wait {
-		least = 1
+		flags |= EnterExtArg
+		least, size, arg = 1, unsafe.Sizeof(b.arg), unsafe.Pointer(&b.arg)
 	}
-	flags := m.enterFlags() | EnterGetEvents | EnterExtArg
 	n, _, errno := syscall.RawSyscall6(unix.SYS_IO_URING_ENTER, uintptr(m.enterRingFD),
-		uintptr(tail-*m.sq.khead), least, uintptr(flags),
-		uintptr(unsafe.Pointer(&b.arg)), unsafe.Sizeof(b.arg))
+		uintptr(tail-*m.sq.khead), least, uintptr(flags), uintptr(arg), size)
 	if errno != 0 {
 		return -int32(errno)
 	}

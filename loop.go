@@ -38,6 +38,7 @@ type Loop struct {
 	next, have int // the part of batch that no callback has seen
 
 	bounded  boundedWait
+	yield    yielder
 	refused  SQE             // where requests of a closed loop are prepared
 	detailed bool            // completions have a detail
 	reasons  map[Token]error // why a request is bad that the kernel will refuse

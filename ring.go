@@ -24,6 +24,7 @@ type Ring struct {
 	buffers [][]byte // registered ones: the kernel holds them
 	own     []byte   // the memory of the queues, if the caller gave it
 	regions [][]byte // registered regions, mapped by us
+	yield   yielder
 }
 
 // Close gives the ring back to the kernel (io_uring_queue_exit). Requests that
@@ -86,19 +87,15 @@ func (r *Ring) CQEntries() uint32 {
 // GetSQE returns the next free entry of the submission queue to prepare a
 // request in, nil if the queue is full (or the ring closed): submit, then ask
 // again (io_uring_get_sqe).
-func (r *Ring) GetSQE() *SQE {
-	m := r.mem
-	if m == nil {
-		return nil
+//
+// It is small enough for the compiler to put it in line; keep it so.
+func (r *Ring) GetSQE() (sqe *SQE) {
+	if m := r.mem; m != nil && m.sq.sqeTail-m.loadSQHead() < m.sq.ringEntries {
+		sqe = m.sqe(m.sq.sqeTail)
+		m.sq.sqeTail++
+		sqe.initialize()
 	}
-	tail := m.sq.sqeTail
-	if tail-m.loadSQHead() >= m.sq.ringEntries {
-		return nil
-	}
-	m.sq.sqeTail = tail + 1
-	sqe := m.sqe(tail)
-	sqe.initialize()
-	return sqe
+	return
 }
 
 // GetSQE128 returns a free big entry, of two places, for a request with 128
@@ -143,6 +140,7 @@ func (r *Ring) SubmitGetSQE() (*SQE, error) {
 		return nil, ErrClosed
 	}
 	sqe, ret := cSubmitGetSQE(r.mem)
+	r.yield.crossed()
 	if sqe != nil {
 		return sqe, nil
 	}
@@ -211,6 +209,7 @@ func (r *Ring) Submit() (int, error) {
 	}
 	for {
 		ret := cSubmit(r.mem)
+		r.yield.crossed()
 		if ret >= 0 {
 			return int(ret), nil
 		}
@@ -232,6 +231,7 @@ func (r *Ring) SubmitAndWait(n uint32) (int, error) {
 	pending := r.SQReady()
 	for {
 		ret := cSubmitAndWait(m, n)
+		r.yield.crossed()
 		if ret >= 0 {
 			return int(ret), r.waitRest(uint32(ret), pending, n)
 		}
@@ -316,6 +316,7 @@ func (r *Ring) WaitCQETimeout(timeout time.Duration) (*CQE, error) {
 func (r *Ring) wait(n uint32) error {
 	for {
 		ret := cWaitCQENr(r.mem, n)
+		r.yield.crossed()
 		if ret != -int32(syscall.EINTR) {
 			return opError("io_uring_wait_cqe_nr", ret)
 		}
@@ -328,6 +329,7 @@ func (r *Ring) untilTimeout(op string, timeout time.Duration, wait func(time.Dur
 	end := time.Now().Add(timeout)
 	for left := timeout; ; left = max(0, time.Until(end)) {
 		ret := wait(left)
+		r.yield.crossed()
 		if ret == -int32(syscall.EINTR) {
 			continue
 		}

@@ -39,16 +39,12 @@ func (s *SQE) SetBufGroup(bgid uint16) { s.BufIndex = bgid }
 
 // initialize clears the fields that not every Prep method writes, as
 // io_uring_initialize_sqe does: an entry of the ring still holds the request
-// that used it before.
+// that used it before. Neighbours are cleared together so that the compiler puts
+// this, and GetSQE around it, in line.
 func (s *SQE) initialize() {
-	s.Flags = 0
-	s.IOPrio = 0
+	*(*[3]byte)(unsafe.Pointer(&s.Flags)) = [3]byte{} // and IOPrio
 	s.OpFlags = 0
-	s.BufIndex = 0
-	s.Personality = 0
-	s.FileIndex = 0
-	s.Addr3 = 0
-	s.Pad2 = 0
+	*(*[24]byte)(unsafe.Pointer(&s.BufIndex)) = [24]byte{} // and all behind it
 }
 
 // halves returns the two fields of 32 bits that C has in the place of one.

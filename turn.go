@@ -124,29 +124,47 @@ func (l *Loop) exchange(wait time.Duration) error {
 	return l.enterBlocking(ready, wait)
 }
 
-// enterBounded submits and waits for a moment in a system call that the
+// enterBounded submits and waits for a moment in system calls that the
 // scheduler does not know of. It is done unless the moment passed in vain.
 func (l *Loop) enterBounded(pending uint32, ready bool) (done bool, err error) {
+	m := l.ring.mem
 	idle := l.inFlight == l.inner
 	if idle && pending == 0 {
 		return false, nil
 	}
-	l.stats.Enters++
-	ret := l.bounded.enter(l.ring.mem, !ready && !idle)
-	if ready || l.ring.mem.cqReady() != 0 {
-		return true, nil
+	// To wait, the kernel has to be told for how long and read that, even if
+	// there is no need to wait: often what is submitted completes right away.
+	if pending != 0 || ready {
+		l.stats.Enters++
+		ret := l.bounded.enter(m, false)
+		if ready || m.cqReady() != 0 {
+			return true, nil
+		}
+		if failed(ret) {
+			return true, l.enterError(ret)
+		}
 	}
-	switch {
-	case ret >= 0, ret == -int32(syscall.ETIME), ret == -int32(syscall.EINTR):
+	if idle {
 		return false, nil
 	}
-	return true, l.enterError(ret)
+	l.stats.Enters++
+	ret := l.bounded.enter(m, true)
+	if m.cqReady() != 0 {
+		return true, nil
+	}
+	return failed(ret), l.enterError(ret)
+}
+
+// failed reports whether an enter ended other than by a signal or the time.
+func failed(ret int32) bool {
+	return ret < 0 && ret != -int32(syscall.ETIME) && ret != -int32(syscall.EINTR)
 }
 
 // enterBlocking submits and waits through liburing.
 func (l *Loop) enterBlocking(ready bool, wait time.Duration) error {
 	m := l.ring.mem
 	l.stats.Enters++
+	defer l.yield.crossed()
 	if ready || wait == 0 {
 		return l.enterError(cSubmitAndWait(m, 0))
 	}
@@ -223,7 +241,26 @@ func (l *Loop) measure() {
 func (l *Loop) reap() {
 	m := l.ring.mem
 	head, tail := *m.cq.khead, atomic.LoadUint32(m.cq.ktail)
-	n := 0
+	n := int(min(tail-head, uint32(len(l.batch))))
+	if l.bigs != nil {
+		n, head = l.reapBig(head, tail)
+	} else {
+		// All entries have one size, so there are no fillers among them.
+		batch := l.batch[:n]
+		for i := range batch {
+			batch[i] = *m.cqe(head)
+			head++
+		}
+	}
+	m.storeCQHead(head)
+	l.next, l.have = 0, n
+	l.stats.Completed += uint64(n)
+}
+
+// reapBig is reap for a ring that can have big completions. It returns how many
+// it copied and where the next one is.
+func (l *Loop) reapBig(head, tail uint32) (n int, next uint32) {
+	m := l.ring.mem
 	for head != tail && n < len(l.batch) {
 		cqe := m.cqe(head)
 		head += cqe.Nr()
@@ -231,14 +268,10 @@ func (l *Loop) reap() {
 			continue
 		}
 		l.batch[n] = *cqe
-		if l.bigs != nil {
-			l.bigs[n] = m.bigCQE(cqe)
-		}
+		l.bigs[n] = m.bigCQE(cqe)
 		n++
 	}
-	m.storeCQHead(head)
-	l.next, l.have = 0, n
-	l.stats.Completed += uint64(n)
+	return n, head
 }
 
 // bigCQE returns the second half of a completion, zeros if it has none.
