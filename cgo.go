@@ -54,8 +54,8 @@ package liburing
 // #cgo nocallback io_uring_close_ring_fd
 // #cgo noescape io_uring_enable_rings
 // #cgo nocallback io_uring_enable_rings
-// #cgo noescape io_uring_enter2
-// #cgo nocallback io_uring_enter2
+// #cgo noescape go_enter2
+// #cgo nocallback go_enter2
 // #cgo noescape io_uring_free_buf_ring
 // #cgo nocallback io_uring_free_buf_ring
 // #cgo noescape io_uring_major_version
@@ -450,7 +450,7 @@ func cSetup(entries uint32, p *Params) int32 {
 }
 
 func cEnter2(fd int, toSubmit, minComplete uint32, flags EnterFlags, arg []byte) int32 {
-	return int32(C.io_uring_enter2(C.uint(fd), C.uint(toSubmit), C.uint(minComplete), C.uint(flags),
+	return int32(C.go_enter2(C.uint(fd), C.uint(toSubmit), C.uint(minComplete), C.uint(flags),
 		unsafe.Pointer(unsafe.SliceData(arg)), C.size_t(len(arg))))
 }
 

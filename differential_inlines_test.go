@@ -10,8 +10,8 @@ import (
 	"github.com/go-liburing/liburing/internal/ffi"
 )
 
-// inline calls both sides and returns what each did: results, and the memory as
-// it is then.
+// inline calls both sides and returns what each did, to be compared by ==:
+// results, and the memory as it is then.
 type inline func(f ffi.Func, g *random) (ours, theirs any)
 
 // inlines has a line for each function of liburing.h that does not prepare an
@@ -51,17 +51,18 @@ var inlines = map[string]inline{
 	"io_uring_cqe_iter_next": func(f ffi.Func, g *random) (any, any) {
 		a, b := g.twins()
 		i := &cqeIter{&b.cqes[0], cqPlaces - 1, uint32(b.m.cqeShift), b.cqHead, b.cqTail}
-		var ours, theirs []int
+		var ours, theirs walked
 		for c := range a.CQEs() {
-			ours = append(ours, a.cqeAt(at(c)))
+			ours.add(at(c) - at(&a.cqes))
 		}
 		for uint8(f.Call(at(i), at(&b.out))) != 0 {
-			if n := b.cqeAt(b.out); b.cqes[n].Flags&CQEFSkip == 0 { // CQEs drops fillers
-				theirs = append(theirs, n)
+			if b.cqes[b.cqeAt(b.out)].Flags&CQEFSkip == 0 { // CQEs drops fillers
+				theirs.add(b.out - at(&b.cqes))
 			}
 		}
 		b.cqHead = b.cqTail // what a C program does then, and CQEs itself
-		return walked{ours, a.state()}, walked{theirs, b.state()}
+		ours.ring, theirs.ring = a.state(), b.state()
+		return ours, theirs
 	},
 
 	// The submission queue.
@@ -222,11 +223,11 @@ var inlines = map[string]inline{
 	"io_uring_recvmsg_cmsg_nexthdr": func(f ffi.Func, g *random) (any, any) {
 		buf, msg := g.message()
 		o := RecvmsgValidate(buf, msg)
-		var ours, theirs []uint64
+		var ours, theirs walked
 		for c := o.CmsgFirsthdr(); c != nil; {
-			theirs = append(theirs, f.Call(first(buf), at(msg), at(c)))
+			theirs.add(f.Call(first(buf), at(msg), at(c)))
 			c = o.CmsgNexthdr(c)
-			ours = append(ours, at(c))
+			ours.add(at(c))
 		}
 		return ours, theirs
 	},
@@ -240,7 +241,7 @@ var inlines = map[string]inline{
 	},
 }
 
-// What taking an entry, taking a completion, and going over all completions did.
+// What taking an entry, taking a completion, and going over all of something did.
 type (
 	queued struct {
 		entry int
@@ -252,10 +253,16 @@ type (
 		ring       ringState
 	}
 	walked struct {
-		completions []int
-		ring        ringState
+		steps  int
+		places [16]uint64
+		ring   ringState
 	}
 )
+
+func (w *walked) add(place uint64) {
+	w.places[w.steps] = place
+	w.steps++
+}
 
 // errno is an error as liburing returns it.
 func errno(err error) int32 {
@@ -366,6 +373,9 @@ func (g *random) twinsWithCompletion() (a, b *fakeRing) {
 // setup returns flags of a ring that liburing.h's functions look at.
 func (g *random) setup() SetupFlags {
 	size := []SetupFlags{0, SetupSQE128, SetupSQEMixed}[g.IntN(3)] | []SetupFlags{0, SetupCQE32, SetupCQEMixed}[g.IntN(3)]
+	if !g.mixed {
+		size &^= SetupSQEMixed | SetupCQEMixed
+	}
 	return size | SetupFlags(g.Uint32())&(SetupSQPoll|SetupDeferTaskrun|SetupNoSQArray)
 }
 
@@ -412,6 +422,9 @@ func (r *fakeRing) wire(flags SetupFlags, features Features) {
 func (g *random) cqe() *CQE {
 	c := new(CQE)
 	g.fill(unsafe.Pointer(c), unsafe.Sizeof(*c))
+	if !g.mixed {
+		c.Flags &^= CQEF32
+	}
 	return c
 }
 

@@ -546,10 +546,18 @@ const entry = 0xe4715e4715
 // What C gets is worked out without the functions that are tested.
 
 func word(n int) uint64             { return uint64(uint32(n)) }
-func at[T any](p *T) uint64         { return addr(p) } // on the heap: a stack moves
 func first[T any](s []T) uint64     { return at(unsafe.SliceData(s)) }
 func size[T any](s []T) uint64      { return uint64(len(s)) }
 func sockaddrAt(a *Sockaddr) uint64 { return at(a) } // its bytes come first
+
+// at is the address of what C is given. A goroutine's stack may move, so nothing
+// of it must lie there.
+func at[T any](p *T) uint64 {
+	onHeap = unsafe.Pointer(p)
+	return uint64(uintptr(onHeap))
+}
+
+var onHeap unsafe.Pointer
 
 func socklenAt(a *Sockaddr) uint64 {
 	if a == nil {

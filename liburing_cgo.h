@@ -211,6 +211,14 @@ static inline int go_register_bpf_filter(struct io_uring *r, void *bpf)
 #endif
 }
 
+/* Until 2.10 the argument was declared as a sigset_t. */
+static inline int go_enter2(unsigned fd, unsigned to_submit,
+			    unsigned min_complete, unsigned flags,
+			    void *arg, size_t size)
+{
+	return io_uring_enter2(fd, to_submit, min_complete, flags, arg, size);
+}
+
 #endif /* new enough */
 #endif /* there */
 #endif

@@ -110,7 +110,6 @@ func (s *SQE) PrepSplice(fdIn int, offIn int64, fdOut int, offOut int64, nbytes 
 // first (io_uring_prep_tee). Least kernel: 5.8.
 func (s *SQE) PrepTee(fdIn, fdOut int, nbytes uint32, flags SpliceFlags) {
 	s.PrepRW(OpTee, fdOut, 0, nbytes, 0)
-	s.Addr = 0
 	s.FileIndex = uint32(fdIn)
 	s.OpFlags = uint32(flags)
 }

@@ -1,0 +1,106 @@
+//go:build linux && cgo
+
+package liburing
+
+import (
+	"testing"
+	"unsafe"
+
+	"github.com/stretchr/testify/require"
+	"golang.org/x/sys/unix"
+)
+
+// A length that the entry's field cannot hold is cut, it never wraps around.
+func TestPrepsCutLengths(t *testing.T) {
+	const huge = 5 << 30
+	p, err := unix.MmapPtr(-1, 0, nil, huge, unix.PROT_NONE, unix.MAP_PRIVATE|unix.MAP_ANON|unix.MAP_NORESERVE)
+	require.NoError(t, err)
+	defer unix.MunmapPtr(p, huge)
+	b := unsafe.Slice((*byte)(p), huge)
+	length := func(s *SQE) uint64 { return uint64(s.Len) }
+	for name, test := range map[string]struct {
+		prep func(s *SQE)
+		in   func(s *SQE) uint64
+		want uint64
+	}{
+		"read":      {func(s *SQE) { s.PrepRead(0, b, 0) }, length, maxRW},
+		"write":     {func(s *SQE) { s.PrepWrite(0, b, 0) }, length, maxRW},
+		"fixed":     {func(s *SQE) { s.PrepReadFixed(0, b, 0, 0) }, length, maxRW},
+		"send":      {func(s *SQE) { s.PrepSend(0, b, 0) }, length, maxRW},
+		"sendto":    {func(s *SQE) { s.PrepSendto(0, b, 0, nil) }, length, maxRW},
+		"send_zc":   {func(s *SQE) { s.PrepSendZC(0, b, 0, 0) }, length, maxRW},
+		"recv":      {func(s *SQE) { s.PrepRecv(0, b, 0) }, length, maxRW},
+		"getxattr":  {func(s *SQE) { s.PrepFgetxattr(0, nil, b) }, length, maxRW},
+		"setxattr":  {func(s *SQE) { s.PrepSetxattr(nil, b, nil, 0) }, length, maxRW},
+		"madvise":   {func(s *SQE) { s.PrepMadvise(b, 0) }, length, 4<<30 - 64<<10},
+		"madvise64": {func(s *SQE) { s.PrepMadvise64(b, 0) }, func(s *SQE) uint64 { return s.Off }, huge},
+		"cmd_sock":  {func(s *SQE) { s.PrepCmdSock(0, 0, 0, 0, b) }, func(s *SQE) uint64 { return uint64(s.FileIndex) }, maxRW},
+	} {
+		s := new(SQE)
+		test.prep(s)
+		require.Equal(t, test.want, test.in(s), name)
+	}
+}
+
+// The index of a registered buffer that does not fit names none, rather than
+// another one.
+func TestPrepsKeepBufferIndexes(t *testing.T) {
+	for index, want := range map[int]uint16{0: 0, 7: 7, 65535: 65535, 65536: 65535, 65543: 65535, -1: 65535, -70000: 65535} {
+		var s SQE
+		s.PrepReadFixed(0, nil, 0, index)
+		require.Equal(t, want, s.BufIndex, "%d", index)
+	}
+}
+
+// Buffers that do not lie in the memory are not handed to the kernel.
+func TestProvideBuffersStaysInMemory(t *testing.T) {
+	const group = 3
+	mem := make([]byte, 1000)
+	r := newRing(t, 8)
+	for _, test := range []struct {
+		length, nr int
+		errno      unix.Errno
+	}{
+		{100, 10, 0},
+		{100, 11, unix.E2BIG},
+		{1001, 1, unix.E2BIG},
+		{1 << 62, 4, unix.E2BIG}, // the product is 0 in 64 bits
+		{-1, 1, unix.E2BIG},
+		{-100, -10, unix.E2BIG},
+		{100, -1, unix.E2BIG},
+		{100, 0, unix.E2BIG},
+	} {
+		c := submitOne(t, r, func(s *SQE) { s.PrepProvideBuffers(mem, test.length, test.nr, group, 0) })
+		if test.errno == 0 {
+			require.NoError(t, c.Err())
+			continue
+		}
+		require.ErrorIs(t, c.Err(), test.errno, "%d × %d", test.nr, test.length)
+	}
+	c := submitOne(t, r, func(s *SQE) { s.PrepRemoveBuffers(100, group) })
+	require.EqualValues(t, 10, c.Res, "the ten of the good request are there")
+}
+
+// A buffer that is too short for what the request asked to have in front of the
+// payload is none.
+func TestRecvmsgValidateRefuses(t *testing.T) {
+	buf := make([]byte, 100)
+	require.Nil(t, RecvmsgValidate(nil, &Msghdr{}))
+	require.Nil(t, RecvmsgValidate(buf[:15], &Msghdr{}))
+	require.NotNil(t, RecvmsgValidate(buf[:16], &Msghdr{}))
+	require.Nil(t, RecvmsgValidate(buf, nil))
+	require.NotNil(t, RecvmsgValidate(buf, &Msghdr{Namelen: 44, Controllen: 40}))
+	require.Nil(t, RecvmsgValidate(buf, &Msghdr{Namelen: 45, Controllen: 40}))
+	require.Nil(t, RecvmsgValidate(buf, &Msghdr{Namelen: 84, Controllen: ^uint64(0)}))
+
+	// A header that promises more than there is room for.
+	for i := range 16 {
+		buf[i] = 0xff
+	}
+	o := RecvmsgValidate(buf[:30], &Msghdr{Namelen: 4, Controllen: 6})
+	require.Len(t, o.Name(), 4)
+	require.Len(t, o.Control(), 6)
+	require.Len(t, o.Payload(), 4)
+	require.Nil(t, o.CmsgFirsthdr())
+	require.Nil(t, o.CmsgNexthdr(nil))
+}
