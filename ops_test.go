@@ -104,3 +104,15 @@ func TestRecvmsgValidateRefuses(t *testing.T) {
 	require.Nil(t, o.CmsgFirsthdr())
 	require.Nil(t, o.CmsgNexthdr(nil))
 }
+
+// A driver's command has the bytes from the entry's attr_ptr on: 16, or 80 of a
+// big entry.
+func TestCmdBytes(t *testing.T) {
+	s := new([2]SQE)
+	at := unsafe.Pointer(&s[0].Addr3)
+	for big, length := range map[bool]int{false: 16, true: 80} {
+		b := s[0].CmdBytes(big)
+		require.Len(t, b, length)
+		require.Equal(t, at, unsafe.Pointer(&b[0]))
+	}
+}

@@ -367,7 +367,7 @@ func (m *ringMem) needsFlush() bool {
 
 // peekNoWait returns the entry at the head of the completion queue, nil if the
 // queue is empty. It drops the fillers that the kernel leaves where a big entry
-// would have been cut in two by the queue's end.
+// would have been cut in two by the queue's end, and liburing's own timeouts.
 func (r *Ring) peekNoWait() *CQE {
 	m := r.mem
 	for {
@@ -376,11 +376,18 @@ func (r *Ring) peekNoWait() *CQE {
 			return nil
 		}
 		cqe := m.cqe(head)
-		if cqe.Flags&CQEFSkip == 0 {
+		if cqe.Flags&CQEFSkip == 0 && !m.ownTimeout(cqe) {
 			return cqe
 		}
-		m.storeCQHead(head + 1)
+		m.storeCQHead(head + cqe.Nr())
 	}
+}
+
+// ownTimeout reports whether a completion is that of a timeout that liburing
+// queued itself: before FeatExtArg the kernel has no other way to wait for a
+// limited time.
+func (m *ringMem) ownTimeout(cqe *CQE) bool {
+	return cqe.UserData == UdataTimeout && m.features&FeatExtArg == 0
 }
 
 // PeekBatchCQE fills cqes with the completions that are there, without waiting,
@@ -407,7 +414,7 @@ func (r *Ring) peekBatch(cqes []*CQE) int {
 	n := 0
 	for head := *m.cq.khead; head != tail && n < len(cqes); n++ {
 		cqe := m.cqe(head)
-		if cqe.Flags&CQEFSkip != 0 {
+		if cqe.Flags&CQEFSkip != 0 || m.ownTimeout(cqe) {
 			break // only a filler at the head may be dropped
 		}
 		cqes[n] = cqe
@@ -435,7 +442,7 @@ func (r *Ring) CQEs() iter.Seq[*CQE] {
 		for head != tail {
 			cqe := m.cqe(head)
 			head += cqe.Nr()
-			if cqe.Flags&CQEFSkip == 0 && !yield(cqe) {
+			if cqe.Flags&CQEFSkip == 0 && !m.ownTimeout(cqe) && !yield(cqe) {
 				break
 			}
 		}

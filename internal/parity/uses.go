@@ -131,7 +131,7 @@ func (u *uses) isDifferential(o positioned) bool {
 type reach struct {
 	test    types.Object
 	hops    int
-	library int          // how many of them are in the library
+	own     int          // how many of them are in the library
 	through types.Object // what the test code calls; nil if that is the function itself
 }
 
@@ -154,7 +154,7 @@ func (u *uses) walk(o types.Object, library int) (found []reach) {
 	for queue := []reach{{test: o}}; len(queue) > 0; queue = queue[1:] {
 		for _, user := range u.by[queue[0].test] {
 			step := u.step(queue[0], user)
-			if user == nil || seen[user] || step.library > library {
+			if user == nil || seen[user] || step.own > library {
 				continue
 			}
 			seen[user] = true
@@ -169,9 +169,9 @@ func (u *uses) walk(o types.Object, library int) (found []reach) {
 }
 
 func (u *uses) step(from reach, user types.Object) reach {
-	to := reach{test: user, hops: from.hops + 1, library: from.library, through: from.through}
+	to := reach{test: user, hops: from.hops + 1, own: from.own, through: from.through}
 	if user != nil && !u.isTestCode(user) {
-		to.library++
+		to.own++
 		to.through = user
 	}
 	return to
@@ -179,7 +179,7 @@ func (u *uses) step(from reach, user types.Object) reach {
 
 func (u *uses) compare(a, b reach) int {
 	return cmp.Or(
-		cmp.Compare(a.library, b.library),
+		cmp.Compare(a.own, b.own),
 		cmp.Compare(a.hops, b.hops),
 		cmp.Compare(u.of[a.test], u.of[b.test]),
 		cmp.Compare(u.file(a.test), u.file(b.test)),
