@@ -1,8 +1,8 @@
 package liburing
 
 import (
+	"math"
 	"sync/atomic"
-	"syscall"
 	"unsafe"
 )
 
@@ -12,7 +12,7 @@ type BufReg struct {
 	RingEntries uint32 // a power of two, at most 32768
 	Bgid        uint16 // the group
 	Flags       BufRingFlags
-	MinLeft     uint32
+	MinLeft     uint32 // with PbufRingInc: a buffer with fewer bytes left is used up
 	_           [5]uint32
 }
 
@@ -34,9 +34,10 @@ type bufEntry struct {
 }
 
 // BufRing is a ring of buffers that the kernel takes from when a request with
-// SQEBufferSelect has data, struct io_uring_buf_ring. Its memory is outside the
-// Go heap; the buffers' memory is the caller's, and must live and stay put until
-// it has been used, or the ring is freed.
+// SQEBufferSelect has data, struct io_uring_buf_ring. Its own memory is outside
+// the Go heap. The buffers' memory is the caller's: the BufRing keeps it alive,
+// and what is outside the Go heap must stay mapped, until its number is added
+// again or the BufRing is freed.
 type BufRing struct {
 	ring    *Ring
 	mem     *bufRingMem
@@ -48,11 +49,15 @@ type BufRing struct {
 
 // SetupBufRing makes a ring of entries provided buffers, a power of two up to
 // 32768, for the group bgid, and registers it (io_uring_setup_buf_ring).
-// Flags may be PbufRingInc, for buffers that are
-// used up bit by bit. EEXIST if the group exists. Least kernel: 5.19.
+// Flags may be PbufRingInc, for buffers that are used up bit by bit (least
+// kernel: 6.12). EEXIST if the group exists, EINVAL for another number of
+// entries. Least kernel: 5.19.
 func (r *Ring) SetupBufRing(entries uint32, bgid uint16, flags BufRingFlags) (*BufRing, error) {
 	if r.mem == nil {
 		return nil, ErrClosed
+	}
+	if flags&PbufRingMmap != 0 {
+		return nil, badInput("io_uring_setup_buf_ring", "with memory that the kernel makes (PbufRingMmap), call MapBufRing")
 	}
 	mem, ret := cSetupBufRing(r.mem, entries, int(bgid), uint32(flags))
 	if mem == nil {
@@ -62,25 +67,35 @@ func (r *Ring) SetupBufRing(entries uint32, bgid uint16, flags BufRingFlags) (*B
 }
 
 // Free takes the group back from the kernel and frees the ring's memory
-// (io_uring_free_buf_ring). A second call does nothing. The Ring must not be
-// closed yet.
+// (io_uring_free_buf_ring). A second call does nothing. After the Ring's Close,
+// which ends the group, only the memory is left to be freed.
 func (b *BufRing) Free() error {
 	if b.mem == nil {
 		return nil
 	}
-	if b.ring.mem == nil {
-		return ErrClosed
-	}
-	if b.mapped != nil {
+	switch {
+	case b.ring.mem == nil:
+		b.unmap()
+	case b.mapped != nil:
 		if err := b.ring.UnregisterBufRing(b.bgid); err != nil {
 			return err
 		}
-		unmapMemory(b.mapped)
-	} else if ret := cFreeBufRing(b.ring.mem, b.mem, b.entries, int(b.bgid)); ret < 0 {
-		return opError("io_uring_free_buf_ring", ret)
+		b.unmap()
+	default:
+		if ret := cFreeBufRing(b.ring.mem, b.mem, b.entries, int(b.bgid)); ret < 0 {
+			return opError("io_uring_free_buf_ring", ret)
+		}
 	}
 	b.mem, b.keep, b.mapped = nil, nil, nil
 	return nil
+}
+
+func (b *BufRing) unmap() {
+	if b.mapped != nil {
+		unmapMemory(b.mapped)
+	} else { // it is liburing that has mapped it
+		unmapAt(unsafe.Pointer(b.mem), uintptr(b.entries)*unsafe.Sizeof(bufEntry{}))
+	}
 }
 
 // MapBufRing is SetupBufRing with the ring's memory made by the kernel and
@@ -108,6 +123,9 @@ func (b *BufRing) Mask() int { return int(b.entries - 1) }
 func (b *BufRing) Add(buf []byte, bid uint16, offset int) error {
 	if b.mem == nil {
 		return ErrClosed
+	}
+	if uint64(len(buf)) > math.MaxUint32 {
+		return badInput("io_uring_buf_ring_add", "the buffer has %d bytes, less than 4 GiB are allowed", len(buf))
 	}
 	i := (int(b.mem.tail) + offset) & b.Mask()
 	e := (*bufEntry)(unsafe.Add(unsafe.Pointer(b.mem), uintptr(i)*unsafe.Sizeof(bufEntry{})))
@@ -177,37 +195,19 @@ func (b *BufRing) Available() (int, error) {
 // (io_uring_register_buf_ring). SetupBufRing and MapBufRing are what a program
 // wants. Least kernel: 6.4.
 func (r *Ring) RegisterBufRing(reg *BufReg, flags uint32) error {
-	if reg.Flags&PbufRingMmap == 0 {
+	if r.mem == nil {
+		return ErrClosed
+	}
+	if reg == nil || reg.Flags&PbufRingMmap == 0 {
 		return badInput("io_uring_register_buf_ring", "only rings whose memory the kernel makes (PbufRingMmap); SetupBufRing makes others")
 	}
 	return r.call("io_uring_register_buf_ring", func(m *ringMem) int32 { return cRegisterBufRing(m, reg, flags) })
 }
 
 // UnregisterBufRing takes a group of provided buffers back from the kernel
-// (io_uring_unregister_buf_ring). Least kernel: 5.19.
+// (io_uring_unregister_buf_ring), as RegisterBufRing or another program gave it;
+// a BufRing's Free does it itself. ENOENT if there is no such group, EINVAL on
+// kernels before 6.9. Least kernel: 5.19.
 func (r *Ring) UnregisterBufRing(bgid uint16) error {
 	return r.call("io_uring_unregister_buf_ring", func(m *ringMem) int32 { return cUnregisterBufRing(m, int(bgid)) })
-}
-
-// CQEventfdEnabled reports whether completions are told to the registered
-// eventfd (io_uring_cq_eventfd_enabled).
-func (r *Ring) CQEventfdEnabled() bool {
-	return r.mem != nil && (r.mem.cq.kflags == nil || atomic.LoadUint32(r.mem.cq.kflags)&uint32(CQEventfdDisabled) == 0)
-}
-
-// CQEventfdToggle switches telling the registered eventfd on or off
-// (io_uring_cq_eventfd_toggle). EOPNOTSUPP on kernels before 5.8.
-func (r *Ring) CQEventfdToggle(enabled bool) error {
-	if r.mem == nil {
-		return ErrClosed
-	}
-	if enabled == r.CQEventfdEnabled() {
-		return nil
-	}
-	if r.mem.cq.kflags == nil {
-		return opError("io_uring_cq_eventfd_toggle", -int32(syscall.EOPNOTSUPP))
-	}
-	flags := atomic.LoadUint32(r.mem.cq.kflags) ^ uint32(CQEventfdDisabled)
-	atomic.StoreUint32(r.mem.cq.kflags, flags)
-	return nil
 }

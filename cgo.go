@@ -353,11 +353,11 @@ func cRegisterFileAllocRange(m *ringMem, off, n uint32) int32 {
 	return int32(C.io_uring_register_file_alloc_range(ring(m), C.uint(off), C.uint(n)))
 }
 
-func cRegisterEventfd(m *ringMem, fd int) int32 {
+func cRegisterEventfd(m *ringMem, fd int32) int32 {
 	return int32(C.io_uring_register_eventfd(ring(m), C.int(fd)))
 }
 
-func cRegisterEventfdAsync(m *ringMem, fd int) int32 {
+func cRegisterEventfdAsync(m *ringMem, fd int32) int32 {
 	return int32(C.io_uring_register_eventfd_async(ring(m), C.int(fd)))
 }
 
@@ -449,11 +449,11 @@ func cSetup(entries uint32, p *Params) int32 {
 	return int32(C.io_uring_setup(C.uint(entries), (*C.struct_io_uring_params)(unsafe.Pointer(p))))
 }
 
-func cEnter2(fd int, toSubmit, minComplete uint32, flags EnterFlags, arg []byte) int32 {
+func cEnter2(fd int32, toSubmit, minComplete uint32, flags EnterFlags, arg []byte) int32 {
 	return int32(C.go_enter2(C.uint(fd), C.uint(toSubmit), C.uint(minComplete), C.uint(flags),
 		unsafe.Pointer(unsafe.SliceData(arg)), C.size_t(len(arg))))
 }
 
-func cRegister(fd int, op RegisterOp, arg []byte, nr uint32) int32 {
+func cRegister(fd int32, op RegisterOp, arg []byte, nr uint32) int32 {
 	return int32(C.io_uring_register(C.uint(fd), C.uint(op), unsafe.Pointer(unsafe.SliceData(arg)), C.uint(nr)))
 }

@@ -1,6 +1,10 @@
 package liburing
 
-import "golang.org/x/sys/unix"
+import (
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
 
 // mapMemory returns zeroed memory outside the Go heap, beginning at a page.
 func mapMemory(size int) ([]byte, error) {
@@ -8,6 +12,9 @@ func mapMemory(size int) ([]byte, error) {
 }
 
 func unmapMemory(mem []byte) error { return unix.Munmap(mem) }
+
+// unmapAt unmaps what C has mapped.
+func unmapAt(p unsafe.Pointer, size uintptr) error { return unix.MunmapPtr(p, size) }
 
 // mapFile maps a part of a file, shared with the kernel.
 func mapFile(fd int, offset int64, size int) ([]byte, error) {

@@ -1,14 +1,13 @@
 package liburing
 
 import (
-	"fmt"
-	"os"
-	"time"
-	"unsafe"
+	"sync/atomic"
+	"syscall"
 )
 
-// What can be registered with a ring beside buffers (register_buffers.go,
-// bufring.go) and files (register_files.go).
+// What can be registered with a ring, beside buffers (register_buffers.go,
+// bufring.go), files (register_files.go), registered waits (register_wait.go),
+// filters (register_bpf.go) and zero-copy receive (zcrx.go).
 
 // call calls a function of liburing on an open ring.
 func (r *Ring) call(op string, f func(*ringMem) int32) error {
@@ -31,13 +30,13 @@ func (r *Ring) callCount(op string, f func(*ringMem) int32) (int, error) {
 // RegisterEventfd has the kernel write to an eventfd for each completion
 // (io_uring_register_eventfd). EBUSY if there is one. Least kernel: 5.2.
 func (r *Ring) RegisterEventfd(fd int) error {
-	return r.call("io_uring_register_eventfd", func(m *ringMem) int32 { return cRegisterEventfd(m, fd) })
+	return r.call("io_uring_register_eventfd", func(m *ringMem) int32 { return cRegisterEventfd(m, descriptor(fd)) })
 }
 
 // RegisterEventfdAsync is RegisterEventfd for completions only that come later
 // than their submission (io_uring_register_eventfd_async). Least kernel: 5.6.
 func (r *Ring) RegisterEventfdAsync(fd int) error {
-	return r.call("io_uring_register_eventfd_async", func(m *ringMem) int32 { return cRegisterEventfdAsync(m, fd) })
+	return r.call("io_uring_register_eventfd_async", func(m *ringMem) int32 { return cRegisterEventfdAsync(m, descriptor(fd)) })
 }
 
 // UnregisterEventfd ends RegisterEventfd (io_uring_unregister_eventfd). ENXIO
@@ -46,9 +45,35 @@ func (r *Ring) UnregisterEventfd() error {
 	return r.call("io_uring_unregister_eventfd", cUnregisterEventfd)
 }
 
+// CQEventfdEnabled reports whether completions are told to the registered
+// eventfd (io_uring_cq_eventfd_enabled).
+func (r *Ring) CQEventfdEnabled() bool {
+	return r.mem != nil && (r.mem.cq.kflags == nil || atomic.LoadUint32(r.mem.cq.kflags)&uint32(CQEventfdDisabled) == 0)
+}
+
+// CQEventfdToggle switches telling the registered eventfd on or off
+// (io_uring_cq_eventfd_toggle). EOPNOTSUPP on kernels before 5.8.
+func (r *Ring) CQEventfdToggle(enabled bool) error {
+	if r.mem == nil {
+		return ErrClosed
+	}
+	if enabled == r.CQEventfdEnabled() {
+		return nil
+	}
+	if r.mem.cq.kflags == nil {
+		return opError("io_uring_cq_eventfd_toggle", -int32(syscall.EOPNOTSUPP))
+	}
+	flags := atomic.LoadUint32(r.mem.cq.kflags) ^ uint32(CQEventfdDisabled)
+	atomic.StoreUint32(r.mem.cq.kflags, flags)
+	return nil
+}
+
 // RegisterProbe asks the kernel which operations it knows
 // (io_uring_register_probe). Least kernel: 5.6.
 func (r *Ring) RegisterProbe(p *Probe) error {
+	if r.mem != nil && p == nil {
+		return badInput("io_uring_register_probe", "there is no Probe to fill")
+	}
 	return r.call("io_uring_register_probe", func(m *ringMem) int32 { return cRegisterProbe(m, &p.raw) })
 }
 
@@ -200,11 +225,28 @@ func (r *Ring) RegisterClock(clock int32) error {
 
 // ResizeRings gives the ring queues of other sizes; p has SQEntries, and with
 // SetupCQSize CQEntries; SetupClamp is the only other flag
-// (io_uring_resize_rings). Entries and completions that are there are kept;
-// EOVERFLOW if they don't fit. The ring must have been set up with
-// SetupDeferTaskrun. Least kernel: 6.13.
+// (io_uring_resize_rings). Entries and completions that are there are kept, but
+// in other memory: an SQE or CQE got before must not be used any more. EOVERFLOW
+// if they don't fit. The ring must have been set up with SetupDeferTaskrun.
+// Least kernel: 6.13.
 func (r *Ring) ResizeRings(p *Params) error {
-	return r.call("io_uring_resize_rings", func(m *ringMem) int32 { return cResizeRings(m, p) })
+	if r.mem != nil && p == nil {
+		return badInput("io_uring_resize_rings", "there are no Params to say how large")
+	}
+	return r.call("io_uring_resize_rings", func(m *ringMem) int32 {
+		m.publishSQ()
+		return cResizeRings(m, p)
+	})
+}
+
+// publishSQ tells the kernel of the entries that are prepared, so that it takes
+// them along into other memory; liburing does so only when it submits them.
+// Nothing is submitted by it: rings with SetupDeferTaskrun have no SQPOLL thread.
+func (m *ringMem) publishSQ() {
+	if m.flags&SetupDeferTaskrun != 0 && m.flags&SetupSQRewind == 0 {
+		m.sq.sqeHead = m.sq.sqeTail
+		atomic.StoreUint32(m.sq.ktail, m.sq.sqeTail)
+	}
 }
 
 // SetIowait says whether a wait counts as waiting for I/O in the processor's
@@ -212,109 +254,4 @@ func (r *Ring) ResizeRings(p *Params) error {
 // (io_uring_set_iowait). Least kernel: 6.15, least liburing: 2.10.
 func (r *Ring) SetIowait(enable bool) error {
 	return r.call("io_uring_set_iowait", func(m *ringMem) int32 { return cSetIowait(m, enable) })
-}
-
-// RegWait is how a registered wait waits, struct io_uring_reg_wait.
-type RegWait struct {
-	Timeout     Timespec
-	MinWaitUsec uint32
-	Flags       RegWaitFlags // RegWaitTS: Timeout counts
-	_           [40]byte
-}
-
-type memRegionReg struct {
-	desc  uint64
-	flags uint64
-	_     [2]uint64
-}
-
-type regionDesc struct {
-	addr  uint64
-	size  uint64
-	flags uint32
-	id    uint32
-	off   uint64
-	_     [4]uint64
-}
-
-// RegisterWaitRegion registers a page of waits that SubmitAndWaitReg names by
-// their place (io_uring_register_region). The slice, of 64 waits a page, is
-// shared with the kernel and lives as long as the ring. The ring must have been
-// set up with SetupRDisabled, and not be enabled yet. Least kernel: 6.13.
-func (r *Ring) RegisterWaitRegion(pages int) ([]RegWait, error) {
-	const op = "io_uring_register_region"
-	if r.mem == nil {
-		return nil, ErrClosed
-	}
-	if pages <= 0 || pages > 1<<20 {
-		return nil, badInput(op, "%d pages", pages)
-	}
-	mem, err := mapMemory(pages * os.Getpagesize())
-	if err != nil {
-		return nil, &OpError{Op: op, Err: err, Hint: fmt.Sprintf("%d pages could not be mapped", pages)}
-	}
-	desc := &regionDesc{addr: data(mem), size: uint64(len(mem)), flags: uint32(MemRegionTypeUser)}
-	reg := memRegionReg{desc: addr(desc), flags: uint64(MemRegionRegWaitArg)}
-	if ret := cRegisterRegion(r.mem, &reg); ret < 0 {
-		unmapMemory(mem)
-		return nil, opError(op, ret)
-	}
-	r.regions = append(r.regions, mem)
-	first := (*RegWait)(unsafe.Pointer(unsafe.SliceData(mem)))
-	return unsafe.Slice(first, len(mem)/int(unsafe.Sizeof(RegWait{}))), nil
-}
-
-// SubmitAndWaitReg submits and waits as the registered wait index says, and
-// returns the first completion; the error is ETIME if the time is over
-// (io_uring_submit_and_wait_reg). Least kernel: 6.13.
-func (r *Ring) SubmitAndWaitReg(n uint32, index int) (*CQE, error) {
-	if r.mem == nil {
-		return nil, ErrClosed
-	}
-	if ret := cSubmitAndWaitReg(r.mem, n, index); ret < 0 {
-		return nil, opError("io_uring_submit_and_wait_reg", ret)
-	}
-	return r.peekNoWait(), nil
-}
-
-// SubmitAndWaitMinTimeout is SubmitAndWaitTimeout that returns with less than n
-// completions, but at least one, once minWait is over
-// (io_uring_submit_and_wait_min_timeout). EINVAL without FeatMinTimeout. Least
-// kernel: 6.12.
-func (r *Ring) SubmitAndWaitMinTimeout(n uint32, timeout, minWait time.Duration) (*CQE, error) {
-	if r.mem == nil {
-		return nil, ErrClosed
-	}
-	return r.untilTimeout("io_uring_submit_and_wait_min_timeout", timeout, func(left time.Duration) int32 {
-		return cSubmitAndWaitMinTimeout(r.mem, n, left, uint32(minWait/time.Microsecond))
-	})
-}
-
-// WaitCQEsMinTimeout is WaitCQEs that returns with less than n completions, but
-// at least one, once minWait is over (io_uring_wait_cqes_min_timeout). EINVAL
-// without FeatMinTimeout. Least kernel: 6.12.
-func (r *Ring) WaitCQEsMinTimeout(n uint32, timeout, minWait time.Duration) (*CQE, error) {
-	if r.mem == nil {
-		return nil, ErrClosed
-	}
-	return r.untilTimeout("io_uring_wait_cqes_min_timeout", timeout, func(left time.Duration) int32 {
-		return cWaitCQEsMinTimeout(r.mem, n, left, uint32(minWait/time.Microsecond))
-	})
-}
-
-// SubmitAndGetEvents submits and has the kernel bring the completions that it
-// holds back into the queue (io_uring_submit_and_get_events).
-func (r *Ring) SubmitAndGetEvents() (int, error) {
-	return r.callCount("io_uring_submit_and_get_events", cSubmitAndGetEvents)
-}
-
-// SQRingWait waits until the submission queue of a ring with SetupSQPoll has
-// room (io_uring_sqring_wait). Least kernel: 5.10.
-func (r *Ring) SQRingWait() error {
-	return r.call("io_uring_sqring_wait", func(m *ringMem) int32 {
-		if m.flags&SetupSQPoll == 0 || r.SQSpaceLeft() != 0 {
-			return 0
-		}
-		return cSQRingWait(m)
-	})
 }

@@ -120,7 +120,7 @@ func (r *Ring) UnregisterBuffers() error {
 // CloneBuffers gives this ring the registered buffers of another
 // (io_uring_clone_buffers). EBUSY if it has some. Least kernel: 6.12.
 func (r *Ring) CloneBuffers(src *Ring) error {
-	if r.mem == nil || src.mem == nil {
+	if r.mem == nil || src == nil || src.mem == nil {
 		return ErrClosed
 	}
 	if ret := cCloneBuffers(r.mem, src.mem); ret < 0 {
@@ -148,7 +148,7 @@ func (r *Ring) CloneBuffersOffset(src *Ring, dstOff, srcOff, n uint32, flags Clo
 // registered descriptor only if the flags have RegisterSrcRegistered
 // (__io_uring_clone_buffers_offset). Least kernel: 6.13, least liburing: 2.10.
 func (r *Ring) CloneBuffersOffsetRaw(src *Ring, dstOff, srcOff, n uint32, flags CloneBuffersFlags) error {
-	if r.mem == nil || src.mem == nil {
+	if r.mem == nil || src == nil || src.mem == nil {
 		return ErrClosed
 	}
 	if ret := cCloneBuffersOffset(r.mem, src.mem, dstOff, srcOff, n, uint32(flags)); ret < 0 {

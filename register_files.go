@@ -1,5 +1,7 @@
 package liburing
 
+import "math"
+
 // Registered files: descriptors in the ring's own table, which requests with
 // SQEFixedFile name by their place.
 
@@ -8,7 +10,7 @@ package liburing
 // them up (io_uring_register_files). The kernel holds the files open until
 // UnregisterFiles or Close; -1 leaves a place empty. Least kernel: 5.1.
 func (r *Ring) RegisterFiles(fds []int) error {
-	return r.call("io_uring_register_files", func(m *ringMem) int32 { return cRegisterFiles(m, int32s(fds)) })
+	return r.call("io_uring_register_files", func(m *ringMem) int32 { return cRegisterFiles(m, descriptors(fds)) })
 }
 
 // RegisterFilesTags registers like RegisterFiles and gives each file a tag that
@@ -19,7 +21,7 @@ func (r *Ring) RegisterFilesTags(fds []int, tags []uint64) error {
 	if len(tags) != len(fds) {
 		return badInput(op, "%d tags for %d files", len(tags), len(fds))
 	}
-	return r.call(op, func(m *ringMem) int32 { return cRegisterFilesTags(m, int32s(fds), tags) })
+	return r.call(op, func(m *ringMem) int32 { return cRegisterFilesTags(m, descriptors(fds), tags) })
 }
 
 // RegisterFilesSparse makes a table of n empty places
@@ -33,7 +35,7 @@ func (r *Ring) RegisterFilesSparse(n uint32) error {
 // (io_uring_register_files_update). Least kernel: 5.5.
 func (r *Ring) RegisterFilesUpdate(off uint32, fds []int) (int, error) {
 	return r.callCount("io_uring_register_files_update", func(m *ringMem) int32 {
-		return cRegisterFilesUpdate(m, off, int32s(fds))
+		return cRegisterFilesUpdate(m, off, descriptors(fds))
 	})
 }
 
@@ -44,7 +46,7 @@ func (r *Ring) RegisterFilesUpdateTag(off uint32, fds []int, tags []uint64) (int
 	if len(tags) != len(fds) {
 		return 0, badInput(op, "%d tags for %d files", len(tags), len(fds))
 	}
-	return r.callCount(op, func(m *ringMem) int32 { return cRegisterFilesUpdateTag(m, off, int32s(fds), tags) })
+	return r.callCount(op, func(m *ringMem) int32 { return cRegisterFilesUpdateTag(m, off, descriptors(fds), tags) })
 }
 
 // RegisterFileAllocRange keeps the kernel to n places from off on when it picks
@@ -59,10 +61,19 @@ func (r *Ring) RegisterFileAllocRange(off, n uint32) error {
 // ENXIO if none are registered. Least kernel: 5.1.
 func (r *Ring) UnregisterFiles() error { return r.call("io_uring_unregister_files", cUnregisterFiles) }
 
-func int32s(fds []int) []int32 {
+func descriptors(fds []int) []int32 {
 	list := make([]int32, len(fds))
 	for i, fd := range fds {
-		list[i] = int32(fd)
+		list[i] = descriptor(fd)
 	}
 	return list
+}
+
+// descriptor returns fd as C has it. One that is too large for C does not become
+// another one, but one that the kernel refuses (EBADF).
+func descriptor(fd int) int32 {
+	if int(int32(fd)) != fd {
+		return math.MinInt32
+	}
+	return int32(fd)
 }

@@ -4,9 +4,15 @@ package liburing
 
 import (
 	"encoding/binary"
+	"errors"
+	"fmt"
+	"math"
 	"os"
 	"path/filepath"
+	"reflect"
 	"runtime"
+	"strconv"
+	"strings"
 	"testing"
 	"time"
 	"unsafe"
@@ -132,17 +138,160 @@ func TestRegisterRestrictions(t *testing.T) {
 	require.ErrorIs(t, newRing(t, 8).RegisterRestrictions([]Restriction{{}}), unix.EBADFD)
 }
 
-func TestRegisterWorkers(t *testing.T) {
-	r := newRing(t, 8)
-	_, _, err := r.RegisterIOWQMaxWorkers(3, 7)
+// Flags that a request may have, and one that it must have.
+func TestRegisterRestrictedFlags(t *testing.T) {
+	lockThread(t)
+	r := newRing(t, 8, WithFlags(SetupRDisabled))
+	require.NoError(t, r.RegisterRestrictions([]Restriction{
+		{Opcode: RestrictionSQEOp, Value: uint8(OpNop)},
+		{Opcode: RestrictionSQEFlagsAllowed, Value: uint8(SQEAsync)},
+		{Opcode: RestrictionSQEFlagsRequired, Value: uint8(SQEIODrain)},
+	}))
+	require.NoError(t, r.EnableRings())
+	for flags, want := range map[SQEFlags]error{
+		SQEIODrain:             nil,
+		SQEIODrain | SQEAsync:  nil,
+		SQEAsync:               unix.EACCES,
+		SQEIODrain | SQEIOLink: unix.EACCES,
+	} {
+		c := submitOne(t, r, func(s *SQE) {
+			s.PrepNop()
+			s.SetFlags(flags)
+		})
+		require.ErrorIs(t, c.Err(), want, "%v", flags)
+	}
+}
+
+// workers returns the worker threads of a thread, and the processors that each
+// may run on.
+func threadWorkers(t *testing.T, tid int) map[string]string {
+	t.Helper()
+	found := map[string]string{}
+	tasks, err := filepath.Glob("/proc/self/task/*")
 	require.NoError(t, err)
-	bounded, unbounded, err := r.RegisterIOWQMaxWorkers(0, 0)
+	for _, task := range tasks {
+		status, _ := os.ReadFile(task + "/status") // it may have ended
+		var name, cpus string
+		for line := range strings.Lines(string(status)) {
+			key, value, _ := strings.Cut(strings.TrimSpace(line), ":\t")
+			switch key {
+			case "Name":
+				name = value
+			case "Cpus_allowed_list":
+				cpus = value
+			}
+		}
+		if name == fmt.Sprintf("iou-wrk-%d", tid) {
+			found[filepath.Base(task)] = cpus
+		}
+	}
+	return found
+}
+
+// onFreshThread runs f on a thread that has no workers yet, and which ends with
+// it.
+func onFreshThread(t *testing.T, f func(tid int)) {
+	t.Helper()
+	release := make(chan struct{})
+	defer close(release)
+	for ran := false; !ran; {
+		next := make(chan struct{})
+		go func() {
+			defer close(next)
+			runtime.LockOSThread()
+			if tid := unix.Gettid(); len(threadWorkers(t, tid)) == 0 {
+				ran = true
+				f(tid)
+				return
+			}
+			go func() { next <- struct{}{} }()
+			<-release
+		}()
+		<-next
+	}
+}
+
+// blockWorkers has n workers open a FIFO that nobody writes to. (A read would
+// have the kernel poll, which takes no worker.)
+func blockWorkers(t *testing.T, r *Ring, n int) (finish func()) {
+	t.Helper()
+	name := filepath.Join(t.TempDir(), "fifo")
+	require.NoError(t, unix.Mkfifo(name, 0o600))
+	path := &append([]byte(name), 0)[0]
+	for range n {
+		sqe := nextSQE(t, r)
+		sqe.PrepOpenat(unix.AT_FDCWD, path, unix.O_RDONLY|unix.O_CLOEXEC, 0)
+		sqe.SetFlags(SQEAsync)
+	}
+	_, err := r.Submit()
 	require.NoError(t, err)
-	require.EqualValues(t, [2]uint32{3, 7}, [2]uint32{bounded, unbounded})
-	require.NoError(t, r.RegisterIOWQAff([]int{0}))
-	require.NoError(t, r.UnregisterIOWQAff())
-	require.ErrorIs(t, r.RegisterIOWQAff([]int{-1}), unix.EINVAL)
-	require.ErrorIs(t, r.RegisterIOWQAff([]int{1 << 20}), unix.EINVAL)
+	return func() {
+		w, err := unix.Open(name, unix.O_RDWR|unix.O_CLOEXEC, 0)
+		require.NoError(t, err)
+		defer unix.Close(w)
+		for range n {
+			cqe, err := r.WaitCQETimeout(5 * time.Second)
+			require.NoError(t, err)
+			require.NoError(t, cqe.Err())
+			unix.Close(int(cqe.Res))
+			r.CQESeen(cqe)
+		}
+	}
+}
+
+func TestRegisterIOWQMaxWorkers(t *testing.T) {
+	for _, limit := range []uint32{1, 3} {
+		onFreshThread(t, func(tid int) {
+			r := newRing(t, 8)
+			_, _, err := r.RegisterIOWQMaxWorkers(limit, 7)
+			require.NoError(t, err)
+			bounded, unbounded, err := r.RegisterIOWQMaxWorkers(0, 0)
+			require.NoError(t, err)
+			require.Equal(t, [2]uint32{limit, 7}, [2]uint32{bounded, unbounded})
+			finish := blockWorkers(t, r, 3) // opening is for the bounded ones
+			count := func() bool { return len(threadWorkers(t, tid)) == int(limit) }
+			require.Eventually(t, count, 5*time.Second, time.Millisecond)
+			require.Never(t, func() bool { return !count() }, 50*time.Millisecond, 5*time.Millisecond)
+			finish()
+		})
+	}
+}
+
+func TestRegisterIOWQAff(t *testing.T) {
+	var all unix.CPUSet
+	require.NoError(t, unix.SchedGetaffinity(0, &all))
+	if all.Count() < 2 {
+		t.Skip("there is one processor only: nothing to choose from")
+	}
+	cpu := 0
+	for !all.IsSet(cpu) {
+		cpu++
+	}
+	onFreshThread(t, func(tid int) {
+		r := newRing(t, 8)
+		require.NoError(t, r.RegisterIOWQAff([]int{cpu}))
+		finish := blockWorkers(t, r, 1)
+		require.Eventually(t, func() bool {
+			for _, cpus := range threadWorkers(t, tid) {
+				return cpus == strconv.Itoa(cpu)
+			}
+			return false
+		}, 5*time.Second, time.Millisecond, "a worker on processor %d", cpu)
+		require.NoError(t, r.UnregisterIOWQAff())
+		finishOther := blockWorkers(t, r, 1)
+		require.Eventually(t, func() bool {
+			for _, cpus := range threadWorkers(t, tid) {
+				if cpus != strconv.Itoa(cpu) {
+					return true
+				}
+			}
+			return false
+		}, 5*time.Second, time.Millisecond, "a worker that runs anywhere")
+		finishOther()
+		finish()
+		require.ErrorIs(t, r.RegisterIOWQAff([]int{-1}), unix.EINVAL)
+		require.ErrorIs(t, r.RegisterIOWQAff([]int{1 << 20}), unix.EINVAL)
+	})
 }
 
 func TestRegisterRingFD(t *testing.T) {
@@ -157,7 +306,37 @@ func TestRegisterRingFD(t *testing.T) {
 	require.NoError(t, r.CloseRingFD())
 	require.Equal(t, -1, r.FD())
 	submitOne(t, r, func(s *SQE) { s.PrepNop() })
+}
+
+// The kernel marks the ring's memory as not to be copied into children.
+func TestDontfork(t *testing.T) {
+	r := newRing(t, 8)
+	for _, part := range []unsafe.Pointer{r.mem.sq.ringPtr, unsafe.Pointer(r.mem.sq.sqes)} {
+		require.NotContains(t, vmFlags(t, part), "dc")
+	}
 	require.NoError(t, r.Dontfork())
+	for _, part := range []unsafe.Pointer{r.mem.sq.ringPtr, unsafe.Pointer(r.mem.sq.sqes)} {
+		require.Contains(t, vmFlags(t, part), "dc")
+	}
+}
+
+// vmFlags returns what the kernel says of the mapping that p points into.
+func vmFlags(t *testing.T, p unsafe.Pointer) []string {
+	t.Helper()
+	smaps, err := os.ReadFile("/proc/self/smaps")
+	require.NoError(t, err)
+	inside := false
+	for line := range strings.Lines(string(smaps)) {
+		var start, end uint64
+		if n, _ := fmt.Sscanf(line, "%x-%x ", &start, &end); n == 2 {
+			inside = start <= uint64(uintptr(p)) && uint64(uintptr(p)) < end
+		}
+		if flags, ok := strings.CutPrefix(line, "VmFlags:"); ok && inside {
+			return strings.Fields(flags)
+		}
+	}
+	t.Fatal("no mapping there")
+	return nil
 }
 
 func TestRegisterFileTables(t *testing.T) {
@@ -281,6 +460,29 @@ func TestRegisterSyncCancel(t *testing.T) {
 	require.NoError(t, err)
 	require.ErrorIs(t, cqe.Err(), unix.ECANCELED)
 	r.CQESeen(cqe)
+
+	// All of one descriptor, and of one operation.
+	other, _ := pipe(t)
+	for _, fd := range []int{rd, rd, other} {
+		nextSQE(t, r).PrepRead(fd, make([]byte, 1), 0)
+	}
+	_, err = r.Submit()
+	require.NoError(t, err)
+	n, err = r.RegisterSyncCancel(SyncCancelReg{FD: int32(rd), Flags: AsyncCancelFD | AsyncCancelAll, Timeout: NoTimeout})
+	require.NoError(t, err)
+	require.Equal(t, 2, n)
+	_, err = r.WaitCQENr(2)
+	require.NoError(t, err)
+	require.EqualValues(t, 2, r.CQReady(), "the other descriptor's is not canceled")
+	r.CQAdvance(2)
+	_, err = r.RegisterSyncCancel(SyncCancelReg{Flags: AsyncCancelOp, Opcode: OpWrite, Timeout: NoTimeout})
+	require.ErrorIs(t, err, unix.ENOENT)
+	_, err = r.RegisterSyncCancel(SyncCancelReg{Flags: AsyncCancelOp, Opcode: OpRead, Timeout: NoTimeout})
+	require.NoError(t, err)
+	cqe, err = r.WaitCQE()
+	require.NoError(t, err)
+	require.ErrorIs(t, cqe.Err(), unix.ECANCELED)
+	r.CQESeen(cqe)
 }
 
 func TestRegisterSyncMsg(t *testing.T) {
@@ -336,6 +538,9 @@ func TestResizeRings(t *testing.T) {
 	}
 	_, err := r.SubmitAndWait(3)
 	require.NoError(t, err)
+	waiting := r.GetSQE()
+	waiting.PrepNop()
+	waiting.SetData64(3)
 	require.NoError(t, r.ResizeRings(&Params{SQEntries: 32, CQEntries: 64, Flags: SetupCQSize}))
 	require.EqualValues(t, 32, r.SQEntries())
 	require.EqualValues(t, 64, r.CQEntries())
@@ -345,9 +550,17 @@ func TestResizeRings(t *testing.T) {
 		next++
 	}
 	require.EqualValues(t, 3, next)
+	_, err = r.SubmitAndWait(1)
+	require.NoError(t, err)
+	cqe, err := r.PeekCQE()
+	require.NoError(t, err)
+	require.EqualValues(t, 3, cqe.UserData, "the entry that was not submitted yet")
+	r.CQESeen(cqe)
 	for range 32 {
 		require.NotNil(t, r.GetSQE())
 	}
+	require.Nil(t, r.GetSQE())
+	require.ErrorIs(t, r.ResizeRings(&Params{SQEntries: 8}), unix.EOVERFLOW, "32 entries don't fit")
 	require.ErrorIs(t, newRing(t, 4).ResizeRings(&Params{SQEntries: 8}), unix.EINVAL)
 }
 
@@ -370,8 +583,14 @@ func TestRegisteredWaits(t *testing.T) {
 	r.CQESeen(cqe)
 	_, err = r.SubmitAndWaitReg(1, 1<<20)
 	require.ErrorIs(t, err, unix.EFAULT)
+	for _, index := range []int{-1, 1 << 31, 1 << 32} {
+		_, err = r.SubmitAndWaitReg(1, index)
+		require.ErrorIs(t, err, unix.EFAULT, "%d", index)
+	}
 	_, err = r.RegisterWaitRegion(0)
 	require.ErrorIs(t, err, unix.EINVAL)
+	_, err = r.RegisterWaitRegion(1)
+	require.Error(t, err, "the ring is enabled") // EINVAL, EBUSY
 }
 
 func TestMinTimeouts(t *testing.T) {
@@ -389,7 +608,33 @@ func TestMinTimeouts(t *testing.T) {
 		r.CQESeen(cqe)
 		_, err = r.WaitCQEsMinTimeout(1, 10*time.Millisecond, time.Millisecond)
 		require.ErrorIs(t, err, unix.ETIME)
+
+		// A time below zero is no limit: the timer's completion ends the wait.
+		for _, wait := range []func() (*CQE, error){
+			func() (*CQE, error) { return r.SubmitAndWaitMinTimeout(2, -1, time.Millisecond) },
+			func() (*CQE, error) { return r.WaitCQEsMinTimeout(2, -1, time.Millisecond) },
+		} {
+			ts := NewTimespec(30 * time.Millisecond)
+			nextSQE(t, r).PrepTimeout(&ts, 0, 0)
+			start := time.Now()
+			_, err := r.Submit()
+			require.NoError(t, err)
+			cqe, err := wait()
+			require.NoError(t, err)
+			require.NotNil(t, cqe)
+			require.ErrorIs(t, cqe.Err(), unix.ETIME)
+			require.GreaterOrEqual(t, time.Since(start), 30*time.Millisecond)
+			r.CQESeen(cqe)
+		}
 	})
+}
+
+func TestMicroseconds(t *testing.T) {
+	for d, want := range map[time.Duration]uint32{
+		-1: 0, 0: 0, 1: 1, time.Microsecond: 1, 1001: 2, time.Second: 1e6, math.MaxInt64: math.MaxUint32,
+	} {
+		require.Equal(t, want, microseconds(d), "%v", d)
+	}
 }
 
 func TestSubmitAndGetEvents(t *testing.T) {
@@ -400,10 +645,24 @@ func TestSubmitAndGetEvents(t *testing.T) {
 		_, err = r.WaitCQE()
 		require.NoError(t, err)
 		require.NoError(t, r.SQRingWait())
-		err = r.SetIowait(false)
+	})
+}
+
+// Every enter says that its wait does not count, and the kernel takes it.
+func TestSetIowait(t *testing.T) {
+	overSetups(t, 8, func(t *testing.T, r *Ring) {
+		err := r.SetIowait(false)
 		needs(t, err, 10)
+		if r.Features()&FeatNoIowait == 0 {
+			require.ErrorIs(t, err, unix.EOPNOTSUPP)
+			t.Skip("this kernel has no FeatNoIowait")
+		}
 		require.NoError(t, err)
+		require.NotZero(t, r.mem.enterFlags()&EnterNoIowait)
+		_, err = r.WaitCQETimeout(time.Millisecond)
+		require.ErrorIs(t, err, unix.ETIME)
 		require.NoError(t, r.SetIowait(true))
+		require.Zero(t, r.mem.enterFlags()&EnterNoIowait)
 	})
 }
 
@@ -422,45 +681,6 @@ func TestSQRingWait(t *testing.T) {
 	}
 	_, err := r.Submit()
 	require.NoError(t, err)
-}
-
-func TestQueueInitMem(t *testing.T) {
-	lockThread(t)
-	mem, err := mapMemory(4 * os.Getpagesize())
-	require.NoError(t, err)
-	defer unmapMemory(mem)
-	_, _, err = QueueInitMem(4096, new(Params), mem)
-	require.ErrorIs(t, err, unix.ENOMEM)
-	_, _, err = QueueInitMem(4, new(Params), nil)
-	require.ErrorIs(t, err, unix.EINVAL)
-	r, used, err := QueueInitMem(4, new(Params), mem)
-	require.NoError(t, err)
-	require.Positive(t, used)
-	require.LessOrEqual(t, used, len(mem))
-	submitOne(t, r, func(s *SQE) { s.PrepNop() })
-	require.NoError(t, r.Close())
-}
-
-func TestSizes(t *testing.T) {
-	n, err := MlockSize(64, 0)
-	require.NoError(t, err)
-	require.Zero(t, n)
-	n, err = MemorySize(64, 0)
-	needs(t, err, 11)
-	require.NoError(t, err)
-	require.EqualValues(t, 8192, n)
-	big, err := MemorySizeParams(64, &Params{Flags: SetupSQE128})
-	require.NoError(t, err)
-	require.Greater(t, big, n)
-	_, err = MemorySize(0, 0)
-	require.ErrorIs(t, err, unix.EINVAL)
-}
-
-func TestVersions(t *testing.T) {
-	require.False(t, CheckVersion(MajorVersion(), MinorVersion()))
-	require.True(t, CheckVersion(MajorVersion(), MinorVersion()+1))
-	require.True(t, CheckVersion(MajorVersion()+1, 0))
-	require.False(t, CheckVersion(1, 99))
 }
 
 func TestQuery(t *testing.T) {
@@ -496,10 +716,13 @@ func TestWithoutTheHardware(t *testing.T) {
 	region, err := mapMemory(1 << 16)
 	require.NoError(t, err)
 	defer unmapMemory(region)
-	err = r.RegisterIFQ(&ZCRXIFQReg{IfIdx: 1 << 20, RqEntries: 64}, area, region)
+	err = r.RegisterIFQ(&ZCRXIFQReg{IfIdx: 1 << 20, RqEntries: 64}, &ZCRXArea{Mem: area}, region)
 	needs(t, err, 10)
 	// EINVAL: a kernel without CONFIG_IO_URING_ZCRX.
 	require.True(t, isAny(err, unix.ENODEV, unix.EINVAL, unix.EOPNOTSUPP), "%v", err)
+	require.Empty(t, r.zcrx, "nothing is kept")
+	err = r.RegisterIFQ(&ZCRXIFQReg{Flags: ZCRXRegImport}, nil, nil)
+	require.True(t, isAny(err, unix.EBADF, unix.EFAULT, unix.EINVAL, unix.EOPNOTSUPP), "%v", err)
 	err = r.RegisterZCRXCtrl(&ZCRXCtrl{ZCRXID: 1})
 	needs(t, err, 15)
 	require.True(t, isAny(err, unix.ENXIO, unix.EINVAL, unix.EOPNOTSUPP), "%v", err)
@@ -616,88 +839,6 @@ func TestBufRingIncremental(t *testing.T) {
 	require.Equal(t, []byte{0, 0, 1, 1, 2, 2}, mem[:6])
 }
 
-// Setup flags that change how a ring works.
-func TestSetupVariants(t *testing.T) {
-	first := newRing(t, 8)
-	for name, opts := range map[string][]Option{
-		"attach_wq":     {WithAttachWQ(first)},
-		"submit_all":    {WithFlags(SetupSubmitAll)},
-		"no_sqarray":    {WithFlags(SetupNoSQArray)},
-		"sqpoll on cpu": {WithSQPoll(10 * time.Millisecond), WithSQThreadCPU(0)},
-		"sqe mixed":     {WithFlags(SetupSQEMixed)},
-		"cqe mixed":     {WithFlags(SetupCQEMixed)},
-		"sq rewind":     {WithFlags(SetupSQRewind | SetupNoSQArray)},
-	} {
-		t.Run(name, func(t *testing.T) {
-			lockThread(t)
-			r := newRing(t, 8, opts...)
-			for range 20 {
-				submitOne(t, r, func(s *SQE) { s.PrepNop() })
-			}
-		})
-	}
-}
-
-// Polled I/O is for devices that can be polled; another says EOPNOTSUPP.
-func TestIOPoll(t *testing.T) {
-	for name, flags := range map[string]SetupFlags{"iopoll": SetupIOPoll, "hybrid": SetupIOPoll | SetupHybridIOPoll} {
-		t.Run(name, func(t *testing.T) {
-			lockThread(t)
-			r := newRing(t, 8, WithFlags(flags))
-			f := tempFile(t, pattern(8192, 1))
-			fd, err := unix.Open(f.Name(), unix.O_RDONLY|unix.O_DIRECT|unix.O_CLOEXEC, 0)
-			require.NoError(t, err)
-			defer unix.Close(fd)
-			pool, err := NewBufferPool(1, 4096)
-			require.NoError(t, err)
-			defer pool.Close()
-			b, _ := pool.Get()
-			defer pool.Put(b)
-			sqe := r.GetSQE()
-			sqe.PrepRead(fd, b.Bytes, 4096)
-			_, err = r.Submit()
-			require.NoError(t, err)
-			var cqe *CQE
-			end := time.Now().Add(10 * time.Second)
-			for time.Now().Before(end) { // polling is the program's business
-				if cqe, err = r.PeekCQE(); err == nil {
-					break
-				}
-				require.ErrorIs(t, err, unix.EAGAIN)
-			}
-			require.NoError(t, err)
-			if cqe.Res >= 0 {
-				require.Equal(t, pattern(8192, 1)[4096:], b.Bytes)
-			} else {
-				require.ErrorIs(t, cqe.Err(), unix.EOPNOTSUPP)
-			}
-			r.CQESeen(cqe)
-		})
-	}
-}
-
-// The system calls by hand: a ring's descriptor, a no-op register call, an enter.
-func TestSystemCalls(t *testing.T) {
-	var p Params
-	fd, err := Setup(4, &p)
-	require.NoError(t, err)
-	defer unix.Close(fd)
-	require.EqualValues(t, 4, p.SQEntries)
-	require.NotZero(t, p.Features)
-	n, err := Enter(fd, 0, 0, EnterGetEvents)
-	require.NoError(t, err)
-	require.Zero(t, n)
-	id, err := Register(fd, RegisterPersonality, nil, 0)
-	require.NoError(t, err)
-	require.Positive(t, id)
-	_, err = Register(fd, RegisterPersonality, nil, 1)
-	require.ErrorIs(t, err, unix.EINVAL)
-	_, err = Setup(0, &p)
-	require.ErrorIs(t, err, unix.EINVAL)
-	_, err = Enter(-1, 0, 0, 0)
-	require.ErrorIs(t, err, unix.EBADF)
-}
-
 func TestBufRingInit(t *testing.T) {
 	r := newRing(t, 4)
 	br, err := r.SetupBufRing(4, 1, 0)
@@ -724,4 +865,112 @@ func TestCloneBuffersRaw(t *testing.T) {
 	require.NoError(t, err)
 	require.ErrorIs(t, dst.CloneBuffersRaw(src, 0), unix.EBUSY)
 	require.NoError(t, dst.CloneBuffersRaw(src, RegisterDstReplace))
+
+	// A ring that has nothing but a registered descriptor.
+	require.NoError(t, src.RegisterRingFD())
+	require.NoError(t, src.CloseRingFD())
+	require.ErrorIs(t, dst.CloneBuffersRaw(src, RegisterDstReplace), unix.EBADF)
+	require.NoError(t, dst.CloneBuffersRaw(src, RegisterDstReplace|RegisterSrcRegistered))
+	require.NoError(t, dst.CloneBuffersOffset(src, 0, 0, 1, RegisterDstReplace))
+	require.NoError(t, newRing(t, 4).CloneBuffers(src))
+}
+
+// The ring's own memory is given back after the Ring has been closed, too.
+func TestBufRingFreeAfterClose(t *testing.T) {
+	for name, setUp := range map[string]func(*Ring, uint32, uint16, BufRingFlags) (*BufRing, error){
+		"ours": (*Ring).SetupBufRing, "mapped": (*Ring).MapBufRing,
+	} {
+		t.Run(name, func(t *testing.T) {
+			r, err := New(4)
+			require.NoError(t, err)
+			br, err := setUp(r, 4096, 1, 0)
+			require.NoError(t, err)
+			mem := unsafe.Slice((*byte)(unsafe.Pointer(br.mem)), 4096*unsafe.Sizeof(bufEntry{}))
+			require.NoError(t, r.Close())
+			require.NoError(t, unix.Madvise(mem, unix.MADV_NORMAL))
+			require.NoError(t, br.Free())
+			require.ErrorIs(t, unix.Madvise(mem, unix.MADV_NORMAL), unix.ENOMEM, "it is not mapped any more")
+			require.NoError(t, br.Free())
+		})
+	}
+}
+
+func TestBufRingBadInput(t *testing.T) {
+	r := newRing(t, 4)
+	for _, entries := range []uint32{0, 3, 1 << 16} {
+		_, err := r.SetupBufRing(entries, 1, 0)
+		require.ErrorIs(t, err, unix.EINVAL, "%d entries", entries)
+		_, err = r.MapBufRing(entries, 1, 0)
+		require.ErrorIs(t, err, unix.EINVAL, "%d entries", entries)
+	}
+	_, err := r.SetupBufRing(4, 1, PbufRingMmap)
+	require.ErrorContains(t, err, "MapBufRing")
+	_, err = r.SetupBufRing(4, 1, 1<<15)
+	require.ErrorIs(t, err, unix.EINVAL)
+}
+
+// No method of a closed ring panics, and those that can fail say why.
+func TestEveryMethodOfAClosedRing(t *testing.T) {
+	r := newRing(t, 4)
+	require.NoError(t, r.Close())
+	v := reflect.ValueOf(r)
+	failing := 0
+	for i := range v.NumMethod() {
+		f := v.Method(i)
+		args := make([]reflect.Value, f.Type().NumIn())
+		for j := range args {
+			args[j] = reflect.Zero(f.Type().In(j))
+		}
+		results := f.Call(args)
+		last := len(results) - 1
+		name := v.Type().Method(i).Name
+		if last < 0 || f.Type().Out(last) != reflect.TypeFor[error]() || name == "Close" {
+			continue
+		}
+		err, _ := results[last].Interface().(error)
+		require.ErrorIs(t, err, ErrClosed, name)
+		failing++
+	}
+	require.Greater(t, failing, 50)
+}
+
+// What is missing, or can't be, is an error and reaches nothing else.
+func TestRegisterBadInput(t *testing.T) {
+	r := newRing(t, 4)
+	deferred := newRing(t, 4, WithFlags(SetupSingleIssuer|SetupDeferTaskrun))
+	var sqe *SQE
+	for name, call := range map[string]func() error{
+		"probe":       func() error { return r.RegisterProbe(nil) },
+		"napi":        func() error { return r.RegisterNAPI(nil) },
+		"resize":      func() error { return deferred.ResizeRings(nil) },
+		"sync msg":    func() error { return RegisterSyncMsg(sqe) },
+		"ifq":         func() error { return r.RegisterIFQ(nil, nil, nil) },
+		"zcrx ctrl":   func() error { return r.RegisterZCRXCtrl(nil) },
+		"filter":      func() error { return r.RegisterBPFFilter(nil) },
+		"task filter": func() error { return RegisterBPFFilterTask(nil) },
+		"buf ring":    func() error { return r.RegisterBufRing(nil, 0) },
+		"no wait":     func() error { _, err := Setup(4, nil); return err },
+		"no limits":   func() error { return r.RegisterRestrictions(nil) },
+	} {
+		err := call()
+		require.Error(t, err, name)
+		require.True(t, errors.Is(err, ErrNotSupported) || isAny(err, unix.EINVAL, unix.EFAULT, unix.EBADFD), "%s: %v", name, err)
+	}
+	require.ErrorIs(t, r.CloneBuffers(nil), ErrClosed)
+	require.ErrorIs(t, r.CloneBuffersRaw(nil, 0), ErrClosed)
+
+	// C would cut such a number down to that of standard input.
+	const large = 1 << 32
+	require.ErrorIs(t, r.RegisterFiles([]int{large}), unix.EBADF)
+	require.NoError(t, r.RegisterFilesSparse(1))
+	_, err := r.RegisterFilesUpdate(0, []int{large})
+	require.ErrorIs(t, err, unix.EBADF)
+	_, err = Enter(large, 0, 0, 0)
+	require.ErrorIs(t, err, unix.EBADF)
+	_, err = Register(large, RegisterPersonality, nil, 0)
+	require.ErrorIs(t, err, unix.EBADF)
+	for _, fd := range []int{large, -1} {
+		require.ErrorIs(t, r.RegisterEventfd(fd), unix.EBADF)
+		require.ErrorIs(t, r.RegisterEventfdAsync(fd), unix.EBADF)
+	}
 }

@@ -2,6 +2,7 @@ package liburing
 
 import (
 	"iter"
+	"math"
 	"sync/atomic"
 	"syscall"
 	"time"
@@ -23,6 +24,7 @@ type Ring struct {
 	mem     *ringMem // nil when closed
 	buffers [][]byte // registered ones: the kernel holds them
 	own     []byte   // the memory of the queues, if the caller gave it
+	zcrx    [][]byte // memory of zero-copy receive: the kernel holds it
 	regions [][]byte // registered regions, mapped by us
 	yield   yielder
 }
@@ -312,6 +314,48 @@ func (r *Ring) WaitCQETimeout(timeout time.Duration) (*CQE, error) {
 	return r.WaitCQEs(1, timeout)
 }
 
+// SubmitAndWaitMinTimeout is SubmitAndWaitTimeout that returns with less than n
+// completions, but at least one, once minWait is over
+// (io_uring_submit_and_wait_min_timeout). EINVAL without FeatMinTimeout. Least
+// kernel: 6.12.
+func (r *Ring) SubmitAndWaitMinTimeout(n uint32, timeout, minWait time.Duration) (*CQE, error) {
+	if r.mem == nil {
+		return nil, ErrClosed
+	}
+	return r.untilTimeout("io_uring_submit_and_wait_min_timeout", orLong(timeout), func(left time.Duration) int32 {
+		return cSubmitAndWaitMinTimeout(r.mem, n, left, microseconds(minWait))
+	})
+}
+
+// WaitCQEsMinTimeout is WaitCQEs that returns with less than n completions, but
+// at least one, once minWait is over (io_uring_wait_cqes_min_timeout). EINVAL
+// without FeatMinTimeout. Least kernel: 6.12.
+func (r *Ring) WaitCQEsMinTimeout(n uint32, timeout, minWait time.Duration) (*CQE, error) {
+	if r.mem == nil {
+		return nil, ErrClosed
+	}
+	return r.untilTimeout("io_uring_wait_cqes_min_timeout", orLong(timeout), func(left time.Duration) int32 {
+		return cWaitCQEsMinTimeout(r.mem, n, left, microseconds(minWait))
+	})
+}
+
+// orLong returns a very long time for one below zero, which means no limit: the
+// kernel heeds the time after which less is enough only if there is a limit.
+func orLong(timeout time.Duration) time.Duration {
+	if timeout < 0 {
+		return 100 * 365 * 24 * time.Hour
+	}
+	return timeout
+}
+
+// microseconds rounds up, so that a short time does not become none.
+func microseconds(d time.Duration) uint32 {
+	if d <= 0 {
+		return 0
+	}
+	return uint32(min((d-1)/time.Microsecond+1, math.MaxUint32))
+}
+
 // wait blocks until n completions are there, going on after signals.
 func (r *Ring) wait(n uint32) error {
 	for {
@@ -485,4 +529,21 @@ func (r *Ring) GetEvents() error {
 		return ErrClosed
 	}
 	return opError("io_uring_get_events", cGetEvents(r.mem))
+}
+
+// SubmitAndGetEvents submits and has the kernel bring the completions that it
+// holds back into the queue (io_uring_submit_and_get_events).
+func (r *Ring) SubmitAndGetEvents() (int, error) {
+	return r.callCount("io_uring_submit_and_get_events", cSubmitAndGetEvents)
+}
+
+// SQRingWait waits until the submission queue of a ring with SetupSQPoll has
+// room (io_uring_sqring_wait). Least kernel: 5.10.
+func (r *Ring) SQRingWait() error {
+	return r.call("io_uring_sqring_wait", func(m *ringMem) int32 {
+		if m.flags&SetupSQPoll == 0 || r.SQSpaceLeft() != 0 {
+			return 0
+		}
+		return cSQRingWait(m)
+	})
 }

@@ -1,6 +1,7 @@
 package liburing
 
 import (
+	"math"
 	"time"
 	"unsafe"
 )
@@ -20,8 +21,26 @@ type Params struct {
 	Features     Features
 	WQFD         uint32 // with SetupAttachWQ: a ring whose workers to share
 	_            [3]uint32
-	_            [40]byte // struct io_sqring_offsets, liburing's business
-	_            [40]byte // struct io_cqring_offsets
+	SQOff        SQRingOffsets // set by the kernel, for programs that map the queues themselves
+	CQOff        CQRingOffsets
+}
+
+// SQRingOffsets tells where in the memory of the submission queue its parts are,
+// struct io_sqring_offsets.
+type SQRingOffsets struct {
+	Head, Tail, RingMask, RingEntries, Flags, Dropped, Array uint32
+
+	_        uint32
+	userAddr uint64
+}
+
+// CQRingOffsets tells where in the memory of the completion queue its parts are,
+// struct io_cqring_offsets.
+type CQRingOffsets struct {
+	Head, Tail, RingMask, RingEntries, Overflow, CQEs, Flags uint32
+
+	_        uint32
+	userAddr uint64
 }
 
 // Option is a wish for a ring or a loop, given to New or NewLoop.
@@ -30,7 +49,9 @@ type Option func(*Params)
 func newParams(opts []Option) *Params {
 	p := new(Params)
 	for _, o := range opts {
-		o(p)
+		if o != nil {
+			o(p)
+		}
 	}
 	return p
 }
@@ -68,11 +89,14 @@ func WithSQThreadCPU(cpu uint32) Option {
 }
 
 // WithAttachWQ shares the worker threads, and the SQPOLL thread, of another
-// ring (SetupAttachWQ).
+// ring (SetupAttachWQ). ENXIO if that is closed.
 func WithAttachWQ(r *Ring) Option {
 	return func(p *Params) {
 		p.Flags |= SetupAttachWQ
-		p.WQFD = uint32(r.FD())
+		p.WQFD = math.MaxUint32
+		if r != nil {
+			p.WQFD = uint32(r.FD())
+		}
 	}
 }
 
@@ -99,9 +123,10 @@ func QueueInit(entries uint32, flags SetupFlags) (*Ring, error) {
 	return QueueInitParams(entries, &Params{Flags: flags})
 }
 
-// QueueInitParams sets up a ring as p says and stores in p what the kernel made
-// of it (io_uring_queue_init_params).
+// QueueInitParams sets up a ring as p says, nil for the defaults, and stores in
+// p what the kernel made of it (io_uring_queue_init_params).
 func QueueInitParams(entries uint32, p *Params) (*Ring, error) {
+	p = orDefaults(p)
 	asked := *p
 	mem, ret := cQueueInitParams(entries, p)
 	if ret < 0 {
@@ -113,11 +138,13 @@ func QueueInitParams(entries uint32, p *Params) (*Ring, error) {
 // QueueInitMem sets up a ring whose queues lie in memory of the caller's, and
 // returns how many bytes of it they take (io_uring_queue_init_mem). mem must be
 // mapped, begin at a page and lie in one huge page, or be one page; it must stay
-// mapped until the ring is closed. ENOMEM if it is too small. Least kernel: 6.5.
+// mapped until the ring is closed. ENOMEM if it is too small. p may be nil. Least
+// kernel: 6.5.
 func QueueInitMem(entries uint32, p *Params, mem []byte) (r *Ring, used int, err error) {
 	if len(mem) == 0 {
 		return nil, 0, badInput("io_uring_queue_init_mem", "the memory is empty")
 	}
+	p = orDefaults(p)
 	asked := *p
 	data(mem) // not on the stack
 	m, ret := cQueueInitMem(entries, p, mem)
@@ -125,6 +152,13 @@ func QueueInitMem(entries uint32, p *Params, mem []byte) (r *Ring, used int, err
 		return nil, 0, explainSetup(entries, &asked, ret)
 	}
 	return &Ring{mem: m, own: mem}, int(ret), nil
+}
+
+func orDefaults(p *Params) *Params {
+	if p == nil {
+		return new(Params)
+	}
+	return p
 }
 
 // MlockSize returns how many bytes of locked memory a ring needs: 0 on kernels
@@ -135,10 +169,10 @@ func MlockSize(entries uint32, flags SetupFlags) (int64, error) {
 	return MlockSizeParams(entries, &Params{Flags: flags})
 }
 
-// MlockSizeParams is MlockSize for the ring that p describes
-// (io_uring_mlock_size_params).
+// MlockSizeParams is MlockSize for the ring that p describes, nil for the
+// defaults (io_uring_mlock_size_params).
 func MlockSizeParams(entries uint32, p *Params) (int64, error) {
-	n := cMlockSizeParams(entries, p)
+	n := cMlockSizeParams(entries, orDefaults(p))
 	return max(n, 0), opError("io_uring_mlock_size_params", int32(min(n, 0)))
 }
 
@@ -150,9 +184,9 @@ func MemorySize(entries uint32, flags SetupFlags) (int64, error) {
 
 // MemorySizeParams returns how many bytes of memory the ring that p describes
 // takes, which is what counts against RLIMIT_MEMLOCK where that applies
-// (io_uring_memory_size_params). Least liburing: 2.11.
+// (io_uring_memory_size_params). p may be nil. Least liburing: 2.11.
 func MemorySizeParams(entries uint32, p *Params) (int64, error) {
-	n := cMemorySizeParams(entries, p)
+	n := cMemorySizeParams(entries, orDefaults(p))
 	return max(n, 0), opError("io_uring_memory_size_params", int32(min(n, 0)))
 }
 

@@ -1,32 +1,82 @@
 package liburing
 
-import "unsafe"
+import "runtime"
 
 // ZCRXIFQReg asks for zero-copy receive on a queue of a network device, struct
 // io_uring_zcrx_ifq_reg.
 type ZCRXIFQReg struct {
-	IfIdx     uint32
-	IfRxq     uint32
-	RqEntries uint32
+	IfIdx     uint32 // the device; with ZCRXRegImport a descriptor that ZCRXCtrlExport made
+	IfRxq     uint32 // its queue
+	RqEntries uint32 // of the refill queue, a power of two
 	Flags     ZCRXRegFlags
 	area      uint64
 	region    uint64
-	offsets   [4]uint32 // head, tail, rqes
-	_         [2]uint64
-	ZCRXID    uint32 // set by the kernel
-	RxBufLen  uint32
+	Offsets   ZCRXOffsets // set by the kernel
+	ZCRXID    uint32      // set by the kernel
+	RxBufLen  uint32      // bytes a buffer, 0 for a page
 	_         [3]uint64
 }
 
+// ZCRXOffsets tells where in its memory the refill queue has its parts, struct
+// io_uring_zcrx_offsets.
+type ZCRXOffsets struct {
+	Head, Tail, Rqes uint32
+
+	_ uint32
+	_ [2]uint64
+}
+
+// ZCRXArea is where received data lands.
+type ZCRXArea struct {
+	Mem         []byte // mapped memory, whole pages
+	RqAreaToken uint64 // set by the kernel: what refill entries name the area by
+}
+
+// zcrxAreaReg is struct io_uring_zcrx_area_reg.
+type zcrxAreaReg struct {
+	addr        uint64
+	len         uint64
+	rqAreaToken uint64
+	flags       uint32
+	dmabufFD    uint32
+	_           [2]uint64
+}
+
 // RegisterIFQ sets zero-copy receive up: data lands in area, and refill entries
-// are handed over in region; both are mapped memory, whole pages, that must live
-// as long as the ring (io_uring_register_ifq). ENODEV if there is no such
-// device, EOPNOTSUPP if it can't. Least kernel: 6.15, least liburing: 2.10.
-func (r *Ring) RegisterIFQ(reg *ZCRXIFQReg, area, region []byte) error {
-	areaReg := &[6]uint64{data(area), uint64(len(area))}
-	desc := &regionDesc{addr: data(region), size: uint64(len(region)), flags: uint32(MemRegionTypeUser)}
-	reg.area, reg.region = addr(areaReg), addr(desc)
-	return r.call("io_uring_register_ifq", func(m *ringMem) int32 { return cRegisterIFQ(m, reg) })
+// are handed over in region, mapped memory of whole pages too; both must stay
+// mapped as long as the ring lives. With ZCRXRegImport they are nil
+// (io_uring_register_ifq). ENODEV if there is no such device, EOPNOTSUPP if it
+// can't. Least kernel: 6.15, least liburing: 2.10.
+func (r *Ring) RegisterIFQ(reg *ZCRXIFQReg, area *ZCRXArea, region []byte) error {
+	const op = "io_uring_register_ifq"
+	if r.mem == nil {
+		return ErrClosed
+	}
+	if reg == nil {
+		return badInput(op, "there is no ZCRXIFQReg to say which queue")
+	}
+	areaReg, desc := new(zcrxAreaReg), new(regionDesc)
+	reg.area, reg.region = 0, 0
+	if area != nil {
+		areaReg.addr, areaReg.len = data(area.Mem), uint64(len(area.Mem))
+		reg.area = addr(areaReg)
+	}
+	if region != nil {
+		*desc = regionDesc{addr: data(region), size: uint64(len(region)), flags: uint32(MemRegionTypeUser)}
+		reg.region = addr(desc)
+	}
+	ret := cRegisterIFQ(r.mem, reg)
+	runtime.KeepAlive(areaReg) // reg has them as numbers
+	runtime.KeepAlive(desc)
+	if ret < 0 {
+		return opError(op, ret)
+	}
+	if area != nil {
+		area.RqAreaToken = areaReg.rqAreaToken
+		r.zcrx = append(r.zcrx, area.Mem)
+	}
+	r.zcrx = append(r.zcrx, region)
+	return nil
 }
 
 // ZCRXCtrl is a command to a zero-copy receive instance, struct zcrx_ctrl.
@@ -44,57 +94,3 @@ type ZCRXCtrl struct {
 func (r *Ring) RegisterZCRXCtrl(ctrl *ZCRXCtrl) error {
 	return r.call("io_uring_register_zcrx_ctrl", func(m *ringMem) int32 { return cRegisterZCRXCtrl(m, ctrl) })
 }
-
-// BPFFilter is a classic BPF program that allows or denies the requests of one
-// operation, struct io_uring_bpf_filter.
-type BPFFilter struct {
-	Op      Op
-	Flags   BPFFilterFlags
-	PDUSize uint8 // of what the filter sees of the operation
-	Program []BPFInstruction
-}
-
-// BPFInstruction is an instruction of classic BPF, struct sock_filter.
-type BPFInstruction struct {
-	Code   uint16
-	JT, JF uint8
-	K      uint32
-}
-
-// bpfCmd is struct io_uring_bpf.
-type bpfCmd struct {
-	cmdType  BPFCmd
-	cmdFlags uint16
-	_        uint32
-
-	op        uint32
-	flags     uint32
-	filterLen uint32
-	pduSize   uint8
-	_         [3]uint8
-	filter    uint64
-	_         [5]uint64
-}
-
-func (f *BPFFilter) cmd() *bpfCmd {
-	return &bpfCmd{
-		cmdType: BPFCmdFilter, op: uint32(f.Op), flags: uint32(f.Flags), pduSize: f.PDUSize,
-		filterLen: uint32(len(f.Program)), filter: data(f.Program),
-	}
-}
-
-// RegisterBPFFilter has a filter decide about the ring's requests of one
-// operation (io_uring_register_bpf_filter). Least kernel: 7.0, least liburing:
-// 2.15.
-func (r *Ring) RegisterBPFFilter(f *BPFFilter) error {
-	return r.call("io_uring_register_bpf_filter", func(m *ringMem) int32 { return cRegisterBPFFilter(m, f.cmd()) })
-}
-
-// RegisterBPFFilterTask has a filter decide about the requests of rings that the
-// calling thread makes later (io_uring_register_bpf_filter_task). It cannot be
-// taken back. Least kernel: 7.0, least liburing: 2.15.
-func RegisterBPFFilterTask(f *BPFFilter) error {
-	return opError("io_uring_register_bpf_filter_task", cRegisterBPFFilter(nil, f.cmd()))
-}
-
-var _ = [1]struct{}{}[unsafe.Sizeof(bpfCmd{})-72]

@@ -100,9 +100,9 @@ func cRegisterFilesUpdateTag(m *ringMem, off uint32, fds []int32, tags []uint64)
 
 func cRegisterFileAllocRange(m *ringMem, off, n uint32) int32 { return errNoCgo }
 
-func cRegisterEventfd(m *ringMem, fd int) int32 { return errNoCgo }
+func cRegisterEventfd(m *ringMem, fd int32) int32 { return errNoCgo }
 
-func cRegisterEventfdAsync(m *ringMem, fd int) int32 { return errNoCgo }
+func cRegisterEventfdAsync(m *ringMem, fd int32) int32 { return errNoCgo }
 
 func cUnregisterEventfd(m *ringMem) int32 { return errNoCgo }
 
@@ -152,8 +152,8 @@ func cRegisterBPFFilter(m *ringMem, bpf *bpfCmd) int32 { return errNoCgo }
 
 func cSetup(entries uint32, p *Params) int32 { return errNoCgo }
 
-func cEnter2(fd int, toSubmit, minComplete uint32, flags EnterFlags, arg []byte) int32 {
+func cEnter2(fd int32, toSubmit, minComplete uint32, flags EnterFlags, arg []byte) int32 {
 	return errNoCgo
 }
 
-func cRegister(fd int, op RegisterOp, arg []byte, nr uint32) int32 { return errNoCgo }
+func cRegister(fd int32, op RegisterOp, arg []byte, nr uint32) int32 { return errNoCgo }

@@ -1,0 +1,69 @@
+package liburing
+
+import (
+	"runtime"
+	"syscall"
+	"unsafe"
+)
+
+// Filters: small programs that allow or deny requests.
+
+// BPFFilter is a classic BPF program that allows or denies the requests of one
+// operation, struct io_uring_bpf_filter.
+type BPFFilter struct {
+	Op      Op
+	Flags   BPFFilterFlags
+	PDUSize uint8 // of what the filter sees of the operation
+	Program []BPFInstruction
+}
+
+// BPFInstruction is an instruction of classic BPF, struct sock_filter.
+type BPFInstruction struct {
+	Code   uint16
+	JT, JF uint8
+	K      uint32
+}
+
+// bpfCmd is struct io_uring_bpf.
+type bpfCmd struct {
+	cmdType  BPFCmd
+	cmdFlags uint16
+	_        uint32
+
+	op        uint32
+	flags     uint32
+	filterLen uint32
+	pduSize   uint8
+	_         [3]uint8
+	filter    uint64
+	_         [5]uint64
+}
+
+// register registers the filter with a ring, or the task if there is none.
+func (f *BPFFilter) register(m *ringMem) int32 {
+	if f == nil {
+		return -int32(syscall.EINVAL)
+	}
+	ret := cRegisterBPFFilter(m, &bpfCmd{
+		cmdType: BPFCmdFilter, op: uint32(f.Op), flags: uint32(f.Flags), pduSize: f.PDUSize,
+		filterLen: uint32(len(f.Program)), filter: data(f.Program),
+	})
+	runtime.KeepAlive(f) // the command has the program as a number
+	return ret
+}
+
+// RegisterBPFFilter has a filter decide about the ring's requests of one
+// operation (io_uring_register_bpf_filter). Least kernel: 7.0, least liburing:
+// 2.15.
+func (r *Ring) RegisterBPFFilter(f *BPFFilter) error {
+	return r.call("io_uring_register_bpf_filter", f.register)
+}
+
+// RegisterBPFFilterTask has a filter decide about the requests of rings that the
+// calling thread makes later (io_uring_register_bpf_filter_task). It cannot be
+// taken back. Least kernel: 7.0, least liburing: 2.15.
+func RegisterBPFFilterTask(f *BPFFilter) error {
+	return opError("io_uring_register_bpf_filter_task", f.register(nil))
+}
+
+var _ = [1]struct{}{}[unsafe.Sizeof(bpfCmd{})-72]
