@@ -99,13 +99,15 @@ func (b *BufRing) unmap() {
 }
 
 // MapBufRing is SetupBufRing with the ring's memory made by the kernel and
-// mapped from it (io_uring_register_buf_ring with PbufRingMmap). Least kernel:
-// 6.4.
-func (r *Ring) MapBufRing(entries uint32, bgid uint16, flags BufRingFlags) (*BufRing, error) {
-	reg := BufReg{RingEntries: entries, Bgid: bgid, Flags: flags | PbufRingMmap}
+// mapped from it (io_uring_register_buf_ring with PbufRingMmap), and with all
+// that a BufReg can ask for. EINVAL for a MinLeft that the kernel does not know.
+// Least kernel: 6.4.
+func (r *Ring) MapBufRing(reg BufReg) (*BufRing, error) {
+	reg.Flags |= PbufRingMmap
 	if err := r.RegisterBufRing(&reg, 0); err != nil {
 		return nil, err
 	}
+	entries, bgid := reg.RingEntries, reg.Bgid
 	mem, err := mapFile(r.FD(), OffPbufRing|int64(bgid)<<OffPbufShift, int(entries)*int(unsafe.Sizeof(bufEntry{})))
 	if err != nil {
 		r.UnregisterBufRing(bgid)

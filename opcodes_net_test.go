@@ -8,6 +8,7 @@ import (
 	"net/netip"
 	"path/filepath"
 	"testing"
+	"time"
 	"unsafe"
 
 	"github.com/stretchr/testify/require"
@@ -460,4 +461,47 @@ func TestOpSocketCommands(t *testing.T) {
 		c = do(t, l, func(cb Callback) Request { return l.CmdSock(99, server, 0, 0, nil, cb) })
 		require.ErrorIs(t, c[0].Err(), unix.EOPNOTSUPP)
 	})
+}
+
+// The kernel tells when a message was handed to the device, in completions with
+// a second half.
+func TestOpSocketTimestamps(t *testing.T) {
+	for name, flags := range map[string]SetupFlags{"CQE32": SetupCQE32, "CQEMixed": SetupCQEMixed} {
+		t.Run(name, func(t *testing.T) {
+			l := newLoop(t, 8, WithFlags(flags))
+			lfd, addr := listener(t, l, "127.0.0.1:0")
+			client := connect(t, l, addr)
+			server := one(t, l, func(cb Callback) Request { return l.Accept(lfd, nil, 0, cb) })
+			defer unix.Close(server)
+			const wanted = unix.SOF_TIMESTAMPING_SOFTWARE | unix.SOF_TIMESTAMPING_OPT_CMSG | unix.SOF_TIMESTAMPING_OPT_ID |
+				unix.SOF_TIMESTAMPING_OPT_TSONLY | unix.SOF_TIMESTAMPING_TX_SOFTWARE
+			require.NoError(t, unix.SetsockoptInt(client, unix.SOL_SOCKET, unix.SO_TIMESTAMPING, wanted))
+			before := time.Now()
+			require.Equal(t, 10, one(t, l, func(cb Callback) Request { return l.Send(client, pattern(10, 1), 0, cb) }))
+			// The acknowledgement frees the message, and its time is there.
+			one(t, l, func(cb Callback) Request { return l.Recv(server, make([]byte, 10), unix.MSG_WAITALL, cb) })
+
+			var times []time.Time
+			var ids []int32
+			var end error
+			var req Request
+			req = l.URingCmd(uint32(SocketOpTXTimestamp), client, func(c Completion) {
+				if !c.More() {
+					end = c.Err()
+					return
+				}
+				big := c.BigCQE()
+				times = append(times, time.Unix(int64(big[0]), int64(big[1])))
+				ids = append(ids, c.Res)
+				l.Cancel(req.Token(), 0, nil) // it would go on for ever
+			})
+			require.NoError(t, l.RunUntilIdle(t.Context()))
+			if isAny(end, unix.EOPNOTSUPP, unix.EINVAL) { // before Linux 6.17
+				t.Skip("this kernel does not tell timestamps through io_uring: ", end)
+			}
+			require.ErrorIs(t, end, unix.ECANCELED)
+			require.Equal(t, []int32{9}, ids, "a stream counts bytes: the last one's number")
+			require.WithinRange(t, times[0], before, time.Now())
+		})
+	}
 }

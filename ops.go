@@ -29,11 +29,20 @@ func rwLen[T any](s []T) uint32 { return uint32(min(len(s), maxRW)) }
 // the kernel never has one: EFAULT.
 func bufPlace(index int) uint16 { return uint16(min(uint(index), math.MaxUint16)) }
 
+// descriptor returns fd as C has it. One that is too large for C does not become
+// another one, but one that the kernel refuses (EBADF).
+func descriptor(fd int) int32 {
+	if int(int32(fd)) != fd {
+		return math.MinInt32
+	}
+	return int32(fd)
+}
+
 // PrepRW fills what all operations have in common (io_uring_prep_rw): for an
 // operation that this package has no method for.
 func (s *SQE) PrepRW(op Op, fd int, addr uint64, length uint32, offset uint64) {
 	s.Opcode = op
-	s.FD = int32(fd)
+	s.FD = descriptor(fd)
 	s.Off = offset
 	s.Addr = addr
 	s.Len = length

@@ -31,7 +31,7 @@ func (s *SQE) PrepMsgRingCQEFlags(fd int, length uint32, data uint64, flags MsgR
 // (io_uring_prep_msg_ring_fd). Least kernel: 6.0.
 func (s *SQE) PrepMsgRingFD(fd, sourceFD int, targetFD uint32, data uint64, flags MsgRingFlags) {
 	s.PrepRW(OpMsgRing, fd, uint64(MsgSendFD), 0, data)
-	s.Addr3 = uint64(int64(int32(sourceFD)))
+	s.Addr3 = uint64(int64(descriptor(sourceFD)))
 	s.setAllocatedFile(targetFD)
 	s.OpFlags = uint32(flags)
 }
@@ -47,7 +47,7 @@ func (s *SQE) PrepMsgRingFDAlloc(fd, sourceFD int, data uint64, flags MsgRingFla
 // stores their numbers in fds (io_uring_prep_files_update). fds needs to live
 // until the completion. Least kernel: 5.6.
 func (s *SQE) PrepFilesUpdate(fds []int32, offset int) {
-	s.PrepRW(OpFilesUpdate, -1, data(fds), rwLen(fds), uint64(int64(int32(offset))))
+	s.PrepRW(OpFilesUpdate, -1, data(fds), rwLen(fds), uint64(int64(descriptor(offset))))
 }
 
 // PrepFixedFDInstall gives a registered file an ordinary descriptor, the result

@@ -3,6 +3,7 @@
 package liburing
 
 import (
+	"math"
 	"testing"
 	"unsafe"
 
@@ -50,6 +51,18 @@ func TestPrepsKeepBufferIndexes(t *testing.T) {
 		s.PrepReadFixed(0, nil, 0, index)
 		require.Equal(t, want, s.BufIndex, "%d", index)
 	}
+}
+
+// A descriptor that does not fit names none, rather than another one.
+func TestPrepsKeepDescriptors(t *testing.T) {
+	for fd, want := range map[int]int32{0: 0, -1: -1, unix.AT_FDCWD: unix.AT_FDCWD, math.MaxInt32: math.MaxInt32,
+		1 << 32: math.MinInt32, 1<<40 + 3: math.MinInt32, -1 << 40: math.MinInt32} {
+		var s SQE
+		s.PrepRead(fd, nil, 0)
+		require.Equal(t, want, s.FD, "%d", fd)
+	}
+	c := submitOne(t, newRing(t, 1), func(s *SQE) { s.PrepRead(1<<32, make([]byte, 1), 0) })
+	require.ErrorIs(t, c.Err(), unix.EBADF)
 }
 
 // Buffers that do not lie in the memory are not handed to the kernel.

@@ -1,7 +1,5 @@
 package liburing
 
-import "math"
-
 // Registered files: descriptors in the ring's own table, which requests with
 // SQEFixedFile name by their place.
 
@@ -67,13 +65,4 @@ func descriptors(fds []int) []int32 {
 		list[i] = descriptor(fd)
 	}
 	return list
-}
-
-// descriptor returns fd as C has it. One that is too large for C does not become
-// another one, but one that the kernel refuses (EBADF).
-func descriptor(fd int) int32 {
-	if int(int32(fd)) != fd {
-		return math.MinInt32
-	}
-	return int32(fd)
 }

@@ -292,8 +292,10 @@ func (l *Loop) dispatch() {
 		token := Token(cqe.UserData)
 		h := l.table.find(token)
 		if h == nil {
-			l.stats.Stale++
 			l.stats.Completed--
+			if !l.ring.mem.ownTimeout(cqe) {
+				l.stats.Stale++
+			}
 			continue
 		}
 		c := Completion{Res: cqe.Res, Flags: cqe.Flags, op: h.op}

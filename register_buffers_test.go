@@ -1,0 +1,65 @@
+//go:build linux && cgo
+
+package liburing
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	"golang.org/x/sys/unix"
+)
+
+func TestRegisterBufferTables(t *testing.T) {
+	lockThread(t)
+	src := newRing(t, 8)
+	require.NoError(t, src.RegisterBuffersSparse(4))
+	buf := make([]byte, 4096)
+	n, err := src.RegisterBuffersUpdateTag(2, [][]byte{buf}, nil)
+	require.NoError(t, err)
+	require.Equal(t, 1, n)
+	f := tempFile(t, pattern(4096, 5))
+	read := func(r *Ring, i int) error {
+		clear(buf)
+		c := submitOne(t, r, func(s *SQE) { s.PrepReadFixed(int(f.Fd()), buf, 0, i) })
+		if c.Err() == nil {
+			require.Equal(t, pattern(4096, 5), buf)
+		}
+		return c.Err()
+	}
+	require.NoError(t, read(src, 2))
+	require.ErrorIs(t, read(src, 1), unix.EFAULT)
+
+	dst := newRing(t, 8)
+	require.NoError(t, dst.CloneBuffers(src))
+	require.NoError(t, read(dst, 2), "through the clone")
+	require.ErrorIs(t, dst.CloneBuffers(src), unix.EBUSY)
+
+	third := newRing(t, 8)
+	err = third.CloneBuffersOffset(src, 0, 2, 1, 0)
+	needs(t, err, 10)
+	require.NoError(t, err)
+	require.NoError(t, read(third, 0))
+	require.ErrorIs(t, third.CloneBuffersOffset(src, 0, 2, 1, 0), unix.EBUSY)
+	require.NoError(t, third.CloneBuffersOffset(src, 1, 2, 1, RegisterDstReplace))
+	require.NoError(t, read(third, 1))
+}
+
+// Cloning with flags; two rings of one thread, by a registered descriptor too.
+func TestCloneBuffersRaw(t *testing.T) {
+	lockThread(t)
+	src, dst := newRing(t, 4), newRing(t, 4)
+	require.NoError(t, src.RegisterBuffers([][]byte{make([]byte, 4096)}))
+	err := dst.CloneBuffersRaw(src, 0)
+	needs(t, err, 10)
+	require.NoError(t, err)
+	require.ErrorIs(t, dst.CloneBuffersRaw(src, 0), unix.EBUSY)
+	require.NoError(t, dst.CloneBuffersRaw(src, RegisterDstReplace))
+
+	// A ring that has nothing but a registered descriptor.
+	require.NoError(t, src.RegisterRingFD())
+	require.NoError(t, src.CloseRingFD())
+	require.ErrorIs(t, dst.CloneBuffersRaw(src, RegisterDstReplace), unix.EBADF)
+	require.NoError(t, dst.CloneBuffersRaw(src, RegisterDstReplace|RegisterSrcRegistered))
+	require.NoError(t, dst.CloneBuffersOffset(src, 0, 0, 1, RegisterDstReplace))
+	require.NoError(t, newRing(t, 4).CloneBuffers(src))
+}

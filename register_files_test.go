@@ -1,0 +1,79 @@
+//go:build linux && cgo
+
+package liburing
+
+import (
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"golang.org/x/sys/unix"
+)
+
+func TestRegisterFileTables(t *testing.T) {
+	overSetups(t, 8, func(t *testing.T, r *Ring) {
+		f := tempFile(t, []byte("one"))
+		g := tempFile(t, []byte("two"))
+		read := func(i int) (string, error) {
+			buf := make([]byte, 3)
+			c := submitOne(t, r, func(s *SQE) {
+				s.PrepRead(i, buf, 0)
+				s.SetFlags(SQEFixedFile)
+			})
+			return string(buf), c.Err()
+		}
+		require.NoError(t, r.RegisterFilesSparse(4))
+		_, err := read(0)
+		require.ErrorIs(t, err, unix.EBADF)
+		n, err := r.RegisterFilesUpdate(1, []int{int(f.Fd()), int(g.Fd())})
+		require.NoError(t, err)
+		require.Equal(t, 2, n)
+		got, err := read(2)
+		require.NoError(t, err)
+		require.Equal(t, "two", got)
+		require.NoError(t, r.RegisterFileAllocRange(3, 1))
+		path := &append([]byte(f.Name()), 0)[0]
+		c := submitOne(t, r, func(s *SQE) { s.PrepOpenatDirect(unix.AT_FDCWD, path, 0, 0, FileIndexAlloc) })
+		require.EqualValues(t, 3, c.Res, "the one place of the range")
+		c = submitOne(t, r, func(s *SQE) { s.PrepOpenatDirect(unix.AT_FDCWD, path, 0, 0, FileIndexAlloc) })
+		require.ErrorIs(t, c.Err(), unix.ENFILE)
+		require.NoError(t, r.UnregisterFiles())
+	})
+}
+
+// A tag comes back when the kernel has let go of the resource.
+func TestRegisterTags(t *testing.T) {
+	overSetups(t, 8, func(t *testing.T, r *Ring) {
+		tag := func(want uint64) {
+			t.Helper()
+			cqe, err := r.WaitCQETimeout(5 * time.Second)
+			require.NoError(t, err)
+			require.Equal(t, want, cqe.UserData)
+			r.CQESeen(cqe)
+		}
+		f := tempFile(t, nil)
+		require.NoError(t, r.RegisterFilesTags([]int{int(f.Fd())}, []uint64{11}))
+		n, err := r.RegisterFilesUpdateTag(0, []int{int(f.Fd())}, []uint64{12})
+		require.NoError(t, err)
+		require.Equal(t, 1, n)
+		tag(11)
+		require.NoError(t, r.UnregisterFiles())
+		tag(12)
+
+		a, b := make([]byte, 4096), make([]byte, 4096)
+		require.NoError(t, r.RegisterBuffersTags([][]byte{a}, []uint64{21}))
+		n, err = r.RegisterBuffersUpdateTag(0, [][]byte{b}, []uint64{22})
+		require.NoError(t, err)
+		require.Equal(t, 1, n)
+		tag(21)
+		require.NoError(t, r.UnregisterBuffers())
+		tag(22)
+
+		require.ErrorIs(t, r.RegisterFilesTags([]int{0}, nil), unix.EINVAL)
+		require.ErrorIs(t, r.RegisterBuffersTags([][]byte{a}, nil), unix.EINVAL)
+		_, err = r.RegisterFilesUpdateTag(0, []int{0}, nil)
+		require.ErrorIs(t, err, unix.EINVAL)
+		_, err = r.RegisterBuffersUpdateTag(5, [][]byte{a}, nil)
+		require.ErrorIs(t, err, unix.EINVAL)
+	})
+}

@@ -1,0 +1,144 @@
+//go:build linux && cgo
+
+package liburing
+
+import (
+	"math"
+	"os"
+	"testing"
+	"time"
+	"unsafe"
+
+	"github.com/stretchr/testify/require"
+	"golang.org/x/sys/unix"
+)
+
+func TestRegisteredWaits(t *testing.T) {
+	lockThread(t)
+	r := newRing(t, 8, WithFlags(SetupRDisabled|SetupSingleIssuer|SetupDeferTaskrun))
+	waits, err := r.RegisterWaitRegion(1)
+	require.NoError(t, err)
+	require.Len(t, waits, os.Getpagesize()/int(unsafe.Sizeof(RegWait{})))
+	require.NoError(t, r.EnableRings())
+	waits[3] = RegWait{Timeout: NewTimespec(15 * time.Millisecond), Flags: RegWaitTS}
+	start := time.Now()
+	_, err = r.SubmitAndWaitReg(1, 3)
+	require.ErrorIs(t, err, unix.ETIME)
+	require.GreaterOrEqual(t, time.Since(start), 15*time.Millisecond)
+	r.GetSQE().PrepNop()
+	cqe, err := r.SubmitAndWaitReg(1, 3)
+	require.NoError(t, err)
+	require.NotNil(t, cqe)
+	r.CQESeen(cqe)
+	_, err = r.SubmitAndWaitReg(1, 1<<20)
+	require.ErrorIs(t, err, unix.EFAULT)
+	for _, index := range []int{-1, 1 << 31, 1 << 32} {
+		_, err = r.SubmitAndWaitReg(1, index)
+		require.ErrorIs(t, err, unix.EFAULT, "%d", index)
+	}
+	_, err = r.RegisterWaitRegion(0)
+	require.ErrorIs(t, err, unix.EINVAL)
+	_, err = r.RegisterWaitRegion(1)
+	require.Error(t, err, "the ring is enabled") // EINVAL, EBUSY
+}
+
+func TestMinTimeouts(t *testing.T) {
+	overSetups(t, 8, func(t *testing.T, r *Ring) {
+		if r.Features()&FeatMinTimeout == 0 {
+			t.Skip("this kernel has no FeatMinTimeout")
+		}
+		// One of the two that are waited for: enough after the short time.
+		r.GetSQE().PrepNop()
+		start := time.Now()
+		cqe, err := r.SubmitAndWaitMinTimeout(2, time.Minute, 10*time.Millisecond)
+		require.NoError(t, err)
+		require.NotNil(t, cqe)
+		require.Less(t, time.Since(start), 10*time.Second)
+		r.CQESeen(cqe)
+		_, err = r.WaitCQEsMinTimeout(1, 10*time.Millisecond, time.Millisecond)
+		require.ErrorIs(t, err, unix.ETIME)
+
+		// A time below zero is no limit: the timer's completion ends the wait.
+		for _, wait := range []func() (*CQE, error){
+			func() (*CQE, error) { return r.SubmitAndWaitMinTimeout(2, -1, time.Millisecond) },
+			func() (*CQE, error) { return r.WaitCQEsMinTimeout(2, -1, time.Millisecond) },
+		} {
+			ts := NewTimespec(30 * time.Millisecond)
+			nextSQE(t, r).PrepTimeout(&ts, 0, 0)
+			start := time.Now()
+			_, err := r.Submit()
+			require.NoError(t, err)
+			cqe, err := wait()
+			require.NoError(t, err)
+			require.NotNil(t, cqe)
+			require.ErrorIs(t, cqe.Err(), unix.ETIME)
+			require.GreaterOrEqual(t, time.Since(start), 30*time.Millisecond)
+			r.CQESeen(cqe)
+		}
+	})
+}
+
+func TestMicroseconds(t *testing.T) {
+	for d, want := range map[time.Duration]uint32{
+		-1: 0, 0: 0, 1: 1, time.Microsecond: 1, 1001: 2, time.Second: 1e6, math.MaxInt64: math.MaxUint32,
+	} {
+		require.Equal(t, want, microseconds(d), "%v", d)
+	}
+}
+
+func TestSubmitAndGetEvents(t *testing.T) {
+	overSetups(t, 8, func(t *testing.T, r *Ring) {
+		r.GetSQE().PrepNop()
+		_, err := r.SubmitAndGetEvents()
+		require.NoError(t, err)
+		_, err = r.WaitCQE()
+		require.NoError(t, err)
+		require.NoError(t, r.SQRingWait())
+	})
+}
+
+// Every enter says that its wait does not count, and the kernel takes it.
+func TestSetIowait(t *testing.T) {
+	overSetups(t, 8, func(t *testing.T, r *Ring) {
+		err := r.SetIowait(false)
+		needs(t, err, 10)
+		if r.Features()&FeatNoIowait == 0 {
+			require.ErrorIs(t, err, unix.EOPNOTSUPP)
+			t.Skip("this kernel has no FeatNoIowait")
+		}
+		require.NoError(t, err)
+		require.NotZero(t, r.mem.enterFlags()&EnterNoIowait)
+		_, err = r.WaitCQETimeout(time.Millisecond)
+		require.ErrorIs(t, err, unix.ETIME)
+		require.NoError(t, r.SetIowait(true))
+		require.Zero(t, r.mem.enterFlags()&EnterNoIowait)
+	})
+}
+
+// The wait ends when the kernel's thread has taken entries.
+func TestSQRingWait(t *testing.T) {
+	r := newRing(t, 2, WithSQPoll(time.Second))
+	for range 100 {
+		for r.SQSpaceLeft() == 0 {
+			_, err := r.Submit()
+			require.NoError(t, err)
+			require.NoError(t, r.SQRingWait())
+		}
+		r.GetSQE().PrepNop()
+		for range r.CQEs() {
+		}
+	}
+	_, err := r.Submit()
+	require.NoError(t, err)
+}
+
+func TestRegisterClock(t *testing.T) {
+	r := newRing(t, 8)
+	require.NoError(t, r.RegisterClock(unix.CLOCK_BOOTTIME))
+	start := time.Now()
+	_, err := r.WaitCQETimeout(10 * time.Millisecond)
+	require.ErrorIs(t, err, unix.ETIME)
+	require.GreaterOrEqual(t, time.Since(start), 10*time.Millisecond)
+	require.NoError(t, r.RegisterClock(unix.CLOCK_MONOTONIC))
+	require.ErrorIs(t, r.RegisterClock(99), unix.EINVAL)
+}
