@@ -16,7 +16,7 @@ func (s *SQE) PrepWaitid(idType, id int, info *Siginfo, options int, flags uint3
 // common with mask; the result is their number (io_uring_prep_futex_wake). Least
 // kernel: 6.7.
 func (s *SQE) PrepFutexWake(futex *uint32, val, mask uint64, futexFlags Futex2Flags, flags uint32) {
-	s.PrepRW(OpFutexWake, int(futexFlags), addr(futex), 0, val)
+	s.PrepRW(OpFutexWake, int(int32(futexFlags)), addr(futex), 0, val)
 	s.OpFlags = flags
 	s.Addr3 = mask
 }
@@ -25,7 +25,7 @@ func (s *SQE) PrepFutexWake(futex *uint32, val, mask uint64, futexFlags Futex2Fl
 // (io_uring_prep_futex_wait). The futex needs to live until the completion.
 // Least kernel: 6.7.
 func (s *SQE) PrepFutexWait(futex *uint32, val, mask uint64, futexFlags Futex2Flags, flags uint32) {
-	s.PrepRW(OpFutexWait, int(futexFlags), addr(futex), 0, val)
+	s.PrepRW(OpFutexWait, int(int32(futexFlags)), addr(futex), 0, val)
 	s.OpFlags = flags
 	s.Addr3 = mask
 }
