@@ -129,13 +129,18 @@ func (b *BufRing) Add(buf []byte, bid uint16, offset int) error {
 	if uint64(len(buf)) > math.MaxUint32 {
 		return badInput("io_uring_buf_ring_add", "the buffer has %d bytes, less than 4 GiB are allowed", len(buf))
 	}
+	b.set(buf, bid, offset)
+	b.keep[bid] = buf
+	return nil
+}
+
+// set fills the entry offset places behind the tail.
+func (b *BufRing) set(buf []byte, bid uint16, offset int) {
 	i := (int(b.mem.tail) + offset) & b.Mask()
 	e := (*bufEntry)(unsafe.Add(unsafe.Pointer(b.mem), uintptr(i)*unsafe.Sizeof(bufEntry{})))
 	e.addr = data(buf)
 	e.len = uint32(len(buf))
 	e.bid = bid
-	b.keep[bid] = buf
-	return nil
 }
 
 // Advance makes count buffers visible to the kernel that Add has put behind the

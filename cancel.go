@@ -2,9 +2,53 @@ package liburing
 
 import "context"
 
-// Pending reports whether the request that t names is in flight: accepted, and
-// without its terminal completion. Call it where requests are made.
-func (l *Loop) Pending(t Token) bool { return l.table.find(t) != nil }
+// State is how far a request has come.
+type State uint8
+
+const (
+	StateDone     State = iota // it has had its last completion, or never was
+	StateQueued                // it waits for the loop's next submission
+	StateInFlight              // the kernel has it
+)
+
+func (s State) String() string { return [...]string{"done", "queued", "in flight"}[s] }
+
+// State tells how far the request has come that t names. Call it where requests
+// are made.
+func (l *Loop) State(t Token) State {
+	switch {
+	case l.table.find(t) == nil:
+		return StateDone
+	case l.queued(t):
+		return StateQueued
+	}
+	return StateInFlight
+}
+
+// queued reports whether a request has not been handed to the kernel.
+func (l *Loop) queued(t Token) bool {
+	for sqe := range l.entries {
+		if sqe.UserData == uint64(t) {
+			return true
+		}
+	}
+	return false
+}
+
+// entries yields the entries that have not been handed to the kernel.
+func (l *Loop) entries(yield func(*SQE) bool) {
+	m := l.ring.mem
+	for pos := m.sq.sqeHead; pos != m.sq.sqeTail; pos++ {
+		if !yield(m.sqe(pos)) {
+			return
+		}
+	}
+	for _, e := range l.backlog.queue {
+		if !yield(&e.SQE) {
+			return
+		}
+	}
+}
 
 // watch is the context of a request.
 type watch struct {
@@ -25,7 +69,7 @@ func (r Request) WithContext(ctx context.Context) Request {
 		l.watches = make(map[Token]watch)
 	}
 	cancel := func() {
-		if l.Pending(r.token) {
+		if l.table.find(r.token) != nil {
 			l.Cancel(r.token, 0, nil)
 		}
 	}

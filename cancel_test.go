@@ -15,11 +15,11 @@ import (
 func TestPending(t *testing.T) {
 	l := newLoop(t, 8)
 	req := l.Nop(nil)
-	require.True(t, l.Pending(req.Token()))
+	require.Equal(t, StateQueued, l.State(req.Token()))
 	run(t, l)
-	require.False(t, l.Pending(req.Token()))
-	require.False(t, l.Pending(0))
-	require.False(t, l.Pending(^Token(0)))
+	require.Equal(t, StateDone, l.State(req.Token()))
+	require.Equal(t, StateDone, l.State(0))
+	require.Equal(t, StateDone, l.State(^Token(0)))
 }
 
 func TestCancelAll(t *testing.T) {

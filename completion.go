@@ -23,6 +23,8 @@ type detail struct {
 	err error     // why the request is bad, where the library knows
 	ctx error     // the request's context has ended
 	big [2]uint64 // the second half of a big completion
+
+	group *BufGroup // where its buffers come from
 }
 
 // Op returns the operation that was requested.
@@ -116,6 +118,19 @@ func (r Request) Flags(flags SQEFlags) Request {
 		r.loop.drain(r.token)
 	}
 	return r
+}
+
+// spoil has the request fail for a reason that the library knows: it goes to the
+// kernel as an operation that there is none of, so that it fails in its place.
+func (r Request) spoil(why error) {
+	flags := r.sqe.Flags
+	r.sqe.PrepRW(opBad, -1, 0, 0, 0)
+	r.sqe.Flags = flags & (SQEIOLink | SQEIOHardlink | SQEIODrain)
+	if r.loop.reasons == nil {
+		r.loop.reasons = make(map[Token]error)
+	}
+	r.loop.reasons[r.token] = why
+	r.loop.detailed = true
 }
 
 // Link holds the next request that is queued back until this one has

@@ -23,6 +23,8 @@ type handle struct {
 	next uint32         // the free place behind this free place
 	op   Op
 	kind handleKind
+
+	group uint16 // the place of the request's BufGroup, 0 if it has none
 }
 
 type handleKind uint8
@@ -93,6 +95,7 @@ func (t *handleTable) release(index uint32, h *handle) {
 	h.cb = nil
 	h.mem = nil
 	h.kind = kindFree
+	h.group = 0
 	if h.gen++; h.gen == 0 {
 		h.gen = 1
 	}

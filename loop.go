@@ -44,6 +44,9 @@ type Loop struct {
 	reasons  map[Token]error // why a request is bad that the kernel will refuse
 	watches  map[Token]watch // the contexts of requests
 	drains   map[Token]bool  // requests with SQEIODrain
+	chains   map[Token]chain // those whose successes are not told
+	made     []CQE           // completions that the kernel does not tell
+	groups   []*BufGroup     // nil where one was closed
 	stats    Stats
 
 	mail     mailbox
@@ -213,7 +216,7 @@ func (l *Loop) turns(ctx context.Context, untilIdle bool) error {
 }
 
 func (l *Loop) idle() bool {
-	return l.inFlight == l.inner && l.next == l.have && !l.mail.attention.Load()
+	return l.inFlight == l.inner && l.next == l.have && len(l.made) == 0 && !l.mail.attention.Load()
 }
 
 // Close cancels what is in flight, waits until the kernel is done with it, its
@@ -266,8 +269,17 @@ func (l *Loop) exit() {
 	for l.inFlight > 0 {
 		l.inClose(l.cancelRound)
 	}
+	for s := l.starved(); s != nil; s = l.starved() {
+		s.group.leave(s)
+		l.inClose(func() error { s.end(); return nil })
+	}
 	ended = true
 	l.ring.Close()
+	for _, g := range l.groups {
+		if g != nil {
+			g.abandon()
+		}
+	}
 	l.thread.Store(0)
 	l.mail.wake.close()
 	close(l.done)
@@ -292,6 +304,16 @@ func (l *Loop) cancelRound() error {
 	for end := time.Now().Add(drainRound); l.inFlight > 0 && time.Now().Before(end); {
 		if err := l.turn(drainRound); err != nil {
 			return err
+		}
+	}
+	return nil
+}
+
+// starved returns a stream that waits for buffers.
+func (l *Loop) starved() *Stream {
+	for _, g := range l.groups {
+		if g != nil && len(g.waiting) > 0 {
+			return g.waiting[0]
 		}
 	}
 	return nil

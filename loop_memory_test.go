@@ -22,7 +22,8 @@ func requestMethods(l *Loop, f func(name string, method reflect.Value)) (n int) 
 	for i := range v.NumMethod() {
 		method := v.Method(i)
 		typ := method.Type()
-		if last := typ.NumIn() - 1; last >= 0 && typ.In(last) == reflect.TypeFor[Callback]() {
+		last := typ.NumIn() - 1
+		if last >= 0 && typ.In(last) == reflect.TypeFor[Callback]() && typ.Out(0) == reflect.TypeFor[Request]() {
 			f(v.Type().Method(i).Name, method)
 			n++
 		}

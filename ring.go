@@ -200,7 +200,7 @@ func (m *ringMem) cqReady() uint32 {
 // in the completion queue; the next wait or GetEvents brings them
 // (io_uring_cq_has_overflow).
 func (r *Ring) CQHasOverflow() bool {
-	return r.mem != nil && atomic.LoadUint32(r.mem.sq.kflags)&uint32(SQCQOverflow) != 0
+	return r.mem != nil && r.mem.overflowed()
 }
 
 // Submit hands the prepared requests to the kernel and returns how many it took
@@ -401,6 +401,9 @@ func (r *Ring) PeekCQE() (*CQE, error) {
 }
 
 var errPeekAgain = opError("io_uring_peek_cqe", -int32(syscall.EAGAIN))
+
+// overflowed reports whether the kernel holds completions that did not fit.
+func (m *ringMem) overflowed() bool { return atomic.LoadUint32(m.sq.kflags)&uint32(SQCQOverflow) != 0 }
 
 // needsFlush reports whether the kernel has completions that only an enter
 // brings into the queue.

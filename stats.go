@@ -5,8 +5,17 @@ type Stats struct {
 	Submitted uint64 // requests handed to the kernel
 	Completed uint64 // completions given to callbacks
 	Enters    uint64 // system calls to submit or wait
+	Batches   uint64 // times that completions were taken off the ring
 	Stale     uint64 // completions that belonged to no request: always 0
 	InFlight  int    // requests without their terminal completion
+
+	// Overflows is how often the completion queue was found to have been too
+	// small. The kernel keeps what does not fit, so nothing is lost, but slowly.
+	Overflows uint64
+
+	// BuffersShort is how many requests ended because their BufGroup had no
+	// buffer left.
+	BuffersShort uint64
 }
 
 // Stats returns what the loop has counted so far. The loop's thread counts for

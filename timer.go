@@ -34,7 +34,7 @@ func (l *Loop) Every(d time.Duration, f func()) *Timer {
 // are made; a timer that has ended is left alone.
 func (t *Timer) Stop() {
 	t.f = nil
-	if t.loop.Pending(t.token) {
+	if t.loop.table.find(t.token) != nil {
 		t.loop.Cancel(t.token, 0, nil)
 	}
 }

@@ -70,18 +70,12 @@ func (l *Loop) queueInner(op Op, done func()) *SQE {
 
 func ignore(Completion) {}
 
-// queueBad queues a request whose arguments the library refuses. It goes to the
-// kernel as an operation that there is none of, so that it fails in its place:
-// a chain it stands in breaks there, and its callback is called in its turn.
+// queueBad queues a request whose arguments the library refuses: a chain it
+// stands in breaks there, and its callback is called in its turn.
 func (l *Loop) queueBad(op Op, cb Callback, why error) Request {
-	sqe, r := l.queue(op, kindPlain, cb, nil)
-	sqe.PrepRW(opBad, -1, 0, 0, 0)
+	_, r := l.queue(op, kindPlain, cb, nil)
 	if r.token != 0 {
-		if l.reasons == nil {
-			l.reasons = make(map[Token]error)
-		}
-		l.reasons[r.token] = why
-		l.detailed = true
+		r.spoil(why)
 	}
 	return r
 }
@@ -91,7 +85,7 @@ const opBad Op = 0xff
 // turn submits what is queued, waits for a completion if there is none, no
 // longer than wait, without a limit if wait is negative, and calls callbacks.
 func (l *Loop) turn(wait time.Duration) error {
-	if l.next == l.have {
+	if l.next == l.have && len(l.made) == 0 {
 		err := l.exchange(wait)
 		l.measure()
 		if err != nil {
@@ -109,6 +103,9 @@ func (l *Loop) exchange(wait time.Duration) error {
 	m := l.ring.mem
 	l.backlog.fill(m)
 	// With requests left in the backlog there is no time to wait either.
+	if m.overflowed() {
+		l.stats.Overflows++
+	}
 	ready := m.cqReady() != 0 || len(l.backlog.queue) != 0
 	pending := m.unsubmitted()
 	if ready && pending == 0 && !m.needsFlush() {
@@ -254,6 +251,9 @@ func (l *Loop) reap() {
 	}
 	m.storeCQHead(head)
 	l.next, l.have = 0, n
+	if n > 0 {
+		l.stats.Batches++
+	}
 	l.stats.Completed += uint64(n)
 }
 
@@ -282,9 +282,21 @@ func (m *ringMem) bigCQE(cqe *CQE) [2]uint64 {
 	return [2]uint64{}
 }
 
-// dispatch calls the callbacks of the batch. Should one panic, the next turn
-// goes on behind it.
+// dispatch calls the callbacks of the batch, and then of the completions that
+// the loop has made itself. Should one panic, the next turn goes on behind it.
 func (l *Loop) dispatch() {
+	l.dispatchBatch()
+	for len(l.made) > 0 {
+		n := copy(l.batch[:], l.made)
+		l.made = append(l.made[:0], l.made[n:]...)
+		clear(l.bigs)
+		l.next, l.have = 0, n
+		l.stats.Completed += uint64(n)
+		l.dispatchBatch()
+	}
+}
+
+func (l *Loop) dispatchBatch() {
 	for l.next < l.have {
 		i := l.next
 		l.next++
@@ -302,10 +314,14 @@ func (l *Loop) dispatch() {
 		if l.detailed {
 			c.detail = l.detail(i, token)
 		}
-		cb := h.cb
+		cb, group := h.cb, h.group
 		if cqe.Flags&CQEFMore == 0 {
 			l.table.release(token.index(), h)
 			l.inFlight--
+		}
+		if group != 0 {
+			l.groups[group-1].deliver(c, cb)
+			continue
 		}
 		cb(c)
 	}
@@ -314,6 +330,9 @@ func (l *Loop) dispatch() {
 // detail returns what there is to know of a completion beyond its 16 bytes.
 func (l *Loop) detail(i int, token Token) *detail {
 	var d detail
+	if h := l.table.find(token); h.group != 0 {
+		d.group = l.groups[h.group-1]
+	}
 	if l.bigs != nil {
 		d.big = l.bigs[i]
 	}
@@ -323,12 +342,21 @@ func (l *Loop) detail(i int, token Token) *detail {
 	}
 	if w, ok := l.watches[token]; ok {
 		d.ctx = context.Cause(w.ctx)
-		if l.batch[i].Flags&CQEFMore == 0 {
-			w.stop()
-			delete(l.watches, token)
-		}
+	}
+	if l.batch[i].Flags&CQEFMore == 0 {
+		l.settleChain(token)
+		l.forget(token)
+	}
+	return &d
+}
+
+// forget drops what the loop knows of a request beside its handle.
+func (l *Loop) forget(token Token) {
+	if w, ok := l.watches[token]; ok {
+		w.stop()
+		delete(l.watches, token)
 	}
 	delete(l.drains, token)
-	l.detailed = l.bigs != nil || len(l.reasons)+len(l.watches)+len(l.drains) > 0
-	return &d
+	delete(l.chains, token)
+	l.detailed = l.bigs != nil || len(l.reasons)+len(l.watches)+len(l.drains)+len(l.chains) > 0
 }

@@ -22,6 +22,7 @@ func (l *Loop) Read(fd int, buf []byte, offset uint64, cb Callback) Request {
 	l.mayBlock = true
 	sqe, r := l.queue(OpRead, kindPlain, cb, unsafe.Pointer(unsafe.SliceData(buf)))
 	sqe.PrepRead(fd, buf, offset)
+	sqe.useFixed(fd)
 	return r
 }
 
@@ -32,6 +33,7 @@ func (l *Loop) Write(fd int, buf []byte, offset uint64, cb Callback) Request {
 	l.mayBlock = true
 	sqe, r := l.queue(OpWrite, kindPlain, cb, unsafe.Pointer(unsafe.SliceData(buf)))
 	sqe.PrepWrite(fd, buf, offset)
+	sqe.useFixed(fd)
 	return r
 }
 
@@ -43,6 +45,7 @@ func (l *Loop) Readv(fd int, bufs [][]byte, offset uint64, cb Callback) Request 
 	x.iov = appendIovecs(x.iov, bufs)
 	sqe, r := l.queue(OpReadv, kindExtra, cb, unsafe.Pointer(x))
 	sqe.PrepReadv(fd, x.iov, offset)
+	sqe.useFixed(fd)
 	return r
 }
 
@@ -54,6 +57,7 @@ func (l *Loop) Writev(fd int, bufs [][]byte, offset uint64, cb Callback) Request
 	x.iov = appendIovecs(x.iov, bufs)
 	sqe, r := l.queue(OpWritev, kindExtra, cb, unsafe.Pointer(x))
 	sqe.PrepWritev(fd, x.iov, offset)
+	sqe.useFixed(fd)
 	return r
 }
 
@@ -64,6 +68,7 @@ func (l *Loop) ReadFixed(fd int, buf []byte, offset uint64, bufIndex int, cb Cal
 	l.mayBlock = true
 	sqe, r := l.queue(OpReadFixed, kindPlain, cb, unsafe.Pointer(unsafe.SliceData(buf)))
 	sqe.PrepReadFixed(fd, buf, offset, bufIndex)
+	sqe.useFixed(fd)
 	return r
 }
 
@@ -73,6 +78,7 @@ func (l *Loop) WriteFixed(fd int, buf []byte, offset uint64, bufIndex int, cb Ca
 	l.mayBlock = true
 	sqe, r := l.queue(OpWriteFixed, kindPlain, cb, unsafe.Pointer(unsafe.SliceData(buf)))
 	sqe.PrepWriteFixed(fd, buf, offset, bufIndex)
+	sqe.useFixed(fd)
 	return r
 }
 
@@ -83,6 +89,7 @@ func (l *Loop) Fsync(fd int, flags FsyncFlags, cb Callback) Request {
 	l.mayBlock = true
 	sqe, r := l.queue(OpFsync, kindPlain, cb, nil)
 	sqe.PrepFsync(fd, flags)
+	sqe.useFixed(fd)
 	return r
 }
 
@@ -105,6 +112,7 @@ func (l *Loop) CloseFD(fd int, cb Callback) Request {
 	l.mayBlock = true
 	sqe, r := l.queue(OpClose, kindPlain, cb, nil)
 	sqe.PrepClose(fd)
+	sqe.useFixed(fd)
 	return r
 }
 
@@ -148,6 +156,7 @@ func (l *Loop) Cancel(target Token, flags CancelFlags, cb Callback) Request {
 func (l *Loop) CancelFD(fd int, flags CancelFlags, cb Callback) Request {
 	sqe, r := l.queue(OpAsyncCancel, kindPlain, cb, nil)
 	sqe.PrepCancelFD(fd, flags)
+	sqe.useFixed(fd)
 	return r
 }
 
@@ -156,6 +165,7 @@ func (l *Loop) CancelFD(fd int, flags CancelFlags, cb Callback) Request {
 func (l *Loop) PollAdd(fd int, mask uint32, cb Callback) Request {
 	sqe, r := l.queue(OpPollAdd, kindPlain, cb, nil)
 	sqe.PrepPollAdd(fd, mask)
+	sqe.useFixed(fd)
 	return r
 }
 
@@ -164,6 +174,7 @@ func (l *Loop) PollAdd(fd int, mask uint32, cb Callback) Request {
 func (l *Loop) Accept(fd int, peer *Sockaddr, flags int, cb Callback) Request {
 	sqe, r := l.queue(OpAccept, kindPlain, cb, unsafe.Pointer(peer))
 	sqe.PrepAccept(fd, peer, flags)
+	sqe.useFixed(fd)
 	return r
 }
 
@@ -172,6 +183,7 @@ func (l *Loop) Accept(fd int, peer *Sockaddr, flags int, cb Callback) Request {
 func (l *Loop) Connect(fd int, to *Sockaddr, cb Callback) Request {
 	sqe, r := l.queue(OpConnect, kindPlain, cb, unsafe.Pointer(to))
 	sqe.PrepConnect(fd, to)
+	sqe.useFixed(fd)
 	return r
 }
 
@@ -180,6 +192,7 @@ func (l *Loop) Connect(fd int, to *Sockaddr, cb Callback) Request {
 func (l *Loop) Send(fd int, buf []byte, flags int, cb Callback) Request {
 	sqe, r := l.queue(OpSend, kindPlain, cb, unsafe.Pointer(unsafe.SliceData(buf)))
 	sqe.PrepSend(fd, buf, flags)
+	sqe.useFixed(fd)
 	return r
 }
 
@@ -188,6 +201,7 @@ func (l *Loop) Send(fd int, buf []byte, flags int, cb Callback) Request {
 func (l *Loop) Recv(fd int, buf []byte, flags int, cb Callback) Request {
 	sqe, r := l.queue(OpRecv, kindPlain, cb, unsafe.Pointer(unsafe.SliceData(buf)))
 	sqe.PrepRecv(fd, buf, flags)
+	sqe.useFixed(fd)
 	return r
 }
 
@@ -199,6 +213,7 @@ func (l *Loop) Readv2(fd int, bufs [][]byte, offset uint64, flags int, cb Callba
 	x.iov = appendIovecs(x.iov, bufs)
 	sqe, r := l.queue(OpReadv, kindExtra, cb, unsafe.Pointer(x))
 	sqe.PrepReadv2(fd, x.iov, offset, flags)
+	sqe.useFixed(fd)
 	return r
 }
 
@@ -210,6 +225,7 @@ func (l *Loop) Writev2(fd int, bufs [][]byte, offset uint64, flags int, cb Callb
 	x.iov = appendIovecs(x.iov, bufs)
 	sqe, r := l.queue(OpWritev, kindExtra, cb, unsafe.Pointer(x))
 	sqe.PrepWritev2(fd, x.iov, offset, flags)
+	sqe.useFixed(fd)
 	return r
 }
 
@@ -221,6 +237,7 @@ func (l *Loop) ReadvFixed(fd int, bufs [][]byte, offset uint64, flags int, bufIn
 	x.iov = appendIovecs(x.iov, bufs)
 	sqe, r := l.queue(OpReadvFixed, kindExtra, cb, unsafe.Pointer(x))
 	sqe.PrepReadvFixed(fd, x.iov, offset, flags, bufIndex)
+	sqe.useFixed(fd)
 	return r
 }
 
@@ -232,6 +249,7 @@ func (l *Loop) WritevFixed(fd int, bufs [][]byte, offset uint64, flags int, bufI
 	x.iov = appendIovecs(x.iov, bufs)
 	sqe, r := l.queue(OpWritevFixed, kindExtra, cb, unsafe.Pointer(x))
 	sqe.PrepWritevFixed(fd, x.iov, offset, flags, bufIndex)
+	sqe.useFixed(fd)
 	return r
 }
 
@@ -241,6 +259,7 @@ func (l *Loop) WritevFixed(fd int, bufs [][]byte, offset uint64, flags int, bufI
 func (l *Loop) ReadMultishot(fd int, nbytes uint32, offset uint64, bufGroup uint16, cb Callback) Request {
 	sqe, r := l.queue(OpReadMultishot, kindPlain, cb, nil)
 	sqe.PrepReadMultishot(fd, nbytes, offset, bufGroup)
+	sqe.useFixed(fd)
 	return r
 }
 
@@ -250,6 +269,7 @@ func (l *Loop) SyncFileRange(fd int, length uint32, offset uint64, flags int, cb
 	l.mayBlock = true
 	sqe, r := l.queue(OpSyncFileRange, kindPlain, cb, nil)
 	sqe.PrepSyncFileRange(fd, length, offset, flags)
+	sqe.useFixed(fd)
 	return r
 }
 
@@ -259,6 +279,7 @@ func (l *Loop) Fallocate(fd int, mode int, offset uint64, length uint64, cb Call
 	l.mayBlock = true
 	sqe, r := l.queue(OpFallocate, kindPlain, cb, nil)
 	sqe.PrepFallocate(fd, mode, offset, length)
+	sqe.useFixed(fd)
 	return r
 }
 
@@ -268,6 +289,7 @@ func (l *Loop) Ftruncate(fd int, length int64, cb Callback) Request {
 	l.mayBlock = true
 	sqe, r := l.queue(OpFtruncate, kindPlain, cb, nil)
 	sqe.PrepFtruncate(fd, length)
+	sqe.useFixed(fd)
 	return r
 }
 
@@ -277,6 +299,7 @@ func (l *Loop) Fadvise(fd int, offset uint64, length uint32, advice int, cb Call
 	l.mayBlock = true
 	sqe, r := l.queue(OpFadvise, kindPlain, cb, nil)
 	sqe.PrepFadvise(fd, offset, length, advice)
+	sqe.useFixed(fd)
 	return r
 }
 
@@ -286,6 +309,7 @@ func (l *Loop) Fadvise64(fd int, offset uint64, length int64, advice int, cb Cal
 	l.mayBlock = true
 	sqe, r := l.queue(OpFadvise, kindPlain, cb, nil)
 	sqe.PrepFadvise64(fd, offset, length, advice)
+	sqe.useFixed(fd)
 	return r
 }
 
@@ -314,6 +338,8 @@ func (l *Loop) Splice(fdIn int, offIn int64, fdOut int, offOut int64, nbytes uin
 	l.mayBlock = true
 	sqe, r := l.queue(OpSplice, kindPlain, cb, nil)
 	sqe.PrepSplice(fdIn, offIn, fdOut, offOut, nbytes, flags)
+	sqe.useFixedIn(fdIn)
+	sqe.useFixed(fdOut)
 	return r
 }
 
@@ -323,6 +349,8 @@ func (l *Loop) Tee(fdIn int, fdOut int, nbytes uint32, flags SpliceFlags, cb Cal
 	l.mayBlock = true
 	sqe, r := l.queue(OpTee, kindPlain, cb, nil)
 	sqe.PrepTee(fdIn, fdOut, nbytes, flags)
+	sqe.useFixedIn(fdIn)
+	sqe.useFixed(fdOut)
 	return r
 }
 
@@ -636,6 +664,7 @@ func (l *Loop) Fgetxattr(fd int, name string, value []byte, cb Callback) Request
 	x.keep[1] = unsafe.Pointer(unsafe.SliceData(value))
 	sqe, r := l.queue(OpFgetxattr, kindExtra, cb, unsafe.Pointer(x))
 	sqe.PrepFgetxattr(fd, namePtr, value)
+	sqe.useFixed(fd)
 	return r
 }
 
@@ -652,6 +681,7 @@ func (l *Loop) Fsetxattr(fd int, name string, value []byte, flags int, cb Callba
 	x.keep[1] = unsafe.Pointer(unsafe.SliceData(value))
 	sqe, r := l.queue(OpFsetxattr, kindExtra, cb, unsafe.Pointer(x))
 	sqe.PrepFsetxattr(fd, namePtr, value, flags)
+	sqe.useFixed(fd)
 	return r
 }
 
@@ -681,6 +711,7 @@ func (l *Loop) CmdDiscard(fd int, offset uint64, nbytes uint64, cb Callback) Req
 	l.mayBlock = true
 	sqe, r := l.queue(OpURingCmd, kindPlain, cb, nil)
 	sqe.PrepCmdDiscard(fd, offset, nbytes)
+	sqe.useFixed(fd)
 	return r
 }
 
@@ -714,6 +745,7 @@ func (l *Loop) SocketDirectAlloc(domain int, typ int, protocol int, flags uint32
 func (l *Loop) Bind(fd int, to *Sockaddr, cb Callback) Request {
 	sqe, r := l.queue(OpBind, kindPlain, cb, unsafe.Pointer(to))
 	sqe.PrepBind(fd, to)
+	sqe.useFixed(fd)
 	return r
 }
 
@@ -722,6 +754,7 @@ func (l *Loop) Bind(fd int, to *Sockaddr, cb Callback) Request {
 func (l *Loop) Listen(fd int, backlog int, cb Callback) Request {
 	sqe, r := l.queue(OpListen, kindPlain, cb, nil)
 	sqe.PrepListen(fd, backlog)
+	sqe.useFixed(fd)
 	return r
 }
 
@@ -731,6 +764,7 @@ func (l *Loop) Listen(fd int, backlog int, cb Callback) Request {
 func (l *Loop) AcceptDirect(fd int, peer *Sockaddr, flags int, fileIndex uint32, cb Callback) Request {
 	sqe, r := l.queue(OpAccept, kindPlain, cb, unsafe.Pointer(peer))
 	sqe.PrepAcceptDirect(fd, peer, flags, fileIndex)
+	sqe.useFixed(fd)
 	return r
 }
 
@@ -740,6 +774,7 @@ func (l *Loop) AcceptDirect(fd int, peer *Sockaddr, flags int, fileIndex uint32,
 func (l *Loop) MultishotAccept(fd int, peer *Sockaddr, flags int, cb Callback) Request {
 	sqe, r := l.queue(OpAccept, kindPlain, cb, unsafe.Pointer(peer))
 	sqe.PrepMultishotAccept(fd, peer, flags)
+	sqe.useFixed(fd)
 	return r
 }
 
@@ -750,6 +785,7 @@ func (l *Loop) MultishotAccept(fd int, peer *Sockaddr, flags int, cb Callback) R
 func (l *Loop) MultishotAcceptDirect(fd int, peer *Sockaddr, flags int, cb Callback) Request {
 	sqe, r := l.queue(OpAccept, kindPlain, cb, unsafe.Pointer(peer))
 	sqe.PrepMultishotAcceptDirect(fd, peer, flags)
+	sqe.useFixed(fd)
 	return r
 }
 
@@ -758,6 +794,7 @@ func (l *Loop) MultishotAcceptDirect(fd int, peer *Sockaddr, flags int, cb Callb
 func (l *Loop) Shutdown(fd int, how int, cb Callback) Request {
 	sqe, r := l.queue(OpShutdown, kindPlain, cb, nil)
 	sqe.PrepShutdown(fd, how)
+	sqe.useFixed(fd)
 	return r
 }
 
@@ -767,6 +804,7 @@ func (l *Loop) Shutdown(fd int, how int, cb Callback) Request {
 func (l *Loop) SendBundle(fd int, length uint32, flags int, cb Callback) Request {
 	sqe, r := l.queue(OpSend, kindPlain, cb, nil)
 	sqe.PrepSendBundle(fd, length, flags)
+	sqe.useFixed(fd)
 	return r
 }
 
@@ -778,6 +816,7 @@ func (l *Loop) Sendto(fd int, buf []byte, flags int, to *Sockaddr, cb Callback) 
 	x.keep[1] = unsafe.Pointer(to)
 	sqe, r := l.queue(OpSend, kindExtra, cb, unsafe.Pointer(x))
 	sqe.PrepSendto(fd, buf, flags, to)
+	sqe.useFixed(fd)
 	return r
 }
 
@@ -786,6 +825,7 @@ func (l *Loop) Sendto(fd int, buf []byte, flags int, to *Sockaddr, cb Callback) 
 func (l *Loop) SendZC(fd int, buf []byte, flags int, zcFlags RecvSendFlags, cb Callback) Request {
 	sqe, r := l.queue(OpSendZC, kindPlain, cb, unsafe.Pointer(unsafe.SliceData(buf)))
 	sqe.PrepSendZC(fd, buf, flags, zcFlags)
+	sqe.useFixed(fd)
 	return r
 }
 
@@ -794,6 +834,7 @@ func (l *Loop) SendZC(fd int, buf []byte, flags int, zcFlags RecvSendFlags, cb C
 func (l *Loop) SendZCFixed(fd int, buf []byte, flags int, zcFlags RecvSendFlags, bufIndex int, cb Callback) Request {
 	sqe, r := l.queue(OpSendZC, kindPlain, cb, unsafe.Pointer(unsafe.SliceData(buf)))
 	sqe.PrepSendZCFixed(fd, buf, flags, zcFlags, bufIndex)
+	sqe.useFixed(fd)
 	return r
 }
 
@@ -802,6 +843,7 @@ func (l *Loop) SendZCFixed(fd int, buf []byte, flags int, zcFlags RecvSendFlags,
 func (l *Loop) Sendmsg(fd int, msg *Msghdr, flags uint32, cb Callback) Request {
 	sqe, r := l.queue(OpSendmsg, kindPlain, cb, unsafe.Pointer(msg))
 	sqe.PrepSendmsg(fd, msg, flags)
+	sqe.useFixed(fd)
 	return r
 }
 
@@ -810,6 +852,7 @@ func (l *Loop) Sendmsg(fd int, msg *Msghdr, flags uint32, cb Callback) Request {
 func (l *Loop) SendmsgZC(fd int, msg *Msghdr, flags uint32, cb Callback) Request {
 	sqe, r := l.queue(OpSendmsgZC, kindPlain, cb, unsafe.Pointer(msg))
 	sqe.PrepSendmsgZC(fd, msg, flags)
+	sqe.useFixed(fd)
 	return r
 }
 
@@ -819,6 +862,7 @@ func (l *Loop) SendmsgZC(fd int, msg *Msghdr, flags uint32, cb Callback) Request
 func (l *Loop) SendmsgZCFixed(fd int, msg *Msghdr, flags uint32, bufIndex int, cb Callback) Request {
 	sqe, r := l.queue(OpSendmsgZC, kindPlain, cb, unsafe.Pointer(msg))
 	sqe.PrepSendmsgZCFixed(fd, msg, flags, bufIndex)
+	sqe.useFixed(fd)
 	return r
 }
 
@@ -827,6 +871,7 @@ func (l *Loop) SendmsgZCFixed(fd int, msg *Msghdr, flags uint32, bufIndex int, c
 func (l *Loop) Recvmsg(fd int, msg *Msghdr, flags uint32, cb Callback) Request {
 	sqe, r := l.queue(OpRecvmsg, kindPlain, cb, unsafe.Pointer(msg))
 	sqe.PrepRecvmsg(fd, msg, flags)
+	sqe.useFixed(fd)
 	return r
 }
 
@@ -837,6 +882,7 @@ func (l *Loop) Recvmsg(fd int, msg *Msghdr, flags uint32, cb Callback) Request {
 func (l *Loop) RecvmsgMultishot(fd int, msg *Msghdr, flags uint32, cb Callback) Request {
 	sqe, r := l.queue(OpRecvmsg, kindPlain, cb, unsafe.Pointer(msg))
 	sqe.PrepRecvmsgMultishot(fd, msg, flags)
+	sqe.useFixed(fd)
 	return r
 }
 
@@ -846,6 +892,7 @@ func (l *Loop) RecvmsgMultishot(fd int, msg *Msghdr, flags uint32, cb Callback) 
 func (l *Loop) RecvMultishot(fd int, buf []byte, flags int, cb Callback) Request {
 	sqe, r := l.queue(OpRecv, kindPlain, cb, unsafe.Pointer(unsafe.SliceData(buf)))
 	sqe.PrepRecvMultishot(fd, buf, flags)
+	sqe.useFixed(fd)
 	return r
 }
 
@@ -856,6 +903,7 @@ func (l *Loop) CmdSock(op SocketOp, fd int, level int, optname int, optval []byt
 	l.mayBlock = true
 	sqe, r := l.queue(OpURingCmd, kindPlain, cb, unsafe.Pointer(unsafe.SliceData(optval)))
 	sqe.PrepCmdSock(op, fd, level, optname, optval)
+	sqe.useFixed(fd)
 	return r
 }
 
@@ -865,6 +913,7 @@ func (l *Loop) CmdGetsockname(fd int, name *Sockaddr, peer int, cb Callback) Req
 	l.mayBlock = true
 	sqe, r := l.queue(OpURingCmd, kindPlain, cb, unsafe.Pointer(name))
 	sqe.PrepCmdGetsockname(fd, name, peer)
+	sqe.useFixed(fd)
 	return r
 }
 
@@ -881,6 +930,7 @@ func (l *Loop) Nop128(cb Callback) Request {
 func (l *Loop) MsgRing(fd int, length uint32, data uint64, flags MsgRingFlags, cb Callback) Request {
 	sqe, r := l.queue(OpMsgRing, kindPlain, cb, nil)
 	sqe.PrepMsgRing(fd, length, data, flags)
+	sqe.useFixed(fd)
 	return r
 }
 
@@ -890,6 +940,7 @@ func (l *Loop) MsgRing(fd int, length uint32, data uint64, flags MsgRingFlags, c
 func (l *Loop) MsgRingCQEFlags(fd int, length uint32, data uint64, flags MsgRingFlags, cqeFlags CQEFlags, cb Callback) Request {
 	sqe, r := l.queue(OpMsgRing, kindPlain, cb, nil)
 	sqe.PrepMsgRingCQEFlags(fd, length, data, flags, cqeFlags)
+	sqe.useFixed(fd)
 	return r
 }
 
@@ -900,6 +951,7 @@ func (l *Loop) MsgRingCQEFlags(fd int, length uint32, data uint64, flags MsgRing
 func (l *Loop) MsgRingFD(fd int, sourceFD int, targetFD uint32, data uint64, flags MsgRingFlags, cb Callback) Request {
 	sqe, r := l.queue(OpMsgRing, kindPlain, cb, nil)
 	sqe.PrepMsgRingFD(fd, sourceFD, targetFD, data, flags)
+	sqe.useFixed(fd)
 	return r
 }
 
@@ -908,6 +960,7 @@ func (l *Loop) MsgRingFD(fd int, sourceFD int, targetFD uint32, data uint64, fla
 func (l *Loop) MsgRingFDAlloc(fd int, sourceFD int, data uint64, flags MsgRingFlags, cb Callback) Request {
 	sqe, r := l.queue(OpMsgRing, kindPlain, cb, nil)
 	sqe.PrepMsgRingFDAlloc(fd, sourceFD, data, flags)
+	sqe.useFixed(fd)
 	return r
 }
 
@@ -928,6 +981,7 @@ func (l *Loop) FixedFDInstall(fd int, flags FixedFDInstallFlags, cb Callback) Re
 	l.mayBlock = true
 	sqe, r := l.queue(OpFixedFDInstall, kindPlain, cb, nil)
 	sqe.PrepFixedFDInstall(fd, flags)
+	sqe.useFixed(fd)
 	return r
 }
 
@@ -958,6 +1012,7 @@ func (l *Loop) URingCmd(cmdOp uint32, fd int, cb Callback) Request {
 	l.mayBlock = true
 	sqe, r := l.queue(OpURingCmd, kindPlain, cb, nil)
 	sqe.PrepURingCmd(cmdOp, fd)
+	sqe.useFixed(fd)
 	return r
 }
 
@@ -967,6 +1022,7 @@ func (l *Loop) URingCmd128(cmdOp uint32, fd int, cb Callback) Request {
 	l.mayBlock = true
 	sqe, r := l.queue(OpURingCmd128, kindPlain, cb, nil)
 	sqe.PrepURingCmd128(cmdOp, fd)
+	sqe.useFixed(fd)
 	return r
 }
 
@@ -1059,6 +1115,7 @@ func (l *Loop) LinkTimeout(d time.Duration, flags TimeoutFlags, cb Callback) Req
 func (l *Loop) PollMultishot(fd int, mask uint32, cb Callback) Request {
 	sqe, r := l.queue(OpPollAdd, kindPlain, cb, nil)
 	sqe.PrepPollMultishot(fd, mask)
+	sqe.useFixed(fd)
 	return r
 }
 

@@ -102,6 +102,7 @@ type method struct {
 	before    []string // statements that make the arguments
 	keep      []string // pointers that must stay alive
 	store     []string // statements that fill the extra
+	after     []string // statements that see to registered files
 }
 
 // params turns the parameters of PrepX into those of X.
@@ -144,6 +145,13 @@ func (m *method) param(name, typ string) {
 	case typ == "PollFlags":
 		arg = name + " &^ PollUpdateUserData"
 	}
+	switch {
+	case m.op == "OpEpollCtl": // its descriptors can't be registered files
+	case name == "fd", name == "fdOut":
+		m.after = append(m.after, "sqe.useFixed("+name+")")
+	case name == "fdIn":
+		m.after = append(m.after, "sqe.useFixedIn(fdIn)")
+	}
 	m.signature = append(m.signature, name+" "+typ)
 	m.args = append(m.args, arg)
 }
@@ -176,8 +184,11 @@ func (m *method) write(b *bytes.Buffer) {
 	case len(m.keep) == 1:
 		mem = m.keep[0]
 	}
-	fmt.Fprintf(b, "\tsqe, r := l.queue(%s, %s, cb, %s)\n\tsqe.%s(%s)\n\treturn r\n}\n\n",
-		m.op, kind, mem, prep, strings.Join(m.args, ", "))
+	fmt.Fprintf(b, "\tsqe, r := l.queue(%s, %s, cb, %s)\n\tsqe.%s(%s)\n", m.op, kind, mem, prep, strings.Join(m.args, ", "))
+	for _, s := range m.after {
+		fmt.Fprintf(b, "\t%s\n", s)
+	}
+	b.WriteString("\treturn r\n}\n\n")
 }
 
 // doc says what the method does in the words of PrepX, up to the C name.

@@ -1,0 +1,397 @@
+package liburing
+
+import (
+	"errors"
+	"fmt"
+	"iter"
+	"math/bits"
+	"syscall"
+)
+
+// BufGroup is a group of buffers that a loop's requests receive into: the kernel
+// takes one when data is there, so a thousand idle connections need none. Have a
+// request use it with Request.Buffers.
+//
+// A callback borrows the bytes (Completion.Buffer) and the buffer goes back to
+// the kernel when it returns, unless it keeps them (Completion.Keep) until
+// Borrowed.Release. When all are taken, a request ends with ENOBUFS; Loop.Rearm
+// makes it again as soon as buffers are back. The memory is outside the Go heap.
+type BufGroup struct {
+	loop  *Loop
+	ring  *BufRing
+	place int // in the loop's list, from 1 on
+
+	mem  []byte
+	size int
+	bufs []provided // by ID
+	last int        // the buffer that was put into the ring last, -1 at first
+
+	ready   int       // buffers that the kernel has, as far as completions tell
+	users   int       // requests in flight
+	leases  leases    // what callbacks have borrowed
+	current int       // the lease of the callback that runs, or noLease
+	waiting []*Stream // requests to be made again when buffers are back
+	detail  detail    // of completions that have none otherwise
+}
+
+// provided is a buffer of a group.
+type provided struct {
+	next     uint16 // the buffer that was put into the ring behind this one
+	borrowed uint16 // leases on it
+	taken    bool   // the kernel is done with it
+	used     uint32 // bytes that it has filled
+}
+
+// maxProvided is how many entries a ring of buffers may have.
+const maxProvided = 1 << 15
+
+// NewBufGroup makes a group of count buffers of size bytes each, count at most
+// 32768, and gives them to the kernel. With PbufRingInc buffers are used up bit
+// by bit (least kernel: 6.12). It may be called from any goroutine. Least
+// kernel: 5.19.
+func (l *Loop) NewBufGroup(count, size int, flags BufRingFlags) (*BufGroup, error) {
+	const op = "buffer group"
+	if count < 1 || count > maxProvided || size < 1 || size > 1<<30 {
+		return nil, badInput(op, "count (%d) must be 1 to %d, size (%d) 1 to 1 GiB", count, maxProvided, size)
+	}
+	mem, err := mapMemory(count * size)
+	if err != nil {
+		return nil, &OpError{Op: op, Err: err, Hint: fmt.Sprintf("%d bytes could not be mapped", count*size)}
+	}
+	g := &BufGroup{loop: l, mem: mem, size: size, bufs: make([]provided, count), last: -1, current: noLease}
+	g.detail.group = g
+	if err := l.Control(func(r *Ring) error { return g.register(r, flags) }); err != nil {
+		return nil, errors.Join(err, unmapMemory(mem))
+	}
+	return g, nil
+}
+
+// register finds the group a number and fills its ring.
+func (g *BufGroup) register(r *Ring, flags BufRingFlags) (err error) {
+	if g.loop.closing {
+		return ErrClosed
+	}
+	entries := uint32(1) << bits.Len(uint(len(g.bufs)-1))
+	for bgid := range 1 << 16 {
+		g.ring, err = r.SetupBufRing(entries, uint16(bgid), flags)
+		if !errors.Is(err, syscall.EEXIST) {
+			break
+		}
+	}
+	if err != nil {
+		return err
+	}
+	for id := range g.bufs {
+		g.put(id)
+	}
+	g.place = g.loop.addGroup(g)
+	return nil
+}
+
+// addGroup puts a group into the list, at a free place if there is one.
+func (l *Loop) addGroup(g *BufGroup) (place int) {
+	for i, other := range l.groups {
+		if other == nil {
+			l.groups[i] = g
+			return i + 1
+		}
+	}
+	l.groups = append(l.groups, g)
+	return len(l.groups)
+}
+
+// Close takes the buffers back from the kernel. While requests that use the
+// group are in flight, streams wait for it, or buffers are kept, it changes
+// nothing and the error is ErrBufferInUse. The loop's Close closes its groups itself. A second Close does
+// nothing.
+func (g *BufGroup) Close() error {
+	err := g.loop.Control(func(*Ring) error {
+		if g.mem == nil {
+			return nil
+		}
+		if n := g.users + g.leases.out + len(g.waiting); n > 0 {
+			return fmt.Errorf("%w: %d", ErrBufferInUse, n)
+		}
+		if err := g.ring.Free(); err != nil {
+			return err
+		}
+		g.loop.groups[g.place-1] = nil
+		return g.unmap()
+	})
+	if errors.Is(err, ErrClosed) { // with the loop
+		return nil
+	}
+	return err
+}
+
+// abandon gives the group up when the ring is gone. Memory that somebody has
+// kept stays mapped: to lose it is better than to have it vanish.
+func (g *BufGroup) abandon() {
+	g.ring.Free()
+	if g.leases.out == 0 {
+		g.unmap()
+	}
+	g.mem = nil
+}
+
+func (g *BufGroup) unmap() error {
+	mem := g.mem
+	g.mem = nil
+	return unmapMemory(mem)
+}
+
+// Buffers has the request take its memory from g: a receive or a read that was
+// given none (IOSQE_BUFFER_SELECT).
+func (r Request) Buffers(g *BufGroup) Request {
+	sqe := r.open()
+	if sqe == nil {
+		return r
+	}
+	if g == nil || g.loop != r.loop || g.mem == nil {
+		r.spoil(badInput(sqe.Opcode.String(), "the group of buffers is closed, or another loop's"))
+		return r
+	}
+	sqe.Flags |= SQEBufferSelect
+	sqe.SetBufGroup(g.ring.bgid)
+	h := r.loop.table.find(r.token)
+	if h.group == 0 {
+		h.group = uint16(g.place)
+		g.users++
+	}
+	return r
+}
+
+// buffer returns the memory of a buffer.
+func (g *BufGroup) buffer(id int) []byte { return g.mem[id*g.size : (id+1)*g.size : (id+1)*g.size] }
+
+// put gives a buffer to the kernel.
+func (g *BufGroup) put(id int) {
+	g.bufs[id] = provided{}
+	if g.last >= 0 {
+		g.bufs[g.last].next = uint16(id)
+	}
+	g.last = id
+	g.ring.set(g.buffer(id), uint16(id), 0)
+	g.ring.Advance(1)
+	g.ready++
+}
+
+// deliver calls the callback of a request that uses the group.
+func (g *BufGroup) deliver(c Completion, cb Callback) {
+	if !c.More() {
+		g.users--
+	}
+	if c.detail == nil {
+		c.detail = &g.detail
+	}
+	if c.Res == -int32(syscall.ENOBUFS) {
+		g.loop.stats.BuffersShort++
+	}
+	id, ok := c.BufferID()
+	if !ok || int(id) >= len(g.bufs) {
+		cb(c)
+		return
+	}
+	g.current = g.take(int(id), uint32(max(c.Res, 0)), c.Flags&CQEFBufMore != 0)
+	defer g.settle() // the callback may panic
+	cb(c)
+}
+
+// take notes the buffers that a completion has filled with n bytes, from the
+// buffer id on, and borrows them. more tells that the kernel goes on with the
+// last of them.
+func (g *BufGroup) take(id int, n uint32, more bool) int {
+	i, l := g.leases.take()
+	*l = lease{gen: l.gen, first: id, off: g.bufs[id].used, n: n}
+	for {
+		b := &g.bufs[id]
+		b.borrowed++
+		l.count++
+		part := min(n, uint32(g.size)-b.used)
+		b.used += part
+		if n -= part; n == 0 {
+			b.taken = !more
+			if b.taken {
+				g.ready--
+			}
+			return i
+		}
+		b.taken = true
+		g.ready--
+		id = int(b.next)
+	}
+}
+
+// settle ends the borrowing of a callback that has not kept its bytes.
+func (g *BufGroup) settle() {
+	if i := g.current; i != noLease {
+		g.current = noLease
+		g.giveBack(i)
+	}
+}
+
+// giveBack ends a lease. Buffers that nobody has borrowed any more and that the
+// kernel is done with go back to it, and a request that waits for one is made.
+func (g *BufGroup) giveBack(i int) {
+	l := g.leases.list[i]
+	g.leases.giveBack(i)
+	if g.mem == nil {
+		return // the loop is closed
+	}
+	for id := l.first; l.count > 0; l.count-- {
+		b := &g.bufs[id]
+		next := int(b.next)
+		if b.borrowed--; b.borrowed == 0 && b.taken {
+			g.put(id)
+			g.wake()
+		}
+		id = next
+	}
+}
+
+// wake makes the request again that has waited longest for a buffer.
+func (g *BufGroup) wake() {
+	if len(g.waiting) > 0 {
+		s := g.waiting[0]
+		g.waiting = append(g.waiting[:0], g.waiting[1:]...)
+		s.again()
+	}
+}
+
+// Buffer returns the bytes that the kernel has put into a buffer of the
+// request's BufGroup, nil if there are none. They are borrowed: they may be used
+// until the callback returns. Of a bundle it is the first buffer; see Buffers.
+func (c Completion) Buffer() []byte {
+	for b := range c.Buffers() {
+		return b
+	}
+	return nil
+}
+
+// Buffers returns the bytes of all buffers that the completion has filled: a
+// bundle (RecvSendBundle) may have several. They are borrowed as those of Buffer
+// are.
+func (c Completion) Buffers() iter.Seq[[]byte] {
+	return func(yield func([]byte) bool) {
+		if g, i := c.lease(); i != noLease {
+			g.each(g.leases.list[i], yield)
+		}
+	}
+}
+
+// Keep has the bytes stay when the callback returns, until Borrowed.Release.
+// Call it in the callback, once; without buffers the result has no bytes.
+func (c Completion) Keep() Borrowed {
+	g, i := c.lease()
+	if i == noLease {
+		return Borrowed{}
+	}
+	g.current = noLease
+	return Borrowed{group: g, lease: uint32(i), gen: g.leases.list[i].gen}
+}
+
+// lease returns the lease of the callback that runs, if it is c's.
+func (c Completion) lease() (*BufGroup, int) {
+	if c.detail == nil || c.detail.group == nil {
+		return nil, noLease
+	}
+	g := c.detail.group
+	id, ok := c.BufferID()
+	if !ok || g.current == noLease || g.leases.list[g.current].first != int(id) {
+		return nil, noLease
+	}
+	return g, g.current
+}
+
+// each yields the bytes of a lease, buffer by buffer.
+func (g *BufGroup) each(l lease, yield func([]byte) bool) {
+	for id, off, n := l.first, l.off, l.n; n > 0; off = 0 {
+		part := min(n, uint32(g.size)-off)
+		if !yield(g.buffer(id)[off : off+part : off+part]) {
+			return
+		}
+		n -= part
+		id = int(g.bufs[id].next)
+	}
+}
+
+// Borrowed are bytes in a BufGroup's buffers that a callback has kept. Use it
+// where requests are made; from other goroutines, Post(func() { b.Release() }).
+type Borrowed struct {
+	group *BufGroup
+	lease uint32
+	gen   uint32
+}
+
+// ErrReleased is returned for bytes that were released before, or never kept.
+var ErrReleased = errors.New("liburing: the buffer has been released already")
+
+// valid reports whether the bytes are still kept.
+func (b Borrowed) valid() bool {
+	return b.group != nil && b.group.leases.list[b.lease].gen == b.gen
+}
+
+// Bytes returns what was kept, of a bundle the part in the first buffer; nil
+// after Release.
+func (b Borrowed) Bytes() []byte {
+	for part := range b.All() {
+		return part
+	}
+	return nil
+}
+
+// All returns what was kept, buffer by buffer.
+func (b Borrowed) All() iter.Seq[[]byte] {
+	return func(yield func([]byte) bool) {
+		if b.valid() && b.group.mem != nil {
+			b.group.each(b.group.leases.list[b.lease], yield)
+		}
+	}
+}
+
+// Release gives the buffers back to the kernel; their bytes must not be used any
+// more, by requests neither. A second time the error is ErrReleased and nothing
+// happens.
+func (b Borrowed) Release() error {
+	if !b.valid() {
+		return ErrReleased
+	}
+	b.group.giveBack(int(b.lease))
+	return nil
+}
+
+// lease is what a completion has borrowed: n bytes in count buffers, from off in
+// the first on.
+type lease struct {
+	gen   uint32
+	first int // a buffer; of a free lease, the next free one
+	count uint16
+	off   uint32
+	n     uint32
+}
+
+const noLease = -1
+
+// leases is a list of leases, whose free places are linked.
+type leases struct {
+	list []lease
+	free int // the first free place; len(list) if there is none
+	out  int
+}
+
+func (s *leases) take() (int, *lease) {
+	i := s.free
+	if i == len(s.list) {
+		s.list = append(s.list, lease{first: i + 1})
+	}
+	l := &s.list[i]
+	s.free = l.first
+	s.out++
+	return i, l
+}
+
+func (s *leases) giveBack(i int) {
+	s.list[i] = lease{gen: s.list[i].gen + 1, first: s.free}
+	s.free = i
+	s.out--
+}

@@ -1,0 +1,386 @@
+//go:build linux && cgo
+
+package liburing
+
+import (
+	"bytes"
+	"context"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"golang.org/x/sys/unix"
+)
+
+func newGroup(t *testing.T, l *Loop, count, size int, flags BufRingFlags) *BufGroup {
+	t.Helper()
+	g, err := l.NewBufGroup(count, size, flags)
+	require.NoError(t, err)
+	return g
+}
+
+// allBack asserts that every buffer is with the kernel.
+func allBack(t *testing.T, g *BufGroup) {
+	t.Helper()
+	require.Equal(t, len(g.bufs), g.ready)
+	require.Zero(t, g.leases.out)
+	require.Zero(t, g.users)
+	require.NoError(t, g.loop.Control(func(*Ring) error {
+		n, err := g.ring.Available()
+		require.Equal(t, len(g.bufs), n)
+		return err
+	}))
+	require.NoError(t, g.Close())
+}
+
+// The bytes are borrowed for the callback, and the buffer goes round and round.
+func TestBufGroupBorrow(t *testing.T) {
+	overLoops(t, 8, func(t *testing.T, l *Loop) {
+		g := newGroup(t, l, 3, 100, 0) // neither is a power of two
+		a, b := socketPair(t)
+		for i := range 20 {
+			want := pattern(1+i*5, byte(i))
+			unix.Write(a, want)
+			var got []byte
+			var late Completion
+			n := one(t, l, func(cb Callback) Request {
+				return l.Recv(b, nil, 0, func(c Completion) {
+					got = bytes.Clone(c.Buffer())
+					late = c
+					cb(c)
+				}).Buffers(g)
+			})
+			require.Equal(t, len(want), n)
+			require.Equal(t, want, got)
+			require.Nil(t, late.Buffer(), "borrowed for the callback only")
+			require.Nil(t, late.Keep().Bytes())
+		}
+		allBack(t, g)
+	})
+}
+
+func TestBufGroupKeep(t *testing.T) {
+	l := newLoop(t, 8)
+	g := newGroup(t, l, 4, 64, 0)
+	a, b := socketPair(t)
+	var kept []Borrowed
+	for i := range 4 {
+		unix.Write(a, []byte{byte(i), 1, 2})
+		one(t, l, func(cb Callback) Request {
+			return l.Recv(b, nil, 0, func(c Completion) { kept = append(kept, c.Keep()); cb(c) }).Buffers(g)
+		})
+	}
+	unix.Write(a, []byte("more"))
+	c := do(t, l, func(cb Callback) Request { return l.Recv(b, nil, 0, cb).Buffers(g) })
+	require.ErrorIs(t, c[0].Err(), unix.ENOBUFS)
+	require.EqualValues(t, 1, l.Stats().BuffersShort)
+	require.ErrorIs(t, g.Close(), ErrBufferInUse)
+
+	for i, k := range kept {
+		require.Equal(t, []byte{byte(i), 1, 2}, k.Bytes())
+	}
+	require.NoError(t, kept[2].Release())
+	require.ErrorIs(t, kept[2].Release(), ErrReleased)
+	require.Nil(t, kept[2].Bytes())
+	var again Borrowed
+	one(t, l, func(cb Callback) Request {
+		return l.Recv(b, nil, 0, func(c Completion) { again = c.Keep(); cb(c) }).Buffers(g)
+	})
+	require.Equal(t, "more", string(again.Bytes()))
+	require.ErrorIs(t, kept[2].Release(), ErrReleased, "the place of the lease is another's now")
+	require.Equal(t, "more", string(again.Bytes()))
+	for _, k := range append(slices.Delete(kept, 2, 3), again) {
+		require.NoError(t, k.Release())
+	}
+	require.ErrorIs(t, Borrowed{}.Release(), ErrReleased)
+	allBack(t, g)
+}
+
+// A buffer that is used up bit by bit goes back when the kernel and all that
+// have borrowed a part of it are done.
+func TestBufGroupIncremental(t *testing.T) {
+	l := newLoop(t, 8)
+	g := newGroup(t, l, 2, 64, PbufRingInc)
+	a, b := socketPair(t)
+	var kept []Borrowed
+	for i := range 8 { // 16 bytes each: the two buffers, full
+		unix.Write(a, pattern(16, byte(i)))
+		one(t, l, func(cb Callback) Request {
+			return l.Recv(b, nil, 0, func(c Completion) {
+				require.Equal(t, pattern(16, byte(i)), c.Buffer())
+				kept = append(kept, c.Keep())
+				cb(c)
+			}).Buffers(g)
+		})
+	}
+	require.Zero(t, g.ready)
+	for i, k := range kept {
+		require.Equal(t, pattern(16, byte(i)), k.Bytes())
+	}
+	for _, i := range []int{3, 0, 1} {
+		require.NoError(t, kept[i].Release())
+	}
+	require.Zero(t, g.ready, "a part of each is still borrowed")
+	require.NoError(t, kept[2].Release())
+	require.Equal(t, 1, g.ready)
+	for _, k := range kept[4:] {
+		require.NoError(t, k.Release())
+	}
+	require.Zero(t, g.leases.out)
+	require.Equal(t, 2, g.ready)
+}
+
+// A bundle fills several buffers at once, in the order in which the kernel got
+// them, which need not be that of their numbers.
+func TestBufGroupBundle(t *testing.T) {
+	for name, flags := range map[string]BufRingFlags{"whole": 0, "incremental": PbufRingInc} {
+		t.Run(name, func(t *testing.T) {
+			l := newLoop(t, 8)
+			const size = 64
+			g := newGroup(t, l, 8, size, flags)
+			a, b := socketPair(t)
+			longest := 0
+			// The kernel takes what it likes of what is there, in some bundles.
+			receive := func(n int) (kept []Borrowed) {
+				want := pattern(n, byte(n))
+				unix.Write(a, want)
+				for len(want) > 0 {
+					got := one(t, l, func(cb Callback) Request {
+						r := l.Recv(b, nil, 0, func(c Completion) {
+							require.Equal(t, want[:c.Res], bytes.Join(slices.Collect(c.Buffers()), nil))
+							require.LessOrEqual(t, len(c.Buffer()), size)
+							kept = append(kept, c.Keep())
+							cb(c)
+						}).Buffers(g)
+						r.SQE().IOPrio |= uint16(RecvSendBundle)
+						return r
+					})
+					require.Equal(t, want[:got], bytes.Join(slices.Collect(kept[len(kept)-1].All()), nil))
+					longest = max(longest, got)
+					want = want[got:]
+				}
+				return kept
+			}
+			release := func(kept []Borrowed) {
+				for _, k := range kept {
+					require.NoError(t, k.Release())
+				}
+			}
+			first := receive(2*size + 10)
+			second := receive(size - 20)
+			release(second) // out of turn
+			third := receive(2 * size)
+			release(first)
+			fourth := receive(2*size + 1)
+			release(fourth)
+			release(third)
+			for i := range 50 {
+				release(receive(1 + i*7))
+			}
+			require.Greater(t, longest, size, "no bundle had more than a buffer")
+			require.Zero(t, g.leases.out)
+			require.Equal(t, 8, g.ready)
+		})
+	}
+}
+
+// Many more messages than buffers, some kept for a while: the stream waits when
+// there are none and nothing is lost.
+func TestRearmWaitsForBuffers(t *testing.T) {
+	overLoops(t, 8, func(t *testing.T, l *Loop) {
+		g := newGroup(t, l, 2, 8, 0)
+		a, b := socketPair(t)
+		const messages = 100
+		want, got := []byte{}, []byte{}
+		for i := range messages {
+			m := pattern(8, byte(i))
+			want = append(want, m...)
+			unix.Write(a, m)
+		}
+		unix.Shutdown(a, unix.SHUT_WR)
+		var kept []Borrowed
+		var last Completion
+		s := l.Rearm(func(cb Callback) Request { return l.RecvMultishot(b, nil, 0, cb).Buffers(g) }, func(c Completion) {
+			got = append(got, c.Buffer()...)
+			last = c
+			if k := c.Keep(); k.Bytes() != nil {
+				kept = append(kept, k)
+			}
+			if len(kept) == 2 { // the kernel has none
+				two := kept
+				kept = nil
+				l.After(time.Millisecond, func() {
+					require.NoError(t, two[0].Release())
+					require.NoError(t, two[1].Release())
+				})
+			}
+		})
+		require.NoError(t, s.Err())
+		run(t, l)
+		require.Equal(t, want, got)
+		require.Zero(t, last.Res)
+		require.False(t, last.More())
+		require.NotZero(t, l.Stats().BuffersShort)
+		for _, k := range kept {
+			require.NoError(t, k.Release())
+		}
+		allBack(t, g)
+	})
+}
+
+func TestRearmStop(t *testing.T) {
+	l := newLoop(t, 8)
+	g := newGroup(t, l, 1, 8, 0)
+	a, b := socketPair(t)
+	arm := func(cb Callback) Request { return l.RecvMultishot(b, nil, 0, cb).Buffers(g) }
+	var ends []error
+	note := func(c Completion) {
+		if !c.More() {
+			ends = append(ends, c.Err())
+		}
+	}
+
+	s := l.Rearm(arm, note) // while the kernel waits for data
+	l.After(time.Millisecond, s.Stop)
+	run(t, l)
+	require.Len(t, ends, 1)
+	require.ErrorIs(t, ends[0], unix.ECANCELED)
+	s.Stop()
+	run(t, l)
+	require.Len(t, ends, 1)
+
+	var kept Borrowed // while the stream waits for a buffer
+	s = l.Rearm(arm, func(c Completion) {
+		if k := c.Keep(); k.Bytes() != nil {
+			kept = k
+		}
+		note(c)
+	})
+	unix.Write(a, pattern(12, 1))
+	run(t, l)
+	require.Len(t, g.waiting, 1)
+	require.ErrorIs(t, g.Close(), ErrBufferInUse)
+	s.Stop()
+	run(t, l)
+	require.Len(t, ends, 2)
+	require.ErrorIs(t, ends[1], unix.ECANCELED)
+	require.NoError(t, kept.Release())
+	unix.Read(b, make([]byte, 8))
+
+	s = l.Rearm(arm, func(c Completion) { // in the callback
+		note(c)
+		if c.More() {
+			s.Stop()
+		}
+	})
+	unix.Write(a, []byte("x"))
+	run(t, l)
+	require.Len(t, ends, 3)
+	require.ErrorIs(t, ends[2], unix.ECANCELED)
+	allBack(t, g)
+}
+
+// A request that ends without an error is made again.
+func TestRearmOneShot(t *testing.T) {
+	l := newLoop(t, 8)
+	n := 0
+	var s *Stream
+	s = l.Rearm(l.Nop, func(c Completion) {
+		if n++; n == 10 {
+			s.Stop()
+		}
+		require.Equal(t, n <= 10, c.More())
+	})
+	run(t, l)
+	require.Equal(t, 11, n, "ten, and the end")
+	require.ErrorIs(t, l.Rearm(nil, nil).Err(), unix.EINVAL)
+}
+
+// A stream that waits for buffers learns of the loop's end.
+func TestRearmClose(t *testing.T) {
+	l := newLoop(t, 8)
+	g := newGroup(t, l, 1, 8, 0)
+	a, b := socketPair(t)
+	unix.Write(a, pattern(12, 1))
+	var kept Borrowed
+	ended := 0
+	l.Rearm(func(cb Callback) Request { return l.RecvMultishot(b, nil, 0, cb).Buffers(g) }, func(c Completion) {
+		if c.More() {
+			kept = c.Keep()
+			return
+		}
+		ended++
+		require.ErrorIs(t, c.Err(), unix.ECANCELED)
+	})
+	run(t, l)
+	bytes := kept.Bytes()
+	closeLoop(t, l)
+	require.Equal(t, 1, ended)
+	require.Equal(t, pattern(8, 1), bytes, "what is kept stays mapped")
+	require.NoError(t, kept.Release())
+	require.ErrorIs(t, l.Rearm(l.Nop, nil).Err(), ErrClosed)
+	require.NoError(t, g.Close())
+}
+
+func TestBufGroupBadInput(t *testing.T) {
+	l, other := newLoop(t, 8), newLoop(t, 8)
+	for _, bad := range [][2]int{{0, 1}, {-1, 1}, {32769, 1}, {1, 0}, {1, -1}, {1, 1<<30 + 1}} {
+		_, err := l.NewBufGroup(bad[0], bad[1], 0)
+		require.ErrorIs(t, err, unix.EINVAL, "%v", bad)
+	}
+	_, err := l.NewBufGroup(1, 1, 1<<15)
+	require.ErrorIs(t, err, unix.EINVAL)
+	closed := newGroup(t, l, 1, 1, 0)
+	require.NoError(t, closed.Close())
+	require.NoError(t, closed.Close())
+	for name, g := range map[string]*BufGroup{"nil": nil, "closed": closed, "another loop's": newGroup(t, other, 1, 1, 0)} {
+		c := do(t, l, func(cb Callback) Request { return l.Recv(0, nil, 0, cb).Buffers(g) })
+		require.ErrorIs(t, c[0].Err(), unix.EINVAL, name)
+		require.ErrorContains(t, c[0].Err(), "group of buffers", name)
+	}
+	// A group that a program has registered itself is not in the way.
+	require.NoError(t, l.Control(func(r *Ring) error {
+		_, err := r.SetupBufRing(8, 0, 0)
+		return err
+	}))
+	biggest := newGroup(t, l, 32768, 16, 0)
+	require.NotZero(t, biggest.ring.bgid)
+	allBack(t, biggest)
+	closeLoop(t, l)
+	_, err = l.NewBufGroup(1, 1, 0)
+	require.ErrorIs(t, err, ErrClosed)
+}
+
+// A callback that panics has not kept its bytes.
+func TestBufGroupPanic(t *testing.T) {
+	l := newLoop(t, 8)
+	g := newGroup(t, l, 1, 8, 0)
+	a, b := socketPair(t)
+	unix.Write(a, []byte("x"))
+	l.Recv(b, nil, 0, func(c Completion) { panic(string(c.Buffer())) }).Buffers(g)
+	require.Panics(t, func() { l.RunUntilIdle(context.Background()) })
+	allBack(t, g)
+}
+
+func TestBufGroupDoesNotAllocate(t *testing.T) {
+	l := newLoop(t, 8)
+	g := newGroup(t, l, 4, 64, 0)
+	a, b := socketPair(t)
+	msg := []byte("hello")
+	n := 0
+	var kept Borrowed
+	l.Rearm(func(cb Callback) Request { return l.RecvMultishot(b, nil, 0, cb).Buffers(g) }, func(c Completion) {
+		n += len(c.Buffer())
+		kept.Release()
+		kept = c.Keep()
+		l.Send(a, msg, 0, nil)
+		if n%500 == 0 {
+			l.Stop()
+		}
+	})
+	l.Send(a, msg, 0, nil)
+	require.NoError(t, l.Run(t.Context()))
+	allocs := testing.AllocsPerRun(5, func() { l.Run(context.Background()) })
+	require.Less(t, allocs, 30.0, "a Run's own, none for each of its hundred messages")
+}

@@ -1,0 +1,83 @@
+package liburing
+
+import "syscall"
+
+// chain is a chain of links whose requests, but for the last, complete without
+// a word if they succeed. The loop works out from those that do speak what
+// became of the others.
+type chain []Token
+
+// SkipSuccess has the requests that this one is linked behind call their
+// callbacks only if they fail (IOSQE_CQE_SKIP_SUCCESS), which saves their
+// completions. Call it on the last request of a chain made with Link, before
+// the next is queued; a chain with a HardLink, or a Deadline, is left as it is,
+// and so is one that drains the ring, which the kernel does not allow. Least
+// kernel: 5.17.
+func (r Request) SkipSuccess() Request {
+	if r.open() == nil {
+		return r
+	}
+	l := r.loop
+	entries := l.lastChain()
+	if len(entries) < 2 || entries[len(entries)-1] != r.sqe {
+		return r
+	}
+	var tokens chain
+	for _, e := range entries {
+		if e.Flags&(SQEIOHardlink|SQEIODrain) != 0 || l.table.find(Token(e.UserData)) == nil {
+			return r
+		}
+		tokens = append(tokens, Token(e.UserData))
+	}
+	if l.chains == nil {
+		l.chains = make(map[Token]chain)
+	}
+	for i, e := range entries {
+		if i < len(entries)-1 {
+			e.Flags |= SQECQESkipSuccess
+		}
+		l.chains[tokens[i]] = tokens
+	}
+	l.detailed = true
+	return r
+}
+
+// lastChain returns the entries of the chain that the last request ends and that
+// has not been submitted: they may lie in the submission queue, in the backlog,
+// or in both.
+func (l *Loop) lastChain() (entries []*SQE) {
+	for sqe := range l.entries {
+		entries = append(entries, sqe)
+	}
+	first := max(len(entries)-1, 0)
+	for first > 0 && entries[first-1].linked() {
+		first--
+	}
+	return entries[first:]
+}
+
+// settleChain is told of each request that has completed. If it is one of a
+// quiet chain, those before it have succeeded. If it is not the last, it has
+// failed, and the kernel does not say that those behind it are cancelled.
+func (l *Loop) settleChain(token Token) {
+	c, ok := l.chains[token]
+	if !ok {
+		return
+	}
+	before := true
+	for _, t := range c {
+		h := l.table.find(t)
+		switch {
+		case t == token:
+			before = false
+		case h == nil:
+		case before:
+			l.table.release(t.index(), h)
+			l.inFlight--
+			l.forget(t)
+		default:
+			l.made = append(l.made, CQE{UserData: uint64(t), Res: -int32(syscall.ECANCELED)})
+			delete(l.chains, t)
+		}
+	}
+}

@@ -1,0 +1,132 @@
+//go:build linux && cgo
+
+package liburing
+
+import (
+	"context"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	"golang.org/x/sys/unix"
+)
+
+// told notes which callbacks of a chain were called, and with what.
+type told map[string]error
+
+func (m told) as(name string) Callback {
+	return func(c Completion) {
+		if _, twice := m[name]; twice {
+			panic(name + " was told twice")
+		}
+		m[name] = c.Err()
+	}
+}
+
+// What succeeds before the last request of a chain is silent; its memory and its
+// place are given back all the same.
+func TestSkipSuccess(t *testing.T) {
+	overLoops(t, 8, func(t *testing.T, l *Loop) {
+		f := tempFile(t, nil)
+		m := told{}
+		for range 5 { // across the queue's end, too
+			clear(m)
+			l.Write(int(f.Fd()), []byte("hello"), 0, m.as("write")).Link()
+			l.Fsync(int(f.Fd()), 0, m.as("fsync")).Link()
+			l.Nop(m.as("last")).SkipSuccess()
+			l.Nop(m.as("other"))
+			run(t, l)
+			require.Equal(t, told{"last": nil, "other": nil}, m)
+		}
+		require.Zero(t, l.table.busy()-l.inner)
+		require.Empty(t, l.chains)
+	})
+}
+
+// The first failure is told, and each behind it that it was cancelled.
+func TestSkipSuccessFailure(t *testing.T) {
+	overLoops(t, 8, func(t *testing.T, l *Loop) {
+		m := told{}
+		l.Nop(m.as("first")).Link()
+		l.Read(-1, make([]byte, 1), 0, m.as("bad")).Link()
+		l.Nop(m.as("third")).Link()
+		l.Nop(m.as("last")).SkipSuccess()
+		run(t, l)
+		require.Len(t, m, 3)
+		require.ErrorIs(t, m["bad"], unix.EBADF)
+		require.ErrorIs(t, m["third"], unix.ECANCELED)
+		require.ErrorIs(t, m["last"], unix.ECANCELED)
+
+		clear(m) // the last
+		l.Nop(m.as("first")).Link()
+		l.Read(-1, make([]byte, 1), 0, m.as("last")).SkipSuccess()
+		run(t, l)
+		require.Len(t, m, 1)
+		require.ErrorIs(t, m["last"], unix.EBADF)
+
+		clear(m) // refused by the library
+		l.Nop(m.as("first")).Link()
+		l.Openat(0, "a\x00b", 0, 0, m.as("bad")).Link()
+		l.Nop(m.as("last")).SkipSuccess()
+		run(t, l)
+		require.Len(t, m, 3, "the kernel looks at a chain first: %v", m)
+		require.ErrorContains(t, m["bad"], "NUL")
+		require.ErrorIs(t, m["last"], unix.ECANCELED)
+		require.Zero(t, l.table.busy()-l.inner)
+		require.Empty(t, l.chains)
+		require.Empty(t, l.reasons)
+	})
+}
+
+// A context's end and the loop's reach those that are silent.
+func TestSkipSuccessCancel(t *testing.T) {
+	l := newLoop(t, 8)
+	rd, _ := pipe(t)
+	m := told{}
+	ctx, cancel := context.WithCancel(context.Background())
+	l.Nop(m.as("first")).WithContext(ctx).Link()
+	l.Read(rd, make([]byte, 1), 0, m.as("read")).WithContext(ctx).Link()
+	l.Nop(m.as("last")).WithContext(ctx).SkipSuccess()
+	l.Post(cancel)
+	run(t, l)
+	require.Len(t, m, 2, "%v", m)
+	require.ErrorIs(t, m["read"], context.Canceled)
+	require.ErrorIs(t, m["last"], context.Canceled)
+	require.Empty(t, l.watches)
+
+	clear(m)
+	l.Nop(m.as("first")).Link()
+	l.Read(rd, make([]byte, 1), 0, m.as("read")).Link()
+	l.Nop(m.as("last")).SkipSuccess()
+	closeLoop(t, l)
+	require.Len(t, m, 2, "%v", m)
+	require.ErrorIs(t, m["last"], unix.ECANCELED)
+}
+
+// What can't be silent is not.
+func TestSkipSuccessLeavesAlone(t *testing.T) {
+	l := newLoop(t, 8)
+	m := told{}
+	l.Nop(m.as("alone")).SkipSuccess()
+	l.Nop(m.as("hard")).HardLink()
+	l.Nop(m.as("end")).SkipSuccess()
+	l.Nop(m.as("early")).Link()
+	early := l.Nop(m.as("not the last any more"))
+	l.Nop(m.as("later"))
+	early.SkipSuccess()
+	run(t, l)
+	require.Len(t, m, 6)
+	early.SkipSuccess()
+	require.Zero(t, l.table.busy()-l.inner)
+}
+
+// A panic amid the completions that the loop makes loses none.
+func TestSkipSuccessPanic(t *testing.T) {
+	l := newLoop(t, 8)
+	m := told{}
+	l.Read(-1, make([]byte, 1), 0, m.as("bad")).Link()
+	l.Nop(func(Completion) { panic("in between") }).Link()
+	l.Nop(m.as("last")).SkipSuccess()
+	require.Panics(t, func() { l.RunUntilIdle(context.Background()) })
+	run(t, l)
+	require.ErrorIs(t, m["last"], unix.ECANCELED)
+}

@@ -1,0 +1,144 @@
+//go:build linux && cgo
+
+package liburing
+
+import (
+	"context"
+	"net"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"golang.org/x/sys/unix"
+)
+
+func newLoops(t *testing.T, n int) *Group {
+	t.Helper()
+	g, err := NewGroup(n, 8)
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, g.Close(context.Background())) })
+	return g
+}
+
+// Posts go from loop to loop.
+func TestGroupPosts(t *testing.T) {
+	g := newLoops(t, 3)
+	loops := g.Loops()
+	const hops = 300
+	var seen [3]int
+	var hop func(n int)
+	hop = func(n int) {
+		require.Equal(t, threadID(), loops[n%3].thread.Load())
+		seen[n%3]++
+		if n == hops-1 {
+			g.Stop()
+			return
+		}
+		loops[(n+1)%3].Post(func() { hop(n + 1) })
+	}
+	require.NoError(t, loops[0].Post(func() { hop(0) }))
+	require.NoError(t, g.Run(t.Context()))
+	require.Equal(t, [3]int{100, 100, 100}, seen)
+	require.Same(t, loops[0], g.Next())
+	require.Same(t, loops[1], g.Next())
+	require.Same(t, loops[2], g.Next())
+	require.Same(t, loops[0], g.Next())
+}
+
+func TestGroupEnds(t *testing.T) {
+	g := newLoops(t, 2)
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Millisecond)
+	defer cancel()
+	require.ErrorIs(t, g.Run(ctx), context.DeadlineExceeded)
+
+	g.Loops()[1].Post(func() { g.Loops()[1].Stop() }) // one of them
+	require.NoError(t, g.Run(t.Context()))
+
+	g.Loops()[0].Post(func() { panic("out of it") })
+	func() {
+		defer func() { require.Equal(t, "out of it", recover().(*CallbackPanic).Value) }()
+		g.Run(context.Background())
+	}()
+
+	require.NoError(t, g.Close(t.Context()))
+	require.ErrorIs(t, g.Run(t.Context()), ErrClosed)
+	_, err := NewGroup(0, 8)
+	require.ErrorIs(t, err, unix.EINVAL)
+	_, err = NewGroup(2, 0)
+	require.ErrorIs(t, err, unix.EINVAL)
+}
+
+// A listener for each loop, on one port: every connection is served, wherever it
+// went.
+func TestGroupReusePort(t *testing.T) {
+	g := newLoops(t, 2)
+	reuse := net.ListenConfig{Control: func(_, _ string, c syscall.RawConn) error {
+		return c.Control(func(fd uintptr) { unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_REUSEPORT, 1) })
+	}}
+	at := "127.0.0.1:0"
+	var served [2]atomic.Int32
+	for i, l := range g.Loops() {
+		ln, err := reuse.Listen(t.Context(), "tcp", at)
+		require.NoError(t, err)
+		at = ln.Addr().String()
+		f, err := ln.(*net.TCPListener).File()
+		require.NoError(t, err)
+		ln.Close()
+		defer f.Close()
+		l.Rearm(func(cb Callback) Request { return l.MultishotAccept(int(f.Fd()), nil, 0, cb) }, func(c Completion) {
+			if fd, err := c.Result(); err == nil {
+				served[i].Add(1)
+				l.Write(fd, []byte("hello"), 0, nil).Link()
+				l.CloseFD(fd, nil)
+			}
+		})
+	}
+	ran := make(chan error)
+	go func() { ran <- g.Run(context.Background()) }()
+	const connections = 64
+	for range connections {
+		c, err := net.Dial("tcp", at)
+		require.NoError(t, err)
+		buf := make([]byte, 5)
+		n, _ := c.Read(buf)
+		require.Equal(t, "hello", string(buf[:n]))
+		c.Close()
+	}
+	g.Stop()
+	require.NoError(t, <-ran)
+	require.EqualValues(t, connections, served[0].Load()+served[1].Load())
+	require.NotZero(t, served[0].Load())
+	require.NotZero(t, served[1].Load())
+}
+
+// A direct descriptor moves to the other loop's table.
+func TestHandOver(t *testing.T) {
+	g := newLoops(t, 2)
+	from, to := g.Loops()[0], g.Loops()[1]
+	sparseFiles(t, from, 4)
+	sparseFiles(t, to, 2)
+	name := tempFile(t, []byte("handed over")).Name()
+	got := make([]byte, 100)
+	place := Fixed(one(t, from, func(cb Callback) Request { return from.OpenatDirect(unix.AT_FDCWD, name, 0, 0, 3, cb) }) + 3)
+	from.HandOver(place, to, func(f Fixed, err error) {
+		require.NoError(t, err)
+		require.Equal(t, threadID(), to.thread.Load())
+		to.Read(f.FD(), got, 0, func(c Completion) {
+			got = got[:c.Res]
+			from.Post(func() {
+				from.Read(place.FD(), make([]byte, 1), 0, func(c Completion) {
+					require.ErrorIs(t, c.Err(), unix.EBADF, "it is not here any more")
+					from.HandOver(place, to, func(_ Fixed, err error) {
+						require.ErrorIs(t, err, unix.EBADF)
+						require.Equal(t, threadID(), from.thread.Load())
+						g.Stop()
+					})
+				})
+			})
+		})
+	})
+	require.NoError(t, g.Run(t.Context()))
+	require.Equal(t, "handed over", string(got))
+}

@@ -1,0 +1,142 @@
+package liburing
+
+import "syscall"
+
+// Stream is a multishot request that is made again when it ends before its time.
+type Stream struct {
+	loop  *Loop
+	arm   func(cb Callback) Request
+	cb    Callback
+	each  Callback // completed, made once
+	op    Op
+	token Token     // of the request in flight
+	group *BufGroup // whose buffers the stream waits for
+	ended bool      // cb has been told, or will not be
+	stop  bool
+	err   error // why there was no first request
+}
+
+// Rearm makes a request that completes more than once with arm, and makes it
+// again when it ends without an error, as the kernel may have it, or for want of
+// provided buffers: then as soon as there are some. cb is told neither of these
+// ends. What ends a stream for cb, with More false, is an error, a receive or
+// read of 0 bytes, Stop, and the loop's Close. A datagram of 0 bytes is such an
+// end too; RecvmsgMultishot, whose results are never 0, has none: call Stop when
+// the peer has closed.
+//
+//	loop.Rearm(func(cb liburing.Callback) liburing.Request {
+//		return loop.RecvMultishot(fd, nil, 0, cb).Buffers(group)
+//	}, received)
+func (l *Loop) Rearm(arm func(cb Callback) Request, cb Callback) *Stream {
+	if cb == nil {
+		cb = ignore
+	}
+	s := &Stream{loop: l, arm: arm, cb: cb}
+	s.each = s.completed
+	if arm == nil {
+		s.ended, s.err = true, badInput("stream", "there is no function that makes the request")
+		return s
+	}
+	s.again()
+	return s
+}
+
+// Err returns why there was no request to begin with, nil if there was: the
+// error of the one that arm made, such as ErrClosed. The callback of such a
+// stream is never called.
+func (s *Stream) Err() error { return s.err }
+
+// Stop ends the stream: the request is cancelled, and the callback called a last
+// time, with ECANCELED or what else came first. Call it where requests are made.
+func (s *Stream) Stop() {
+	if s.stop || s.ended {
+		return
+	}
+	s.stop = true
+	if s.group != nil {
+		s.group.leave(s)
+		// Not now: the caller may be the callback, or not ready for it.
+		if s.loop.Post(s.end) != nil {
+			s.end()
+		}
+		return
+	}
+	if s.loop.table.find(s.token) != nil {
+		s.loop.Cancel(s.token, 0, nil)
+	}
+}
+
+// again makes the request.
+func (s *Stream) again() {
+	s.group = nil
+	r := s.arm(s.each)
+	err := r.Err()
+	if err == nil {
+		s.token = r.Token()
+		s.op = s.loop.table.find(s.token).op
+		return
+	}
+	if s.token == 0 { // the first time
+		s.ended, s.err = true, err
+		return
+	}
+	s.end()
+}
+
+// completed is the callback of each request that the stream makes.
+func (s *Stream) completed(c Completion) {
+	switch {
+	case c.More():
+		s.cb(c)
+	case s.stop || s.loop.closing:
+		s.ended = true
+		s.cb(c)
+	case c.Res == -int32(syscall.ENOBUFS) && c.detail != nil && c.detail.group != nil:
+		s.wait(c.detail.group)
+	case c.Res < 0 || c.Err() != nil || c.isEOF():
+		s.ended = true
+		s.cb(c)
+	default:
+		c.Flags |= CQEFMore
+		s.cb(c)
+		if s.stop {
+			s.end()
+			return
+		}
+		s.again()
+	}
+}
+
+// wait has the request made again when g has buffers.
+func (s *Stream) wait(g *BufGroup) {
+	if g.ready > 0 { // they have come back since
+		s.again()
+		return
+	}
+	s.group = g
+	g.waiting = append(g.waiting, s)
+}
+
+// leave takes a stream out of those that wait.
+func (g *BufGroup) leave(s *Stream) {
+	for i, other := range g.waiting {
+		if other == s {
+			g.waiting = append(g.waiting[:i], g.waiting[i+1:]...)
+			break
+		}
+	}
+	s.group = nil
+}
+
+// end tells the callback of an end that no completion tells of.
+func (s *Stream) end() {
+	if !s.ended {
+		s.ended = true
+		s.cb(Completion{Res: -int32(syscall.ECANCELED), op: s.op})
+	}
+}
+
+// isEOF reports whether a result of 0 means that nothing more will come.
+func (c Completion) isEOF() bool {
+	return c.Res == 0 && (c.op == OpRecv || c.op == OpRead || c.op == OpReadMultishot)
+}
