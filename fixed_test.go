@@ -50,7 +50,9 @@ func TestFixedFile(t *testing.T) {
 	l := newLoop(t, 8)
 	sparseFiles(t, l, 2)
 	name := tempFile(t, []byte("what a file has")).Name()
-	f := Fixed(one(t, l, func(cb Callback) Request { return l.OpenatDirect(unix.AT_FDCWD, name, unix.O_RDWR, 0, FileIndexAlloc, cb) }))
+	f := Fixed(one(t, l, func(cb Callback) Request {
+		return l.OpenatDirect(unix.AT_FDCWD, name, unix.O_RDWR, 0, FileIndexAlloc, cb)
+	}))
 	got := make([]byte, 100)
 	n := one(t, l, func(cb Callback) Request { return l.Read(f.FD(), got, 0, cb) })
 	require.Equal(t, "what a file has", string(got[:n]))
