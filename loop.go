@@ -35,7 +35,8 @@ type Loop struct {
 
 	batch      [64]CQE // completions taken off the ring
 	bigs       [][2]uint64
-	next, have int // the part of batch that no callback has seen
+	next, have int    // the part of batch that no callback has seen
+	told       uint32 // the completion queue's tail after the last system call
 
 	bounded  boundedWait
 	yield    yielder

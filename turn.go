@@ -86,10 +86,15 @@ const opBad Op = 0xff
 // longer than wait, without a limit if wait is negative, and calls callbacks.
 func (l *Loop) turn(wait time.Duration) error {
 	if l.next == l.have && len(l.made) == 0 {
-		err := l.exchange(wait)
-		l.measure()
-		if err != nil {
-			return err
+		// The kernel is not asked again before what it told is dealt with, or
+		// the queue is full: a system call should take many requests along.
+		if l.space == 0 || int32(l.told-*l.ring.mem.cq.khead) <= 0 {
+			err := l.exchange(wait)
+			l.measure()
+			if err != nil {
+				return err
+			}
+			l.told = atomic.LoadUint32(l.ring.mem.cq.ktail)
 		}
 		l.reap()
 	}

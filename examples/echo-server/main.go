@@ -23,8 +23,8 @@ import (
 
 func main() {
 	addr := flag.String("addr", "127.0.0.1:8000", "the `address` to listen on; port 0 picks one")
-	size := flag.Int("size", 4096, "`bytes` of a buffer")
-	count := flag.Int("buffers", 512, "the `number` of buffers for all connections")
+	size := flag.Int("size", 2048, "`bytes` of a buffer")
+	count := flag.Int("buffers", 1024, "the `number` of buffers for all connections")
 	flag.Usage = func() {
 		fmt.Fprintf(flag.CommandLine.Output(), "usage: echo-server [flags]\n\nSends back what it receives over TCP.\n")
 		flag.PrintDefaults()
