@@ -7,7 +7,7 @@ BENCH ?=
 export GOFLAGS ?= -buildvcs=false
 
 .DEFAULT_GOAL := help
-.PHONY: help deps demo test vet race other-builds generated bench parity lint fmt generate clean docker-test
+.PHONY: help deps demo test vet race other-builds generated sanitize bench parity lint fmt generate clean docker-test
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -38,6 +38,9 @@ other-builds: ## the builds without Linux, without cgo, and for arm64
 	CGO_ENABLED=0 GOARCH=arm64 $(GO) vet .
 	GOOS=darwin GOARCH=arm64 $(GO) vet .
 	GOOS=windows $(GO) build .
+
+sanitize: deps ## the suite under cgocheck2 and the address sanitizer
+	scripts/sanitize.sh
 
 bench: deps ## measure against C (BENCH="nop …" runs those named)
 	$(GO) run ./bench $(BENCH)

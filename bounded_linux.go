@@ -31,10 +31,11 @@ type geteventsArg struct {
 }
 
 // init finds out whether the ring is one to wait on like this: with SQPOLL or
-// IOPOLL the kernel's side of submitting and waiting is another.
+// IOPOLL the kernel's side of submitting and waiting is another, and a liburing
+// with sanitizers looks at the requests when it submits them.
 func (b *boundedWait) init(m *ringMem) {
 	const others = SetupSQPoll | SetupIOPoll | SetupSQRewind
-	b.usable = m.flags&others == 0 && m.features&FeatExtArg != 0
+	b.usable = m.flags&others == 0 && m.features&FeatExtArg != 0 && !cSanitized()
 	b.ts = NewTimespec(boundedTime)
 	b.arg = geteventsArg{ts: addr(&b.ts)}
 }

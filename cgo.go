@@ -195,6 +195,8 @@ func cHeaderVersion() (major, minor int32) {
 	return C.IO_URING_VERSION_MAJOR, C.IO_URING_VERSION_MINOR
 }
 
+func cSanitized() bool { return bool(C.go_sanitized()) }
+
 func cQueueInitParams(entries uint32, p *Params) (*ringMem, int32) {
 	return initRing(func(m *ringMem) C.int {
 		return C.io_uring_queue_init_params(C.uint(entries), ring(m), (*C.struct_io_uring_params)(unsafe.Pointer(p)))

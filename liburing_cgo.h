@@ -8,6 +8,7 @@
  *    that cgo leaves its pointer check out. The ring always lies in C memory,
  *    there is nothing to check;
  *  - a struct is built from plain numbers, so that no Go memory is handed over;
+ *  - the C compiler alone knows;
  *  - the linked liburing may be too old to have the function (GO_NEEDS).
  */
 #ifndef GO_LIBURING_CGO_H
@@ -48,6 +49,16 @@
 
 typedef struct { unsigned char opaque; } go_uring;
 #define RING(r) ((struct io_uring *)(void *)(r))
+
+/* Whether Go and liburing are built with the address sanitizer. */
+static inline bool go_sanitized(void)
+{
+#ifdef __SANITIZE_ADDRESS__
+	return true;
+#else
+	return false;
+#endif
+}
 
 static inline int go_submit(go_uring *r)
 {

@@ -1,0 +1,53 @@
+//go:build linux && cgo && asan
+
+package liburing
+
+import (
+	"context"
+	"os"
+	"os/exec"
+	"testing"
+	"unsafe"
+
+	"github.com/stretchr/testify/require"
+	"golang.org/x/sys/unix"
+)
+
+// Built with its sanitizers, liburing looks at the addresses of requests when it
+// submits them. This proves that it does, so that the rest of the suite, run the
+// same way, proves something.
+func TestSanitizerSeesBadAddresses(t *testing.T) {
+	const which = "LIBURING_TEST_BAD_ADDRESS"
+	programs := map[string]func(bad []byte){
+		"ring": func(bad []byte) {
+			r, err := New(4)
+			require.NoError(t, err)
+			r.GetSQE().PrepRead(0, bad, 0)
+			r.Submit()
+		},
+		"loop": func(bad []byte) {
+			l, err := NewLoop(4)
+			require.NoError(t, err)
+			l.Read(0, bad, 0, nil)
+			l.RunUntilIdle(context.Background())
+		},
+	}
+	if do := programs[os.Getenv(which)]; do != nil {
+		do(beyond(make([]byte, 40)))
+		t.Fatal("the sanitizer has let it pass")
+	}
+	for name := range programs {
+		cmd := exec.Command(os.Args[0], "-test.run=^"+t.Name()+"$")
+		cmd.Env = append(os.Environ(), which+"="+name)
+		out, err := cmd.CombinedOutput()
+		require.Error(t, err, "%s: %s", name, out)
+		require.NotContains(t, string(out), "has let it pass", name)
+		require.Regexp(t, "is located|describe address", string(out), name)
+	}
+}
+
+// beyond returns memory that is mapped but nobody's: what lies behind b.
+func beyond(b []byte) []byte {
+	end := (*byte)(unsafe.Add(unsafe.Pointer(unsafe.SliceData(b)), len(b)))
+	return unsafe.Slice(end, unix.Getpagesize()/512)
+}
