@@ -166,7 +166,7 @@ func failed(ret int32) bool {
 func (l *Loop) enterBlocking(ready bool, wait time.Duration) error {
 	m := l.ring.mem
 	l.stats.Enters++
-	defer l.yield.crossed()
+	defer l.yield.look()
 	if ready || wait == 0 {
 		return l.enterError(cSubmitAndWait(m, 0))
 	}

@@ -19,7 +19,7 @@ type yielder struct {
 }
 
 const (
-	crossingsPerLook = 64                   // at the time
+	crossingsPerLook = 8                    // at the time
 	yieldAfter       = 5 * time.Millisecond // half of the monitor's patience
 )
 
