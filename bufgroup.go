@@ -72,8 +72,9 @@ func (g *BufGroup) register(r *Ring, flags BufRingFlags) (err error) {
 		return ErrClosed
 	}
 	entries := uint32(1) << bits.Len(uint(len(g.bufs)-1))
-	for bgid := range 1 << 16 {
-		g.ring, err = r.SetupBufRing(entries, uint16(bgid), flags)
+	for range 1 << 16 { // the next one that is free
+		g.ring, err = r.SetupBufRing(entries, g.loop.nextGroup, flags)
+		g.loop.nextGroup++
 		if !errors.Is(err, syscall.EEXIST) {
 			break
 		}

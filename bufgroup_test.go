@@ -323,6 +323,22 @@ func TestRearmClose(t *testing.T) {
 	require.NoError(t, g.Close())
 }
 
+// A group does not ask for all the numbers again that others have.
+func TestBufGroupNumbers(t *testing.T) {
+	l := newLoop(t, 8)
+	numbers := func(n int) (ids []uint16) {
+		for range n {
+			ids = append(ids, newGroup(t, l, 1, 1, 0).ring.bgid)
+		}
+		return ids
+	}
+	require.Equal(t, []uint16{0, 1, 2}, numbers(3))
+	require.NoError(t, l.groups[1].Close())
+	require.Equal(t, []uint16{3, 4}, numbers(2))
+	l.nextGroup = 1<<16 - 1
+	require.Equal(t, []uint16{1<<16 - 1, 1, 5}, numbers(3), "around, past those that are taken")
+}
+
 func TestBufGroupBadInput(t *testing.T) {
 	l, other := newLoop(t, 8), newLoop(t, 8)
 	for _, bad := range [][2]int{{0, 1}, {-1, 1}, {32769, 1}, {1, 0}, {1, -1}, {1, 1<<30 + 1}} {

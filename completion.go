@@ -1,9 +1,6 @@
 package liburing
 
-import (
-	"errors"
-	"syscall"
-)
+import "errors"
 
 // Callback is called with each completion of a request, on the loop's
 // goroutine and with no lock held: it may queue, cancel, stop and close. The
@@ -40,10 +37,7 @@ func (c Completion) More() bool { return c.Flags&CQEFMore != 0 }
 // ended before the request did, the error is that of the context too, even if
 // the request had succeeded meanwhile: Res tells.
 func (c Completion) Err() error {
-	var err error
-	if c.Res < 0 {
-		err = syscall.Errno(-c.Res)
-	}
+	err := (&CQE{Res: c.Res, Flags: c.Flags}).Err()
 	if c.detail != nil {
 		if c.detail.err != nil {
 			return c.detail.err

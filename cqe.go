@@ -17,9 +17,10 @@ type CQE struct {
 // GetData64 returns the request's user data (io_uring_cqe_get_data64).
 func (c *CQE) GetData64() uint64 { return c.UserData }
 
-// Err returns the request's error as a syscall.Errno, nil if it succeeded.
+// Err returns the request's error as a syscall.Errno, nil if it succeeded. A
+// notification (CQEFNotif) is none: its Res has flags.
 func (c *CQE) Err() error {
-	if c.Res >= 0 {
+	if c.Res >= 0 || c.Flags&CQEFNotif != 0 {
 		return nil
 	}
 	return syscall.Errno(-c.Res)

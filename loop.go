@@ -38,17 +38,18 @@ type Loop struct {
 	next, have int    // the part of batch that no callback has seen
 	told       uint32 // the completion queue's tail after the last system call
 
-	bounded  boundedWait
-	yield    yielder
-	refused  SQE             // where requests of a closed loop are prepared
-	detailed bool            // completions have a detail
-	reasons  map[Token]error // why a request is bad that the kernel will refuse
-	watches  map[Token]watch // the contexts of requests
-	drains   map[Token]bool  // requests with SQEIODrain
-	chains   map[Token]chain // those whose successes are not told
-	made     []CQE           // completions that the kernel does not tell
-	groups   []*BufGroup     // nil where one was closed
-	stats    Stats
+	bounded   boundedWait
+	yield     yielder
+	refused   SQE             // where requests of a closed loop are prepared
+	detailed  bool            // completions have a detail
+	reasons   map[Token]error // why a request is bad that the kernel will refuse
+	watches   map[Token]watch // the contexts of requests
+	drains    map[Token]bool  // requests with SQEIODrain
+	chains    map[Token]chain // those whose successes are not told
+	made      []CQE           // completions that the kernel does not tell
+	groups    []*BufGroup     // nil where one was closed
+	nextGroup uint16          // the number that the next one tries first
+	stats     Stats
 
 	mail     mailbox
 	posts    []func()      // taken out of the mailbox

@@ -416,6 +416,8 @@ func TestOpZeroCopySends(t *testing.T) {
 			if all[1].Res != 0 { // loopback copies
 				require.EqualValues(t, uint32(NotifUsageZCCopied), uint32(all[1].Res), name)
 			}
+			require.NoError(t, all[1].Err(), "that the bytes were copied is no error")
+			require.NoError(t, (&CQE{Res: all[1].Res, Flags: all[1].Flags}).Err())
 			clear(got)
 		}
 		c := do(t, l, func(cb Callback) Request { return l.SendZC(lfd, []byte("x"), unix.MSG_NOSIGNAL, 0, cb) })
