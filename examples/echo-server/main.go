@@ -16,13 +16,16 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
+	"time"
 
 	"github.com/go-liburing/liburing"
+	"github.com/go-liburing/liburing/examples/internal/socket"
 	"golang.org/x/sys/unix"
 )
 
 func main() {
-	addr := flag.String("addr", "127.0.0.1:8000", "the `address` to listen on; port 0 picks one")
+	var at netip.AddrPort
+	flag.TextVar(&at, "addr", netip.MustParseAddrPort("127.0.0.1:8000"), "the `address` to listen on; port 0 picks one")
 	size := flag.Int("size", 2048, "`bytes` of a buffer")
 	count := flag.Int("buffers", 1024, "the `number` of buffers for all connections")
 	flag.Usage = func() {
@@ -30,11 +33,8 @@ func main() {
 		flag.PrintDefaults()
 	}
 	flag.Parse()
-	at, err := netip.ParseAddrPort(*addr)
-	if err != nil || flag.NArg() != 0 {
-		if err != nil {
-			fmt.Fprintf(os.Stderr, "echo-server: -addr: %v\n", err)
-		}
+	if flag.NArg() != 0 {
+		fmt.Fprintln(os.Stderr, "echo-server: it takes flags only")
 		flag.Usage()
 		os.Exit(2)
 	}
@@ -47,9 +47,9 @@ func main() {
 }
 
 func serve(ctx context.Context, at netip.AddrPort, count, size int) (err error) {
-	fd, err := listen(at)
+	fd, local, err := socket.Listen(unix.SOCK_STREAM, at)
 	if err != nil {
-		return fmt.Errorf("listen on %v: %w", at, err)
+		return err
 	}
 	defer unix.Close(fd)
 	loop, err := liburing.NewLoop(64, liburing.WithCQEntries(4096))
@@ -61,91 +61,84 @@ func serve(ctx context.Context, at netip.AddrPort, count, size int) (err error) 
 	if err != nil {
 		return err
 	}
-	s := &server{loop: loop, buffers: buffers}
-	loop.Rearm(func(cb liburing.Callback) liburing.Request {
-		return loop.MultishotAccept(fd, nil, unix.SOCK_CLOEXEC, cb)
-	}, s.accepted)
+	s := &server{loop: loop, buffers: buffers, listener: fd}
+	s.accept()
+	fmt.Println("listening on", local)
 	err = loop.Run(ctx)
 	return errors.Join(s.err, err)
 }
 
-// listen returns a listening socket and prints its address.
-func listen(at netip.AddrPort) (fd int, err error) {
-	family, sa := unix.AF_INET, unix.Sockaddr(&unix.SockaddrInet4{Port: int(at.Port()), Addr: at.Addr().Unmap().As4()})
-	if at.Addr().Is6() {
-		family, sa = unix.AF_INET6, &unix.SockaddrInet6{Port: int(at.Port()), Addr: at.Addr().As16()}
-	}
-	fd, err = unix.Socket(family, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
-	if err != nil {
-		return -1, err
-	}
-	unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_REUSEADDR, 1)
-	err = unix.Bind(fd, sa)
-	if err == nil {
-		err = unix.Listen(fd, 1024)
-	}
-	if err == nil {
-		sa, err = unix.Getsockname(fd)
-	}
-	if err != nil {
-		unix.Close(fd)
-		return -1, err
-	}
-	fmt.Println("listening on", addrPort(sa))
-	return fd, nil
-}
-
-func addrPort(sa unix.Sockaddr) netip.AddrPort {
-	switch sa := sa.(type) {
-	case *unix.SockaddrInet4:
-		return netip.AddrPortFrom(netip.AddrFrom4(sa.Addr), uint16(sa.Port))
-	case *unix.SockaddrInet6:
-		return netip.AddrPortFrom(netip.AddrFrom16(sa.Addr), uint16(sa.Port))
-	}
-	return netip.AddrPort{}
-}
-
 // server has what all connections share.
 type server struct {
-	loop    *liburing.Loop
-	buffers *liburing.BufGroup
-	err     error
+	loop     *liburing.Loop
+	buffers  *liburing.BufGroup
+	listener int
+	err      error
 }
+
+func (s *server) accept() {
+	s.loop.Rearm(func(cb liburing.Callback) liburing.Request {
+		return s.loop.MultishotAccept(s.listener, nil, unix.SOCK_CLOEXEC, cb)
+	}, s.accepted)
+}
+
+// pause is how long no client is let in when there are too many of them.
+const pause = 100 * time.Millisecond
 
 func (s *server) accepted(c liburing.Completion) {
 	fd, err := c.Result()
-	if err != nil { // too many files open, say
+	switch {
+	case err == nil:
+		conn := &connection{server: s, fd: fd}
+		conn.onSent = conn.sent // once: a method value is an allocation
+		conn.receive()
+	case errors.Is(err, unix.EMFILE), errors.Is(err, unix.ENFILE), errors.Is(err, unix.ECONNABORTED):
+		fmt.Fprintln(os.Stderr, "echo-server:", err)
+		s.loop.After(pause, s.accept)
+	default:
 		s.err = err
 		s.loop.Stop()
-		return
 	}
-	conn := &connection{server: s, fd: fd}
-	conn.onSent = conn.sent // once: a method value is an allocation
-	conn.in = s.loop.Rearm(func(cb liburing.Callback) liburing.Request {
-		return s.loop.RecvMultishot(fd, nil, 0, cb).Buffers(s.buffers)
-	}, conn.received)
 }
+
+// mostKept is how many buffers a client may have that sends and does not read:
+// the others need some too.
+const mostKept = 16
 
 // connection is one client.
 type connection struct {
 	*server
-	fd     int
-	in     *liburing.Stream
-	onSent liburing.Callback
-	out    []liburing.Borrowed // what is to be sent, the first of it on its way
-	ended  bool                // nothing more comes in
+	fd        int
+	in        *liburing.Stream
+	onSent    liburing.Callback
+	out       []liburing.Borrowed // what is to be sent, the first of it on its way
+	receiving bool
+	gone      bool // there is nothing more to come
+}
+
+func (c *connection) receive() {
+	c.receiving = true
+	c.in = c.loop.Rearm(func(cb liburing.Callback) liburing.Request {
+		return c.loop.RecvMultishot(c.fd, nil, 0, cb).Buffers(c.buffers)
+	}, c.received)
 }
 
 func (c *connection) received(got liburing.Completion) {
-	if got.Res > 0 {
+	c.receiving = got.More()
+	switch {
+	case got.Res > 0:
 		c.out = append(c.out, got.Keep())
 		if len(c.out) == 1 {
 			c.send()
 		}
-		return
+		if len(c.out) >= mostKept {
+			c.in.Stop()
+		}
+	case errors.Is(got.Err(), unix.ECANCELED), errors.Is(got.Err(), unix.ENOBUFS): // stopped
+	default: // the end, or a reset
+		c.gone = true
 	}
-	c.ended = true
-	c.closeIfDone()
+	c.goOn()
 }
 
 // send sends the first of what is to be sent. There is one send at a time, for
@@ -156,14 +149,15 @@ func (c *connection) send() {
 
 func (c *connection) sent(done liburing.Completion) {
 	c.drop(1)
-	if done.Err() != nil { // the client is gone
+	if done.Res < 0 { // the client is gone
 		c.drop(len(c.out))
+		c.gone = true
 		c.in.Stop()
 	}
 	if len(c.out) > 0 {
 		c.send()
 	}
-	c.closeIfDone()
+	c.goOn()
 }
 
 // drop gives the first n buffers back.
@@ -174,8 +168,14 @@ func (c *connection) drop(n int) {
 	c.out = append(c.out[:0], c.out[n:]...)
 }
 
-func (c *connection) closeIfDone() {
-	if c.ended && len(c.out) == 0 {
+// goOn does what is due when everything has been sent and nothing is being
+// received: to receive again, or to close.
+func (c *connection) goOn() {
+	switch {
+	case c.receiving || len(c.out) > 0:
+	case c.gone:
 		c.loop.CloseFD(c.fd, nil)
+	default:
+		c.receive()
 	}
 }

@@ -1,0 +1,114 @@
+//go:build linux && cgo
+
+// Package examples_test builds the example programs and runs them as a user
+// would: as processes, with arguments, output and exit codes.
+package examples_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+// bin is the folder that programs are built into.
+var bin string
+
+func TestMain(m *testing.M) {
+	var err error
+	if bin, err = os.MkdirTemp("", "liburing-examples"); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+	code := m.Run()
+	os.RemoveAll(bin)
+	os.Exit(code)
+}
+
+// built has what building each program came to, so that it is done once.
+var built sync.Map // from a name to a func() error
+
+func buildOnce(name string, build func() error) error {
+	once, _ := built.LoadOrStore(name, sync.OnceValue(build))
+	return once.(func() error)()
+}
+
+// program returns the path of an example, built.
+func program(t *testing.T, name string) string {
+	t.Helper()
+	path := filepath.Join(bin, name)
+	require.NoError(t, buildOnce(name, func() error {
+		return command("go", "build", "-o", path, "./"+name)
+	}))
+	return path
+}
+
+// cProgram returns the path of one of liburing's own examples, compiled. It
+// skips the test where the sources or a compiler are missing.
+func cProgram(t *testing.T, name string) string {
+	t.Helper()
+	const tree = "../third_party/liburing"
+	source := filepath.Join(tree, "src/examples", name+".c")
+	if _, err := os.Stat(source); err != nil {
+		t.Skipf("liburing's sources are not vendored (scripts/vendor-liburing.sh): %v", err)
+	}
+	cc, err := exec.LookPath("gcc")
+	if err != nil {
+		t.Skipf("there is no C compiler to compare with: %v", err)
+	}
+	path := filepath.Join(bin, "c-"+name)
+	require.NoError(t, buildOnce("c-"+name, func() error {
+		return command(cc, "-O2", "-D_GNU_SOURCE", "-I"+tree+"/include", "-o", path, source, "-L"+tree+"/lib", "-luring")
+	}))
+	return path
+}
+
+// command runs a command for its effect; what it printed is in the error.
+func command(name string, args ...string) error {
+	out, err := exec.Command(name, args...).CombinedOutput()
+	if err != nil {
+		return fmt.Errorf("%s %q: %w\n%s", name, args, err, out)
+	}
+	return nil
+}
+
+// outcome is what a program left when it ended.
+type outcome struct {
+	stdout, stderr string
+	code           int
+}
+
+// runFor is how long a program may take before it counts as hung.
+const runFor = time.Minute
+
+// run runs a program to its end.
+func run(t *testing.T, path string, args ...string) outcome {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), runFor)
+	defer cancel()
+	var stdout, stderr bytes.Buffer
+	cmd := exec.CommandContext(ctx, path, args...)
+	cmd.Stdout, cmd.Stderr = &stdout, &stderr
+	err := cmd.Run()
+	require.NoError(t, ctx.Err(), "%s %q did not end\n%s%s", path, args, &stdout, &stderr)
+	if exit := (*exec.ExitError)(nil); !errors.As(err, &exit) {
+		require.NoError(t, err)
+	}
+	return outcome{stdout.String(), stderr.String(), cmd.ProcessState.ExitCode()}
+}
+
+// succeed runs a program that must end well and returns its standard output.
+func succeed(t *testing.T, path string, args ...string) string {
+	t.Helper()
+	got := run(t, path, args...)
+	require.Zero(t, got.code, "%s %q\n%s%s", path, args, got.stdout, got.stderr)
+	return got.stdout
+}
