@@ -1,0 +1,64 @@
+//go:build linux && cgo
+
+package main
+
+import (
+	"encoding/json"
+	"os"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+func TestBench(t *testing.T) {
+	dir := t.TempDir()
+	small := []string{"-seconds", "0.005", "-size", "1M", "-dir", dir}
+	out := uring(t, append([]string{"bench", "-json"}, small...)...).exits(0).out.Bytes()
+	var got struct{ Charts []chart }
+	require.NoError(t, json.Unmarshal(out, &got), "%s", out)
+	require.Len(t, got.Charts, 2)
+	require.Len(t, got.Charts[0].Rows, 2*len(batches))
+	require.Len(t, got.Charts[1].Rows, len(depths))
+	for _, c := range got.Charts {
+		for _, r := range c.Rows {
+			assert.Greater(t, r.PerSecond, 100.0, "%s: %s", c.Title, r.Name)
+		}
+	}
+
+	text := uring(t, append([]string{"bench"}, small...)...).exits(0).out.String()
+	for _, want := range []string{"no-ops per second\n", "Loop, batch 128", "random reads of 4 KiB per second in " + dir, "depth 64", "#####", " ns each"} {
+		assert.Contains(t, text, want)
+	}
+	empty(t, dir)
+}
+
+func TestBenchInterrupted(t *testing.T) {
+	dir := t.TempDir()
+	p := uring(t, "bench", "-seconds", "60", "-dir", dir)
+	require.NoError(t, p.Start())
+	p.hasRing()
+	require.NoError(t, p.Process.Signal(os.Interrupt))
+	p.ends(1)
+	require.Equal(t, "uring bench: interrupted\n", p.errs.String())
+	empty(t, dir)
+}
+
+func TestBenchWhereNoFileCanBe(t *testing.T) {
+	p := uring(t, "bench", "-seconds", "0.001", "-dir", "/proc/none").exits(1)
+	require.Contains(t, p.errs.String(), "cannot make a file in /proc/none")
+}
+
+// empty has a folder contain nothing.
+func empty(t *testing.T, dir string) {
+	t.Helper()
+	left, err := os.ReadDir(dir)
+	require.NoError(t, err)
+	require.Empty(t, left)
+}
+
+func TestThousands(t *testing.T) {
+	for f, want := range map[float64]string{0: "0", 999.4: "999", 1000: "1,000", 1234567.8: "1,234,568"} {
+		assert.Equal(t, want, thousands(f))
+	}
+}

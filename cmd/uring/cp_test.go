@@ -1,0 +1,366 @@
+//go:build linux && cgo
+
+package main
+
+import (
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"golang.org/x/sys/unix"
+)
+
+// sizes are those around a block, and around all blocks that are on their way at
+// once.
+var sizes = []int{0, 1, 4095, cpBlock - 1, cpBlock, cpBlock + 1, cpDepth * cpBlock, 2*cpDepth*cpBlock + 17}
+
+// read returns what a file contains.
+func read(t *testing.T, name string) []byte {
+	t.Helper()
+	content, err := os.ReadFile(name)
+	require.NoError(t, err)
+	return content
+}
+
+func TestCp(t *testing.T) {
+	dir := t.TempDir()
+	for _, size := range sizes {
+		content := randomBytes(size)
+		from := newFile(t, filepath.Join(dir, "from"), content)
+		require.NoError(t, os.Chmod(from, 0o751))
+		to := filepath.Join(dir, "to") // from the second time on there is one
+		uring(t, "cp", from, to).exits(0)
+		same(t, content, read(t, to))
+		info, err := os.Stat(to)
+		require.NoError(t, err)
+		require.Equal(t, fs.FileMode(0o751), info.Mode())
+	}
+	require.ElementsMatch(t, []string{"from", "to"}, names(t, dir))
+}
+
+// names returns what a folder contains.
+func names(t *testing.T, dir string) (names []string) {
+	t.Helper()
+	entries, err := os.ReadDir(dir)
+	require.NoError(t, err)
+	for _, e := range entries {
+		names = append(names, e.Name())
+	}
+	return names
+}
+
+func TestCpFromProc(t *testing.T) {
+	dir := t.TempDir()
+	to := filepath.Join(dir, "to")
+	uring(t, "cp", "/proc/version", to).exits(0)
+	same(t, read(t, "/proc/version"), read(t, to))
+
+	// A file of /sys says that it has a page of them.
+	p := uring(t, "cp", "/sys/devices/system/cpu/online", filepath.Join(dir, "sys")).exits(1)
+	require.Contains(t, p.errs.String(), fmt.Sprintf("and not at %d", os.Getpagesize()))
+	require.Equal(t, []string{"to"}, names(t, dir))
+}
+
+func TestCpKeepsHoles(t *testing.T) {
+	const size = 64<<20 + 5
+	dir := t.TempDir()
+	for name, pieces := range map[string][]int64{
+		"all hole":     {},
+		"at the start": {0},
+		"at the end":   {size - 4096},
+		"here, there":  {1 << 20, 1<<20 + 8192, 40<<20 + 100},
+	} {
+		from := newFile(t, filepath.Join(dir, "from"), nil)
+		f, err := os.OpenFile(from, os.O_WRONLY, 0)
+		require.NoError(t, err)
+		require.NoError(t, f.Truncate(size))
+		for _, off := range pieces {
+			_, err := f.WriteAt(randomBytes(4096), off)
+			require.NoError(t, err)
+		}
+		require.NoError(t, f.Close())
+		before := blocks(t, from)
+		if before*512 > 1<<20 {
+			t.Skipf("this file system has no holes: %d blocks for a file that is nearly all hole", before)
+		}
+		to := filepath.Join(dir, "to")
+		uring(t, "cp", from, to).exits(0)
+		same(t, read(t, from), read(t, to))
+		require.Less(t, blocks(t, to)*512, int64(1<<20), name)
+	}
+}
+
+// blocks is how many blocks of 512 bytes a file takes.
+func blocks(t *testing.T, name string) int64 {
+	t.Helper()
+	var stat unix.Stat_t
+	require.NoError(t, unix.Stat(name, &stat))
+	return stat.Blocks
+}
+
+func TestCpTree(t *testing.T) {
+	dir := t.TempDir()
+	from := filepath.Join(dir, "from")
+	for _, d := range []string{"", "empty", "a", "a/b", "a/b/c", "closed"} {
+		require.NoError(t, os.Mkdir(filepath.Join(from, d), 0o755))
+	}
+	for i, size := range sizes {
+		newFile(t, filepath.Join(from, "a/b", fmt.Sprintf("size %d\n", i)), randomBytes(size))
+	}
+	newFile(t, filepath.Join(from, "closed/file"), []byte("words"))
+	require.NoError(t, os.Chmod(filepath.Join(from, "closed/file"), 0o400))
+	require.NoError(t, os.Chmod(filepath.Join(from, "closed"), 0o500))
+	for link, target := range map[string]string{"to file": "a/b/c", "to nothing": "nowhere", "a/to folder": "b"} {
+		require.NoError(t, os.Symlink(target, filepath.Join(from, link)))
+	}
+
+	to := filepath.Join(dir, "to")
+	uring(t, "cp", "-r", "-sync", from, to).exits(0)
+	require.Equal(t, tree(t, from), tree(t, to))
+	for _, d := range []string{from, to} { // open it again for what follows, if we are not root
+		require.NoError(t, os.Chmod(filepath.Join(d, "closed"), 0o700))
+	}
+
+	// A folder that is there gets the copy, under its name.
+	uring(t, "cp", "-r", from, to).exits(0)
+	require.Equal(t, tree(t, from), tree(t, filepath.Join(to, "from")))
+	uring(t, "cp", "-r", from, to).exits(0) // and another time over the first
+
+	p := uring(t, "cp", from, filepath.Join(dir, "new")).exits(1)
+	require.Contains(t, p.errs.String(), "is a folder: -r copies it")
+	p = uring(t, "cp", "-r", from, filepath.Join(from, "a/new")).exits(1)
+	require.Contains(t, p.errs.String(), "would be copied into itself")
+	require.ElementsMatch(t, []string{"from", "to"}, names(t, dir))
+}
+
+// tree describes all that is in a folder.
+func tree(t *testing.T, root string) map[string]string {
+	t.Helper()
+	all := map[string]string{}
+	err := filepath.WalkDir(root, func(path string, e fs.DirEntry, err error) error {
+		require.NoError(t, err)
+		info, err := e.Info()
+		require.NoError(t, err)
+		about := info.Mode().String()
+		switch {
+		case info.Mode().IsRegular():
+			about += fmt.Sprintf(" %x", read(t, path))
+		case info.Mode()&fs.ModeSymlink != 0:
+			target, err := os.Readlink(path)
+			require.NoError(t, err)
+			about += " " + target
+		}
+		path, err = filepath.Rel(root, path)
+		all[path] = about
+		return err
+	})
+	require.NoError(t, err)
+	return all
+}
+
+func TestCpTreeGoesOnAfterWhatItCannotCopy(t *testing.T) {
+	dir := t.TempDir()
+	from, to := filepath.Join(dir, "from"), filepath.Join(dir, "to")
+	require.NoError(t, os.Mkdir(from, 0o755))
+	newFile(t, filepath.Join(from, "a"), []byte("words"))
+	require.NoError(t, unix.Mkfifo(filepath.Join(from, "b"), 0o600))
+	newFile(t, filepath.Join(from, "c"), []byte("words"))
+	p := uring(t, "cp", "-r", from, to).exits(1)
+	require.Contains(t, p.errs.String(), filepath.Join(from, "b")+" is not a regular file")
+	require.Equal(t, []string{"a", "c"}, names(t, to))
+}
+
+func TestCpSeveral(t *testing.T) {
+	dir := t.TempDir()
+	to := filepath.Join(dir, "to")
+	for _, d := range []string{"other", "to"} {
+		require.NoError(t, os.Mkdir(filepath.Join(dir, d), 0o755))
+	}
+	a := newFile(t, filepath.Join(dir, "a"), []byte("a"))
+	b := newFile(t, filepath.Join(dir, "b"), []byte("b"))
+	namesake := newFile(t, filepath.Join(dir, "other/a"), []byte("other"))
+
+	p := uring(t, "cp", a, filepath.Join(dir, "gone"), namesake, b, to).exits(1)
+	require.Contains(t, p.errs.String(), "gone: no such file")
+	require.Contains(t, p.errs.String(), namesake+" would replace the copy of "+a)
+	require.Equal(t, []string{"a", "b"}, names(t, to))
+	require.Equal(t, "a", string(read(t, filepath.Join(to, "a"))))
+
+	p = uring(t, "cp", a, filepath.Join(b, "new")).exits(1)
+	require.Contains(t, p.errs.String(), filepath.Join(b, "new")+": not a directory")
+	p = uring(t, "cp", a, b, namesake).exits(1)
+	require.Contains(t, p.errs.String(), namesake+" is not a folder")
+	require.Equal(t, "other", string(read(t, namesake)))
+}
+
+func TestCpOverwrites(t *testing.T) {
+	dir := t.TempDir()
+	from := newFile(t, filepath.Join(dir, "from"), []byte("new"))
+	to := newFile(t, filepath.Join(dir, "to"), []byte("old"))
+	uring(t, "cp", "-n", from, to).exits(0)
+	require.Equal(t, "old", string(read(t, to)))
+	uring(t, "cp", "-n", "-f", from, to).exits(0)
+	require.Equal(t, "new", string(read(t, to)))
+
+	// A link stays one, and what it points to is replaced.
+	link := filepath.Join(dir, "link")
+	require.NoError(t, os.Symlink("to", link))
+	newFile(t, from, []byte("newer"))
+	uring(t, "cp", from, link).exits(0)
+	require.Equal(t, "newer", string(read(t, to)))
+	target, err := os.Readlink(link)
+	require.NoError(t, err)
+	require.Equal(t, "to", target)
+}
+
+func TestCpRefusesTheSameFile(t *testing.T) {
+	dir := t.TempDir()
+	from := newFile(t, filepath.Join(dir, "from"), []byte("words"))
+	require.NoError(t, os.Link(from, filepath.Join(dir, "hard")))
+	require.NoError(t, os.Symlink("from", filepath.Join(dir, "soft")))
+	for _, to := range []string{"from", "hard", "soft", "."} {
+		p := uring(t, "cp", from, filepath.Join(dir, to)).exits(1)
+		require.Contains(t, p.errs.String(), "are the same file", to)
+		require.Equal(t, "words", string(read(t, from)))
+	}
+	p := uring(t, "cp", from, "/dev/null").exits(1)
+	require.Contains(t, p.errs.String(), "/dev/null is not a regular file and would be lost")
+}
+
+func TestCpPreserves(t *testing.T) {
+	dir := t.TempDir()
+	from := newFile(t, filepath.Join(dir, "from"), []byte("words"))
+	to := filepath.Join(dir, "to")
+	then := time.Date(2001, 2, 3, 4, 5, 6, 789, time.UTC)
+	require.NoError(t, os.Chmod(from, 0o741|fs.ModeSetuid))
+	require.NoError(t, os.Chtimes(from, then, then))
+	uring(t, "cp", "-p", from, to).exits(0)
+	info, err := os.Stat(to)
+	require.NoError(t, err)
+	require.Equal(t, 0o741|fs.ModeSetuid, info.Mode())
+	require.True(t, then.Equal(info.ModTime()), info.ModTime())
+	atime := info.Sys().(*syscall.Stat_t).Atim
+	require.Equal(t, then.Unix(), atime.Sec)
+
+	uring(t, "cp", from, to).exits(0)
+	info, err = os.Stat(to)
+	require.NoError(t, err)
+	require.Equal(t, fs.FileMode(0o741), info.Mode(), "without -p the copy is nobody's other program")
+	require.WithinDuration(t, time.Now(), info.ModTime(), time.Minute)
+}
+
+// failsWithoutTrace has a copy fail that would replace a file, which must be as
+// it was, and alone.
+func failsWithoutTrace(t *testing.T, p *program, to, why string) {
+	t.Helper()
+	p.exits(1)
+	require.Contains(t, p.errs.String(), why)
+	require.Equal(t, "old", string(read(t, to)))
+	require.Equal(t, []string{filepath.Base(to)}, names(t, filepath.Dir(to)))
+}
+
+func TestCpBeyondTheLimitOfFiles(t *testing.T) {
+	from := newFile(t, filepath.Join(t.TempDir(), "from"), randomBytes(fileLimit+1))
+	to := newFile(t, filepath.Join(t.TempDir(), "to"), []byte("old"))
+	failsWithoutTrace(t, uring(t, "cp", from, to).under("file size"), to, to+": file too large: raise `ulimit -f`")
+}
+
+func TestCpToFullDisk(t *testing.T) {
+	disk := t.TempDir()
+	if err := unix.Mount("tmpfs", disk, "tmpfs", 0, "size=1m"); err != nil {
+		t.Skipf("a small disk cannot be mounted: %v", err)
+	}
+	t.Cleanup(func() { require.NoError(t, unix.Unmount(disk, 0)) })
+	to := newFile(t, filepath.Join(disk, "to"), []byte("old"))
+	from := newFile(t, filepath.Join(t.TempDir(), "from"), randomBytes(2<<20))
+	failsWithoutTrace(t, uring(t, "cp", from, to), to, to+": no space left on device: make room there")
+
+	small := newFile(t, filepath.Join(filepath.Dir(from), "small"), randomBytes(1<<18))
+	uring(t, "cp", small, to).exits(0) // the room is back
+}
+
+// bigFile makes a file that takes a while to copy.
+func bigFile(t *testing.T) string {
+	t.Helper()
+	content := randomBytes(1 << 20)
+	f, err := os.Create(filepath.Join(t.TempDir(), "big"))
+	require.NoError(t, err)
+	for range 256 {
+		_, err := f.Write(content)
+		require.NoError(t, err)
+	}
+	require.NoError(t, f.Close())
+	return f.Name()
+}
+
+// signalAmid starts a copy and sends the signal when a part of it is written.
+func signalAmid(t *testing.T, p *program, to string, sig os.Signal) {
+	t.Helper()
+	require.NoError(t, p.Start())
+	unfinished := filepath.Join(filepath.Dir(to), ".uring-cp-*")
+	require.Eventually(t, func() bool {
+		found, _ := filepath.Glob(unfinished)
+		var stat unix.Stat_t
+		return len(found) == 1 && unix.Stat(found[0], &stat) == nil && stat.Blocks > 0
+	}, 10*time.Second, 100*time.Microsecond)
+	require.NoError(t, p.Process.Signal(sig))
+}
+
+func TestCpInterrupted(t *testing.T) {
+	from := bigFile(t)
+	for _, sig := range []os.Signal{unix.SIGINT, unix.SIGTERM, unix.SIGHUP} {
+		to := newFile(t, filepath.Join(t.TempDir(), "to"), []byte("old"))
+		p := uring(t, "cp", from, to)
+		signalAmid(t, p, to, sig)
+		p.ends(1)
+		require.Equal(t, "uring cp: interrupted\n", p.errs.String())
+		require.Equal(t, "old", string(read(t, to)))
+		require.Equal(t, []string{"to"}, names(t, filepath.Dir(to)))
+	}
+}
+
+// What starts a program with SIGHUP ignored, nohup for one, wants it to go on.
+func TestCpGoesOnWhenSignalsAreIgnored(t *testing.T) {
+	from, to := bigFile(t), filepath.Join(t.TempDir(), "to")
+	p := uring(t)
+	p.Path, p.Args = "/bin/sh", []string{"sh", "-c", `trap "" HUP; exec "$0" cp "$1" "$2"`, os.Args[0], from, to}
+	signalAmid(t, p, to, unix.SIGHUP)
+	p.ends(0)
+	same(t, read(t, from), read(t, to))
+}
+
+func TestCpProgress(t *testing.T) {
+	from := newFile(t, filepath.Join(t.TempDir(), "from"), randomBytes(3<<20))
+	screen, terminal := openTerminal(t)
+	p := uring(t, "cp", from, from+" too")
+	p.Stderr = terminal
+	p.exits(0)
+	shown := make([]byte, 1<<16)
+	n, err := screen.Read(shown)
+	require.NoError(t, err)
+	require.Contains(t, string(shown[:n]), "\r["+strings.Repeat("=", 30)+"] 100%  3 of 3 MiB")
+
+	p = uring(t, "cp", from, from+" too").exits(0)
+	require.Empty(t, p.errs.String(), "no bar where there is no terminal")
+}
+
+// openTerminal opens both ends of a terminal.
+func openTerminal(t *testing.T) (screen, terminal *os.File) {
+	t.Helper()
+	screen, err := os.OpenFile("/dev/ptmx", os.O_RDWR|unix.O_NOCTTY, 0)
+	require.NoError(t, err)
+	t.Cleanup(func() { screen.Close() })
+	require.NoError(t, unix.IoctlSetPointerInt(int(screen.Fd()), unix.TIOCSPTLCK, 0))
+	nr, err := unix.IoctlGetInt(int(screen.Fd()), unix.TIOCGPTN)
+	require.NoError(t, err)
+	terminal, err = os.OpenFile(fmt.Sprintf("/dev/pts/%d", nr), os.O_RDWR|unix.O_NOCTTY, 0)
+	require.NoError(t, err)
+	t.Cleanup(func() { terminal.Close() })
+	return screen, terminal
+}

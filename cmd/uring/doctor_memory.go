@@ -1,0 +1,105 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/go-liburing/liburing"
+	"golang.org/x/sys/unix"
+)
+
+// ringSize is a size of ring that was tried.
+type ringSize struct {
+	Entries uint32 `json:"entries"`
+	Bytes   int64  `json:"bytes"`
+	Fits    bool   `json:"fits"`
+}
+
+// commonSizes are the sizes of rings that programs ask for.
+var commonSizes = []uint32{64, 256, 1024, 4096, 32768}
+
+// checkMemory finds out which rings the limit of locked memory leaves room for.
+func (d *diagnosis) checkMemory(s self) {
+	d.add(ipcLockFinding(s))
+	for _, entries := range commonSizes {
+		bytes, err := liburing.MemorySize(entries, 0)
+		if err != nil {
+			bytes = -1 // the linked liburing is too old to tell
+		}
+		d.Rings = append(d.Rings, ringSize{entries, bytes, ringFits(entries)})
+	}
+	var limit unix.Rlimit
+	unix.Getrlimit(unix.RLIMIT_MEMLOCK, &limit)
+	d.add(memlockFinding(limit.Cur, d.Rings))
+}
+
+func ipcLockFinding(s self) finding {
+	f := finding{Check: "CAP_IPC_LOCK", Status: ok, Found: "yes", Means: "RLIMIT_MEMLOCK does not count for this process"}
+	switch {
+	case s.can(unix.CAP_IPC_LOCK):
+	case s.ownUserNS && s.caps>>unix.CAP_IPC_LOCK&1 != 0:
+		f.Found, f.Means = "only in its user namespace", "that does not count for io_uring, RLIMIT_MEMLOCK does"
+	default:
+		f.Found, f.Means = "no", "memory that the kernel locks for rings and registered buffers counts against RLIMIT_MEMLOCK"
+	}
+	return f
+}
+
+// ringFits tries a ring. The memory of one that was closed counts for a moment
+// longer, so a refusal has to last.
+func ringFits(entries uint32) bool {
+	for range 20 {
+		ring, err := liburing.New(entries)
+		if err == nil {
+			ring.Close()
+			return true
+		}
+		if !errors.Is(err, unix.ENOMEM) {
+			return false
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	return false
+}
+
+// needed is the size of ring that most programs get along with.
+const needed = 1024
+
+func memlockFinding(limit uint64, rings []ringSize) finding {
+	f := finding{Check: "memlock", Status: ok, Means: "rings of all common sizes fit"}
+	allFit := true
+	var sizes []string
+	for _, r := range rings {
+		verdict := "fits"
+		if !r.Fits {
+			verdict = "does not fit"
+			if allFit {
+				allFit = false
+				f.Means = fmt.Sprintf("rings of %d entries and more do not fit", r.Entries)
+			}
+			if r.Entries <= needed {
+				f.Status = warn
+				f.Do = "raise `ulimit -l` (LimitMEMLOCK= in systemd, --ulimit memlock= in Docker), or use smaller rings"
+			}
+		}
+		sizes = append(sizes, fmt.Sprintf("%d entries (%s) %s", r.Entries, kib(r.Bytes), verdict))
+	}
+	f.Found = "limit " + limitText(limit) + ": " + strings.Join(sizes, ", ")
+	return f
+}
+
+func limitText(limit uint64) string {
+	if limit == unix.RLIM_INFINITY {
+		return "none"
+	}
+	return kib(int64(limit))
+}
+
+func kib(bytes int64) string {
+	if bytes < 0 {
+		return "size unknown"
+	}
+	return fmt.Sprintf("%d KiB", (bytes+1023)/1024)
+}
