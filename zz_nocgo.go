@@ -12,7 +12,7 @@ func cVersion() (major, minor int32) { return 0, 0 }
 
 func cHeaderVersion() (major, minor int32) { return 0, 0 }
 
-func cSanitized() bool { return nil }
+func cSanitized() bool { return false }
 
 func cQueueInitParams(entries uint32, p *Params) (*ringMem, int32) { return nil, errNoCgo }
 

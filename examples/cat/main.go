@@ -21,6 +21,7 @@ func main() {
 	}
 	flag.Parse()
 	if flag.NArg() == 0 {
+		fmt.Fprintln(os.Stderr, "cat: name a file")
 		flag.Usage()
 		os.Exit(2)
 	}

@@ -16,6 +16,7 @@ import (
 	"os/signal"
 
 	"github.com/go-liburing/liburing"
+	"github.com/go-liburing/liburing/examples/internal/filecopy"
 )
 
 const (
@@ -29,46 +30,19 @@ func main() {
 	}
 	flag.Parse()
 	if flag.NArg() != 2 {
+		fmt.Fprintf(os.Stderr, "cp: two file names are needed, not %d\n", flag.NArg())
 		flag.Usage()
 		os.Exit(2)
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
-	if err := copyFile(ctx, flag.Arg(0), flag.Arg(1)); err != nil {
+	err := filecopy.Copy(flag.Arg(0), flag.Arg(1), func(in, out int, size int64) error {
+		return copyBlocks(ctx, in, out, size)
+	})
+	if err != nil {
 		fmt.Fprintln(os.Stderr, "cp:", err)
 		os.Exit(1)
 	}
-}
-
-// copyFile copies a regular file. On an error the copy is removed: half a file
-// must not pass for a whole one.
-func copyFile(ctx context.Context, from, to string) (err error) {
-	in, err := os.Open(from)
-	if err != nil {
-		return err
-	}
-	defer in.Close()
-	info, err := in.Stat()
-	if err != nil {
-		return err
-	}
-	if !info.Mode().IsRegular() {
-		return fmt.Errorf("%s is not a regular file", from)
-	}
-	if there, err := os.Stat(to); err == nil && os.SameFile(info, there) {
-		return fmt.Errorf("%s and %s are the same file", from, to)
-	}
-	out, err := os.OpenFile(to, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, info.Mode().Perm())
-	if err != nil {
-		return err
-	}
-	defer func() {
-		err = errors.Join(err, out.Close())
-		if err != nil {
-			os.Remove(to)
-		}
-	}()
-	return copyBlocks(ctx, int(in.Fd()), int(out.Fd()), info.Size())
 }
 
 func copyBlocks(ctx context.Context, in, out int, size int64) (err error) {

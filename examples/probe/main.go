@@ -22,6 +22,7 @@ func main() {
 	}
 	flag.Parse()
 	if flag.NArg() != 0 {
+		fmt.Fprintf(os.Stderr, "probe: it takes no argument but -v, not %q\n", flag.Arg(0))
 		flag.Usage()
 		os.Exit(2)
 	}

@@ -47,6 +47,8 @@ func results(src source, list *ast.FieldList) string {
 			value = "errNoCgo"
 		case "uint16", "uint32", "uint64":
 			value = "0"
+		case "bool":
+			value = "false"
 		}
 		if len(field.Names) > 1 { // the versions: not results of calls
 			value = "0"
