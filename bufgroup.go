@@ -232,7 +232,7 @@ func (g *BufGroup) settle() {
 }
 
 // giveBack ends a lease. Buffers that nobody has borrowed any more and that the
-// kernel is done with go back to it, and a request that waits for one is made.
+// kernel is done with go back to it.
 func (g *BufGroup) giveBack(i int) {
 	l := g.leases.list[i]
 	g.leases.giveBack(i)
@@ -244,18 +244,8 @@ func (g *BufGroup) giveBack(i int) {
 		next := int(b.next)
 		if b.borrowed--; b.borrowed == 0 && b.taken {
 			g.put(id)
-			g.wake()
 		}
 		id = next
-	}
-}
-
-// wake makes the request again that has waited longest for a buffer.
-func (g *BufGroup) wake() {
-	if len(g.waiting) > 0 {
-		s := g.waiting[0]
-		g.waiting = append(g.waiting[:0], g.waiting[1:]...)
-		s.again()
 	}
 }
 

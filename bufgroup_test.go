@@ -323,6 +323,80 @@ func TestRearmClose(t *testing.T) {
 	require.NoError(t, g.Close())
 }
 
+// A stream that is made again and finds no data takes no buffer: the next one
+// that waits must not starve for it.
+func TestRearmPastIdleStreams(t *testing.T) {
+	overLoops(t, 8, func(t *testing.T, l *Loop) {
+		g := newGroup(t, l, 1, 8, 0)
+		a, b := socketPair(t)
+		unix.Write(a, []byte("x"))
+		var kept Borrowed
+		one(t, l, func(cb Callback) Request {
+			return l.Recv(b, nil, 0, func(c Completion) { kept = c.Keep(); cb(c) }).Buffers(g)
+		})
+		var got string
+		var streams []*Stream
+		var sender int
+		for range 5 { // the last of them has something to tell
+			w, r := socketPair(t)
+			sender = w
+			streams = append(streams, l.Rearm(func(cb Callback) Request {
+				return l.RecvMultishot(r, nil, 0, cb).Buffers(g)
+			}, func(c Completion) { got += string(c.Buffer()) }))
+		}
+		runFor(t, l, 10*time.Millisecond)
+		require.Len(t, g.waiting, 5)
+		unix.Write(sender, []byte("y"))
+		require.NoError(t, kept.Release())
+		for range 50 {
+			runFor(t, l, 10*time.Millisecond)
+			if got != "" {
+				break
+			}
+		}
+		require.Equal(t, "y", got)
+		for _, s := range streams {
+			s.Stop()
+		}
+		run(t, l)
+		allBack(t, g)
+	})
+}
+
+// A multishot timeout can't be cancelled while it fires, and this one all but
+// always does.
+func TestRearmStopFiring(t *testing.T) {
+	l := newLoop(t, 8)
+	for i := range 3 {
+		var s *Stream
+		calls, ended := 0, false
+		s = l.Rearm(func(cb Callback) Request {
+			return l.Timeout(2*time.Microsecond, 0, TimeoutMultishot, cb)
+		}, func(c Completion) {
+			ended = !c.More()
+			if calls++; calls == i+1 {
+				s.Stop()
+			}
+		})
+		run(t, l)
+		require.True(t, ended)
+	}
+}
+
+func TestCloseFiring(t *testing.T) {
+	for range 2 {
+		l, err := NewLoop(8)
+		require.NoError(t, err)
+		ended := false
+		l.Timeout(2*time.Microsecond, 0, TimeoutMultishot, func(c Completion) { ended = !c.More() })
+		runFor(t, l, time.Millisecond)
+		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+		require.NoError(t, l.Close(ctx))
+		cancel()
+		require.True(t, ended)
+	}
+}
+
 // A group does not ask for all the numbers again that others have.
 func TestBufGroupNumbers(t *testing.T) {
 	l := newLoop(t, 8)

@@ -1,6 +1,11 @@
 package liburing
 
-import "context"
+import (
+	"context"
+	"syscall"
+	"time"
+	"unsafe"
+)
 
 // State is how far a request has come.
 type State uint8
@@ -68,18 +73,46 @@ func (r Request) WithContext(ctx context.Context) Request {
 	if l.watches == nil {
 		l.watches = make(map[Token]watch)
 	}
-	cancel := func() {
-		if l.table.find(r.token) != nil {
-			l.Cancel(r.token, 0, nil)
-		}
-	}
-	w := watch{ctx: ctx, stop: func() bool { return false }}
-	if ctx.Err() != nil {
-		cancel()
-	} else {
-		w.stop = context.AfterFunc(ctx, func() { l.Post(cancel) })
-	}
-	l.watches[r.token] = w
+	stop := context.AfterFunc(ctx, func() { l.Post(func() { l.revoke(r.token) }) })
+	l.watches[r.token] = watch{ctx: ctx, stop: stop}
 	l.detailed = true
 	return r
+}
+
+// revoke cancels a request until it has completed. Once is not enough for one
+// that waits behind a link, which the kernel does not find before it has begun,
+// and for a multishot timeout, which it does not find while it fires.
+func (l *Loop) revoke(t Token) { l.tryToRevoke(t, 0, 0) }
+
+// tryToRevoke cancels a request and tries again if it is not found, after a
+// pause that grows.
+func (l *Loop) tryToRevoke(t Token, flags SQEFlags, pause time.Duration) {
+	if l.closing || l.table.find(t) == nil {
+		return
+	}
+	l.queueCancel(t, flags, func(c Completion) {
+		if c.Res == -int32(syscall.ENOENT) {
+			l.pause(pause, func() { l.tryToRevoke(t, revokeFlags, min(2*pause+time.Millisecond, longestPause)) })
+		}
+	})
+}
+
+const (
+	// A worker cancels between two firings of a timeout, while the loop waits.
+	// What the loop submits itself comes when one is due.
+	revokeFlags  = SQEAsync
+	longestPause = 10 * time.Millisecond
+)
+
+func (l *Loop) queueCancel(t Token, flags SQEFlags, done Callback) {
+	sqe := l.queueInner(OpAsyncCancel, done, nil)
+	sqe.PrepCancel64(uint64(t), 0)
+	sqe.Flags |= flags
+}
+
+// pause calls f when d has passed. It does not count as a request in flight.
+func (l *Loop) pause(d time.Duration, f func()) {
+	ts := NewTimespec(d)
+	sqe := l.queueInner(OpTimeout, func(Completion) { f() }, unsafe.Pointer(&ts))
+	sqe.PrepTimeout(&ts, 0, 0)
 }

@@ -85,6 +85,45 @@ func TestWithContext(t *testing.T) {
 	})
 }
 
+// The kernel does not find a request that waits behind a link: its context
+// reaches it when it has begun.
+func TestWithContextBehindLink(t *testing.T) {
+	overLoops(t, 8, func(t *testing.T, l *Loop) {
+		first, w := pipe(t)
+		second, _ := pipe(t)
+		ctx, cancel := context.WithCancel(t.Context())
+		defer cancel()
+		var err error
+		l.Read(first, make([]byte, 1), 0, nil).Link()
+		l.Read(second, make([]byte, 1), 0, func(c Completion) { err = c.Err() }).WithContext(ctx)
+		runFor(t, l, 10*time.Millisecond)
+		cancel()
+		runFor(t, l, 10*time.Millisecond)
+		require.NoError(t, err)
+		unix.Write(w, []byte("x"))
+		run(t, l)
+		require.ErrorIs(t, err, context.Canceled)
+		require.ErrorIs(t, err, unix.ECANCELED)
+	})
+}
+
+// A context that has ended cancels its request, not the chain that it is in.
+func TestWithEndedContextInChain(t *testing.T) {
+	overLoops(t, 8, func(t *testing.T, l *Loop) {
+		ctx, cancel := context.WithCancel(t.Context())
+		cancel()
+		var told []error
+		note := func(c Completion) { told = append(told, c.Err()) }
+		rd, _ := pipe(t)
+		l.Read(rd, make([]byte, 1), 0, note).WithContext(ctx).Link()
+		l.Nop(note)
+		run(t, l)
+		require.Len(t, told, 2)
+		require.ErrorIs(t, told[0], context.Canceled)
+		require.ErrorIs(t, told[1], unix.ECANCELED)
+	})
+}
+
 func TestTimers(t *testing.T) {
 	overLoops(t, 8, func(t *testing.T, l *Loop) {
 		start := time.Now()

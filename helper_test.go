@@ -101,6 +101,16 @@ func run(t testing.TB, l *Loop) {
 	require.NoError(t, l.RunUntilIdle(ctx))
 }
 
+// runFor runs a loop that may not come to rest.
+func runFor(t testing.TB, l *Loop, d time.Duration) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), d)
+	defer cancel()
+	if err := l.RunUntilIdle(ctx); err != nil {
+		require.ErrorIs(t, err, context.DeadlineExceeded)
+	}
+}
+
 var tracked struct {
 	sync.Mutex
 	loops map[*Loop]string

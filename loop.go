@@ -48,6 +48,7 @@ type Loop struct {
 	chains    map[Token]chain // those whose successes are not told
 	made      []CQE           // completions that the kernel does not tell
 	groups    []*BufGroup     // nil where one was closed
+	hungry    []*BufGroup     // those that streams wait for
 	nextGroup uint16          // the number that the next one tries first
 	stats     Stats
 
@@ -218,7 +219,7 @@ func (l *Loop) turns(ctx context.Context, untilIdle bool) error {
 }
 
 func (l *Loop) idle() bool {
-	return l.inFlight == l.inner && l.next == l.have && len(l.made) == 0 && !l.mail.attention.Load()
+	return l.inFlight == l.inner && l.next == l.have && len(l.made) == 0 && !l.mail.attention.Load() && !l.canFeed()
 }
 
 // Close cancels what is in flight, waits until the kernel is done with it, its
@@ -268,8 +269,8 @@ func (l *Loop) exit() {
 		})
 	}
 	l.closing = true
-	for l.inFlight > 0 {
-		l.inClose(l.cancelRound)
+	for flags := SQEFlags(0); l.inFlight > 0; flags = revokeFlags {
+		l.inClose(func() error { return l.cancelRound(flags) })
 	}
 	for s := l.starved(); s != nil; s = l.starved() {
 		s.group.leave(s)
@@ -298,11 +299,11 @@ func (l *Loop) inClose(f func() error) {
 }
 
 // cancelRound cancels what is in flight and takes completions for a while.
-func (l *Loop) cancelRound() error {
+func (l *Loop) cancelRound(flags SQEFlags) error {
 	if l.armed {
 		l.mail.wake.signal()
 	}
-	l.table.inFlight(func(t Token) { l.queueInner(OpAsyncCancel, nil).PrepCancel64(uint64(t), 0) })
+	l.table.inFlight(func(t Token) { l.queueCancel(t, flags, ignore) })
 	for end := time.Now().Add(drainRound); l.inFlight > 0 && time.Now().Before(end); {
 		if err := l.turn(drainRound); err != nil {
 			return err

@@ -1,6 +1,9 @@
 package liburing
 
-import "syscall"
+import (
+	"slices"
+	"syscall"
+)
 
 // Stream is a multishot request that is made again when it ends before its time.
 type Stream struct {
@@ -61,9 +64,7 @@ func (s *Stream) Stop() {
 		}
 		return
 	}
-	if s.loop.table.find(s.token) != nil {
-		s.loop.Cancel(s.token, 0, nil)
-	}
+	s.loop.revoke(s.token)
 }
 
 // again makes the request.
@@ -109,12 +110,34 @@ func (s *Stream) completed(c Completion) {
 
 // wait has the request made again when g has buffers.
 func (s *Stream) wait(g *BufGroup) {
-	if g.ready > 0 { // they have come back since
-		s.again()
-		return
-	}
 	s.group = g
+	if len(g.waiting) == 0 {
+		s.loop.hungry = append(s.loop.hungry, g)
+	}
 	g.waiting = append(g.waiting, s)
+}
+
+// feed makes requests again that wait for buffers, as many of each group as it
+// has buffers. It reports whether there are more that can be made: those which
+// found no data have taken none.
+func (l *Loop) feed() (more bool) {
+	if len(l.hungry) == 0 {
+		return false
+	}
+	for _, g := range l.hungry {
+		for n := g.ready; n > 0 && len(g.waiting) > 0; n-- {
+			s := g.waiting[0] // it has waited longest
+			g.leave(s)
+			s.again()
+		}
+	}
+	l.hungry = slices.DeleteFunc(l.hungry, func(g *BufGroup) bool { return len(g.waiting) == 0 })
+	return l.canFeed()
+}
+
+// canFeed reports whether a group has buffers that a request waits for.
+func (l *Loop) canFeed() bool {
+	return slices.ContainsFunc(l.hungry, func(g *BufGroup) bool { return g.ready > 0 && len(g.waiting) > 0 })
 }
 
 // leave takes a stream out of those that wait.

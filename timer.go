@@ -34,9 +34,7 @@ func (l *Loop) Every(d time.Duration, f func()) *Timer {
 // are made; a timer that has ended is left alone.
 func (t *Timer) Stop() {
 	t.f = nil
-	if t.loop.table.find(t.token) != nil {
-		t.loop.Cancel(t.token, 0, nil)
-	}
+	t.loop.revoke(t.token)
 }
 
 func (t *Timer) arm(d time.Duration, flags TimeoutFlags) {
@@ -45,12 +43,7 @@ func (t *Timer) arm(d time.Duration, flags TimeoutFlags) {
 
 func (t *Timer) fired(c Completion, flags TimeoutFlags) {
 	switch {
-	case t.f == nil:
-		// Stopped. A multishot timeout that was firing when the cancel came
-		// was not found, and goes on.
-		if c.More() {
-			t.loop.Cancel(t.token, 0, nil)
-		}
+	case t.f == nil: // stopped
 		return
 	case c.Res == -int32(syscall.ETIME):
 		t.f()

@@ -54,17 +54,14 @@ func (l *Loop) lastEntry() *SQE {
 	return m.sqe(m.sq.sqeTail - 1)
 }
 
-// queueInner is queue for the loop's own requests, which are counted apart. done
-// may be nil.
-func (l *Loop) queueInner(op Op, done func()) *SQE {
+// queueInner is queue for the loop's own requests, which are counted apart.
+func (l *Loop) queueInner(op Op, done Callback, mem unsafe.Pointer) *SQE {
 	l.inner++
-	sqe, _ := l.queue(op, kindInner, func(Completion) {
+	sqe, _ := l.queue(op, kindInner, func(c Completion) {
 		l.inner--
 		l.stats.Completed--
-		if done != nil {
-			done()
-		}
-	}, nil)
+		done(c)
+	}, mem)
 	return sqe
 }
 
@@ -106,12 +103,13 @@ func (l *Loop) turn(wait time.Duration) error {
 // the queue, unless a signal or a post comes first.
 func (l *Loop) exchange(wait time.Duration) error {
 	m := l.ring.mem
+	hungry := l.feed()
 	l.backlog.fill(m)
-	// With requests left in the backlog there is no time to wait either.
 	if m.overflowed() {
 		l.stats.Overflows++
 	}
-	ready := m.cqReady() != 0 || len(l.backlog.queue) != 0
+	// With more requests to be made there is no time to wait either.
+	ready := m.cqReady() != 0 || len(l.backlog.queue) != 0 || hungry
 	pending := m.unsubmitted()
 	if ready && pending == 0 && !m.needsFlush() {
 		return nil
@@ -224,7 +222,7 @@ func (l *Loop) armWaker() {
 		return
 	}
 	l.armed = true
-	sqe := l.queueInner(OpRead, func() { l.armed = false })
+	sqe := l.queueInner(OpRead, func(Completion) { l.armed = false }, nil)
 	sqe.PrepRead(l.mail.wake.fd, l.mail.wake.buf[:], 0)
 	l.backlog.fill(l.ring.mem)
 }
