@@ -31,7 +31,9 @@ type BufGroup struct {
 	leases  leases    // what callbacks have borrowed
 	current int       // the lease of the callback that runs, or noLease
 	waiting []*Stream // requests to be made again when buffers are back
-	detail  detail    // of completions that have none otherwise
+
+	abandoned bool   // the loop is closed
+	detail    detail // of completions that have none otherwise
 }
 
 // provided is a buffer of a group.
@@ -126,13 +128,17 @@ func (g *BufGroup) Close() error {
 }
 
 // abandon gives the group up when the ring is gone. Memory that somebody has
-// kept stays mapped: to lose it is better than to have it vanish.
+// kept stays until it is released.
 func (g *BufGroup) abandon() {
 	g.ring.Free()
+	g.abandoned = true
+	g.unmapIfFree()
+}
+
+func (g *BufGroup) unmapIfFree() {
 	if g.leases.out == 0 {
 		g.unmap()
 	}
-	g.mem = nil
 }
 
 func (g *BufGroup) unmap() error {
@@ -236,8 +242,9 @@ func (g *BufGroup) settle() {
 func (g *BufGroup) giveBack(i int) {
 	l := g.leases.list[i]
 	g.leases.giveBack(i)
-	if g.mem == nil {
-		return // the loop is closed
+	if g.abandoned {
+		g.unmapIfFree()
+		return
 	}
 	for id := l.first; l.count > 0; l.count-- {
 		b := &g.bufs[id]
@@ -308,6 +315,7 @@ func (g *BufGroup) each(l lease, yield func([]byte) bool) {
 
 // Borrowed are bytes in a BufGroup's buffers that a callback has kept. Use it
 // where requests are made; from other goroutines, Post(func() { b.Release() }).
+// The bytes outlive the loop: after its Close use it on one goroutine at a time.
 type Borrowed struct {
 	group *BufGroup
 	lease uint32
@@ -334,7 +342,7 @@ func (b Borrowed) Bytes() []byte {
 // All returns what was kept, buffer by buffer.
 func (b Borrowed) All() iter.Seq[[]byte] {
 	return func(yield func([]byte) bool) {
-		if b.valid() && b.group.mem != nil {
+		if b.valid() {
 			b.group.each(b.group.leases.list[b.lease], yield)
 		}
 	}

@@ -397,6 +397,31 @@ func TestCloseFiring(t *testing.T) {
 	}
 }
 
+// What has been kept stays readable when the loop is gone, until it is released.
+func TestBorrowedOutlivesTheLoop(t *testing.T) {
+	l := newLoop(t, 8)
+	g := newGroup(t, l, 2, 8, 0)
+	a, b := socketPair(t)
+	var kept []Borrowed
+	l.RecvMultishot(b, nil, 0, func(c Completion) {
+		if c.Res > 0 {
+			kept = append(kept, c.Keep())
+		}
+	}).Buffers(g)
+	unix.Write(a, []byte("one"))
+	runFor(t, l, 5*time.Millisecond)
+	unix.Write(a, []byte("two"))
+	runFor(t, l, 5*time.Millisecond)
+	closeLoop(t, l)
+	require.Len(t, kept, 2)
+	require.NoError(t, kept[0].Release())
+	require.Equal(t, "two", string(kept[1].Bytes()))
+	require.NoError(t, kept[1].Release())
+	require.Nil(t, g.mem, "the last one frees the memory")
+	require.Nil(t, kept[1].Bytes())
+	require.ErrorIs(t, kept[1].Release(), ErrReleased)
+}
+
 // A group does not ask for all the numbers again that others have.
 func TestBufGroupNumbers(t *testing.T) {
 	l := newLoop(t, 8)

@@ -235,6 +235,7 @@ func (l *Loop) Close(ctx context.Context) error {
 		go func() { l.control <- func() { l.quit = true } }()
 	}
 	if threadID() == l.thread.Load() {
+		l.closing = true
 		return nil
 	}
 	select {

@@ -504,10 +504,15 @@ func TestLoopCloseInCallback(t *testing.T) {
 	rd, _ := pipe(t)
 	cancelled := false
 	l.Read(rd, make([]byte, 1), 0, func(c Completion) { cancelled = errors.Is(c.Err(), unix.ECANCELED) })
-	l.Nop(func(Completion) { require.NoError(t, l.Close(context.Background())) })
+	var after error
+	l.Nop(func(Completion) {
+		require.NoError(t, l.Close(context.Background()))
+		after = l.Nop(nil).Err()
+	})
 	require.NoError(t, l.Run(context.Background()))
 	closeLoop(t, l)
 	require.True(t, cancelled)
+	require.ErrorIs(t, after, ErrClosed)
 }
 
 func TestLoopCancelByToken(t *testing.T) {

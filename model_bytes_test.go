@@ -1,0 +1,184 @@
+//go:build linux && cgo
+
+package liburing
+
+import (
+	"errors"
+	"slices"
+
+	"github.com/stretchr/testify/require"
+	"golang.org/x/sys/unix"
+)
+
+// conduit is a pipe or a connection whose bytes follow from their position.
+type conduit struct {
+	r, w    int
+	pipe    bool
+	zero    bool // zero-copy sends
+	salt    byte
+	group   *BufGroup
+	sent    int
+	got     int
+	sending bool
+	armed   bool // a request or a stream receives
+	stream  *Stream
+	token   Token // of the request that receives, if it is no stream
+}
+
+// at returns the bytes of a position.
+func (c *conduit) at(pos, n int) []byte {
+	b := make([]byte, n)
+	for i := range b {
+		x := uint32(pos+i) * 2654435761
+		b[i] = byte(x>>24) ^ byte(x>>13) ^ c.salt
+	}
+	return b
+}
+
+// kept are bytes that a callback has kept.
+type kept struct {
+	Borrowed
+	from *conduit
+	pos  int
+	n    int
+}
+
+// send sends the next bytes of a conduit.
+func (m *model) send(s step) {
+	rnd := m.rnd(s)
+	c := m.conduits[rnd.IntN(len(m.conduits))]
+	if c.sending || c.sent-c.got > 16<<10 {
+		return
+	}
+	c.sending = true
+	buf := c.at(c.sent, 1+rnd.IntN(1500))
+	notified := false
+	e := expect{name: "send", multi: c.zero, check: func(done Completion) {
+		if done.Flags&CQEFNotif != 0 {
+			require.True(m.t, notified, "a notification without a send")
+			return
+		}
+		require.EqualValues(m.t, len(buf), done.Res, "%v", done.Err())
+		notified = true
+		c.sending = false
+		c.sent += len(buf)
+	}}
+	m.request(e, func(cb Callback) Request {
+		switch {
+		case c.pipe:
+			return m.l.Write(c.w, buf, 0, cb)
+		case c.zero:
+			return m.l.SendZC(c.w, buf, unix.MSG_WAITALL, 0, cb)
+		}
+		return m.l.Send(c.w, buf, unix.MSG_WAITALL, cb)
+	})
+}
+
+// receive has a conduit received from, in one of the ways there are.
+func (m *model) receive(s step) {
+	rnd := m.rnd(s)
+	m.arm(m.conduits[rnd.IntN(len(m.conduits))], rnd.IntN(3))
+}
+
+func (m *model) arm(c *conduit, how int) {
+	if c.armed {
+		return
+	}
+	c.armed = true
+	e := expect{name: "receive", multi: how != 0, check: func(done Completion) { m.received(c, done) }}
+	switch {
+	case how == 2 && !m.program.plain:
+		e.name, e.stream = "stream", true
+		m.request(e, func(cb Callback) Request {
+			c.stream = m.l.Rearm(func(each Callback) Request { return m.multishot(c, each) }, func(done Completion) {
+				cb(done)
+				m.settled(c, done)
+			})
+			return Request{loop: m.l, token: c.stream.token}
+		})
+	case how == 0:
+		c.token = m.request(e, m.settling(c, func(cb Callback) Request {
+			if c.pipe {
+				return m.l.Read(c.r, nil, 0, cb).Buffers(c.group)
+			}
+			return m.l.Recv(c.r, nil, 0, cb).Buffers(c.group)
+		})).Token()
+	default:
+		c.token = m.request(e, m.settling(c, func(cb Callback) Request { return m.multishot(c, cb) })).Token()
+	}
+}
+
+// settling has a conduit free for the next request when this one has ended.
+func (m *model) settling(c *conduit, do func(Callback) Request) func(Callback) Request {
+	return func(cb Callback) Request {
+		return do(func(done Completion) {
+			m.settled(c, done)
+			cb(done)
+		})
+	}
+}
+
+func (m *model) settled(c *conduit, done Completion) {
+	if !done.More() {
+		c.armed, c.stream, c.token = false, nil, 0
+	}
+}
+
+func (m *model) multishot(c *conduit, cb Callback) Request {
+	if c.pipe {
+		return m.l.ReadMultishot(c.r, 0, 0, 0, cb).Buffers(c.group)
+	}
+	return m.l.RecvMultishot(c.r, nil, 0, cb).Buffers(c.group)
+}
+
+// received checks what has come, and keeps it at times.
+func (m *model) received(c *conduit, done Completion) {
+	if err := done.Err(); err != nil {
+		require.True(m.t, errors.Is(err, unix.ENOBUFS) || errors.Is(err, unix.ECANCELED), "%v", err)
+		require.False(m.t, done.More())
+		require.Nil(m.t, done.Buffer())
+		return
+	}
+	if done.Res == 0 {
+		require.Empty(m.t, done.Buffer())
+		return
+	}
+	got := done.Buffer()
+	require.Equal(m.t, c.at(c.got, int(done.Res)), got, "at %d", c.got)
+	if (c.got+len(got))%3 == 0 {
+		m.kept = append(m.kept, kept{done.Keep(), c, c.got, len(got)})
+	}
+	c.got += len(got)
+}
+
+// release gives one of the buffers back that were kept.
+func (m *model) release(s step) {
+	if len(m.kept) == 0 {
+		return
+	}
+	i := m.rnd(s).IntN(len(m.kept))
+	k := m.kept[i]
+	m.kept = slices.Delete(m.kept, i, i+1)
+	k.release(m)
+}
+
+func (k kept) release(m *model) {
+	require.Equal(m.t, k.from.at(k.pos, k.n), k.Bytes(), "kept")
+	require.NoError(m.t, k.Release())
+	require.ErrorIs(m.t, k.Release(), ErrReleased)
+	require.Nil(m.t, k.Bytes())
+}
+
+// endReceive ends what receives from a conduit.
+func (m *model) endReceive(s step) {
+	m.disarm(m.conduits[m.rnd(s).IntN(len(m.conduits))])
+}
+
+func (m *model) disarm(c *conduit) {
+	switch token := c.token; {
+	case c.stream != nil:
+		c.stream.Stop()
+	case c.armed:
+		m.request(expect{name: "cancel of a receive", check: m.cancelOfMany}, func(cb Callback) Request { return m.l.Cancel(token, 0, cb) })
+	}
+}
