@@ -38,7 +38,7 @@ type Loop struct {
 	next, have int    // the part of batch that no callback has seen
 	told       uint32 // the completion queue's tail after the last system call
 
-	bounded   boundedWait
+	rawEnter  bool // rawEnter does for the ring
 	yield     yielder
 	refused   SQE             // where requests of a closed loop are prepared
 	detailed  bool            // completions have a detail
@@ -106,7 +106,7 @@ func (l *Loop) own(entries uint32, p *Params, started chan<- error) {
 	}
 	l.ring = ring
 	l.thread.Store(threadID())
-	l.bounded.init(ring.mem)
+	l.rawEnter = ring.mem.canRawEnter()
 	if ring.Flags()&(SetupCQE32|SetupCQEMixed) != 0 {
 		l.bigs = make([][2]uint64, len(l.batch))
 		l.detailed = true

@@ -115,49 +115,17 @@ func (l *Loop) exchange(wait time.Duration) error {
 		return nil
 	}
 	l.stats.Submitted += uint64(pending)
-	if l.bounded.usable && !l.mayBlock {
-		if done, err := l.enterBounded(pending, ready); done {
+	if l.rawEnter && !l.mayBlock && (pending != 0 || ready) {
+		// Often what is submitted completes right away, and nothing is left to
+		// wait for.
+		l.stats.Enters++
+		err := l.enterError(m.rawEnter())
+		if err != nil || ready || m.cqReady() != 0 {
 			return err
 		}
 	}
 	l.mayBlock = false
 	return l.enterBlocking(ready, wait)
-}
-
-// enterBounded submits and waits for a moment in system calls that the
-// scheduler does not know of. It is done unless the moment passed in vain.
-func (l *Loop) enterBounded(pending uint32, ready bool) (done bool, err error) {
-	m := l.ring.mem
-	idle := l.inFlight == l.inner
-	if idle && pending == 0 {
-		return false, nil
-	}
-	// To wait, the kernel has to be told for how long and read that, even if
-	// there is no need to wait: often what is submitted completes right away.
-	if pending != 0 || ready {
-		l.stats.Enters++
-		ret := l.bounded.enter(m, false)
-		if ready || m.cqReady() != 0 {
-			return true, nil
-		}
-		if failed(ret) {
-			return true, l.enterError(ret)
-		}
-	}
-	if idle {
-		return false, nil
-	}
-	l.stats.Enters++
-	ret := l.bounded.enter(m, true)
-	if m.cqReady() != 0 {
-		return true, nil
-	}
-	return failed(ret), l.enterError(ret)
-}
-
-// failed reports whether an enter ended other than by a signal or the time.
-func failed(ret int32) bool {
-	return ret < 0 && ret != -int32(syscall.ETIME) && ret != -int32(syscall.EINTR)
 }
 
 // enterBlocking submits and waits through liburing.

@@ -11,7 +11,7 @@ import (
 )
 
 // quick are the operations whose submission never blocks the submitter for
-// long, so that a loop may submit them in its bounded wait. The others may take
+// long, so that a loop may submit them in a raw enter. The others may take
 // locks of a file or wait for a device in io_uring_enter itself.
 var quick = []string{
 	"OpNop", "OpTimeout", "OpTimeoutRemove", "OpLinkTimeout", "OpAsyncCancel", "OpPollAdd", "OpPollRemove",
