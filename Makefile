@@ -7,7 +7,7 @@ BENCH ?=
 export GOFLAGS ?= -buildvcs=false
 
 .DEFAULT_GOAL := help
-.PHONY: help deps demo test vet race other-builds generated sanitize bench parity lint fmt generate clean docker-test
+.PHONY: help deps demo test vet race other-builds generated sanitize nested bench report parity lint fmt generate clean docker-test
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -19,7 +19,7 @@ deps: ## install what is missing (apt) and vendor liburing
 demo: deps ## see it work: this kernel's io_uring, cat, and a copy beside liburing's own
 	@scripts/demo.sh
 
-test: deps vet generated other-builds ## vet, build, the whole suite, also with -race
+test: deps vet generated other-builds nested ## vet, build, the whole suite, also with -race
 	$(GO) build ./...
 	$(GO) test -timeout 10m ./...
 	$(GO) test -timeout 10m -race ./...
@@ -32,6 +32,11 @@ generated: deps ## fail if a generated file is stale
 	$(GO) run ./internal/gen -check
 	$(GO) run ./internal/parity -check
 
+nested: ## the modules under bench: the report, and the programs of other libraries
+	$(GO) -C bench/report vet ./...
+	$(GO) -C bench/report test ./...
+	$(GO) -C bench/peers vet ./...
+
 other-builds: ## the builds without Linux, without cgo, and for arm64
 	CGO_ENABLED=0 $(GO) vet .
 	CGO_ENABLED=0 $(GO) test .
@@ -42,8 +47,11 @@ other-builds: ## the builds without Linux, without cgo, and for arm64
 sanitize: deps ## the suite under cgocheck2 and the address sanitizer
 	scripts/sanitize.sh
 
-bench: deps ## measure against C (BENCH="nop …" runs those named)
+bench: deps ## measure against C and others, 12 minutes (BENCH="nop …": only those groups)
 	$(GO) run ./bench $(BENCH)
+
+report: ## turn the measurements into bench/results/report.html and docs/benchmarks.md
+	$(GO) -C bench/report run .
 
 parity: deps ## compare with liburing, function by function, and write docs/parity.md
 	$(GO) run ./internal/parity
@@ -59,4 +67,4 @@ docker-test: ## build the image and run a service in it
 
 clean: ## remove what was built and vendored
 	@scripts/vendor-liburing.sh --clean
-	rm -rf bin bench/results/latest.json
+	rm -rf bin bench/results bench/tmp

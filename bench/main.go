@@ -18,6 +18,12 @@ import (
 // groups are what can be named on the command line, in the order they run.
 var groups = []group{
 	{"nop", "no-op requests through Ring and Loop, batches 1 to 128", nopContests},
+	{"timer", "timeouts armed and cancelled through Loop", timerContests},
+	{"randread", "random reads of a file past the page cache, 1 to 128 at once", randreadContests},
+	{"cp", "a file copied, from the page cache and from the disk", cpContests},
+	{"echo", "a TCP echo server with 64, 500 and 1,000 connections", echoContests},
+	{"latency", "the same at a fixed rate: how long single requests take", latencyContests},
+	{"models", "a small web server written in nine ways, 1 to 10,000 clients", modelContests},
 }
 
 // group is a set of contests under one name. Its contests function builds what
@@ -27,15 +33,27 @@ type group struct {
 	contests    func(context.Context, *tools) ([]contest, error)
 }
 
+// options are what the command line chooses, beside groups.
+type options struct {
+	rounds   int
+	seconds  float64
+	cpu      int
+	copySize int64 // bytes
+	out      string
+}
+
 func main() {
-	rounds := flag.Int("rounds", 5, "how often each program runs")
-	seconds := flag.Float64("seconds", 0.4, "how long a program measures each time")
-	cpu := flag.Int("cpu", -1, "the processor to pin the programs to, -1 for the last one")
-	out := flag.String("o", "", "the file of results (default bench/results/latest.json)")
+	var o options
+	flag.IntVar(&o.rounds, "rounds", 5, "how often each program runs")
+	flag.Float64Var(&o.seconds, "seconds", 0.4, "how long a program measures each time; randread and echo take twice that")
+	flag.IntVar(&o.cpu, "cpu", -1, "the processor to pin the programs to, -1 for the last one")
+	mib := flag.Int64("cp-size", 1024, "the size in MiB of the file that cp copies")
+	flag.StringVar(&o.out, "o", "", "the file of results (default bench/results/latest.json)")
 	flag.Usage = usage
 	flag.Parse()
-	if *rounds < 1 || *seconds <= 0 {
-		badUsage("-rounds and -seconds must be above zero")
+	o.copySize = *mib << 20
+	if o.rounds < 1 || o.seconds <= 0 || o.copySize < 1 {
+		badUsage("-rounds, -seconds and -cp-size must be above zero")
 	}
 	chosen, err := choose(flag.Args())
 	if err != nil {
@@ -44,7 +62,7 @@ func main() {
 
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	switch err := run(ctx, chosen, *rounds, *seconds, *cpu, *out); {
+	switch err := run(ctx, chosen, o); {
 	case errors.Is(err, context.Canceled):
 		fmt.Fprintln(os.Stderr, "bench: interrupted; what was done is kept")
 		os.Exit(130)
@@ -87,38 +105,54 @@ func choose(names []string) ([]group, error) {
 }
 
 // run holds the contests of the groups, keeps the results of each when it ends,
-// and prints them all in the end, also if that comes early.
-func run(ctx context.Context, chosen []group, rounds int, seconds float64, cpu int, out string) error {
-	t, err := newTools(seconds, cpu)
+// and prints them all in the end, also if that comes early. A contest that fails
+// leaves the others as they are.
+func run(ctx context.Context, chosen []group, o options) error {
+	t, err := newTools(o)
 	if err != nil {
 		return err
 	}
 	defer t.close()
-	if out == "" {
-		out = t.path("bench/results/latest.json")
+	if o.out == "" {
+		o.out = t.path("bench/results/latest.json")
 	}
-	var contests []contest
-	for _, g := range chosen {
-		cs, err := g.contests(ctx, t)
-		if err != nil {
-			return fmt.Errorf("%s: %w", g.name, err)
-		}
-		contests = append(contests, cs...)
+	contests, failed := prepare(ctx, t, chosen)
+	if ctx.Err() != nil {
+		return ctx.Err()
 	}
 	var done []entry
 	defer func() { printTable(os.Stdout, done) }()
-	p := newProgress(contests, rounds)
+	p := newProgress(contests, o.rounds)
 	defer p.end()
 	for _, c := range contests {
-		readings, err := c.hold(ctx, rounds, p)
+		readings, err := c.hold(ctx, o.rounds, p)
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
 		if err != nil {
-			return err
+			failed = errors.Join(failed, err)
+			continue
 		}
 		entries := c.entries(readings, time.Now())
 		done = append(done, entries...)
-		if err := keep(out, entries); err != nil {
+		if err := keep(o.out, entries); err != nil {
 			return err
 		}
 	}
-	return nil
+	return failed
+}
+
+// prepare returns the contests of the groups, and the errors of those that
+// can't be held, which leave the others as they are.
+func prepare(ctx context.Context, t *tools, chosen []group) ([]contest, error) {
+	var contests []contest
+	var leftOut error
+	for _, g := range chosen {
+		cs, err := g.contests(ctx, t)
+		if err != nil {
+			leftOut = errors.Join(leftOut, fmt.Errorf("%s is left out: %w", g.name, err))
+		}
+		contests = append(contests, cs...)
+	}
+	return contests, leftOut
 }

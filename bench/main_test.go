@@ -152,11 +152,11 @@ func TestChoose(t *testing.T) {
 }
 
 func TestParseReading(t *testing.T) {
-	r, err := parseReading("ns_per_request=48.5 requests=1000\n")
+	r, err := parseReading([]byte("ns_per_request=48.5 requests=1000\n"))
 	require.NoError(t, err)
 	require.Equal(t, reading{"ns_per_request": 48.5, "requests": 1000}, r)
 	for _, line := range []string{"", "\n", "hello", "a=b", "a=1 b"} {
-		_, err := parseReading(line)
+		_, err := parseReading([]byte(line))
 		require.Error(t, err, line)
 	}
 }

@@ -34,6 +34,14 @@ func (p *progress) show(what string) {
 	}
 }
 
+// say prints a message; what runs is shown again by the next show.
+func (p *progress) say(what string) {
+	p.end()
+	sayOnStderr(what)
+}
+
+func sayOnStderr(what string) { fmt.Fprintln(os.Stderr, "bench:", what) }
+
 // done counts a run that was expected to take a time.
 func (p *progress) done(took time.Duration) { p.ran += took }
 

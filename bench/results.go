@@ -4,26 +4,38 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"path/filepath"
-	"slices"
-	"text/tabwriter"
 	"time"
 )
 
 // entry is a result, an element of the list in the file of results.
 type entry struct {
-	Name    string    `json:"name"`
-	Unit    string    `json:"unit"`
-	Ours    float64   `json:"ours"`
-	C       float64   `json:"c"`
-	Ratio   float64   `json:"ratio"`  // above 1: we are faster
-	Spread  float64   `json:"spread"` // of ours, as a part of it
-	CSpread float64   `json:"c_spread"`
-	Allocs  *float64  `json:"allocs,omitempty"` // ours, per request
-	Rounds  int       `json:"rounds"`
-	Date    time.Time `json:"date"`
+	Name     string             `json:"name"`
+	Unit     string             `json:"unit"`
+	Ours     float64            `json:"ours"`
+	C        float64            `json:"c"`
+	Ratio    float64            `json:"ratio"`  // above 1: we are faster
+	Spread   float64            `json:"spread"` // of ours, as a part of it
+	CSpread  float64            `json:"c_spread"`
+	Allocs   *float64           `json:"allocs,omitempty"` // ours, per request
+	CPU      *float64           `json:"cpu,omitempty"`    // ours, µs per request
+	CCPU     *float64           `json:"c_cpu,omitempty"`
+	Peers    map[string]float64 `json:"peers,omitempty"` // what others read, by name
+	PeersCPU map[string]float64 `json:"peers_cpu,omitempty"`
+	Failures *float64           `json:"failures,omitempty"` // requests of ours that failed in a run
+	Rounds   int                `json:"rounds"`
+	Date     time.Time          `json:"date"`
+
+	moreIsGood bool
+}
+
+// ratioTo returns how much faster ours is than another figure.
+func (e entry) ratioTo(other float64) float64 {
+	if e.moreIsGood {
+		return e.Ours / other
+	}
+	return other / e.Ours
 }
 
 // keep merges entries into the file of results: they replace those of their
@@ -92,29 +104,3 @@ func writeFile(name string, text []byte) error {
 	}
 	return err
 }
-
-// printTable prints results for people.
-func printTable(out io.Writer, entries []entry) {
-	if len(entries) == 0 {
-		return
-	}
-	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', tabwriter.AlignRight)
-	fmt.Fprintln(w, "name\tours\t±\tC\t±\tunit\tratio\tallocs/op\t")
-	for _, e := range entries {
-		allocs := "-"
-		if e.Allocs != nil {
-			allocs = fmt.Sprintf("%.2f", *e.Allocs)
-		}
-		fmt.Fprintf(w, "%s\t%.1f\t%.0f%%\t%.1f\t%.0f%%\t%s\t%.2f\t%s\t\n",
-			e.Name, e.Ours, 50*e.Spread, e.C, 50*e.CSpread, e.Unit, e.Ratio, allocs)
-	}
-	w.Flush()
-	fmt.Fprintln(out, "Medians; ±: half the width of the middle half of the rounds. Ratio above 1: ours is faster.")
-	if slices.ContainsFunc(entries, entry.isUnsteady) {
-		fmt.Fprintln(out, "Some rounds differ a lot: something else loads this machine. Run again when it is idle, or with more -rounds.")
-	}
-}
-
-// isUnsteady reports whether the rounds differ more than they do on an idle
-// machine.
-func (e entry) isUnsteady() bool { return max(e.Spread, e.CSpread) > 0.1 }

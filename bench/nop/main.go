@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/go-liburing/liburing"
+	"github.com/go-liburing/liburing/bench/internal/meter"
 )
 
 const (
@@ -37,14 +38,13 @@ func main() {
 		fmt.Fprintln(os.Stderr, "nop:", err)
 		os.Exit(1)
 	}
-	requests := float64(r.requests)
-	fmt.Printf("ns_per_request=%.3f requests=%d enters=%d allocs_per_request=%.6f\n",
-		float64(r.took.Nanoseconds())/requests, r.requests, r.enters, float64(r.allocs)/requests)
+	fmt.Printf("ns_per_request=%.3f enters=%d %s\n",
+		float64(r.Took.Nanoseconds())/float64(r.requests), r.enters, r.Readings(r.requests))
 }
 
 type result struct {
-	requests, enters, allocs uint64
-	took                     time.Duration
+	meter.Cost
+	requests, enters uint64
 }
 
 // clock tells when a measurement is over.
@@ -71,19 +71,11 @@ func (c *clock) measure(run func() error, enters func() uint64) (result, error) 
 	if err := run(); err != nil {
 		return result{}, err
 	}
-	var before, after runtime.MemStats
 	c.batches = 0
-	r := result{enters: enters()}
-	runtime.ReadMemStats(&before)
-	start := time.Now()
-	c.end = start.Add(c.time)
-	err := run()
-	r.took = time.Since(start)
-	runtime.ReadMemStats(&after)
-	r.enters = enters() - r.enters
-	r.allocs = after.Mallocs - before.Mallocs
-	r.requests = uint64(c.batches * c.batch)
-	return r, err
+	before := enters()
+	c.end = time.Now().Add(c.time)
+	cost, err := meter.Measure(run)
+	return result{cost, uint64(c.batches * c.batch), enters() - before}, err
 }
 
 var errMissing = errors.New("completions are missing")

@@ -1,0 +1,94 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+)
+
+// vendored is where liburing is built, if it is not the system's.
+const vendored = "third_party/liburing"
+
+// buildGo builds the program in a folder of the module and returns its path.
+func (t *tools) buildGo(ctx context.Context, folder string) (string, error) {
+	bin := filepath.Join(t.bin, strings.ReplaceAll(folder, "/", "-"))
+	return bin, t.build(ctx, "go", "build", "-o", bin, "./"+folder)
+}
+
+// buildC builds bench/c/NAME.c and returns the program's path.
+func (t *tools) buildC(ctx context.Context, name string) (string, error) {
+	return t.compile(ctx, name, "bench/c/"+name+".c")
+}
+
+// buildExample builds one of liburing's example programs from its sources,
+// which come with the vendored liburing.
+func (t *tools) buildExample(ctx context.Context, name string, sources ...string) (string, error) {
+	folder := vendored + "/src/examples/"
+	if !exists(t.path(folder)) {
+		return "", fmt.Errorf("liburing's examples are missing in %s: run make deps", folder)
+	}
+	args := []string{"-D_GNU_SOURCE"}
+	for _, source := range sources {
+		args = append(args, folder+source)
+	}
+	return t.compile(ctx, name, args...)
+}
+
+// compile compiles C with the liburing that the library is linked to, the
+// vendored one if it is there.
+func (t *tools) compile(ctx context.Context, name string, args ...string) (string, error) {
+	bin := filepath.Join(t.bin, "c-"+name)
+	args = append(append(compiler(), "-O2", "-o", bin), args...)
+	if exists(t.path(vendored)) {
+		args = append(args, "-I"+vendored+"/include", "-L"+vendored+"/lib")
+	}
+	return bin, t.build(ctx, append(args, "-luring")...)
+}
+
+func compiler() []string {
+	if cc := strings.Fields(os.Getenv("CC")); len(cc) > 0 {
+		return cc
+	}
+	return []string{"gcc"}
+}
+
+// peer is a program in bench/peers that does the work with another library.
+type peer struct {
+	name   string   // of the library
+	folder string   // in bench/peers
+	flags  []string // of go build
+	bin    string
+}
+
+// buildPeers builds peers and returns those that it could build: they need
+// modules that may be out of reach, and the results are worth having without.
+func (t *tools) buildPeers(ctx context.Context, peers []peer) ([]peer, error) {
+	var built []peer
+	for _, p := range peers {
+		p.bin = filepath.Join(t.bin, "peer-"+p.folder)
+		args := append([]string{"go", "build", "-C", "bench/peers", "-o", p.bin}, p.flags...)
+		err := t.build(ctx, append(args, "./"+p.folder)...)
+		if ctx.Err() != nil {
+			return nil, ctx.Err()
+		}
+		if err != nil {
+			t.say(fmt.Sprintf("%s is left out, it can't be built: %v", p.name, err))
+			continue
+		}
+		built = append(built, p)
+	}
+	return built, nil
+}
+
+func (t *tools) build(ctx context.Context, args ...string) error {
+	cmd := exec.CommandContext(ctx, args[0], args[1:]...)
+	cmd.Dir = t.root
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return errors.Join(ctx.Err(), fmt.Errorf("%s: %w\n%s", strings.Join(args, " "), err, out))
+	}
+	return nil
+}

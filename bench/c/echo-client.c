@@ -1,0 +1,418 @@
+/*
+ * A client for TCP echo servers: connections with one message in flight each,
+ * on one thread and one ring. It is made to cost less than any server does:
+ * registered sockets, receives that stay armed, and sends without completions.
+ * It reads the server's processor time at the same moments as the clock.
+ *
+ * With a rate it sends by the clock instead, and measures how long each echo
+ * takes from the moment that its message was due: a server that falls behind
+ * can't hide that by having the client wait.
+ */
+#define _GNU_SOURCE
+#include <arpa/inet.h>
+#include <errno.h>
+#include <liburing.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+
+enum {
+	message_size = 64,
+	max_connections = 4096,
+	sq_entries = 1024,
+	cq_entries = 8192,
+	buffers = 4096,			/* a power of two */
+	buffer_group = 0,
+	max_wait = 16,			/* completions, before the client wakes up */
+	tick_ns = 5000000,		/* between two looks at the clock */
+	finest_ns = 100,		/* what latencies are counted in */
+	latencies = 1000000,		/* the last one, 0.1 s, is for all that are longer */
+};
+
+static const unsigned setup_flags = IORING_SETUP_SINGLE_ISSUER |
+				    IORING_SETUP_DEFER_TASKRUN |
+				    IORING_SETUP_SUBMIT_ALL |
+				    IORING_SETUP_CQSIZE;
+static const double warm_up = 0.2; /* seconds */
+
+struct connection {
+	char message[message_size];
+	int got;		/* bytes of the echo */
+	unsigned long echoes;
+	double due;		/* when the message was to be sent, with a rate */
+};
+
+/* what user data is if it is not a connection's index */
+enum { tick_data = max_connections, send_data };
+
+static struct {
+	struct io_uring ring;
+	struct io_uring_buf_ring *free;
+	char (*buffers)[message_size];
+	struct connection *connections;
+	int count;
+	unsigned wait_for;	/* completions */
+	unsigned long echoes;
+	int ticked;
+
+	double rate;		/* messages per second, 0: as many as possible */
+	double next;		/* when the next one is due */
+	int *idle, idles;	/* connections without a message in flight, a queue */
+	int first_idle;
+	unsigned *counts;	/* of latencies */
+} client;
+
+static void fail(const char *what, int error)
+{
+	fprintf(stderr, "echo-client: %s: %s\n", what, strerror(error));
+	exit(1);
+}
+
+static double seconds_of(clockid_t clock)
+{
+	struct timespec ts;
+
+	if (clock_gettime(clock, &ts))
+		fail("clock_gettime", errno);
+	return ts.tv_sec + ts.tv_nsec * 1e-9;
+}
+
+static struct io_uring_sqe *get_sqe(void)
+{
+	struct io_uring_sqe *sqe = io_uring_get_sqe(&client.ring);
+
+	if (sqe)
+		return sqe;
+	io_uring_submit(&client.ring);
+	sqe = io_uring_get_sqe(&client.ring);
+	if (!sqe)
+		fail("io_uring_get_sqe", EBUSY);
+	return sqe;
+}
+
+static void arm_receive(int index)
+{
+	struct io_uring_sqe *sqe = get_sqe();
+
+	io_uring_prep_recv_multishot(sqe, index, NULL, 0, 0);
+	io_uring_sqe_set_flags(sqe, IOSQE_FIXED_FILE | IOSQE_BUFFER_SELECT);
+	sqe->buf_group = buffer_group;
+	io_uring_sqe_set_data64(sqe, index);
+}
+
+static void send_message(int index)
+{
+	struct io_uring_sqe *sqe = get_sqe();
+
+	io_uring_prep_send(sqe, index, client.connections[index].message,
+			   message_size, MSG_WAITALL);
+	io_uring_sqe_set_flags(sqe, IOSQE_FIXED_FILE | IOSQE_CQE_SKIP_SUCCESS);
+	io_uring_sqe_set_data64(sqe, send_data);
+}
+
+static void add_idle(int index)
+{
+	client.idle[(client.first_idle + client.idles++) % client.count] = index;
+}
+
+/* note_latency counts an echo, whose connection is free for the next. */
+static void note_latency(int index)
+{
+	double took = seconds_of(CLOCK_MONOTONIC) - client.connections[index].due;
+	unsigned long count = took * 1e9 / finest_ns;
+
+	client.counts[count < latencies ? count : latencies - 1]++;
+	add_idle(index);
+}
+
+/* send_due sends what is due. Without an idle connection it is late: it stays due. */
+static void send_due(double now)
+{
+	while (client.next <= now && client.idles > 0) {
+		int index = client.idle[client.first_idle];
+
+		client.first_idle = (client.first_idle + 1) % client.count;
+		client.idles--;
+		client.connections[index].due = client.next;
+		client.next += 1 / client.rate;
+		send_message(index);
+	}
+}
+
+static void received(int index, const struct io_uring_cqe *cqe)
+{
+	struct connection *c = &client.connections[index];
+	int buffer = cqe->flags >> IORING_CQE_BUFFER_SHIFT;
+
+	if (cqe->res == 0)
+		fail("the server closed a connection", ECONNRESET);
+	if (cqe->res < 0 && cqe->res != -ENOBUFS)
+		fail("recv", -cqe->res);
+	if (cqe->res > 0) {
+		if (c->got + cqe->res > message_size ||
+		    memcmp(client.buffers[buffer], c->message + c->got, cqe->res))
+			fail("the echo is not what was sent", EBADMSG);
+		c->got += cqe->res;
+		io_uring_buf_ring_add(client.free, client.buffers[buffer], message_size, buffer,
+				      io_uring_buf_ring_mask(buffers), 0);
+		io_uring_buf_ring_advance(client.free, 1);
+	}
+	if (!(cqe->flags & IORING_CQE_F_MORE))
+		arm_receive(index);
+	if (c->got == message_size) {
+		c->got = 0;
+		c->echoes++;
+		client.echoes++;
+		if (client.rate)
+			note_latency(index);
+		else
+			send_message(index);
+	}
+}
+
+static void take(const struct io_uring_cqe *cqe)
+{
+	if (cqe->user_data == tick_data)
+		client.ticked = 1;
+	else if (cqe->user_data == send_data)
+		fail("send", -cqe->res);
+	else
+		received(cqe->user_data, cqe);
+}
+
+static void take_all(void)
+{
+	struct io_uring_cqe *cqe;
+	unsigned head, seen = 0;
+
+	io_uring_for_each_cqe(&client.ring, head, cqe) {
+		take(cqe);
+		seen++;
+	}
+	io_uring_cq_advance(&client.ring, seen);
+}
+
+/* echo_until goes on with all connections until a time. */
+static void echo_until(double end)
+{
+	for (;;) {
+		int ret = io_uring_submit_and_wait(&client.ring, client.wait_for);
+
+		if (ret < 0 && ret != -EINTR)
+			fail("io_uring_submit_and_wait", -ret);
+		take_all();
+		if (client.ticked && seconds_of(CLOCK_MONOTONIC) >= end)
+			return;
+		client.ticked = 0;
+	}
+}
+
+/* echo_by_clock_until is echo_until with a rate. It never waits: to be woken up
+   would count as the server's time. */
+static void echo_by_clock_until(double end)
+{
+	double now;
+
+	for (client.next = seconds_of(CLOCK_MONOTONIC); client.next < end;) {
+		int ret = io_uring_submit_and_get_events(&client.ring);
+
+		if (ret < 0 && ret != -EINTR)
+			fail("io_uring_submit_and_get_events", -ret);
+		take_all();
+		now = seconds_of(CLOCK_MONOTONIC);
+		if (now >= end)
+			return;
+		send_due(now);
+	}
+}
+
+static void start_ticks(void)
+{
+	static struct __kernel_timespec tick = { .tv_nsec = tick_ns };
+	struct io_uring_sqe *sqe = get_sqe();
+
+	io_uring_prep_timeout(sqe, &tick, 0, IORING_TIMEOUT_MULTISHOT);
+	io_uring_sqe_set_data64(sqe, tick_data);
+}
+
+/* percentile returns the latency in µs that a part of all echoes stay below. */
+static double percentile(double part)
+{
+	double below = 0;
+	int i = 0;
+
+	while (i < latencies - 1 && (below += client.counts[i]) < part * client.echoes)
+		i++;
+	return (i + 1) * (double)finest_ns / 1000;
+}
+
+static int connect_to(int port)
+{
+	struct sockaddr_in addr = {
+		.sin_family = AF_INET,
+		.sin_port = htons(port),
+		.sin_addr.s_addr = htonl(INADDR_LOOPBACK),
+	};
+	int fd = socket(AF_INET, SOCK_STREAM, 0), on = 1;
+
+	struct linger none = { .l_onoff = 1 };
+
+	if (fd < 0)
+		fail("socket", errno);
+	/* leave no connection in TIME_WAIT, for the next run to wade through */
+	if (setsockopt(fd, SOL_SOCKET, SO_LINGER, &none, sizeof(none)))
+		fail("setsockopt", errno);
+	if (connect(fd, (struct sockaddr *)&addr, sizeof(addr)))
+		fail("connect", errno);
+	if (setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on)))
+		fail("setsockopt", errno);
+	/* the cheapest one: others work out a pace for each message */
+	if (setsockopt(fd, IPPROTO_TCP, TCP_CONGESTION, "reno", strlen("reno")))
+		fail("setsockopt", errno);
+	return fd;
+}
+
+static void connect_all(int port)
+{
+	int *fds = calloc(client.count, sizeof(*fds)), i, ret;
+
+	client.connections = calloc(client.count, sizeof(*client.connections));
+	if (!fds || !client.connections)
+		fail("calloc", ENOMEM);
+	for (i = 0; i < client.count; i++)
+		fds[i] = connect_to(port);
+	ret = io_uring_register_files(&client.ring, fds, client.count);
+	if (ret < 0)
+		fail("io_uring_register_files", -ret);
+	free(fds);
+	for (i = 0; i < client.count; i++) {
+		struct connection *c = &client.connections[i];
+
+		memset(c->message, 'a' + i % 26, message_size);
+		memcpy(c->message, &i, sizeof(i));
+		arm_receive(i);
+		if (client.rate)
+			add_idle(i);
+		else
+			send_message(i);
+	}
+}
+
+static void set_up(void)
+{
+	struct io_uring_params p = { .flags = setup_flags, .cq_entries = cq_entries };
+	int ret = io_uring_queue_init_params(sq_entries, &client.ring, &p), i;
+
+	if (ret < 0)
+		fail("io_uring_queue_init", -ret);
+	ret = io_uring_register_ring_fd(&client.ring);
+	if (ret < 0)
+		fail("io_uring_register_ring_fd", -ret);
+	client.free = io_uring_setup_buf_ring(&client.ring, buffers, buffer_group, 0, &ret);
+	if (!client.free)
+		fail("io_uring_setup_buf_ring", -ret);
+	client.buffers = calloc(buffers, sizeof(*client.buffers));
+	if (!client.buffers)
+		fail("calloc", ENOMEM);
+	for (i = 0; i < buffers; i++)
+		io_uring_buf_ring_add(client.free, client.buffers[i], message_size, i,
+				      io_uring_buf_ring_mask(buffers), i);
+	io_uring_buf_ring_advance(client.free, buffers);
+}
+
+/* measure has the connections echo for a time and prints what came of it. */
+static void measure(double seconds, clockid_t server)
+{
+	double start = seconds_of(CLOCK_MONOTONIC), took;
+	double served = seconds_of(server), own = seconds_of(CLOCK_PROCESS_CPUTIME_ID);
+	int i, stalled = 0;
+
+	client.echoes = 0;
+	for (i = 0; i < client.count; i++)
+		client.connections[i].echoes = 0;
+	if (client.rate) {
+		memset(client.counts, 0, latencies * sizeof(*client.counts));
+		echo_by_clock_until(start + seconds);
+	} else {
+		echo_until(start + seconds);
+	}
+	took = seconds_of(CLOCK_MONOTONIC) - start;
+	served = seconds_of(server) - served;
+	own = seconds_of(CLOCK_PROCESS_CPUTIME_ID) - own;
+	for (i = 0; i < client.count; i++)
+		stalled += !client.connections[i].echoes;
+	if (!client.echoes)
+		fail("the server sent nothing back", ETIME);
+	printf("requests_per_second=%.1f requests=%lu server_cpu_us_per_request=%.4f "
+	       "client_cpu_us_per_request=%.4f stalled_connections=%d",
+	       client.echoes / took, client.echoes, served * 1e6 / client.echoes,
+	       own * 1e6 / client.echoes, stalled);
+	if (client.rate)
+		printf(" p50_us=%.1f p99_us=%.1f p999_us=%.1f", percentile(0.5), percentile(0.99), percentile(0.999));
+	putchar('\n');
+}
+
+static void usage(FILE *out)
+{
+	fprintf(out, "usage: echo-client -port P -server PID -connections N -seconds S [-rate R]\n\n"
+		     "Measures the TCP echo server PID on the loopback's port P with N connections,\n"
+		     "1 to %d, that each send %d bytes and wait for them to come back. With a rate\n"
+		     "R messages are sent per second, and the latency of the echoes is measured.\n",
+		max_connections, message_size);
+	exit(out == stdout ? 0 : 2);
+}
+
+int main(int argc, char **argv)
+{
+	int port = 0, pid = 0, i, ret;
+	double seconds = 0.8;
+	clockid_t server;
+
+	for (i = 1; i < argc; i++) {
+		if (!strcmp(argv[i], "-h"))
+			usage(stdout);
+		if (i + 1 == argc)
+			usage(stderr);
+		if (!strcmp(argv[i], "-port"))
+			port = atoi(argv[++i]);
+		else if (!strcmp(argv[i], "-server"))
+			pid = atoi(argv[++i]);
+		else if (!strcmp(argv[i], "-connections"))
+			client.count = atoi(argv[++i]);
+		else if (!strcmp(argv[i], "-seconds"))
+			seconds = atof(argv[++i]);
+		else if (!strcmp(argv[i], "-rate"))
+			client.rate = atof(argv[++i]);
+		else
+			usage(stderr);
+	}
+	if (port < 1 || pid < 1 || client.count < 1 || client.count > max_connections || seconds <= 0 ||
+	    client.rate < 0)
+		usage(stderr);
+	ret = clock_getcpuclockid(pid, &server);
+	if (ret)
+		fail("clock_getcpuclockid", ret);
+	/* few wake-ups for the client, while most messages are with the server */
+	client.wait_for = (client.count + 7) / 8;
+	if (client.wait_for > max_wait)
+		client.wait_for = max_wait;
+	client.idle = calloc(client.count, sizeof(*client.idle));
+	client.counts = calloc(latencies, sizeof(*client.counts));
+	if (!client.idle || !client.counts)
+		fail("calloc", ENOMEM);
+	set_up();
+	connect_all(port);
+	if (client.rate) {
+		echo_by_clock_until(seconds_of(CLOCK_MONOTONIC) + warm_up);
+	} else {
+		start_ticks();
+		echo_until(seconds_of(CLOCK_MONOTONIC) + warm_up);
+	}
+	measure(seconds, server);
+	return 0;
+}

@@ -1,0 +1,114 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"strings"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// cpContests has examples/cp against liburing's io_uring-cp: processes, timed
+// from their start to their end.
+func cpContests(ctx context.Context, t *tools) ([]contest, error) {
+	ours, err := t.buildGo(ctx, "examples/cp")
+	if err != nil {
+		return nil, err
+	}
+	c, err := t.buildExample(ctx, "io_uring-cp", "io_uring-cp.c")
+	if err != nil {
+		return nil, err
+	}
+	from, err := t.dataFile(ctx, "cp.data", t.copySize)
+	if err != nil {
+		return nil, err
+	}
+	var contests []contest
+	for _, state := range []struct {
+		name    string
+		prepare func(path string) error
+	}{{"warm", warm}, {"cold", evict}} {
+		side := func(name, bin string) program {
+			cp := copying{cpu: t.cpu, bin: bin, from: from, to: t.path("bench/tmp/cp.copy"), prepare: state.prepare}
+			return program{name: name, takes: cp.takes(t.copySize), run: cp.run}
+		}
+		contests = append(contests, contest{
+			title:    fmt.Sprintf("copy of %d MiB, %s", t.copySize>>20, state.name),
+			programs: []program{side("C", c), side("Go", ours)},
+			figures: []figure{{
+				name:    "cp/loop/" + state.name,
+				unit:    "ms",
+				reading: "ms",
+				cpu:     cpuReading,
+				ours:    "Go",
+				c:       "C",
+			}},
+		})
+	}
+	return contests, nil
+}
+
+// copying is a program that is to copy a file.
+type copying struct {
+	cpu      int
+	bin      string
+	from, to string
+	prepare  func(path string) error // brings from into the state to begin with
+}
+
+// takes returns what a run is expected to take.
+func (c copying) takes(size int64) time.Duration {
+	const perSecond = 1 << 30 // bytes, what comes before and after it included
+	return time.Duration(float64(size) / perSecond * float64(time.Second))
+}
+
+// run copies the file. Each run finds no copy, and nothing that waits to be
+// written to the disk; the copy is taken away at once, so most of it never is.
+func (c copying) run(ctx context.Context) (reading, error) {
+	if err := os.RemoveAll(c.to); err != nil {
+		return nil, err
+	}
+	defer os.Remove(c.to)
+	unix.Sync()
+	if err := c.prepare(c.from); err != nil {
+		return nil, err
+	}
+
+	var complaint bytes.Buffer
+	cmd := exec.CommandContext(ctx, c.bin, c.from, c.to)
+	cmd.Stderr = &complaint
+	start := time.Now()
+	if err := startOn(c.cpu, cmd); err != nil {
+		return nil, err
+	}
+	err := cmd.Wait()
+	took := time.Since(start)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %s", err, strings.TrimSpace(complaint.String()))
+	}
+	if err := c.check(); err != nil {
+		return nil, err
+	}
+	busy := cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime()
+	return reading{"ms": took.Seconds() * 1000, cpuReading: busy.Seconds() * 1e6}, nil
+}
+
+// check sees to it that there is a copy.
+func (c copying) check() error {
+	from, err := os.Stat(c.from)
+	if err != nil {
+		return err
+	}
+	to, err := os.Stat(c.to)
+	if err != nil {
+		return err
+	}
+	if from.Size() != to.Size() {
+		return fmt.Errorf("the copy has %d bytes of %d", to.Size(), from.Size())
+	}
+	return nil
+}

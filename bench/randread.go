@@ -1,0 +1,58 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+)
+
+// randreadSize is that of the file that is read: much more than a disk's own
+// cache has.
+const randreadSize = 2 << 30
+
+// randreadContests has Loop against C, both with a registered file and
+// registered buffers, and beside them fio and a goroutine for each read.
+func randreadContests(ctx context.Context, t *tools) ([]contest, error) {
+	t = t.longer()
+	ours, err := t.buildGo(ctx, "bench/randread")
+	if err != nil {
+		return nil, err
+	}
+	c, err := t.buildC(ctx, "randread")
+	if err != nil {
+		return nil, err
+	}
+	file, err := t.dataFile(ctx, "randread.data", randreadSize)
+	if err != nil {
+		return nil, err
+	}
+	fio := findFio(t)
+	var contests []contest
+	for _, depth := range []int{1, 4, 16, 64, 128} {
+		args := []string{"-file", file, "-depth", strconv.Itoa(depth)}
+		contest := contest{
+			title: fmt.Sprintf("random reads, %d at once", depth),
+			programs: []program{
+				t.program("C", c, args...),
+				t.program("Go", ours, args...),
+				t.program("os.File", ours, append(args, "-mode", "os")...).asPeer(),
+			},
+		}
+		if fio != "" {
+			contest.programs = append(contest.programs,
+				t.fio(fio, "io_uring", file, depth), t.fio(fio, "libaio", file, depth))
+		}
+		contest.figures = []figure{{
+			name:       fmt.Sprintf("randread/loop/%d", depth),
+			unit:       "1/s",
+			reading:    "iops",
+			cpu:        cpuReading,
+			ours:       "Go",
+			c:          "C",
+			peers:      contest.peerNames(),
+			moreIsGood: true,
+		}}
+		contests = append(contests, contest)
+	}
+	return contests, nil
+}

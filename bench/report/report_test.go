@@ -1,0 +1,263 @@
+package main
+
+import (
+	"encoding/json"
+	"encoding/xml"
+	"errors"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// chartIDs are those of all charts that the page is to have.
+var chartIDs = []string{"nops", "randread", "copies", "echo", "latency", "models", "models-cpu"}
+
+// madeUp returns results that were made up for the tests.
+func madeUp(t *testing.T) results {
+	r, err := readResults("testdata/made-up.json")
+	require.NoError(t, err)
+	return r
+}
+
+func reportOf(r results) report {
+	return newReport(r, []fact{{"Processor", "one | two <three>"}})
+}
+
+// element is a part of a page.
+type element struct {
+	XMLName  xml.Name
+	Attrs    []xml.Attr `xml:",any,attr"`
+	Children []element  `xml:",any"`
+	Text     string     `xml:",chardata"`
+}
+
+func (e element) attr(name string) string {
+	for _, a := range e.Attrs {
+		if a.Name.Local == name {
+			return a.Value
+		}
+	}
+	return ""
+}
+
+// all returns the elements of a name, however deep.
+func (e element) all(name string) (found []element) {
+	if e.XMLName.Local == name {
+		found = append(found, e)
+	}
+	for _, child := range e.Children {
+		found = append(found, child.all(name)...)
+	}
+	return found
+}
+
+// parse reads the page strictly: each element is closed, each attribute quoted.
+func parse(t *testing.T, html []byte) element {
+	decoder := xml.NewDecoder(strings.NewReader(string(html)))
+	var root element
+	require.NoError(t, decoder.Decode(&root))
+	_, err := decoder.Token()
+	for err == nil {
+		_, err = decoder.Token()
+	}
+	require.ErrorIs(t, err, io.EOF)
+	require.Equal(t, "html", root.XMLName.Local)
+	return root
+}
+
+// pictures returns the page's sections with charts, by their IDs.
+func pictures(t *testing.T, html []byte) map[string]element {
+	byID := make(map[string]element)
+	for _, s := range parse(t, html).all("section") {
+		byID[s.attr("id")] = s
+	}
+	require.Len(t, byID, len(chartIDs))
+	return byID
+}
+
+func TestPageHasEveryChart(t *testing.T) {
+	html, err := reportOf(madeUp(t)).html()
+	require.NoError(t, err)
+	byID := pictures(t, html)
+	// As many lines, or bars' colours, as there are sides.
+	for id, series := range map[string]int{
+		"nops": 6, "randread": 5, "copies": 2, "echo": 4, "latency": 3, "models": 6, "models-cpu": 6,
+	} {
+		picture := byID[id]
+		require.Len(t, picture.all("svg"), 1, id)
+		require.Len(t, picture.all("li"), series, id)
+		require.Greater(t, len(picture.all("path")), series, id)
+		for _, key := range picture.all("span") {
+			colour := strings.TrimPrefix(key.attr("style"), "color:")
+			require.Contains(t, drawn(picture), colour, "%s: a series in the legend and not in the drawing", id)
+		}
+	}
+}
+
+// drawn returns the styles of all that is drawn.
+func drawn(picture element) string {
+	var styles strings.Builder
+	for _, p := range picture.all("path") {
+		styles.WriteString(p.attr("style") + "\n")
+	}
+	return styles.String()
+}
+
+func TestPageIsSelfContained(t *testing.T) {
+	html, err := reportOf(madeUp(t)).html()
+	require.NoError(t, err)
+	for _, outside := range []string{"http:", "https:", "//", "url(", "@import", "<script", "<link", "<img", "src="} {
+		require.NotContains(t, strings.ToLower(string(html)), outside)
+	}
+}
+
+// TestPageHasColoursOfItsSchemeOnly looks for colours that were fixed while the
+// charts were drawn.
+func TestPageHasColoursOfItsSchemeOnly(t *testing.T) {
+	html, err := reportOf(madeUp(t)).html()
+	require.NoError(t, err)
+	root := parse(t, html)
+	require.Contains(t, root.all("style")[0].Text, "prefers-color-scheme:dark")
+	for _, svg := range root.all("svg") {
+		for _, name := range []string{"path", "text"} {
+			for _, e := range svg.all(name) {
+				require.Regexp(t, `(fill|stroke):var\(--[a-z0-9]+\)`, e.attr("style"))
+				require.NotContains(t, e.attr("style"), "#")
+				require.NotContains(t, e.attr("style"), "font-family")
+			}
+		}
+	}
+}
+
+func TestWithoutResults(t *testing.T) {
+	rep := reportOf(nil)
+	html, err := rep.html()
+	require.NoError(t, err)
+	for id, picture := range pictures(t, html) {
+		require.Empty(t, picture.all("svg"), id)
+		require.Equal(t, notMeasured, picture.all("p")[0].Text, id)
+	}
+	doc := string(rep.markdown())
+	require.Equal(t, len(groups)+2, strings.Count(doc, "\n\n"+notMeasured+"\n"), doc)
+}
+
+// TestWithOneGroup leaves each group alone in the results.
+func TestWithOneGroup(t *testing.T) {
+	all := madeUp(t)
+	for _, g := range all.parts(0) {
+		rep := reportOf(all.group(g))
+		html, err := rep.html()
+		require.NoError(t, err, g)
+		pictures(t, html)
+		require.Contains(t, string(rep.markdown()), notMeasured, g)
+	}
+}
+
+// TestWithOneEntry leaves each entry alone: an axis has only one number then.
+func TestWithOneEntry(t *testing.T) {
+	for _, e := range madeUp(t) {
+		html, err := reportOf(results{e}).html()
+		require.NoError(t, err, e.Name)
+		require.NotContains(t, string(html), "NaN", e.Name)
+		parse(t, html)
+	}
+}
+
+// TestFiguresOfNothing has a server that answered nothing, which a logarithmic
+// axis has no place for.
+func TestFiguresOfNothing(t *testing.T) {
+	zero := 0.0
+	html, err := reportOf(results{{Name: "models/forking/10", Unit: "1/s", C: 100, CPU: &zero, CCPU: &zero}}).html()
+	require.NoError(t, err)
+	byID := pictures(t, html)
+	require.Len(t, byID["models"].all("li"), 1)
+	require.Empty(t, byID["models-cpu"].all("svg"))
+}
+
+func TestDocument(t *testing.T) {
+	doc := string(reportOf(madeUp(t)).markdown())
+	for _, row := range []string{
+		`| Processor | one \| two <three> |`,
+		"| Measured | 2001-02-03 |",
+		// Against C.
+		"| nop/ring/1 | slower | 400 | 200 | 0.50 | 2 % | ns |",
+		"| nop/ring/128 | even | 50 | 50 | 1.00 | 2 % | ns |",
+		"| randread/loop/64 | faster | 100,000 | 90,000 | 1.11 | 2 % | 1/s |",
+		"| models/iouring/10 | faster | 22,000 | 20,000 | 1.10 | 2 % | 1/s |",
+		// The groups.
+		"| what | ours | C | ratio | giouring | go-uring | unit | our CPU | C's CPU |",
+		"| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |",
+		"| nop/ring/1 | 400 ± 1 % | 200 ± 1 % | 0.50 | 400 | 300 | ns | – | – |",
+		"| nop/loop/1 | 410 ± 1 % | 200 ± 1 % | 0.49 | – | – | ns | – | – |",
+		"| timer/loop | 300 ± 1 % | 330 ± 1 % | 1.10 | ns | 0.30 | 0.33 |",
+		"| latency/20000/p99 | 300 ± 1 % | 310 ± 1 % | 1.03 | 400 | µs | – | – |",
+		"| echo/loop/500 | 200,500 ± 1 % | 200,000 ± 1 % | 1.00 | 160,000 | 150,000 | 1/s | 3 | 3 |",
+		"| iterative | 10,000 (40) | 10,000 (40) | 10,000 (40) | 10,000 (40) | 10,000 (40), 7 failed |",
+		"| a process each | 200 (2,000) | 200 (2,000) | 200 (2,000) | 200 (2,000) | – |",
+		"| epoll in C | 20,000 (20) | 20,000 (20) | 20,000 (20) | 20,000 (20) | 20,000 (20) |",
+		"| extra/thing | 100 ± 1 % | 90 ± 1 % | 0.90 | ns | – | – |",
+		// Where something else is faster.
+		"| nop/ring/1 | C | 0.50 | One request in each system call",
+		"| nop/ring/1 | go-uring | 0.75 | A library that is written in Go alone",
+		"| randread/loop/1 | C | 0.83 | With one request at a time",
+		"| randread/loop/1 | os.File | 0.90 | With one read at a time",
+		"| extra/thing | C | 0.90 | Not explained yet. |",
+	} {
+		require.Contains(t, doc, "\n"+row)
+	}
+	require.NotContains(t, doc, "| models/forking/1 | slower", "a model is no pair")
+	requireEvenTables(t, doc)
+}
+
+// requireEvenTables sees to it that all rows of a table have as many cells.
+func requireEvenTables(t *testing.T, doc string) {
+	cells := 0
+	for line := range strings.Lines(doc) {
+		n := strings.Count(strings.ReplaceAll(line, `\|`, ""), "|")
+		if cells > 0 && n > 0 {
+			require.Equal(t, cells, n, line)
+		}
+		cells = n
+	}
+}
+
+func TestLossesAreExplained(t *testing.T) {
+	for _, test := range []struct{ name, rival, why string }{
+		{"nop/loop/1", "C", "One request in each"},
+		{"nop/loop/128", "C", "table"},
+		{"randread/loop/1", "fio libaio", oneAtATime},
+		{"read/cached/64", "os.File", tinyCachedRead},
+		{"cached-reads/1", "os.File", tinyCachedRead},
+		{"models/iouring/1", "C", oneAtATime},
+		{"echo/loop/64", "C", "Not explained yet."},
+	} {
+		require.Contains(t, reason(test.name, test.rival), test.why, test.name)
+	}
+}
+
+// TestWrite writes both files of a project with results.
+func TestWrite(t *testing.T) {
+	root := t.TempDir()
+	at := func(name string) string { return filepath.Join(root, name) }
+	err := write(root, "testdata/made-up.json", at("a/report.html"), at("b/benchmarks.md"))
+	require.NoError(t, err)
+	page, err := os.ReadFile(at("a/report.html"))
+	require.NoError(t, err)
+	pictures(t, page)
+	doc, err := os.ReadFile(at("b/benchmarks.md"))
+	require.NoError(t, err)
+	require.Regexp(t, `\| Kernel \| Linux \d+\.\d+`, string(doc))
+	require.Regexp(t, `\| Processor \| .+, \d+ to run on \|`, string(doc))
+	require.Regexp(t, `\| Memory \| [\d.]+ GiB \|`, string(doc))
+	require.Regexp(t, `\| Go \| \d+\.\d+`, string(doc))
+
+	require.ErrorContains(t, write(root, at("none.json"), at("c"), at("d")), "make bench")
+	require.NoError(t, os.WriteFile(at("wrong.json"), []byte("{}"), 0o600))
+	var wrong *json.UnmarshalTypeError
+	require.True(t, errors.As(write(root, at("wrong.json"), at("c"), at("d")), &wrong))
+	require.NoFileExists(t, at("c"))
+}
