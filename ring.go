@@ -203,6 +203,16 @@ func (r *Ring) CQHasOverflow() bool {
 	return r.mem != nil && r.mem.overflowed()
 }
 
+// SQFlags returns what the kernel says of the submission queue: that its thread
+// sleeps and the next submission will wake it (SQNeedWakeup), that completions
+// overflowed, or that task work waits. In C it is *ring->sq.kflags.
+func (r *Ring) SQFlags() SQRingFlags {
+	if r.mem == nil {
+		return 0
+	}
+	return SQRingFlags(atomic.LoadUint32(r.mem.sq.kflags))
+}
+
 // Submit hands the prepared requests to the kernel and returns how many it took
 // (io_uring_submit).
 func (r *Ring) Submit() (int, error) {

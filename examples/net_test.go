@@ -12,6 +12,7 @@ import (
 	"net"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"regexp"
 	"strconv"
 	"strings"
@@ -83,11 +84,18 @@ func (s *server) wait(t *testing.T) outcome {
 	return outcome{stdout, s.stderr.String(), s.cmd.ProcessState.ExitCode()}
 }
 
-// descriptors returns how many files the server has open.
+// descriptors returns how many files the server has open, registered ones too.
 func (s *server) descriptors(t require.TestingT) int {
-	entries, err := os.ReadDir(fmt.Sprintf("/proc/%d/fd", s.cmd.Process.Pid))
+	infos, err := filepath.Glob(fmt.Sprintf("/proc/%d/fdinfo/*", s.cmd.Process.Pid))
 	require.NoError(t, err)
-	return len(entries)
+	n := len(infos)
+	for _, name := range infos {
+		info, _ := os.ReadFile(name) // it may be closed by now
+		_, files, _ := strings.Cut(string(info), "\nUserFiles:")
+		files, _, _ = strings.Cut(files, "\nUserBufs:")
+		n += strings.Count(files, "\n")
+	}
+	return n
 }
 
 // requireNoLeak checks that the server soon has no more files open than before.
@@ -317,6 +325,28 @@ func TestEchoServerGreedyClient(t *testing.T) {
 	require.NoError(t, read(greedy, 1, size))
 	require.NoError(t, <-sent)
 	require.Empty(t, s.stop(t, syscall.SIGINT).stderr)
+}
+
+// Whoever finds all places taken is turned away, and nobody else.
+func TestEchoServerFull(t *testing.T) {
+	s := start(t, "echo-server", "-addr", "127.0.0.1:0", "-connections", "2")
+	first, _ := steadyClient(t, s)
+	second, _ := steadyClient(t, s)
+	require.Error(t, read(dial(t, "tcp", s.addr), 1, 1))
+	for i, c := range []net.Conn{first, second} {
+		require.NoError(t, write(c, i, 100))
+		require.NoError(t, read(c, i, 100))
+	}
+	require.NoError(t, first.Close())
+	require.EventuallyWithT(t, func(c *assert.CollectT) {
+		next, err := net.Dial("tcp", s.addr)
+		require.NoError(c, err)
+		defer next.Close()
+		require.NoError(c, next.SetDeadline(time.Now().Add(time.Second)))
+		require.NoError(c, write(next, 1, 100))
+		require.NoError(c, read(next, 1, 100))
+	}, 5*time.Second, 10*time.Millisecond)
+	require.Contains(t, s.stop(t, syscall.SIGINT).stderr, "too many open files")
 }
 
 // Clients that vanish with bytes on their way cost nobody else anything.

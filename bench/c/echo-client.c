@@ -10,16 +10,12 @@
  */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
-#include <errno.h>
-#include <liburing.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/socket.h>
-#include <time.h>
 #include <unistd.h>
+
+#include "bench.h"
 
 enum {
 	message_size = 64,
@@ -67,21 +63,6 @@ static struct {
 	unsigned *counts;	/* of latencies */
 } client;
 
-static void fail(const char *what, int error)
-{
-	fprintf(stderr, "echo-client: %s: %s\n", what, strerror(error));
-	exit(1);
-}
-
-static double seconds_of(clockid_t clock)
-{
-	struct timespec ts;
-
-	if (clock_gettime(clock, &ts))
-		fail("clock_gettime", errno);
-	return ts.tv_sec + ts.tv_nsec * 1e-9;
-}
-
 static struct io_uring_sqe *get_sqe(void)
 {
 	struct io_uring_sqe *sqe = io_uring_get_sqe(&client.ring);
@@ -123,7 +104,7 @@ static void add_idle(int index)
 /* note_latency counts an echo, whose connection is free for the next. */
 static void note_latency(int index)
 {
-	double took = seconds_of(CLOCK_MONOTONIC) - client.connections[index].due;
+	double took = now() - client.connections[index].due;
 	unsigned long count = took * 1e9 / finest_ns;
 
 	client.counts[count < latencies ? count : latencies - 1]++;
@@ -131,9 +112,9 @@ static void note_latency(int index)
 }
 
 /* send_due sends what is due. Without an idle connection it is late: it stays due. */
-static void send_due(double now)
+static void send_due(double time)
 {
-	while (client.next <= now && client.idles > 0) {
+	while (client.next <= time && client.idles > 0) {
 		int index = client.idle[client.first_idle];
 
 		client.first_idle = (client.first_idle + 1) % client.count;
@@ -206,7 +187,7 @@ static void echo_until(double end)
 		if (ret < 0 && ret != -EINTR)
 			fail("io_uring_submit_and_wait", -ret);
 		take_all();
-		if (client.ticked && seconds_of(CLOCK_MONOTONIC) >= end)
+		if (client.ticked && now() >= end)
 			return;
 		client.ticked = 0;
 	}
@@ -216,18 +197,18 @@ static void echo_until(double end)
    would count as the server's time. */
 static void echo_by_clock_until(double end)
 {
-	double now;
+	double time;
 
-	for (client.next = seconds_of(CLOCK_MONOTONIC); client.next < end;) {
+	for (client.next = now(); client.next < end;) {
 		int ret = io_uring_submit_and_get_events(&client.ring);
 
 		if (ret < 0 && ret != -EINTR)
 			fail("io_uring_submit_and_get_events", -ret);
 		take_all();
-		now = seconds_of(CLOCK_MONOTONIC);
-		if (now >= end)
+		time = now();
+		if (time >= end)
 			return;
-		send_due(now);
+		send_due(time);
 	}
 }
 
@@ -328,8 +309,8 @@ static void set_up(void)
 /* measure has the connections echo for a time and prints what came of it. */
 static void measure(double seconds, clockid_t server)
 {
-	double start = seconds_of(CLOCK_MONOTONIC), took;
-	double served = seconds_of(server), own = seconds_of(CLOCK_PROCESS_CPUTIME_ID);
+	double start = now(), took;
+	double served = seconds_of(server), own = processor_time();
 	int i, stalled = 0;
 
 	client.echoes = 0;
@@ -341,9 +322,9 @@ static void measure(double seconds, clockid_t server)
 	} else {
 		echo_until(start + seconds);
 	}
-	took = seconds_of(CLOCK_MONOTONIC) - start;
+	took = now() - start;
 	served = seconds_of(server) - served;
-	own = seconds_of(CLOCK_PROCESS_CPUTIME_ID) - own;
+	own = processor_time() - own;
 	for (i = 0; i < client.count; i++)
 		stalled += !client.connections[i].echoes;
 	if (!client.echoes)
@@ -408,10 +389,10 @@ int main(int argc, char **argv)
 	set_up();
 	connect_all(port);
 	if (client.rate) {
-		echo_by_clock_until(seconds_of(CLOCK_MONOTONIC) + warm_up);
+		echo_by_clock_until(now() + warm_up);
 	} else {
 		start_ticks();
-		echo_until(seconds_of(CLOCK_MONOTONIC) + warm_up);
+		echo_until(now() + warm_up);
 	}
 	measure(seconds, server);
 	return 0;

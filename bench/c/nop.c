@@ -6,21 +6,13 @@
  *   loop  an event loop: each completion goes through a function pointer found
  *         by its user data, and the last one of a batch queues the next batch
  */
-#include <liburing.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <time.h>
-#include <unistd.h>
+#include "bench.h"
 
 enum {
 	entries = 256,		/* of the submission queue */
 	look_every = 4096,	/* requests between two looks at the clock */
 };
 
-static const unsigned setup_flags = IORING_SETUP_SINGLE_ISSUER |
-				    IORING_SETUP_DEFER_TASKRUN |
-				    IORING_SETUP_SUBMIT_ALL;
 static const double warm_up = 0.1; /* seconds */
 
 struct bench;
@@ -40,20 +32,6 @@ struct bench {
 	struct request *requests;
 	unsigned left;		/* requests of the batch that are in flight */
 };
-
-static void fail(const char *what, int error)
-{
-	fprintf(stderr, "nop: %s: %s\n", what, strerror(error));
-	exit(1);
-}
-
-static double now(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return ts.tv_sec + ts.tv_nsec * 1e-9;
-}
 
 /* time_is_up is asked after every batch and seldom looks at the clock. */
 static int time_is_up(struct bench *b)
@@ -176,7 +154,7 @@ int main(int argc, char **argv)
 	void (*run)(struct bench *) = NULL;
 	struct bench b = { .batch = 32 };
 	double seconds = 0.4, took;
-	int i, ret;
+	int i;
 
 	for (i = 1; i < argc; i++) {
 		if (!strcmp(argv[i], "-h"))
@@ -197,12 +175,7 @@ int main(int argc, char **argv)
 	if (!run || b.batch < 1 || b.batch > entries || seconds <= 0)
 		usage(stderr);
 
-	ret = io_uring_queue_init(entries, &b.ring, setup_flags);
-	if (ret < 0)
-		fail("io_uring_queue_init", -ret);
-	ret = io_uring_register_ring_fd(&b.ring);
-	if (ret < 0)
-		fail("io_uring_register_ring_fd", -ret);
+	set_up_ring(&b.ring, entries);
 	if (run == run_loop)
 		setup_loop(&b);
 	measure(&b, run, warm_up);

@@ -6,13 +6,9 @@
  */
 #define _GNU_SOURCE
 #include <fcntl.h>
-#include <liburing.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/resource.h>
 #include <sys/stat.h>
-#include <time.h>
+
+#include "bench.h"
 
 enum {
 	block_size = 4096,
@@ -20,9 +16,6 @@ enum {
 	look_every = 16,	/* reads between two looks at the clock */
 };
 
-static const unsigned setup_flags = IORING_SETUP_SINGLE_ISSUER |
-				    IORING_SETUP_DEFER_TASKRUN |
-				    IORING_SETUP_SUBMIT_ALL;
 static const double warm_up = 0.1; /* seconds */
 
 struct bench;
@@ -45,29 +38,6 @@ static struct bench {
 	unsigned in_flight;
 	unsigned long reads;
 } bench;
-
-static void fail(const char *what, int error)
-{
-	fprintf(stderr, "randread: %s: %s\n", what, strerror(error));
-	exit(1);
-}
-
-static double now(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return ts.tv_sec + ts.tv_nsec * 1e-9;
-}
-
-static double processor_time(void)
-{
-	struct rusage u;
-
-	getrusage(RUSAGE_SELF, &u);
-	return u.ru_utime.tv_sec + u.ru_stime.tv_sec +
-	       (u.ru_utime.tv_usec + u.ru_stime.tv_usec) * 1e-6;
-}
 
 /* next_random is a xorshift64, as in Go. */
 static __u64 next_random(struct bench *b)
@@ -180,7 +150,7 @@ int main(int argc, char **argv)
 	struct bench *b = &bench;
 	double seconds = 0.4, start, took, cpu;
 	const char *name = NULL;
-	int i, ret;
+	int i;
 
 	b->depth = 16;
 	b->random = 1;
@@ -201,12 +171,7 @@ int main(int argc, char **argv)
 	if (!name || b->depth < 1 || b->depth > max_depth || seconds <= 0)
 		usage(stderr);
 
-	ret = io_uring_queue_init(max_depth, &b->ring, setup_flags);
-	if (ret < 0)
-		fail("io_uring_queue_init", -ret);
-	ret = io_uring_register_ring_fd(&b->ring);
-	if (ret < 0)
-		fail("io_uring_register_ring_fd", -ret);
+	set_up_ring(&b->ring, max_depth);
 	open_file(b, name);
 	make_requests(b);
 	read_for(b, warm_up);

@@ -4,22 +4,13 @@
  * of output. Each completion goes through a function pointer found by its user
  * data, and the last one of a batch queues the next batch.
  */
-#include <liburing.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/resource.h>
-#include <time.h>
+#include "bench.h"
 
 enum {
 	max_batch = 128,
 	entries = 2 * max_batch,	/* a timeout is two requests */
 	warm_up = 20000,		/* timeouts */
 };
-
-static const unsigned setup_flags = IORING_SETUP_SINGLE_ISSUER |
-				    IORING_SETUP_DEFER_TASKRUN |
-				    IORING_SETUP_SUBMIT_ALL;
 
 struct bench;
 
@@ -35,29 +26,6 @@ static struct bench {
 	int todo;	/* timeouts that are to be armed yet */
 	int left;	/* requests in flight */
 } bench;
-
-static void fail(const char *what, int error)
-{
-	fprintf(stderr, "timer: %s: %s\n", what, strerror(error));
-	exit(1);
-}
-
-static double now(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return ts.tv_sec + ts.tv_nsec * 1e-9;
-}
-
-static double processor_time(void)
-{
-	struct rusage u;
-
-	getrusage(RUSAGE_SELF, &u);
-	return u.ru_utime.tv_sec + u.ru_stime.tv_sec +
-	       (u.ru_utime.tv_usec + u.ru_stime.tv_usec) * 1e-6;
-}
 
 /* queue_batch arms a batch of timeouts and takes each of them back. */
 static void queue_batch(struct bench *b)
@@ -136,7 +104,7 @@ static void usage(FILE *out)
 
 int main(int argc, char **argv)
 {
-	int timeouts = 1000000, ret, i;
+	int timeouts = 1000000, i;
 	double start, cpu, took;
 
 	bench.batch = max_batch;
@@ -155,12 +123,7 @@ int main(int argc, char **argv)
 	if (timeouts < 1 || bench.batch < 1 || bench.batch > max_batch)
 		usage(stderr);
 
-	ret = io_uring_queue_init(entries, &bench.ring, setup_flags);
-	if (ret < 0)
-		fail("io_uring_queue_init", -ret);
-	ret = io_uring_register_ring_fd(&bench.ring);
-	if (ret < 0)
-		fail("io_uring_register_ring_fd", -ret);
+	set_up_ring(&bench.ring, entries);
 	for (i = 0; i < max_batch; i++) {
 		bench.timeouts[i].done = timeout_done;
 		bench.removals[i].done = removal_done;

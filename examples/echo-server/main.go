@@ -3,8 +3,9 @@
 // examples/echo-server.c.
 //
 // It teaches multishot accept and receive, which are asked for once and complete
-// for each connection and each message; buffers that the kernel takes only when
-// data is there; and to keep a buffer until it has been sent.
+// for each connection and each message; connections that are registered files
+// from the start, so that the kernel need not look them up; buffers that it takes
+// only when data is there; and to keep a buffer until it has been sent.
 package main
 
 import (
@@ -28,6 +29,7 @@ func main() {
 	flag.TextVar(&at, "addr", netip.MustParseAddrPort("127.0.0.1:8000"), "the `address` to listen on; port 0 picks one")
 	size := flag.Int("size", 2048, "`bytes` of a buffer")
 	count := flag.Int("buffers", 1024, "the `number` of buffers for all connections")
+	most := flag.Uint("connections", 4096, "the `number` of connections at a time; more are turned away")
 	flag.Usage = func() {
 		fmt.Fprintf(flag.CommandLine.Output(), "usage: echo-server [flags]\n\nSends back what it receives over TCP.\n")
 		flag.PrintDefaults()
@@ -40,13 +42,13 @@ func main() {
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	if err := serve(ctx, at, *count, *size); err != nil && ctx.Err() == nil {
+	if err := serve(ctx, at, uint32(*most), *count, *size); err != nil && ctx.Err() == nil {
 		fmt.Fprintln(os.Stderr, "echo-server:", err)
 		os.Exit(1)
 	}
 }
 
-func serve(ctx context.Context, at netip.AddrPort, count, size int) (err error) {
+func serve(ctx context.Context, at netip.AddrPort, most uint32, count, size int) (err error) {
 	fd, local, err := socket.Listen(unix.SOCK_STREAM, at)
 	if err != nil {
 		return err
@@ -57,6 +59,10 @@ func serve(ctx context.Context, at netip.AddrPort, count, size int) (err error) 
 		return err
 	}
 	defer func() { err = errors.Join(err, loop.Close(context.Background())) }()
+	err = loop.Control(func(r *liburing.Ring) error { return r.RegisterFilesSparse(most) })
+	if err != nil {
+		return err
+	}
 	buffers, err := loop.NewBufGroup(count, size, 0)
 	if err != nil {
 		return err
@@ -78,7 +84,7 @@ type server struct {
 
 func (s *server) accept() {
 	s.loop.Rearm(func(cb liburing.Callback) liburing.Request {
-		return s.loop.MultishotAccept(s.listener, nil, unix.SOCK_CLOEXEC, cb)
+		return s.loop.MultishotAcceptDirect(s.listener, nil, 0, cb)
 	}, s.accepted)
 }
 
@@ -86,10 +92,10 @@ func (s *server) accept() {
 const pause = 100 * time.Millisecond
 
 func (s *server) accepted(c liburing.Completion) {
-	fd, err := c.Result()
+	place, err := c.Result()
 	switch {
 	case err == nil:
-		conn := &connection{server: s, fd: fd}
+		conn := &connection{server: s, fd: liburing.Fixed(place).FD()}
 		conn.onSent = conn.sent // once: a method value is an allocation
 		conn.receive()
 	case errors.Is(err, unix.EMFILE), errors.Is(err, unix.ENFILE), errors.Is(err, unix.ECONNABORTED):
@@ -112,6 +118,7 @@ type connection struct {
 	in        *liburing.Stream
 	onSent    liburing.Callback
 	out       []liburing.Borrowed // what is to be sent, the first of it on its way
+	sentBytes int                 // of the first
 	receiving bool
 	gone      bool // there is nothing more to come
 }
@@ -144,15 +151,17 @@ func (c *connection) received(got liburing.Completion) {
 // send sends the first of what is to be sent. There is one send at a time, for
 // two might overtake each other.
 func (c *connection) send() {
-	c.loop.Send(c.fd, c.out[0].Bytes(), unix.MSG_WAITALL|unix.MSG_NOSIGNAL, c.onSent)
+	c.loop.Send(c.fd, c.out[0].Bytes()[c.sentBytes:], unix.MSG_NOSIGNAL, c.onSent)
 }
 
 func (c *connection) sent(done liburing.Completion) {
-	c.drop(1)
 	if done.Res < 0 { // the client is gone
 		c.drop(len(c.out))
 		c.gone = true
 		c.in.Stop()
+	} else if c.sentBytes += int(done.Res); c.sentBytes == len(c.out[0].Bytes()) {
+		c.drop(1)
+		c.sentBytes = 0
 	}
 	if len(c.out) > 0 {
 		c.send()
