@@ -77,6 +77,9 @@ func (c copying) run(ctx context.Context) (reading, error) {
 	if err := c.prepare(c.from); err != nil {
 		return nil, err
 	}
+	if err := haveMemory(c.from); err != nil {
+		return nil, err
+	}
 
 	var complaint bytes.Buffer
 	cmd := exec.CommandContext(ctx, c.bin, c.from, c.to)

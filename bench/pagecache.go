@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"io"
 	"os"
 
@@ -30,4 +31,21 @@ func evict(path string) error {
 		return err
 	}
 	return unix.Fadvise(int(file.Fd()), 0, 0, unix.FADV_DONTNEED)
+}
+
+// haveMemory sees to it that this machine has free memory for a copy of the file
+// at hand. The host of a virtual machine takes back what is free, and to get it
+// again takes longer than the copying, in some runs and not in others.
+func haveMemory(path string) error {
+	info, err := os.Stat(path)
+	if err != nil {
+		return err
+	}
+	mem, err := unix.Mmap(-1, 0, int(info.Size()), unix.PROT_READ|unix.PROT_WRITE, unix.MAP_PRIVATE|unix.MAP_ANONYMOUS)
+	if err != nil {
+		return os.NewSyscallError("mmap", err)
+	}
+	unix.Madvise(mem, unix.MADV_HUGEPAGE) // in large pieces, where there are some
+	err = unix.Madvise(mem, unix.MADV_POPULATE_WRITE)
+	return errors.Join(os.NewSyscallError("madvise", err), unix.Munmap(mem))
 }
