@@ -105,8 +105,8 @@ func (l *Loop) addGroup(g *BufGroup) (place int) {
 
 // Close takes the buffers back from the kernel. While requests that use the
 // group are in flight, streams wait for it, or buffers are kept, it changes
-// nothing and the error is ErrBufferInUse. The loop's Close closes its groups itself. A second Close does
-// nothing.
+// nothing and the error is ErrBufferInUse. The loop's Close closes its groups
+// itself. A second Close does nothing.
 func (g *BufGroup) Close() error {
 	err := g.loop.Control(func(*Ring) error {
 		if g.mem == nil {

@@ -28,7 +28,9 @@ func (r *Ring) callCount(op string, f func(*ringMem) int32) (int, error) {
 }
 
 // RegisterEventfd has the kernel write to an eventfd for each completion
-// (io_uring_register_eventfd). EBUSY if there is one. Least kernel: 5.2.
+// (io_uring_register_eventfd). EBUSY if there is one. On a ring with
+// SetupDeferTaskrun it tells of completions before they are in the queue: call
+// GetEvents, or wait, to have them there. Least kernel: 5.2.
 func (r *Ring) RegisterEventfd(fd int) error {
 	return r.call("io_uring_register_eventfd", func(m *ringMem) int32 { return cRegisterEventfd(m, descriptor(fd)) })
 }

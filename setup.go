@@ -72,7 +72,9 @@ func WithCQEntries(n uint32) Option {
 
 // WithSQPoll has a kernel thread take requests off the submission queue, so
 // that submitting needs no system call while it is awake. It goes to sleep
-// after idle without a request; zero means one second (SetupSQPoll).
+// after idle without a request; zero means one second (SetupSQPoll). Waiting
+// for completions still is a system call, which a Loop makes when none is there;
+// a Ring's PeekCQE looks without one.
 func WithSQPoll(idle time.Duration) Option {
 	return func(p *Params) {
 		p.Flags |= SetupSQPoll

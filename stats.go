@@ -2,7 +2,7 @@ package liburing
 
 // Stats counts what a loop has done.
 type Stats struct {
-	Submitted uint64 // requests handed to the kernel
+	Submitted uint64 // requests handed to the kernel, the loop's own among them
 	Completed uint64 // completions given to callbacks
 	Enters    uint64 // system calls to submit or wait
 	Batches   uint64 // times that completions were taken off the ring
