@@ -9,7 +9,7 @@ import (
 func (r report) markdown() []byte {
 	var d strings.Builder
 	d.WriteString("# Benchmarks\n\n")
-	d.WriteString("`go -C bench/report run .` writes this from the results of `make bench`, beside a page with charts,\n")
+	d.WriteString("`make report` writes this from the results of `make bench`, beside a page with charts,\n")
 	d.WriteString("`bench/results/report.html`. [bench/README.md](../bench/README.md) tells how it is measured.\n\n")
 	fmt.Fprintf(&d, "%s\n\n## The machine\n\n", aboutFigures)
 	writeTable(&d, factsTable(r.Facts))

@@ -285,13 +285,15 @@ func TestCpToFullDisk(t *testing.T) {
 	uring(t, "cp", small, to).exits(0) // the room is back
 }
 
+const bigSize = 256 << 20
+
 // bigFile makes a file that takes a while to copy.
 func bigFile(t *testing.T) string {
 	t.Helper()
 	content := randomBytes(1 << 20)
 	f, err := os.Create(filepath.Join(t.TempDir(), "big"))
 	require.NoError(t, err)
-	for range 256 {
+	for range bigSize / len(content) {
 		_, err := f.Write(content)
 		require.NoError(t, err)
 	}
@@ -299,25 +301,48 @@ func bigFile(t *testing.T) string {
 	return f.Name()
 }
 
-// signalAmid starts a copy and sends the signal when a part of it is written.
-func signalAmid(t *testing.T, p *program, to string, sig os.Signal) {
+// signalAmid starts a copy to the file to and sends it the signal when a part of
+// it is written and more is to come. A copy that is too fast is begun again.
+func signalAmid(t *testing.T, to string, sig os.Signal, copying func() *program) *program {
 	t.Helper()
-	require.NoError(t, p.Start())
-	unfinished := filepath.Join(filepath.Dir(to), ".uring-cp-*")
-	require.Eventually(t, func() bool {
-		found, _ := filepath.Glob(unfinished)
-		var stat unix.Stat_t
-		return len(found) == 1 && unix.Stat(found[0], &stat) == nil && stat.Blocks > 0
-	}, 10*time.Second, 100*time.Microsecond)
-	require.NoError(t, p.Process.Signal(sig))
+	for range 50 {
+		p := copying()
+		require.NoError(t, p.Start())
+		unfinished := func() (written int64) {
+			found, _ := filepath.Glob(filepath.Join(filepath.Dir(to), ".uring-cp-*"))
+			var stat unix.Stat_t
+			if len(found) == 1 && unix.Stat(found[0], &stat) == nil {
+				written = stat.Blocks * 512
+			}
+			return written
+		}
+		for end := time.Now().Add(5 * time.Second); unfinished() == 0 && time.Now().Before(end); {
+			time.Sleep(100 * time.Microsecond)
+		}
+		require.NoError(t, p.Process.Signal(unix.SIGSTOP)) // to look at it in peace
+		time.Sleep(time.Millisecond)
+		amid := unfinished() > 0 && unfinished() < bigSize/2
+		if amid {
+			require.NoError(t, p.Process.Signal(sig))
+		}
+		require.NoError(t, p.Process.Signal(unix.SIGCONT))
+		if amid {
+			return p
+		}
+		p.Wait()
+	}
+	require.Fail(t, "every copy was done too soon")
+	return nil
 }
 
 func TestCpInterrupted(t *testing.T) {
 	from := bigFile(t)
 	for _, sig := range []os.Signal{unix.SIGINT, unix.SIGTERM, unix.SIGHUP} {
-		to := newFile(t, filepath.Join(t.TempDir(), "to"), []byte("old"))
-		p := uring(t, "cp", from, to)
-		signalAmid(t, p, to, sig)
+		to := filepath.Join(t.TempDir(), "to")
+		p := signalAmid(t, to, sig, func() *program {
+			newFile(t, to, []byte("old"))
+			return uring(t, "cp", from, to)
+		})
 		p.ends(1)
 		require.Equal(t, "uring cp: interrupted\n", p.errs.String())
 		require.Equal(t, "old", string(read(t, to)))
@@ -328,9 +353,11 @@ func TestCpInterrupted(t *testing.T) {
 // What starts a program with SIGHUP ignored, nohup for one, wants it to go on.
 func TestCpGoesOnWhenSignalsAreIgnored(t *testing.T) {
 	from, to := bigFile(t), filepath.Join(t.TempDir(), "to")
-	p := uring(t)
-	p.Path, p.Args = "/bin/sh", []string{"sh", "-c", `trap "" HUP; exec "$0" cp "$1" "$2"`, os.Args[0], from, to}
-	signalAmid(t, p, to, unix.SIGHUP)
+	p := signalAmid(t, to, unix.SIGHUP, func() *program {
+		p := uring(t)
+		p.Path, p.Args = "/bin/sh", []string{"sh", "-c", `trap "" HUP; exec "$0" cp "$1" "$2"`, os.Args[0], from, to}
+		return p
+	})
 	p.ends(0)
 	same(t, read(t, from), read(t, to))
 }
