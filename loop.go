@@ -246,10 +246,10 @@ func (l *Loop) Close(ctx context.Context) error {
 	}
 }
 
-// drainRound is how long a round of cancelling waits for completions before the
-// next: a request may slip through a round while it changes from one of the
-// kernel's lists to another.
-const drainRound = 100 * time.Millisecond
+// longestRound is how long a round of cancelling waits for completions before
+// the next: a request may slip through a round while it changes from one of the
+// kernel's lists to another. The first rounds wait for a few milliseconds only.
+const longestRound = 100 * time.Millisecond
 
 // exit ends the loop: it runs what was posted, cancels until nothing is in
 // flight and gives the ring back. A callback that ends the goroutine meanwhile
@@ -270,8 +270,8 @@ func (l *Loop) exit() {
 		})
 	}
 	l.closing = true
-	for flags := SQEFlags(0); l.inFlight > 0; flags = revokeFlags {
-		l.inClose(func() error { return l.cancelRound(flags) })
+	for round := 0; l.inFlight > 0; round++ {
+		l.inClose(func() error { return l.cancelRound(round) })
 	}
 	for s := l.starved(); s != nil; s = l.starved() {
 		s.group.leave(s)
@@ -300,17 +300,34 @@ func (l *Loop) inClose(f func() error) {
 }
 
 // cancelRound cancels what is in flight and takes completions for a while.
-func (l *Loop) cancelRound(flags SQEFlags) error {
+func (l *Loop) cancelRound(round int) error {
 	if l.armed {
 		l.mail.wake.signal()
 	}
-	l.table.inFlight(func(t Token) { l.queueCancel(t, flags, ignore) })
-	for end := time.Now().Add(drainRound); l.inFlight > 0 && time.Now().Before(end); {
-		if err := l.turn(drainRound); err != nil {
+	l.table.inFlight(func(t Token) { l.queueCancel(t, 0, ignore) })
+	if round > 2 {
+		l.choke()
+	}
+	wait := min(time.Millisecond<<min(round, 10), longestRound)
+	for end := time.Now().Add(wait); l.inFlight > 0; {
+		if err := l.turn(wait); err != nil {
 			return err
+		}
+		if !time.Now().Before(end) {
+			break
 		}
 	}
 	return nil
+}
+
+// choke lets the completion queue fill up, for a while at most. A multishot
+// timeout of a few microseconds is firing whenever a cancel comes, and so not
+// found; but like all multishot requests it ends when there is no room.
+func (l *Loop) choke() {
+	m := l.ring.mem
+	for end := time.Now().Add(longestRound); m.cqReady() < m.cq.ringEntries && time.Now().Before(end); {
+		cGetEvents(m)
+	}
 }
 
 // starved returns a stream that waits for buffers.
