@@ -232,7 +232,12 @@ func (l *Loop) idle() bool {
 // the first.
 func (l *Loop) Close(ctx context.Context) error {
 	if l.mail.beginClose() {
-		go func() { l.control <- func() { l.quit = true } }()
+		go func() {
+			select {
+			case l.control <- func() { l.quit = true }:
+			case <-l.done: // a callback has ended the thread (runtime.Goexit)
+			}
+		}()
 	}
 	if threadID() == l.thread.Load() {
 		l.closing = true
