@@ -23,6 +23,7 @@ var groups = []group{
 	{"cp", "a file copied, from the page cache and from the disk", cpContests},
 	{"echo", "a TCP echo server with 64, 500 and 1,000 connections", echoContests},
 	{"latency", "the same at a fixed rate: how long single requests take", latencyContests},
+	{"web", "some of the models below with wrk as their client", webContests},
 	{"models", "a small web server written in nine ways, 1 to 10,000 clients", modelContests},
 }
 

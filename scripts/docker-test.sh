@@ -184,11 +184,15 @@ expect() {
   fi
 }
 
-# The output of the module's tests, and at the end how many there were.
+# The output of the module's tests, and at the end how many there were and what those that failed said.
 module_tests() {
   docker run --rm --network=host --security-opt "seccomp=$tmp/allowed.json" "$tag:builder" \
     timeout -k 5 240 liburing.test -test.v -test.timeout 230s -test.run "${DOCKER_TEST_RUN-}" |
-    awk '{print; n[$1 $2]++} END {print n["---PASS:"] + 0, "tests passed,", n["---SKIP:"] + 0, "skipped"}'
+    awk '{print; n[$1 $2]++}
+      /^=== RUN/ && $3 !~ "/" {said = ""}
+      {said = said $0 "\n"}
+      /^--- FAIL/ {failed = failed said}
+      END {printf "%s", failed; print n["---PASS:"] + 0, "tests passed,", n["---SKIP:"] + 0, "skipped"}'
 }
 
 check() {

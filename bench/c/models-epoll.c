@@ -1,7 +1,7 @@
 /*
  * The yardstick for the models of servers: a server in C with one thread and
- * epoll. It answers what its one kind of client asks, a request after which the
- * connection ends, as the models do.
+ * epoll. It answers what its clients ask, as the models do: a request of HTTP/1.0,
+ * after which the connection ends, or one of HTTP/1.1 after the other.
  */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
@@ -21,8 +21,12 @@ enum {
 	backlog = 16384,
 };
 
+static const char last_answer[] = "HTTP/1.1 200 OK\r\n"
+				  "Connection: close\r\n"
+				  "Content-Type: text/plain\r\n"
+				  "Content-Length: 6\r\n\r\n"
+				  "hello\n";
 static const char answer[] = "HTTP/1.1 200 OK\r\n"
-			     "Connection: close\r\n"
 			     "Content-Type: text/plain\r\n"
 			     "Content-Length: 6\r\n\r\n"
 			     "hello\n";
@@ -98,10 +102,16 @@ static void serve(int fd)
 			hang_up(fd);
 		return;
 	}
-	/* a new connection has room for it; else the client counts a failure */
-	if (send(fd, answer, sizeof(answer) - 1, MSG_NOSIGNAL) < 0 && errno != EPIPE && errno != ECONNRESET)
+	int keep = memmem(c->head, c->got, " HTTP/1.1\r\n", 11) != NULL;
+
+	/* a connection has room for it; else the client counts a failure */
+	if (send(fd, keep ? answer : last_answer, (keep ? sizeof(answer) : sizeof(last_answer)) - 1, MSG_NOSIGNAL) < 0 &&
+	    errno != EPIPE && errno != ECONNRESET)
 		fail("send");
-	hang_up(fd);
+	if (keep)
+		c->got = 0; /* these clients send nothing before they have the answer */
+	else
+		hang_up(fd);
 }
 
 static void run(void)

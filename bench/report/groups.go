@@ -16,6 +16,7 @@ var groups = []group{
 	{"cp", "Copies", "A file copied by a process, from its start to its end: warm from the page cache, cold from the disk."},
 	{"echo", "Echo server", "A TCP server that sends back what it receives; one message in flight on each connection."},
 	{"latency", "Latency", "How long single requests to the echo server take that come at a fixed rate, on 64 connections: half of them, 99 of 100, and 999 of 1,000 are done within these times."},
+	{"web", "Web server", "The same small web server over io_uring and over epoll in C, with wrk as the client, which keeps its connections."},
 	{"models", "Models of servers", "A small web server in the ways that servers on Linux have been written in, with a new connection for each request. " +
 		"All are in Go, so a process each is one that has to start from nothing; beside them the same over epoll in C. " +
 		"The clients have a processor of their own, and connecting costs them more than answering costs a good server: " +
