@@ -228,14 +228,19 @@ func TestOpSyncFileRange(t *testing.T) {
 // alone. The kernel may have flushed it on its own, so there are some tries.
 func partlyFlushed(t *testing.T, l *Loop, flush func(*os.File, Callback) Request) {
 	t.Helper()
+	seen := false
 	for range 5 {
 		f := dirtyFile(t)
 		before := dirtyPages(t, f, 0)
+		seen = seen || before > 0
 		require.Zero(t, result(t, l, func(cb Callback) Request { return flush(f, cb) }))
 		require.Zero(t, dirtyPages(t, f, 0))
 		if before > 0 && dirtyPages(t, f, farOff) > 0 {
 			return
 		}
+	}
+	if !seen {
+		t.Skip("what is dirty can't be seen on this file system, such as overlayfs")
 	}
 	t.Fatal("the range made no difference")
 }
