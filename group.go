@@ -9,9 +9,9 @@ import (
 
 // Group is several loops that run side by side, as a rule one a processor. Each
 // has its own thread and ring, and shares nothing with the others; connections
-// come to each by a listener of its own (SO_REUSEPORT), or
-// from one that accepts and hands them on with Post and Next, or with HandOver
-// if they are direct descriptors.
+// come to each by a listener of its own (SO_REUSEPORT), or from one that accepts
+// and hands them on with Post and Next, or with HandOver if they are direct
+// descriptors.
 type Group struct {
 	loops []*Loop
 	next  atomic.Uint32

@@ -278,9 +278,12 @@ func (l *Loop) exit() {
 	for round := 0; l.inFlight > 0; round++ {
 		l.inClose(func() error { return l.cancelRound(round) })
 	}
-	for s := l.starved(); s != nil; s = l.starved() {
-		s.group.leave(s)
-		l.inClose(func() error { s.end(); return nil })
+	for _, g := range l.hungry {
+		for len(g.waiting) > 0 {
+			s := g.waiting[0]
+			g.leave(s)
+			l.inClose(func() error { s.end(); return nil })
+		}
 	}
 	ended = true
 	l.ring.Close()
@@ -333,14 +336,4 @@ func (l *Loop) choke() {
 	for end := time.Now().Add(longestRound); m.cqReady() < m.cq.ringEntries && time.Now().Before(end); {
 		cGetEvents(m)
 	}
-}
-
-// starved returns a stream that waits for buffers.
-func (l *Loop) starved() *Stream {
-	for _, g := range l.groups {
-		if g != nil && len(g.waiting) > 0 {
-			return g.waiting[0]
-		}
-	}
-	return nil
 }

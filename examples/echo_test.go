@@ -1,0 +1,117 @@
+//go:build linux && cgo
+
+package examples_test
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+func TestEchoServerPipelined(t *testing.T) {
+	for name, addr := range loopbacks(t) {
+		t.Run(name, func(t *testing.T) {
+			s := start(t, "echo-server", "-addr", addr)
+			_, before := steadyClient(t, s)
+			var clients []func() error
+			const size = 200 << 10 // several times what a buffer holds
+			for i := range 300 {
+				c := dial(t, "tcp", s.addr)
+				clients = append(clients,
+					func() error {
+						return errors.Join(write(c, i, size), c.(*net.TCPConn).CloseWrite())
+					},
+					func() error {
+						err := read(c, i, size)
+						if n, end := c.Read(make([]byte, 1)); err == nil && end != io.EOF {
+							err = fmt.Errorf("%d bytes more, %v", n, end)
+						}
+						return errors.Join(err, c.Close())
+					})
+			}
+			atOnce(t, clients...)
+			s.requireNoLeak(t, before)
+			require.Empty(t, s.stop(t, syscall.SIGTERM).stderr)
+		})
+	}
+}
+
+// steadyClient returns a client that stays connected to an echo server, and how
+// many files the server has open then.
+func steadyClient(t *testing.T, s *server) (c net.Conn, descriptors int) {
+	t.Helper()
+	c = dial(t, "tcp", s.addr)
+	require.NoError(t, write(c, 1, 100))
+	require.NoError(t, read(c, 1, 100))
+	return c, s.descriptors(t)
+}
+
+// A client that sends and never reads does not take the buffers of the others,
+// and gets all of its bytes back when it reads in the end.
+func TestEchoServerGreedyClient(t *testing.T) {
+	s := start(t, "echo-server", "-addr", "127.0.0.1:0", "-buffers", "64")
+	greedy := dial(t, "tcp", s.addr)
+	const size = 16 << 20 // more than the sockets hold
+	sent := make(chan error, 1)
+	go func() { sent <- write(greedy, 1, size) }()
+	steady, _ := steadyClient(t, s)
+	for i := range 20 {
+		time.Sleep(10 * time.Millisecond)
+		require.NoError(t, write(steady, i, 5000))
+		require.NoError(t, read(steady, i, 5000))
+	}
+	select {
+	case err := <-sent:
+		t.Fatalf("all of %d bytes were taken without being read: %v", size, err)
+	default:
+	}
+	require.NoError(t, read(greedy, 1, size))
+	require.NoError(t, <-sent)
+	require.Empty(t, s.stop(t, syscall.SIGINT).stderr)
+}
+
+// Whoever finds all places taken is turned away, and nobody else.
+func TestEchoServerFull(t *testing.T) {
+	s := start(t, "echo-server", "-addr", "127.0.0.1:0", "-connections", "2")
+	first, _ := steadyClient(t, s)
+	second, _ := steadyClient(t, s)
+	require.Error(t, read(dial(t, "tcp", s.addr), 1, 1))
+	for i, c := range []net.Conn{first, second} {
+		require.NoError(t, write(c, i, 100))
+		require.NoError(t, read(c, i, 100))
+	}
+	require.NoError(t, first.Close())
+	require.EventuallyWithT(t, func(c *assert.CollectT) {
+		next, err := net.Dial("tcp", s.addr)
+		require.NoError(c, err)
+		defer next.Close()
+		require.NoError(c, next.SetDeadline(time.Now().Add(time.Second)))
+		require.NoError(c, write(next, 1, 100))
+		require.NoError(c, read(next, 1, 100))
+	}, 5*time.Second, 10*time.Millisecond)
+	require.Contains(t, s.stop(t, syscall.SIGINT).stderr, "too many open files")
+}
+
+// Clients that vanish with bytes on their way cost nobody else anything.
+func TestEchoServerResets(t *testing.T) {
+	s := start(t, "echo-server", "-addr", "127.0.0.1:0", "-buffers", "64")
+	steady, before := steadyClient(t, s)
+	for i := range 200 {
+		c := dial(t, "tcp", s.addr)
+		_, err := c.Write(make([]byte, i*100))
+		require.NoError(t, err)
+		abort(t, c)
+		if i%20 == 0 {
+			atOnce(t, func() error { return write(steady, i, 1000) }, func() error { return read(steady, i, 1000) })
+		}
+	}
+	s.requireNoLeak(t, before)
+	require.Empty(t, s.stop(t, syscall.SIGINT).stderr)
+}
