@@ -47,7 +47,7 @@ other-builds: ## the builds without Linux, without cgo, and for arm64
 sanitize: deps ## the suite under cgocheck2 and the address sanitizer
 	scripts/sanitize.sh
 
-bench: deps ## measure against C and others, 10 minutes (BENCH="nop …": only those groups)
+bench: deps ## measure against C and others, 10 minutes (BENCH="nop echo/loop/64 …": only those)
 	$(GO) run ./bench $(BENCH)
 
 report: ## turn the measurements into bench/results/report.html and docs/benchmarks.md

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
@@ -19,6 +20,26 @@ func (t *tools) buildGo(ctx context.Context, folder string) (string, error) {
 	return bin, t.build(ctx, "go", "build", "-o", bin, "./"+folder)
 }
 
+// buildGoWith builds the program in a folder of the module together with a
+// package that it does not import, which is there for its effect.
+func (t *tools) buildGoWith(ctx context.Context, folder, imported string) (string, error) {
+	source, overlay := filepath.Join(t.bin, "import.go"), filepath.Join(t.bin, "overlay.json")
+	if err := os.WriteFile(source, fmt.Appendf(nil, "package main\n\nimport _ %q\n", imported), 0o600); err != nil {
+		return "", err
+	}
+	replace, err := json.Marshal(map[string]map[string]string{
+		"Replace": {t.path(folder + "/zz_bench.go"): source},
+	})
+	if err != nil {
+		return "", err
+	}
+	if err := os.WriteFile(overlay, replace, 0o600); err != nil {
+		return "", err
+	}
+	bin := filepath.Join(t.bin, strings.ReplaceAll(folder, "/", "-"))
+	return bin, t.build(ctx, "go", "build", "-overlay", overlay, "-o", bin, "./"+folder)
+}
+
 // buildC builds bench/c/NAME.c and returns the program's path.
 func (t *tools) buildC(ctx context.Context, name string) (string, error) {
 	return t.compile(ctx, name, "bench/c/"+name+".c")
@@ -29,7 +50,7 @@ func (t *tools) buildC(ctx context.Context, name string) (string, error) {
 func (t *tools) buildExample(ctx context.Context, name string, sources ...string) (string, error) {
 	folder := vendored + "/src/examples/"
 	if !exists(t.path(folder)) {
-		return "", fmt.Errorf("liburing's examples are missing in %s: run make deps", folder)
+		return "", missing("liburing's examples are not in " + folder + ": run make deps")
 	}
 	args := []string{"-D_GNU_SOURCE"}
 	for _, source := range sources {

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"strings"
 	"time"
 )
 
@@ -11,16 +12,17 @@ type contest struct {
 	title    string
 	programs []program
 	figures  []figure
+	busy     bool // programs read how busy they were, and are to be busy all the time
 }
 
 // figure is a number of the results: what programs read of one thing.
 type figure struct {
 	name, unit string
 	reading    string   // the reading's name
-	cpu        string   // that of the processor time per request, if it is read
 	ours, c    string   // the programs' names
 	peers      []string // further ones
 	moreIsGood bool     // as for requests per second
+	histograms bool     // to be kept with it
 }
 
 // peerNames returns the names of a contest's peers.
@@ -45,7 +47,7 @@ func (c *contest) hold(ctx context.Context, rounds int, p *progress) (map[string
 				p.done(prog.takes)
 				continue
 			}
-			p.show(fmt.Sprintf("%s, round %d of %d, %s", c.title, round+1, rounds, prog.name))
+			p.show(c.title, fmt.Sprintf("round %d of %d, %s", round+1, rounds, prog.name))
 			r, err := prog.run(ctx)
 			if ctx.Err() != nil {
 				return nil, ctx.Err()
@@ -53,7 +55,7 @@ func (c *contest) hold(ctx context.Context, rounds int, p *progress) (map[string
 			p.done(prog.takes)
 			switch {
 			case err != nil && prog.peer:
-				p.say(fmt.Sprintf("%s: %s is left out: %v", c.title, prog.name, err))
+				sayOnStderr(fmt.Sprintf("%s: %s is left out: %v", c.title, prog.name, err))
 				failed[prog.name] = true
 				delete(readings, prog.name)
 			case err != nil:
@@ -66,33 +68,74 @@ func (c *contest) hold(ctx context.Context, rounds int, p *progress) (map[string
 	return readings, nil
 }
 
+// idlers tells which programs had time left, so that their figures are somebody
+// else's; it returns nothing if all were busy.
+func (c *contest) idlers(readings map[string][]reading) string {
+	const enough = 0.85 // a virtual machine does not get its processors all the time
+	var idle []string
+	for _, p := range c.programs {
+		if busy := medianOf(readings[p.name], busyReading); c.busy && busy != nil && *busy < enough {
+			idle = append(idle, fmt.Sprintf("%s %.0f %%", p.name, 100**busy))
+		}
+	}
+	if len(idle) == 0 {
+		return ""
+	}
+	return fmt.Sprintf("%s: not busy all the time, so that these figures are the client's, or another load's: %s",
+		c.title, strings.Join(idle, ", "))
+}
+
 // entries turns readings into results.
-func (c *contest) entries(readings map[string][]reading, now time.Time) []entry {
+func (c *contest) entries(readings map[string][]reading, where setting, now time.Time) []entry {
 	entries := make([]entry, len(c.figures))
 	for i, f := range c.figures {
-		ours := values(readings[f.ours], f.reading)
-		theirs := values(readings[f.c], f.reading)
-		e := entry{
-			Name:       f.name,
-			Unit:       f.unit,
-			Ours:       median(ours),
-			C:          median(theirs),
-			Spread:     spread(ours),
-			CSpread:    spread(theirs),
-			Allocs:     medianOf(readings[f.ours], allocsReading),
-			CPU:        medianOf(readings[f.ours], f.cpu),
-			CCPU:       medianOf(readings[f.c], f.cpu),
-			Peers:      mediansOf(readings, f.peers, f.reading),
-			PeersCPU:   mediansOf(readings, f.peers, f.cpu),
-			Failures:   medianOf(readings[f.ours], "failures"),
-			Rounds:     len(ours),
-			Date:       now.UTC().Truncate(time.Second),
-			moreIsGood: f.moreIsGood,
-		}
-		e.Ratio = e.ratioTo(e.C)
-		entries[i] = e
+		entries[i] = f.entry(readings)
+		entries[i].setting = where
+		entries[i].Date = now.UTC().Truncate(time.Second)
 	}
 	return entries
+}
+
+func (f figure) entry(readings map[string][]reading) entry {
+	ours, c := readings[f.ours], readings[f.c]
+	e := entry{
+		Name:       f.name,
+		Unit:       f.unit,
+		Ours:       median(values(ours, f.reading)),
+		C:          median(values(c, f.reading)),
+		Ratio:      median(f.ratios(ours, c)),
+		Spread:     spread(values(ours, f.reading)),
+		CSpread:    spread(values(c, f.reading)),
+		Peers:      mediansOf(readings, f.peers, f.reading),
+		PeersRatio: make(map[string]float64),
+		Allocs:     medianOf(ours, allocsReading),
+		CPU:        medianOf(ours, cpuReading),
+		CCPU:       medianOf(c, cpuReading),
+		PeersCPU:   mediansOf(readings, f.peers, cpuReading),
+		Failures:   medianOf(ours, failuresReading),
+		Rounds:     len(ours),
+	}
+	for name := range e.Peers {
+		e.PeersRatio[name] = median(f.ratios(ours, readings[name]))
+	}
+	if f.histograms {
+		e.Histograms = histograms(readings)
+	}
+	return e
+}
+
+// ratios returns how much faster ours was than another program in each round: a
+// machine that has become slower meanwhile was so for both of them.
+func (f figure) ratios(ours, other []reading) []float64 {
+	var ratios []float64
+	for i := range min(len(ours), len(other)) {
+		if f.moreIsGood {
+			ratios = append(ratios, ours[i][f.reading]/other[i][f.reading])
+		} else {
+			ratios = append(ratios, other[i][f.reading]/ours[i][f.reading])
+		}
+	}
+	return ratios
 }
 
 // values returns one value of all readings that have it.

@@ -12,18 +12,15 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// cpContests has examples/cp against liburing's io_uring-cp: processes, timed
-// from their start to their end.
+// cpContests has examples/cp against liburing's io_uring-cp, and beside them
+// copies within the kernel: processes, timed from their start to their end.
 func cpContests(ctx context.Context, t *tools) ([]contest, error) {
-	ours, err := t.buildGo(ctx, "examples/cp")
+	sides, err := t.buildCopiers(ctx)
 	if err != nil {
 		return nil, err
 	}
-	c, err := t.buildExample(ctx, "io_uring-cp", "io_uring-cp.c")
-	if err != nil {
-		return nil, err
-	}
-	from, err := t.dataFile(ctx, "cp.data", t.copySize)
+	copied := t.path("bench/tmp/cp.copy")
+	from, err := t.dataFile(ctx, "cp.data", t.copySize, t.copySize)
 	if err != nil {
 		return nil, err
 	}
@@ -32,30 +29,51 @@ func cpContests(ctx context.Context, t *tools) ([]contest, error) {
 		name    string
 		prepare func(path string) error
 	}{{"warm", warm}, {"cold", evict}} {
-		side := func(name, bin string) program {
-			cp := copying{cpu: t.cpu, bin: bin, from: from, to: t.path("bench/tmp/cp.copy"), prepare: state.prepare}
-			return program{name: name, takes: cp.takes(t.copySize), run: cp.run}
+		c := contest{title: fmt.Sprintf("copy of %d MiB, %s", t.copySize>>20, state.name)}
+		for _, s := range sides {
+			s.cpu, s.from, s.to, s.prepare = t.cpu, from, copied, state.prepare
+			c.programs = append(c.programs, program{name: s.name, takes: s.takes(t.copySize), run: s.run, peer: s.peer})
 		}
-		contests = append(contests, contest{
-			title:    fmt.Sprintf("copy of %d MiB, %s", t.copySize>>20, state.name),
-			programs: []program{side("C", c), side("Go", ours)},
-			figures: []figure{{
-				name:    "cp/loop/" + state.name,
-				unit:    "ms",
-				reading: "ms",
-				cpu:     cpuReading,
-				ours:    "Go",
-				c:       "C",
-			}},
-		})
+		c.figures = []figure{{
+			name:    "cp/loop/" + state.name,
+			unit:    "ms",
+			reading: "ms",
+			ours:    "Go",
+			c:       "C",
+			peers:   c.peerNames(),
+		}}
+		contests = append(contests, c)
 	}
 	return contests, nil
 }
 
+func (t *tools) buildCopiers(ctx context.Context) ([]copying, error) {
+	c, err := t.buildExample(ctx, "io_uring-cp", "io_uring-cp.c")
+	if err != nil {
+		return nil, err
+	}
+	ours, err := t.buildGo(ctx, "examples/cp")
+	if err != nil {
+		return nil, err
+	}
+	ioCopy, err := t.buildGo(ctx, "bench/iocopy")
+	if err != nil {
+		return nil, err
+	}
+	return []copying{
+		{name: "C", command: []string{c}},
+		{name: "Go", command: []string{ours}},
+		{name: "io.Copy", command: []string{ioCopy}, peer: true},
+		{name: "cp", command: []string{"cp", "--reflink=never"}, peer: true},
+	}, nil
+}
+
 // copying is a program that is to copy a file.
 type copying struct {
+	name     string
+	command  []string // without the names of the files
+	peer     bool
 	cpu      int
-	bin      string
 	from, to string
 	prepare  func(path string) error // brings from into the state to begin with
 }
@@ -82,7 +100,7 @@ func (c copying) run(ctx context.Context) (reading, error) {
 	}
 
 	var complaint bytes.Buffer
-	cmd := exec.CommandContext(ctx, c.bin, c.from, c.to)
+	cmd := exec.CommandContext(ctx, c.command[0], append(c.command[1:len(c.command):len(c.command)], c.from, c.to)...)
 	cmd.Stderr = &complaint
 	start := time.Now()
 	if err := startOn(c.cpu, cmd); err != nil {

@@ -59,7 +59,7 @@ func otherCPU(cpu int) (int, error) {
 	}
 	set.Clear(cpu)
 	if set.Count() == 0 {
-		return 0, errors.New("this needs two processors, and there is one to run on")
+		return 0, missing("it needs two processors, and there is one to run on")
 	}
 	return lastCPU(&set), nil
 }

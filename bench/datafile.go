@@ -8,20 +8,40 @@ import (
 	"os"
 	"path/filepath"
 	"syscall"
+
+	"golang.org/x/sys/unix"
 )
 
 // dataFile returns the path of a file in bench/tmp that is filled with random
-// bytes. It is made once, and used again as long as it has the size.
-func (t *tools) dataFile(ctx context.Context, name string, size int64) (string, error) {
+// bytes. It is made once, and used again as long as it has the size. There must be
+// room for it, and for what the programs write.
+func (t *tools) dataFile(ctx context.Context, name string, size, written int64) (string, error) {
 	path := t.path("bench/tmp/" + name)
-	if isWritten(path, size) {
-		return path, nil
+	there := isWritten(path, size)
+	if !there {
+		written += size
+	}
+	if err := checkRoom(filepath.Dir(path), written); err != nil || there {
+		return path, err
 	}
 	t.say(fmt.Sprintf("writing %d MiB to bench/tmp/%s, once", size>>20, name))
-	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
-		return "", err
-	}
 	return path, writeRandom(ctx, path, size)
+}
+
+// checkRoom sees to it that a folder is there and that so much can be written to
+// it.
+func checkRoom(folder string, size int64) error {
+	if err := os.MkdirAll(folder, 0o755); err != nil {
+		return err
+	}
+	var fs unix.Statfs_t
+	if err := unix.Statfs(folder, &fs); err != nil {
+		return fmt.Errorf("statfs %s: %w", folder, err)
+	}
+	if free := int64(fs.Bavail) * fs.Bsize; free < size {
+		return missing(fmt.Sprintf("it writes %d MiB to %s, where %d MiB are free: make room there", size>>20, folder, free>>20))
+	}
+	return nil
 }
 
 // isWritten reports whether a file has the size, and all of it on the disk: of

@@ -1,14 +1,10 @@
 package main
 
 import (
-	"bytes"
 	"context"
-	"errors"
 	"fmt"
 	"net"
-	"os/exec"
 	"strconv"
-	"strings"
 	"time"
 )
 
@@ -22,25 +18,24 @@ var echoPeers = []peer{
 }
 
 // echoContests has examples/echo-server against liburing's, with one client for
-// all servers.
+// all servers that keeps them as busy as they can be.
 func echoContests(ctx context.Context, t *tools) ([]contest, error) {
-	t = t.longer()
-	sides, err := buildEcho(ctx, t, echoPeers)
+	t = t.longer(2)
+	bench, err := newEchoBench(ctx, t, echoPeers)
 	if err != nil {
 		return nil, err
 	}
 	var contests []contest
 	for _, connections := range []int{64, 500, 1000} {
-		contest := contest{title: fmt.Sprintf("echo, %d connections", connections)}
-		for _, side := range sides {
-			side.connections = connections
-			contest.programs = append(contest.programs, side.program(t))
+		contest := contest{
+			title:    fmt.Sprintf("echo, %d connections", connections),
+			programs: bench.programs(connections),
+			busy:     true,
 		}
 		contest.figures = []figure{{
 			name:       fmt.Sprintf("echo/loop/%d", connections),
 			unit:       "1/s",
 			reading:    "requests_per_second",
-			cpu:        "server_cpu_us_per_request",
 			ours:       "Go",
 			c:          "C",
 			peers:      contest.peerNames(),
@@ -51,85 +46,48 @@ func echoContests(ctx context.Context, t *tools) ([]contest, error) {
 	return contests, nil
 }
 
-// latencyContests has the same servers get requests at a fixed rate, and their
-// client look how long each takes.
-func latencyContests(ctx context.Context, t *tools) ([]contest, error) {
-	t = t.longer()
-	sides, err := buildEcho(ctx, t, echoPeers[:1])
-	if err != nil {
-		return nil, err
-	}
-	var contests []contest
-	for _, rate := range []int{10_000, 50_000} {
-		contest := contest{title: fmt.Sprintf("latency, %d requests per second", rate)}
-		for _, side := range sides {
-			side.connections, side.rate = 64, rate
-			contest.programs = append(contest.programs, side.program(t))
-		}
-		for _, percentile := range []string{"p50", "p99", "p999"} {
-			contest.figures = append(contest.figures, figure{
-				name:    fmt.Sprintf("latency/%d/%s", rate, percentile),
-				unit:    "µs",
-				reading: percentile + "_us",
-				cpu:     "server_cpu_us_per_request",
-				ours:    "Go",
-				c:       "C",
-				peers:   contest.peerNames(),
-			})
-		}
-		contests = append(contests, contest)
-	}
-	return contests, nil
+// echoBench is a client with the servers that it measures, each side on a
+// processor of its own.
+type echoBench struct {
+	*tools
+	client    string
+	clientCPU int
+	servers   []server
 }
 
-// buildEcho returns the servers, with the one client of all of them.
-func buildEcho(ctx context.Context, t *tools, peers []peer) ([]echoSide, error) {
+func newEchoBench(ctx context.Context, t *tools, peers []peer) (*echoBench, error) {
 	clientCPU, err := otherCPU(t.cpu)
 	if err != nil {
 		return nil, err
 	}
+	servers, err := t.buildEchoServers(ctx, peers)
+	if err != nil {
+		return nil, err
+	}
 	client, err := t.buildC(ctx, "echo-client")
-	if err != nil {
-		return nil, err
-	}
-	servers, err := buildEchoServers(ctx, t, peers)
-	if err != nil {
-		return nil, err
-	}
-	var sides []echoSide
-	for _, s := range servers {
-		sides = append(sides, echoSide{server: s, serverCPU: t.cpu, client: client, clientCPU: clientCPU, seconds: t.seconds})
-	}
-	return sides, nil
+	return &echoBench{t, client, clientCPU, servers}, err
 }
 
-// echoServer is a program that sends back what it receives.
-type echoServer struct {
-	name, bin string
-	args      func(port string) []string
-	peer      bool
-}
-
-func buildEchoServers(ctx context.Context, t *tools, wanted []peer) ([]echoServer, error) {
+func (t *tools) buildEchoServers(ctx context.Context, peers []peer) ([]server, error) {
 	c, err := t.buildExample(ctx, "echo-server", "echo-server.c", "helpers.c")
 	if err != nil {
 		return nil, err
 	}
-	ours, err := t.buildGo(ctx, "examples/echo-server")
+	ours, err := t.buildGoWith(ctx, "examples/echo-server", "github.com/go-liburing/liburing/bench/mark")
 	if err != nil {
 		return nil, err
 	}
-	peers, err := t.buildPeers(ctx, wanted)
+	built, err := t.buildPeers(ctx, peers)
 	if err != nil {
 		return nil, err
 	}
 	onLoopback := func(port string) []string { return []string{"-addr", net.JoinHostPort("127.0.0.1", port)} }
-	servers := []echoServer{
+	servers := []server{
 		{name: "C", bin: c, args: func(port string) []string { return []string{port} }},
-		{name: "Go", bin: ours, args: onLoopback},
+		{name: "Go", bin: ours, args: onLoopback, marks: true},
 	}
-	for _, p := range peers {
-		servers = append(servers, echoServer{p.name, p.bin, onLoopback, true})
+	for _, p := range built {
+		servers = append(servers, server{name: p.name, bin: p.bin, args: onLoopback, peer: true})
 	}
 	return servers, nil
 }
@@ -138,106 +96,57 @@ func buildEchoServers(ctx context.Context, t *tools, wanted []peer) ([]echoServe
 // measuring time.
 const echoStartUp = 500 * time.Millisecond
 
-// echoSide is a server with the client, each on a processor of its own.
-type echoSide struct {
-	server               echoServer
-	client               string
-	serverCPU, clientCPU int
-	connections          int
-	rate                 int // requests per second, 0: as many as possible
-	seconds              float64
-}
-
-// program returns the side of a contest that it is.
-func (e echoSide) program(t *tools) program {
-	return program{name: e.server.name, takes: echoStartUp + t.time(), run: e.run, peer: e.server.peer}
-}
-
-func (e echoSide) run(ctx context.Context) (reading, error) {
-	port, err := freePort()
-	if err != nil {
-		return nil, err
+// programs returns a side of a contest for each server.
+func (b *echoBench) programs(connections int, args ...string) []program {
+	var programs []program
+	for _, s := range b.servers {
+		programs = append(programs, program{
+			name:  s.name,
+			takes: echoStartUp + b.time(),
+			run:   func(ctx context.Context) (reading, error) { return b.run(ctx, s, connections, args) },
+			peer:  s.peer,
+		})
 	}
+	return programs
+}
+
+// run has the client measure a server.
+func (b *echoBench) run(ctx context.Context, s server, connections int, args []string) (reading, error) {
 	ctx, stop := context.WithCancel(ctx)
-	defer stop()
-	server, err := startServer(ctx, e.serverCPU, port, e.server)
+	running, err := s.start(ctx, b.cpu)
 	if err != nil {
+		stop()
 		return nil, err
 	}
-	out, err := runOn(ctx, e.clientCPU, e.client,
-		"-port", port,
-		"-connections", strconv.Itoa(e.connections),
-		"-rate", strconv.Itoa(e.rate),
-		"-server", strconv.Itoa(server.cmd.Process.Pid),
-		"-seconds", strconv.FormatFloat(e.seconds, 'g', -1, 64))
-	select {
-	case <-server.ended:
-		return nil, server.failure()
-	default:
+	defer func() {
+		stop()
+		<-running.ended
+	}()
+	args = append([]string{
+		"-port", running.port,
+		"-server", strconv.Itoa(running.cmd.Process.Pid),
+		"-connections", strconv.Itoa(connections),
+		"-seconds", strconv.FormatFloat(b.seconds, 'g', -1, 64),
+	}, args...)
+	if s.marks {
+		args = append(args, "-mark")
 	}
-	stop()
-	<-server.ended
+	out, err := runOn(ctx, b.clientCPU, b.client, args...)
+	if running.hasEnded() {
+		return nil, running.failure()
+	}
 	if err != nil {
 		return nil, fmt.Errorf("the client: %w", err)
 	}
-	return parseReading(out)
-}
-
-// runningServer is a server that has been started.
-type runningServer struct {
-	cmd       *exec.Cmd
-	complaint bytes.Buffer
-	ended     chan struct{} // closed when it has
-}
-
-// startServer starts a server and waits until it takes connections.
-func startServer(ctx context.Context, cpu int, port string, s echoServer) (*runningServer, error) {
-	r := &runningServer{cmd: exec.CommandContext(ctx, s.bin, s.args(port)...), ended: make(chan struct{})}
-	r.cmd.Stderr = &r.complaint
-	if err := startOn(cpu, r.cmd); err != nil {
+	r, err := parseReading(out)
+	if err != nil {
 		return nil, err
 	}
-	go func() {
-		r.cmd.Wait()
-		close(r.ended)
-	}()
-	for patience := time.After(5 * time.Second); ; {
-		select {
-		case <-r.ended:
-			return nil, r.failure()
-		case <-patience:
-			return nil, errors.New("the server takes no connections after five seconds")
-		case <-time.After(5 * time.Millisecond):
-		}
-		if takesConnections(port) {
-			return r, nil
-		}
+	r[busyReading] = r[cpuReading] * r["requests_per_second"] / 1e6
+	if !s.marks {
+		return r, nil
 	}
-}
-
-// failure tells why the server has ended, which it should not.
-func (r *runningServer) failure() error {
-	return fmt.Errorf("the server has ended (%v): %s", r.cmd.ProcessState, strings.TrimSpace(r.complaint.String()))
-}
-
-func takesConnections(port string) bool {
-	conn, err := net.Dial("tcp4", net.JoinHostPort("127.0.0.1", port))
-	if err != nil {
-		return false
-	}
-	defer conn.Close()
-	// As long as nobody listens there, the kernel may pick the very port for
-	// this end, and a socket that connects to itself succeeds.
-	return conn.LocalAddr().String() != conn.RemoteAddr().String()
-}
-
-// freePort returns a port of the loopback that nobody listens on.
-func freePort() (string, error) {
-	l, err := net.Listen("tcp4", "127.0.0.1:0")
-	if err != nil {
-		return "", err
-	}
-	defer l.Close()
-	_, port, err := net.SplitHostPort(l.Addr().String())
-	return port, err
+	objects, err := running.allocated()
+	r[allocsReading] = objects / r["requests"]
+	return r, err
 }

@@ -54,7 +54,6 @@ func modelContests(ctx context.Context, t *tools) ([]contest, error) {
 				name:       fmt.Sprintf("models/%s/%d", name, clients),
 				unit:       "1/s",
 				reading:    "requests_per_second",
-				cpu:        cpuReading,
 				ours:       name,
 				c:          yardstick,
 				moreIsGood: true,
@@ -100,7 +99,7 @@ func (m modelSide) run(ctx context.Context) (reading, error) {
 	if err != nil {
 		return nil, err
 	}
-	if n := r["failures"]; n > 0 {
+	if n := r[failuresReading]; n > 0 {
 		m.say(fmt.Sprintf("%s, %d clients: %.0f requests failed", strings.Join(m.server[1:], " "), m.clients, n))
 	}
 	if n := r["total_requests"]; n > 0 {

@@ -24,8 +24,10 @@ type reading map[string]float64
 
 // Readings that several programs have.
 const (
-	allocsReading = "allocs_per_request"
-	cpuReading    = "cpu_us_per_request"
+	allocsReading   = "allocs_per_request"
+	cpuReading      = "cpu_us_per_request"
+	failuresReading = "failures"
+	busyReading     = "server_busy" // a part of the time
 )
 
 // startUp is about what a program needs beside its measuring time: to start and

@@ -8,17 +8,17 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// progress is a line on the terminal that says what runs and how much time is
-// left; elsewhere it is nothing.
+// progress says what runs and how much time is left: in a line on the terminal,
+// elsewhere in a line for each contest.
 type progress struct {
 	terminal bool
 	start    time.Time
 	all, ran time.Duration // as expected beforehand
+	contest  string        // that was shown last
 }
 
 func newProgress(contests []contest, rounds int) *progress {
-	_, err := unix.IoctlGetTermios(int(os.Stderr.Fd()), unix.TCGETS)
-	p := &progress{terminal: err == nil, start: time.Now()}
+	p := &progress{terminal: onTerminal(), start: time.Now()}
 	for _, c := range contests {
 		for _, prog := range c.programs {
 			p.all += time.Duration(rounds) * prog.takes
@@ -28,19 +28,16 @@ func newProgress(contests []contest, rounds int) *progress {
 }
 
 // show says what is going to run.
-func (p *progress) show(what string) {
-	if p.terminal {
-		fmt.Fprintf(os.Stderr, "\r\x1b[K%3.0f%%  %s left  %s", 100*p.part(), p.left().Round(time.Second), what)
+func (p *progress) show(contest, what string) {
+	left := p.left().Round(time.Second)
+	switch {
+	case p.terminal:
+		fmt.Fprintf(os.Stderr, "\r\x1b[K%3.0f%%  %s left  %s, %s", 100*p.part(), left, contest, what)
+	case contest != p.contest:
+		sayOnStderr(fmt.Sprintf("%s (%s left)", contest, left))
 	}
+	p.contest = contest
 }
-
-// say prints a message; what runs is shown again by the next show.
-func (p *progress) say(what string) {
-	p.end()
-	sayOnStderr(what)
-}
-
-func sayOnStderr(what string) { fmt.Fprintln(os.Stderr, "bench:", what) }
 
 // done counts a run that was expected to take a time.
 func (p *progress) done(took time.Duration) { p.ran += took }
@@ -58,8 +55,22 @@ func (p *progress) left() time.Duration {
 }
 
 // end takes the line away.
-func (p *progress) end() {
-	if p.terminal {
+func (p *progress) end() { clearLine() }
+
+// sayOnStderr prints a message. Where the line of progress was, it is shown again
+// with the next program.
+func sayOnStderr(what string) {
+	clearLine()
+	fmt.Fprintln(os.Stderr, "bench:", what)
+}
+
+func clearLine() {
+	if onTerminal() {
 		fmt.Fprint(os.Stderr, "\r\x1b[K")
 	}
+}
+
+func onTerminal() bool {
+	_, err := unix.IoctlGetTermios(int(os.Stderr.Fd()), unix.TCGETS)
+	return err == nil
 }

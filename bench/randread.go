@@ -2,8 +2,12 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"path/filepath"
 	"strconv"
+
+	"golang.org/x/sys/unix"
 )
 
 // randreadSize is that of the file that is read: much more than a disk's own
@@ -13,7 +17,7 @@ const randreadSize = 2 << 30
 // randreadContests has Loop against C, both with a registered file and
 // registered buffers, and beside them fio and a goroutine for each read.
 func randreadContests(ctx context.Context, t *tools) ([]contest, error) {
-	t = t.longer()
+	t = t.longer(2)
 	ours, err := t.buildGo(ctx, "bench/randread")
 	if err != nil {
 		return nil, err
@@ -22,8 +26,11 @@ func randreadContests(ctx context.Context, t *tools) ([]contest, error) {
 	if err != nil {
 		return nil, err
 	}
-	file, err := t.dataFile(ctx, "randread.data", randreadSize)
+	file, err := t.dataFile(ctx, "randread.data", randreadSize, 0)
 	if err != nil {
+		return nil, err
+	}
+	if err := checkDirect(file); err != nil {
 		return nil, err
 	}
 	fio := findFio(t)
@@ -46,7 +53,6 @@ func randreadContests(ctx context.Context, t *tools) ([]contest, error) {
 			name:       fmt.Sprintf("randread/loop/%d", depth),
 			unit:       "1/s",
 			reading:    "iops",
-			cpu:        cpuReading,
 			ours:       "Go",
 			c:          "C",
 			peers:      contest.peerNames(),
@@ -55,4 +61,16 @@ func randreadContests(ctx context.Context, t *tools) ([]contest, error) {
 		contests = append(contests, contest)
 	}
 	return contests, nil
+}
+
+// checkDirect sees to it that a file can be read past the page cache.
+func checkDirect(file string) error {
+	fd, err := unix.Open(file, unix.O_RDONLY|unix.O_DIRECT, 0)
+	if errors.Is(err, unix.EINVAL) {
+		return missing("the file system of " + filepath.Dir(file) + " has no O_DIRECT: use a checkout on a disk")
+	}
+	if err != nil {
+		return fmt.Errorf("open %s: %w", file, err)
+	}
+	return unix.Close(fd)
 }

@@ -9,33 +9,31 @@ import (
 	"time"
 )
 
-// entry is a result, an element of the list in the file of results.
+// entry is a result, an element of the list in the file of results. What was not
+// measured is left out.
 type entry struct {
-	Name     string             `json:"name"`
-	Unit     string             `json:"unit"`
-	Ours     float64            `json:"ours"`
-	C        float64            `json:"c"`
-	Ratio    float64            `json:"ratio"`  // above 1: we are faster
-	Spread   float64            `json:"spread"` // of ours, as a part of it
-	CSpread  float64            `json:"c_spread"`
-	Allocs   *float64           `json:"allocs,omitempty"` // ours, per request
-	CPU      *float64           `json:"cpu,omitempty"`    // ours, µs per request
+	Name       string             `json:"name"`
+	Unit       string             `json:"unit"`
+	Ours       float64            `json:"ours"`
+	C          float64            `json:"c"`
+	Ratio      float64            `json:"ratio"`  // above 1: we are faster; the median of the rounds' own
+	Spread     float64            `json:"spread"` // of ours, as a part of it
+	CSpread    float64            `json:"c_spread"`
+	Peers      map[string]float64 `json:"peers,omitempty"` // what others read, by name
+	PeersRatio map[string]float64 `json:"peers_ratio,omitempty"`
+
+	// Of a request: objects allocated by ours, and processor time in µs.
+	Allocs   *float64           `json:"allocs,omitempty"`
+	CPU      *float64           `json:"cpu,omitempty"`
 	CCPU     *float64           `json:"c_cpu,omitempty"`
-	Peers    map[string]float64 `json:"peers,omitempty"` // what others read, by name
 	PeersCPU map[string]float64 `json:"peers_cpu,omitempty"`
-	Failures *float64           `json:"failures,omitempty"` // requests of ours that failed in a run
-	Rounds   int                `json:"rounds"`
-	Date     time.Time          `json:"date"`
 
-	moreIsGood bool
-}
+	Failures   *float64            `json:"failures,omitempty"`   // requests of ours without an answer
+	Histograms map[string][]bucket `json:"histograms,omitempty"` // of what single requests took, by program
 
-// ratioTo returns how much faster ours is than another figure.
-func (e entry) ratioTo(other float64) float64 {
-	if e.moreIsGood {
-		return e.Ours / other
-	}
-	return other / e.Ours
+	Rounds int       `json:"rounds"`
+	Date   time.Time `json:"date"`
+	setting
 }
 
 // keep merges entries into the file of results: they replace those of their

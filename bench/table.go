@@ -5,6 +5,7 @@ import (
 	"io"
 	"maps"
 	"slices"
+	"strconv"
 	"text/tabwriter"
 )
 
@@ -19,14 +20,14 @@ func printTable(out io.Writer, entries []entry) {
 	for _, e := range entries {
 		fmt.Fprintf(w, "%s\t%s\t%.0f%%\t%s\t%.0f%%\t%s\t%.2f\t%s\t%s\t%s\t\n",
 			e.Name, number(e.Ours), 50*e.Spread, number(e.C), 50*e.CSpread, e.Unit, e.Ratio,
-			ifMeasured(e.Allocs), ifMeasured(e.CPU), ifMeasured(e.CCPU))
+			ifMeasured(e.Allocs, 3), ifMeasured(e.CPU, 2), ifMeasured(e.CCPU, 2))
 		for _, peer := range slices.Sorted(maps.Keys(e.Peers)) {
 			var cpu *float64
 			if v, ok := e.PeersCPU[peer]; ok {
 				cpu = &v
 			}
 			fmt.Fprintf(w, "%s\t\t\t%s\t\t%s\t%.2f\t\t\t%s\t\n",
-				peer, number(e.Peers[peer]), e.Unit, e.ratioTo(e.Peers[peer]), ifMeasured(cpu))
+				peer, number(e.Peers[peer]), e.Unit, e.PeersRatio[peer], ifMeasured(cpu, 2))
 		}
 	}
 	w.Flush()
@@ -48,9 +49,9 @@ func number(v float64) string {
 	return fmt.Sprintf("%.1f", v)
 }
 
-func ifMeasured(v *float64) string {
+func ifMeasured(v *float64, decimals int) string {
 	if v == nil {
 		return "-"
 	}
-	return fmt.Sprintf("%.2f", *v)
+	return strconv.FormatFloat(*v, 'f', decimals, 64)
 }

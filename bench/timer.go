@@ -31,7 +31,6 @@ func timerContests(ctx context.Context, t *tools) ([]contest, error) {
 			name:    "timer/loop",
 			unit:    "ns",
 			reading: "ns_per_timeout",
-			cpu:     cpuReading,
 			ours:    "Go",
 			c:       "C",
 		}},

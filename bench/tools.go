@@ -6,6 +6,8 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+
+	"github.com/go-liburing/liburing"
 )
 
 // tools is what groups build and run programs with.
@@ -24,6 +26,9 @@ func newTools(o options) (*tools, error) {
 	if err != nil || !exists(filepath.Join(root, "bench", "c")) {
 		return nil, errors.New("run this in the module's folder: make bench")
 	}
+	if err := hasRings(); err != nil {
+		return nil, err
+	}
 	cpu, err := usableCPU(o.cpu)
 	if err != nil {
 		return nil, err
@@ -35,16 +40,25 @@ func newTools(o options) (*tools, error) {
 	return &tools{root: root, bin: bin, seconds: o.seconds, cpu: cpu, copySize: o.copySize, say: sayOnStderr}, nil
 }
 
+// hasRings sets up a ring, which nothing here works without.
+func hasRings() error {
+	r, err := liburing.New(1)
+	if err != nil {
+		return err
+	}
+	return r.Close()
+}
+
 func (t *tools) close() { os.RemoveAll(t.bin) }
 
 // path returns the path of a file of the module.
 func (t *tools) path(name string) string { return filepath.Join(t.root, filepath.FromSlash(name)) }
 
-// longer returns tools whose programs measure for a longer time: what waits for
-// a disk or for another program is less even than no-ops are.
-func (t *tools) longer() *tools {
+// longer returns tools whose programs measure for so many times the time: what
+// waits for a disk or for another program is less even than no-ops are.
+func (t *tools) longer(times float64) *tools {
 	l := *t
-	l.seconds *= 2
+	l.seconds *= times
 	return &l
 }
 

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"os/exec"
 	"regexp"
@@ -17,7 +16,7 @@ const wrkTime = time.Second
 func webContests(ctx context.Context, t *tools) ([]contest, error) {
 	wrk, err := exec.LookPath("wrk")
 	if err != nil {
-		return nil, errors.New("wrk is not installed (apt-get install wrk)")
+		return nil, missing("it needs wrk: apt-get install wrk")
 	}
 	loadCPU, err := otherCPU(t.cpu)
 	if err != nil {
@@ -46,7 +45,6 @@ func webContests(ctx context.Context, t *tools) ([]contest, error) {
 			name:       fmt.Sprintf("web/loop/%d", clients),
 			unit:       "1/s",
 			reading:    "requests_per_second",
-			cpu:        cpuReading,
 			ours:       "iouring",
 			c:          yardstick,
 			peers:      contest.peerNames(),

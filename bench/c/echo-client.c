@@ -12,6 +12,7 @@
 #include <arpa/inet.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <signal.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -35,6 +36,7 @@ static const unsigned setup_flags = IORING_SETUP_SINGLE_ISSUER |
 				    IORING_SETUP_SUBMIT_ALL |
 				    IORING_SETUP_CQSIZE;
 static const double warm_up = 0.2; /* seconds */
+static const double bar_width = 1.1220184543; /* of the histogram: 20 bars for ten times the time */
 
 struct connection {
 	char message[message_size];
@@ -232,6 +234,25 @@ static double percentile(double part)
 	return (i + 1) * (double)finest_ns / 1000;
 }
 
+/* print_histogram prints how many echoes took no longer than so many µs, but
+   longer than the bar before. */
+static void print_histogram(void)
+{
+	unsigned i, in_bar = 0;
+	double limit = 1;
+
+	for (i = 0; i < latencies; i++) {
+		while ((i + 1) * (double)finest_ns / 1000 > limit * 1.000001) {
+			if (in_bar)
+				printf(" within_%.4g=%u", limit, in_bar);
+			in_bar = 0;
+			limit *= bar_width;
+		}
+		in_bar += client.counts[i];
+	}
+	printf(" within_%.4g=%u", limit, in_bar);
+}
+
 static int connect_to(int port)
 {
 	struct sockaddr_in addr = {
@@ -306,6 +327,13 @@ static void set_up(void)
 	io_uring_buf_ring_advance(client.free, buffers);
 }
 
+/* signal_mark tells the server that the measurement begins or ends. */
+static void signal_mark(pid_t server)
+{
+	if (kill(server, SIGUSR1))
+		fail("kill", errno);
+}
+
 /* measure has the connections echo for a time and prints what came of it. */
 static void measure(double seconds, clockid_t server)
 {
@@ -329,34 +357,41 @@ static void measure(double seconds, clockid_t server)
 		stalled += !client.connections[i].echoes;
 	if (!client.echoes)
 		fail("the server sent nothing back", ETIME);
-	printf("requests_per_second=%.1f requests=%lu server_cpu_us_per_request=%.4f "
+	printf("requests_per_second=%.1f requests=%lu cpu_us_per_request=%.4f "
 	       "client_cpu_us_per_request=%.4f stalled_connections=%d",
 	       client.echoes / took, client.echoes, served * 1e6 / client.echoes,
 	       own * 1e6 / client.echoes, stalled);
-	if (client.rate)
+	if (client.rate) {
 		printf(" p50_us=%.1f p99_us=%.1f p999_us=%.1f", percentile(0.5), percentile(0.99), percentile(0.999));
+		print_histogram();
+	}
 	putchar('\n');
 }
 
 static void usage(FILE *out)
 {
-	fprintf(out, "usage: echo-client -port P -server PID -connections N -seconds S [-rate R]\n\n"
+	fprintf(out, "usage: echo-client -port P -server PID -connections N -seconds S [-rate R] [-mark]\n\n"
 		     "Measures the TCP echo server PID on the loopback's port P with N connections,\n"
 		     "1 to %d, that each send %d bytes and wait for them to come back. With a rate\n"
-		     "R messages are sent per second, and the latency of the echoes is measured.\n",
+		     "R messages are sent per second, and the latency of the echoes is measured. With\n"
+		     "-mark the server gets a SIGUSR1 when the measurement begins and when it ends.\n",
 		max_connections, message_size);
 	exit(out == stdout ? 0 : 2);
 }
 
 int main(int argc, char **argv)
 {
-	int port = 0, pid = 0, i, ret;
+	int port = 0, pid = 0, mark = 0, i, ret;
 	double seconds = 0.8;
 	clockid_t server;
 
 	for (i = 1; i < argc; i++) {
 		if (!strcmp(argv[i], "-h"))
 			usage(stdout);
+		if (!strcmp(argv[i], "-mark")) {
+			mark = 1;
+			continue;
+		}
 		if (i + 1 == argc)
 			usage(stderr);
 		if (!strcmp(argv[i], "-port"))
@@ -394,6 +429,10 @@ int main(int argc, char **argv)
 		start_ticks();
 		echo_until(now() + warm_up);
 	}
+	if (mark)
+		signal_mark(pid);
 	measure(seconds, server);
+	if (mark)
+		signal_mark(pid);
 	return 0;
 }

@@ -153,7 +153,7 @@ int main(int argc, char **argv)
 {
 	void (*run)(struct bench *) = NULL;
 	struct bench b = { .batch = 32 };
-	double seconds = 0.4, took;
+	double seconds = 0.4, took, cpu;
 	int i;
 
 	for (i = 1; i < argc; i++) {
@@ -179,9 +179,12 @@ int main(int argc, char **argv)
 	if (run == run_loop)
 		setup_loop(&b);
 	measure(&b, run, warm_up);
+	cpu = processor_time();
 	took = measure(&b, run, seconds);
-	printf("ns_per_request=%.3f requests=%lu enters=%lu\n",
-	       took * 1e9 / (b.batches * b.batch), b.batches * b.batch, b.enters);
+	cpu = processor_time() - cpu;
+	printf("ns_per_request=%.3f requests=%lu enters=%lu cpu_us_per_request=%.4f\n",
+	       took * 1e9 / (b.batches * b.batch), b.batches * b.batch, b.enters,
+	       cpu * 1e6 / (b.batches * b.batch));
 	io_uring_queue_exit(&b.ring);
 	free(b.requests);
 	return 0;

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"runtime"
+	"syscall"
 	"time"
 )
 
@@ -48,14 +49,24 @@ func measure(open func() (func(uint32) error, error), size uint32, long time.Dur
 	if _, err := repeat(batch, size, time.Now().Add(warmUp)); err != nil {
 		return err
 	}
-	start := time.Now()
+	cpu, start := processorTime(), time.Now()
 	requests, err := repeat(batch, size, start.Add(long))
 	if err != nil {
 		return err
 	}
 	took := time.Since(start)
-	fmt.Printf("ns_per_request=%.3f requests=%d\n", float64(took.Nanoseconds())/float64(requests), requests)
+	cpu = processorTime() - cpu
+	fmt.Printf("ns_per_request=%.3f requests=%d cpu_us_per_request=%.4f\n",
+		float64(took.Nanoseconds())/float64(requests), requests, float64(cpu.Nanoseconds())/1000/float64(requests))
 	return nil
+}
+
+func processorTime() time.Duration {
+	var u syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
+		panic(fmt.Sprint("getrusage: ", err)) // it has no reason to fail
+	}
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }
 
 // repeat makes batches until the end, and seldom looks at the time.

@@ -1,0 +1,138 @@
+package main
+
+import (
+	"net"
+	"os"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+// buildAnEchoBench builds a client and the servers without peers, for a short
+// measurement.
+func buildAnEchoBench(t *testing.T) *echoBench {
+	tl, err := newTools(options{seconds: 0.2, cpu: -1})
+	require.NoError(t, err)
+	t.Cleanup(tl.close)
+	b, err := newEchoBench(t.Context(), tl, nil)
+	if why, ok := err.(missing); ok {
+		t.Skip(why)
+	}
+	require.NoError(t, err)
+	return b
+}
+
+func TestEchoIsMeasured(t *testing.T) {
+	b := buildAnEchoBench(t)
+	programs := b.programs(8)
+	require.Len(t, programs, 2)
+	for _, p := range programs {
+		r, err := p.run(t.Context())
+		require.NoError(t, err, p.name)
+		require.Positive(t, r["requests_per_second"], p.name)
+		require.LessOrEqual(t, r["requests_per_second"], r["requests"]/b.seconds+1, p.name)
+		require.Positive(t, r[cpuReading], p.name)
+		require.Zero(t, r["stalled_connections"], p.name)
+		if p.name == "Go" {
+			require.Less(t, r[allocsReading], 0.1)
+			require.Contains(t, r, allocsReading)
+		}
+	}
+}
+
+func TestLatencyIsMeasured(t *testing.T) {
+	b := buildAnEchoBench(t)
+	for _, p := range b.programs(4, "-rate", "2000") {
+		r, err := p.run(t.Context())
+		require.NoError(t, err, p.name)
+		require.InDelta(t, 400, r["requests"], 40, p.name)
+		require.Positive(t, r["p50_us"], p.name)
+		require.LessOrEqual(t, r["p50_us"], r["p99_us"], p.name)
+		require.LessOrEqual(t, r["p99_us"], r["p999_us"], p.name)
+		requireHistogram(t, r)
+	}
+}
+
+// requireHistogram compares the histogram with the percentiles.
+func requireHistogram(t *testing.T, r reading) {
+	t.Helper()
+	var below, all float64
+	last := 0.0
+	for _, b := range histogram([]reading{r}) {
+		require.Greater(t, b.Micros, last)
+		last = b.Micros
+		if b.Micros < r["p50_us"] {
+			below += b.Share
+		}
+		all += b.Share
+	}
+	require.InDelta(t, 1, all, 1e-9)
+	require.Less(t, below, 0.5, "half of the requests took longer than the median")
+	require.Greater(t, last*1.13, r["p999_us"])
+}
+
+// TestLatencyCountsTheWait has a server that stops for a while in the middle: all
+// messages that were due meanwhile have waited, not only the one on its way.
+func TestLatencyCountsTheWait(t *testing.T) {
+	b := buildAnEchoBench(t)
+	l, err := net.Listen("tcp4", "127.0.0.1:0")
+	require.NoError(t, err)
+	defer l.Close()
+	const pause = 80 * time.Millisecond
+	go func() {
+		conn, err := l.Accept()
+		if err != nil {
+			return
+		}
+		defer conn.Close()
+		pauseAt := time.Now().Add(400 * time.Millisecond) // after the warm-up
+		buf := make([]byte, 4096)
+		for {
+			n, err := conn.Read(buf)
+			if err != nil {
+				return
+			}
+			if !pauseAt.IsZero() && time.Now().After(pauseAt) {
+				time.Sleep(pause)
+				pauseAt = time.Time{}
+			}
+			if _, err := conn.Write(buf[:n]); err != nil {
+				return
+			}
+		}
+	}()
+	_, port, err := net.SplitHostPort(l.Addr().String())
+	require.NoError(t, err)
+	out, err := runOn(t.Context(), b.clientCPU, b.client,
+		"-port", port, "-server", strconv.Itoa(os.Getpid()), "-connections", "1", "-rate", "1000", "-seconds", "1")
+	require.NoError(t, err)
+	r, err := parseReading(out)
+	require.NoError(t, err)
+	require.InDelta(t, 1000, r["requests"], 100)
+	// Of 1,000 messages about 80 have waited, the last percent of all for
+	// nearly the whole pause.
+	require.Greater(t, r["p99_us"], 0.8*float64(pause.Microseconds()))
+	require.Less(t, r["p50_us"], 0.5*float64(pause.Microseconds()))
+}
+
+func TestServerThatDoesNotStart(t *testing.T) {
+	cpu, err := usableCPU(-1)
+	require.NoError(t, err)
+	args := func(string) []string { return []string{"-c", "echo the reason >&2; exit 3"} }
+	_, err = server{bin: "/bin/sh", args: args}.start(t.Context(), cpu)
+	require.ErrorContains(t, err, "the reason")
+}
+
+func TestServerSaysWhatItAllocates(t *testing.T) {
+	r := &runningServer{mallocs: make(chan float64, 2)}
+	r.listen(strings.NewReader("listening\nmallocs=100\nmallocs=x\nmallocs=350\n"))
+	n, err := r.allocated()
+	require.NoError(t, err)
+	require.Equal(t, 250.0, n)
+
+	_, err = r.allocated()
+	require.ErrorContains(t, err, "does not say")
+}
