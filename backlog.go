@@ -7,8 +7,12 @@ import "unsafe"
 // memory, so a Request can point to one.
 type backlog struct {
 	queue []*bigSQE
+	first int // of queue: those before it have gone
 	spare []*bigSQE
 }
+
+// waiting returns the entries that are in the backlog.
+func (b *backlog) waiting() []*bigSQE { return b.queue[b.first:] }
 
 // bigSQE is an entry of a ring with SetupSQE128.
 type bigSQE struct {
@@ -37,26 +41,36 @@ func (b *backlog) entry() *bigSQE {
 }
 
 // fill moves what fits into the submission queue. A chain goes there as a
-// whole, for the kernel ends a chain where a submission ends.
-func (b *backlog) fill(m *ringMem) {
-	if len(b.queue) == 0 {
-		return
-	}
+// whole, for the kernel ends a chain where a submission ends. One that is longer
+// than the queue never fits: fill returns its entries.
+func (b *backlog) fill(m *ringMem) (tooLong []*bigSQE) {
 	b.takeBack(m)
-	moved := 0
-	for moved < len(b.queue) {
-		n := chainLength(b.queue[moved:])
+	for b.first < len(b.queue) {
+		n := chainLength(b.waiting())
+		if n > int(m.sq.ringEntries) {
+			return b.waiting()[:n]
+		}
 		if n > m.sqSpaceLeft() {
 			break
 		}
-		for _, e := range b.queue[moved : moved+n] {
+		for _, e := range b.waiting()[:n] {
 			m.copyIn(m.sq.sqeTail, e)
 			m.sq.sqeTail++
+			e.UserData = 0 // no request's any more
+			b.spare = append(b.spare, e)
 		}
-		moved += n
+		b.first += n
 	}
-	b.spare = append(b.spare, b.queue[:moved]...)
-	b.queue = append(b.queue[:0], b.queue[moved:]...)
+	b.tidy()
+	return nil
+}
+
+// tidy gives the room up of what has gone, once that is most of the queue.
+func (b *backlog) tidy() {
+	if 2*b.first >= len(b.queue) {
+		b.queue = append(b.queue[:0], b.waiting()...)
+		b.first = 0
+	}
 }
 
 // takeBack moves the last chain of the submission queue to the head of the
@@ -70,13 +84,13 @@ func (b *backlog) takeBack(m *ringMem) {
 	if first == tail {
 		return
 	}
-	chain := make([]*bigSQE, 0, int(tail-first)+len(b.queue))
+	chain := make([]*bigSQE, 0, int(tail-first)+len(b.waiting()))
 	for pos := first; pos != tail; pos++ {
 		e := b.entry()
 		m.copyOut(e, pos)
 		chain = append(chain, e)
 	}
-	b.queue = append(chain, b.queue...)
+	b.queue, b.first = append(chain, b.waiting()...), 0
 	m.sq.sqeTail = first
 }
 

@@ -70,7 +70,7 @@ func (l *Loop) NewBufGroup(count, size int, flags BufRingFlags) (*BufGroup, erro
 
 // register finds the group a number and fills its ring.
 func (g *BufGroup) register(r *Ring, flags BufRingFlags) (err error) {
-	if g.loop.closing {
+	if g.loop.closing.Load() {
 		return ErrClosed
 	}
 	entries := uint32(1) << bits.Len(uint(len(g.bufs)-1))
@@ -155,16 +155,22 @@ func (r Request) Buffers(g *BufGroup) Request {
 		return r
 	}
 	if g == nil || g.loop != r.loop || g.mem == nil {
-		r.spoil(badInput(sqe.Opcode.String(), "the group of buffers is closed, or another loop's"))
+		r.loop.spoil(sqe, badInput(sqe.Opcode.String(), "the group of buffers is closed, or another loop's"))
+		return r
+	}
+	if sqe.Flags&SQECQESkipSuccess != 0 {
+		r.loop.spoil(sqe, badInput(sqe.Opcode.String(), "a request that is silent can't tell which buffer it has filled"))
 		return r
 	}
 	sqe.Flags |= SQEBufferSelect
 	sqe.SetBufGroup(g.ring.bgid)
 	h := r.loop.table.find(r.token)
-	if h.group == 0 {
-		h.group = uint16(g.place)
-		g.users++
+	if h.group != 0 {
+		r.loop.groups[h.group-1].users--
 	}
+	g.users++
+	h.group = uint16(g.place)
+	h.truncated = (sqe.Opcode == OpRecv || sqe.Opcode == OpRecvmsg) && sqe.OpFlags&syscall.MSG_TRUNC != 0
 	return r
 }
 
@@ -183,8 +189,9 @@ func (g *BufGroup) put(id int) {
 	g.ready++
 }
 
-// deliver calls the callback of a request that uses the group.
-func (g *BufGroup) deliver(c Completion, cb Callback) {
+// deliver calls the callback of a request that uses the group. truncated tells
+// that the result may be more than what is in the buffer.
+func (g *BufGroup) deliver(c Completion, cb Callback, truncated bool) {
 	if !c.More() {
 		g.users--
 	}
@@ -199,7 +206,11 @@ func (g *BufGroup) deliver(c Completion, cb Callback) {
 		cb(c)
 		return
 	}
-	g.current = g.take(int(id), uint32(max(c.Res, 0)), c.Flags&CQEFBufMore != 0)
+	n := uint32(max(c.Res, 0))
+	if truncated {
+		n = min(n, uint32(g.size)-g.bufs[id].used)
+	}
+	g.current = g.take(int(id), n, c.Flags&CQEFBufMore != 0)
 	defer g.settle() // the callback may panic
 	cb(c)
 }

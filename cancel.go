@@ -2,6 +2,8 @@ package liburing
 
 import (
 	"context"
+	"fmt"
+	"slices"
 	"syscall"
 	"time"
 	"unsafe"
@@ -32,7 +34,7 @@ func (l *Loop) State(t Token) State {
 
 // queued reports whether a request has not been handed to the kernel.
 func (l *Loop) queued(t Token) bool {
-	for sqe := range l.entries {
+	for sqe := range l.entriesBackwards {
 		if sqe.UserData == uint64(t) {
 			return true
 		}
@@ -40,41 +42,70 @@ func (l *Loop) queued(t Token) bool {
 	return false
 }
 
-// entries yields the entries that have not been handed to the kernel.
-func (l *Loop) entries(yield func(*SQE) bool) {
-	m := l.ring.mem
-	for pos := m.sq.sqeHead; pos != m.sq.sqeTail; pos++ {
-		if !yield(m.sqe(pos)) {
+// entriesBackwards yields the entries that have not been handed to the kernel,
+// the last first.
+func (l *Loop) entriesBackwards(yield func(*SQE) bool) {
+	for _, e := range slices.Backward(l.backlog.waiting()) {
+		if !yield(&e.SQE) {
 			return
 		}
 	}
-	for _, e := range l.backlog.queue {
-		if !yield(&e.SQE) {
+	m := l.ring.mem
+	for pos := m.sq.sqeTail; pos != m.sq.sqeHead; pos-- {
+		if !yield(m.sqe(pos - 1)) {
 			return
 		}
 	}
 }
 
-// watch is the context of a request.
+// watch is a context of a request.
 type watch struct {
 	ctx  context.Context
 	stop func() bool // ends the watching
+	next *watch      // another one
+}
+
+// err tells that one of the contexts has ended, and why.
+func (w *watch) err() error {
+	for ; w != nil; w = w.next {
+		if w.ctx.Err() != nil {
+			return contextError(w.ctx)
+		}
+	}
+	return nil
+}
+
+// end ends the watching of all.
+func (w *watch) end() {
+	for ; w != nil; w = w.next {
+		w.stop()
+	}
+}
+
+// contextError returns the error of a context that has ended, with its cause if
+// it was given one.
+func contextError(ctx context.Context) error {
+	err, cause := ctx.Err(), context.Cause(ctx)
+	if cause == err {
+		return err
+	}
+	return fmt.Errorf("%w: %w", err, cause)
 }
 
 // WithContext has the request cancelled when ctx ends. Its callback still runs
 // once for every completion, when the kernel is done with the memory, and
 // learns from Err of the context's end; see Completion.Err for the request that
-// had succeeded meanwhile.
+// had succeeded meanwhile. A request may have several contexts.
 func (r Request) WithContext(ctx context.Context) Request {
 	l := r.loop
-	if r.token == 0 || ctx.Done() == nil {
+	if r.token == 0 || ctx == nil || ctx.Done() == nil || l.table.find(r.token) == nil {
 		return r
 	}
 	if l.watches == nil {
-		l.watches = make(map[Token]watch)
+		l.watches = make(map[Token]*watch)
 	}
 	stop := context.AfterFunc(ctx, func() { l.Post(func() { l.revoke(r.token) }) })
-	l.watches[r.token] = watch{ctx: ctx, stop: stop}
+	l.watches[r.token] = &watch{ctx: ctx, stop: stop, next: l.watches[r.token]}
 	l.detailed = true
 	return r
 }
@@ -82,12 +113,17 @@ func (r Request) WithContext(ctx context.Context) Request {
 // revoke cancels a request until it has completed. Once is not enough for one
 // that waits behind a link, which the kernel does not find before it has begun,
 // and for a multishot timeout, which it does not find while it fires.
-func (l *Loop) revoke(t Token) { l.tryToRevoke(t, 0, 0) }
+func (l *Loop) revoke(t Token) {
+	if l.calledFromElsewhere() {
+		panic(ErrWrongThread)
+	}
+	l.tryToRevoke(t, 0, 0)
+}
 
 // tryToRevoke cancels a request and tries again if it is not found, after a
 // pause that grows.
 func (l *Loop) tryToRevoke(t Token, flags SQEFlags, pause time.Duration) {
-	if l.closing || l.table.find(t) == nil {
+	if l.closing.Load() || l.table.find(t) == nil {
 		return
 	}
 	l.queueCancel(t, flags, func(c Completion) {
@@ -101,17 +137,35 @@ const (
 	// A worker cancels between two firings of a timeout, while the loop waits.
 	// What the loop submits itself comes when one is due.
 	revokeFlags  = SQEAsync
-	longestPause = 10 * time.Millisecond
+	longestPause = 100 * time.Millisecond
 )
 
+// queueCancel cancels a request. While one drains the ring, the kernel holds
+// back what is queued behind it, a cancel too: then it is told without the queue
+// (least kernel: 6.0).
 func (l *Loop) queueCancel(t Token, flags SQEFlags, done Callback) {
+	if len(l.drains) > 0 {
+		if res := l.cancelNow(t); res != -int32(syscall.EINVAL) {
+			done(Completion{Res: res, op: OpAsyncCancel})
+			return
+		}
+	}
 	sqe := l.queueInner(OpAsyncCancel, done, nil)
 	sqe.PrepCancel64(uint64(t), 0)
 	sqe.Flags |= flags
 }
 
+// cancelNow cancels a request without waiting for its end.
+func (l *Loop) cancelNow(t Token) int32 {
+	return cRegisterSyncCancel(l.ring.mem, &SyncCancelReg{Addr: uint64(t), FD: -1})
+}
+
 // pause calls f when d has passed. It does not count as a request in flight.
 func (l *Loop) pause(d time.Duration, f func()) {
+	if len(l.drains) > 0 { // behind them a timeout would not begin
+		time.AfterFunc(d, func() { l.Post(f) })
+		return
+	}
 	ts := NewTimespec(d)
 	sqe := l.queueInner(OpTimeout, func(Completion) { f() }, unsafe.Pointer(&ts))
 	sqe.PrepTimeout(&ts, 0, 0)

@@ -1,6 +1,9 @@
 package liburing
 
-import "syscall"
+import (
+	"slices"
+	"syscall"
+)
 
 // chain is a chain of links whose requests, but for the last, complete without
 // a word if they succeed. The loop works out from those that do speak what
@@ -10,8 +13,9 @@ type chain []Token
 // SkipSuccess has the requests that this one is linked behind call their
 // callbacks only if they fail (IOSQE_CQE_SKIP_SUCCESS), which saves their
 // completions. Call it on the last request of a chain made with Link, before
-// the next is queued; a chain with a HardLink, or a Deadline, is left as it is,
-// and so is one that drains the ring, which the kernel does not allow. Least
+// the next is queued. Some chains are left as they are, for what speaks would not
+// tell all: those with a HardLink, a Deadline or another link timeout, with
+// Buffers before the last request, or with a request that drains the ring. Least
 // kernel: 5.17.
 func (r Request) SkipSuccess() Request {
 	if r.open() == nil {
@@ -23,8 +27,9 @@ func (r Request) SkipSuccess() Request {
 		return r
 	}
 	var tokens chain
-	for _, e := range entries {
-		if e.Flags&(SQEIOHardlink|SQEIODrain) != 0 || l.table.find(Token(e.UserData)) == nil {
+	for i, e := range entries {
+		silent := i < len(entries)-1
+		if e.Flags&(SQEIOHardlink|SQEIODrain) != 0 || e.Opcode == OpLinkTimeout || silent && e.Flags&SQEBufferSelect != 0 {
 			return r
 		}
 		tokens = append(tokens, Token(e.UserData))
@@ -46,14 +51,14 @@ func (r Request) SkipSuccess() Request {
 // has not been submitted: they may lie in the submission queue, in the backlog,
 // or in both.
 func (l *Loop) lastChain() (entries []*SQE) {
-	for sqe := range l.entries {
+	for sqe := range l.entriesBackwards {
+		if len(entries) > 0 && !sqe.linked() {
+			break
+		}
 		entries = append(entries, sqe)
 	}
-	first := max(len(entries)-1, 0)
-	for first > 0 && entries[first-1].linked() {
-		first--
-	}
-	return entries[first:]
+	slices.Reverse(entries)
+	return entries
 }
 
 // settleChain is told of each request that has completed. If it is one of a

@@ -116,24 +116,35 @@ func (r Request) Flags(flags SQEFlags) Request {
 
 // spoil has the request fail for a reason that the library knows: it goes to the
 // kernel as an operation that there is none of, so that it fails in its place.
-func (r Request) spoil(why error) {
-	flags := r.sqe.Flags
-	r.sqe.PrepRW(opBad, -1, 0, 0, 0)
-	r.sqe.Flags = flags & (SQEIOLink | SQEIOHardlink | SQEIODrain)
-	if r.loop.reasons == nil {
-		r.loop.reasons = make(map[Token]error)
+func (l *Loop) spoil(sqe *SQE, why error) {
+	flags := sqe.Flags
+	sqe.PrepRW(opBad, -1, 0, 0, 0)
+	sqe.Flags = flags & (SQEIOLink | SQEIOHardlink | SQEIODrain)
+	if l.reasons == nil {
+		l.reasons = make(map[Token]error)
 	}
-	r.loop.reasons[r.token] = why
-	r.loop.detailed = true
+	l.reasons[Token(sqe.UserData)] = why
+	l.detailed = true
 }
 
 // Link holds the next request that is queued back until this one has
 // succeeded; if it fails, or reads or writes less than it should, the next one
-// completes with ECANCELED. The loop hands a chain to the kernel as a whole.
-func (r Request) Link() Request { return r.Flags(SQEIOLink) }
+// completes with ECANCELED. The loop hands a chain to the kernel as a whole; one
+// that is longer than the loop's queue fails, and where the turn ends before the
+// next request is queued, the chain ends too.
+func (r Request) Link() Request { return r.link(SQEIOLink) }
 
 // HardLink is Link, but the next request runs however this one ends.
-func (r Request) HardLink() Request { return r.Flags(SQEIOHardlink) }
+func (r Request) HardLink() Request { return r.link(SQEIOHardlink) }
+
+// link sets one of the flags, also on the request's Deadline, behind which the
+// chain goes on.
+func (r Request) link(flag SQEFlags) Request {
+	if sqe := r.open(); sqe != nil && r.loop.deadline.of == r.token && r.loop.deadline.open() != nil {
+		r.loop.deadline.sqe.Flags |= flag
+	}
+	return r.Flags(flag)
+}
 
 // FixedFile says that the descriptor is an index of the registered files.
 func (r Request) FixedFile() Request { return r.Flags(SQEFixedFile) }
@@ -142,10 +153,10 @@ func (r Request) FixedFile() Request { return r.Flags(SQEFixedFile) }
 // been handed to the kernel. UserData must stay as it is.
 func (r Request) SQE() *SQE { return r.open() }
 
-// open returns the entry as long as it is this request's: used again for
-// another, it has that one's token.
+// open returns the entry as long as it is this request's and the kernel has not
+// been told of it.
 func (r Request) open() *SQE {
-	if r.token == 0 || r.loop.ring.mem == nil || r.sqe.UserData != uint64(r.token) {
+	if r.token == 0 || r.loop.calledFromElsewhere() || r.loop.ring.mem == nil || r.sqe.UserData != uint64(r.token) || r.loop.ring.mem.told(r.sqe) {
 		return nil
 	}
 	return r.sqe

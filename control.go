@@ -5,30 +5,37 @@ import "context"
 // Post has the loop call f, from any goroutine. Functions of one goroutine are
 // called in their order. If the loop is not running they wait until it is. The
 // error is ErrClosed, and f will not be called, after Close.
-func (l *Loop) Post(f func()) error { return l.mail.add(f) }
+func (l *Loop) Post(f func()) error {
+	if f == nil {
+		return badInput("post", "there is no function to call")
+	}
+	return l.mail.add(f)
+}
 
 // Control calls f with the loop's ring, on the loop's thread, and returns its
 // error: for registering buffers and files and the like. It may be called from
 // any goroutine, while the loop runs and while it stands still. f must leave
-// the ring's queues alone.
+// the ring's queues alone. Should it panic, Control does, with a *CallbackPanic.
 func (l *Loop) Control(f func(*Ring) error) error {
+	if f == nil {
+		return badInput("control", "there is no function to call")
+	}
 	if threadID() == l.thread.Load() {
 		return f(l.ring)
 	}
-	result := make(chan error, 1)
-	call := func() { result <- f(l.ring) }
+	call, result := l.guarded(func() error { return f(l.ring) }, func() {})
 	select {
 	case l.control <- call:
+		return (<-result).done()
 	case <-l.done:
 		return ErrClosed
 	default:
 		return l.controlRunning(call, result)
 	}
-	return <-result
 }
 
 // controlRunning hands call over to a thread that is busy.
-func (l *Loop) controlRunning(call func(), result chan error) error {
+func (l *Loop) controlRunning(call func(), result chan runResult) error {
 	// Run may return before it sees the post, and the thread be idle again:
 	// whichever gets hold of the call first makes it.
 	once := make(chan struct{}, 1)
@@ -45,9 +52,9 @@ func (l *Loop) controlRunning(call func(), result chan error) error {
 	}
 	select {
 	case l.control <- guarded:
-		return <-result
-	case err := <-result:
-		return err
+		return (<-result).done()
+	case r := <-result:
+		return r.done()
 	case <-l.done:
 		return ErrClosed
 	}

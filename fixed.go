@@ -10,7 +10,7 @@ type Fixed uint32
 // FD returns what names the file to a Loop's requests, wherever they take a
 // descriptor; CloseFD then empties the place. It is a number that no descriptor
 // of a process has, so system calls and a Ring's requests refuse it (EBADF).
-func (f Fixed) FD() int { return int(uint(f)%fixedFD | fixedFD) }
+func (f Fixed) FD() int { return int(min(uint(f), fixedFD-1) | fixedFD) } // no table is as large
 
 // fixedFD is the bit of an int that tells a registered file from a descriptor:
 // Linux's descriptors are smaller.

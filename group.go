@@ -43,7 +43,10 @@ func (g *Group) Next() *Loop { return g.loops[(g.next.Add(1)-1)%uint32(len(g.loo
 // the others are stopped; the error is the first one's. A callback's panic comes
 // out of it like out of Loop.Run, when all have ended.
 func (g *Group) Run(ctx context.Context) error {
-	ctx, cancel := context.WithCancelCause(ctx)
+	if ctx == nil {
+		return badInput("run", "the context is nil")
+	}
+	all, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	var wg sync.WaitGroup
 	panics := make(chan any, len(g.loops))
@@ -55,7 +58,7 @@ func (g *Group) Run(ctx context.Context) error {
 					cancel(errStopped)
 				}
 			}()
-			err := l.Run(ctx)
+			err := l.Run(all)
 			if err == nil {
 				err = errStopped
 			}
@@ -68,10 +71,14 @@ func (g *Group) Run(ctx context.Context) error {
 		panic(v)
 	default:
 	}
-	if err := context.Cause(ctx); err != errStopped {
-		return err
+	switch cause := context.Cause(all); {
+	case cause == errStopped:
+		return nil
+	case ctx.Err() != nil && cause == context.Cause(ctx):
+		return ctx.Err()
+	default:
+		return cause
 	}
-	return nil
 }
 
 // errStopped ends the other loops when one was stopped.

@@ -24,7 +24,8 @@ type handle struct {
 	op   Op
 	kind handleKind
 
-	group uint16 // the place of the request's BufGroup, 0 if it has none
+	group     uint16 // the place of the request's BufGroup, 0 if it has none
+	truncated bool   // its results may be more than what is in the buffer (MSG_TRUNC)
 }
 
 type handleKind uint8

@@ -29,9 +29,11 @@ type Loop struct {
 
 	space    int // free entries of the submission queue; 0 while requests wait
 	backlog  backlog
-	mayBlock bool // a request to be submitted may block the submitter
-	inFlight int  // requests without their terminal completion
-	inner    int  // those of them that are the loop's own
+	apart    backlog  // requests of the loop's own that wait for the end of a chain
+	deadline deadline // the last that was set
+	mayBlock bool     // a request to be submitted may block the submitter
+	inFlight int      // requests without their terminal completion
+	inner    int      // those of them that are the loop's own
 
 	batch      [64]CQE // completions taken off the ring
 	bigs       [][2]uint64
@@ -40,26 +42,27 @@ type Loop struct {
 
 	rawEnter  bool // rawEnter does for the ring
 	yield     yielder
-	refused   SQE             // where requests of a closed loop are prepared
-	detailed  bool            // completions have a detail
-	reasons   map[Token]error // why a request is bad that the kernel will refuse
-	watches   map[Token]watch // the contexts of requests
-	drains    map[Token]bool  // requests with SQEIODrain
-	chains    map[Token]chain // those whose successes are not told
-	made      []CQE           // completions that the kernel does not tell
-	groups    []*BufGroup     // nil where one was closed
-	hungry    []*BufGroup     // those that streams wait for
-	nextGroup uint16          // the number that the next one tries first
+	detailed  bool             // completions have a detail
+	reasons   map[Token]error  // why a request is bad that the kernel will refuse
+	watches   map[Token]*watch // the contexts of requests
+	drains    map[Token]bool   // requests with SQEIODrain
+	chains    map[Token]chain  // those whose successes are not told
+	made      []CQE            // completions that the kernel does not tell
+	groups    []*BufGroup      // nil where one was closed
+	hungry    []*BufGroup      // those that streams wait for
+	nextGroup uint16           // the number that the next one tries first
 	stats     Stats
+	big       detail // of the big completion whose callback runs
 
 	mail     mailbox
 	posts    []func()      // taken out of the mailbox
 	nextPost int           // the first of them that was not run
 	armed    bool          // the read of the waker is in flight
+	woken    Callback      // of that read
 	thread   atomic.Int64  // the id of the loop's thread, 0 when it has ended
 	control  chan func()   // what the thread is to do, unbuffered
 	quit     bool          // the thread is to end
-	closing  bool          // requests are refused
+	closing  atomic.Bool   // requests are refused
 	done     chan struct{} // closed when the ring is gone
 	closeErr error         // what Close returns; set before done is closed
 }
@@ -83,6 +86,10 @@ func NewLoop(entries uint32, opts ...Option) (*Loop, error) {
 		return nil, badInput("io_uring_setup", "a loop's entries are of one size: use SetupSQE128, or a Ring")
 	}
 	l := &Loop{control: make(chan func()), done: make(chan struct{})}
+	l.woken = func(Completion) {
+		l.uncount()
+		l.armed = false
+	}
 	if err := l.mail.wake.open(); err != nil {
 		return nil, err
 	}
@@ -166,6 +173,9 @@ type runResult struct {
 }
 
 func (l *Loop) run(ctx context.Context, untilIdle bool) error {
+	if ctx == nil {
+		return badInput("run", "the context is nil")
+	}
 	if threadID() == l.thread.Load() {
 		return ErrRunning
 	}
@@ -173,23 +183,39 @@ func (l *Loop) run(ctx context.Context, untilIdle bool) error {
 		return err
 	}
 	defer context.AfterFunc(ctx, l.mail.alert)()
-	result := make(chan runResult)
-	l.control <- func() {
+	run := func() error { return l.turns(ctx, untilIdle) }
+	call, result := l.guarded(run, l.mail.end)
+	select {
+	case l.control <- call:
+		return (<-result).done()
+	case <-l.done: // closed at the same time
+		return ErrClosed
+	}
+}
+
+// guarded returns a function that calls f and then end, whatever f does, and the
+// channel on which it says how f ended.
+func (l *Loop) guarded(f func() error, end func()) (call func(), result chan runResult) {
+	result = make(chan runResult, 1)
+	return func() {
 		r := runResult{err: errGoexit}
 		defer func() {
-			l.mail.end()
+			end()
 			result <- r
 		}()
-		r = l.guard(func() error { return l.turns(ctx, untilIdle) })
-	}
-	r := <-result
+		r = l.guard(f)
+	}, result
+}
+
+// done is how a call on another goroutine ends on this one.
+func (r runResult) done() error {
 	if r.panic != nil {
 		panic(r.panic)
 	}
 	return r.err
 }
 
-var errGoexit = errors.New("liburing: a callback ended the loop's goroutine (runtime.Goexit); the loop is closed")
+var errGoexit = errors.New("liburing: a function ended the loop's goroutine (runtime.Goexit); the loop is closed")
 
 // guard calls f and catches its panic.
 func (l *Loop) guard(f func() error) (r runResult) {
@@ -229,8 +255,9 @@ func (l *Loop) idle() bool {
 // If ctx ends first, the error is its error, wrapped: the loop goes on in the
 // background until the kernel is done, and the memory of its requests stays
 // alive until then. In a callback Close does not wait. A second Close waits for
-// the first.
+// the first. Without a context it waits as long as it takes.
 func (l *Loop) Close(ctx context.Context) error {
+	l.closing.Store(true)
 	if l.mail.beginClose() {
 		go func() {
 			select {
@@ -240,14 +267,21 @@ func (l *Loop) Close(ctx context.Context) error {
 		}()
 	}
 	if threadID() == l.thread.Load() {
-		l.closing = true
 		return nil
+	}
+	if ctx == nil {
+		ctx = context.Background()
+	}
+	select {
+	case <-l.done:
+		return l.closeErr
+	default:
 	}
 	select {
 	case <-l.done:
 		return l.closeErr
 	case <-ctx.Done():
-		return fmt.Errorf("liburing: requests are still in flight, their memory is kept: %w", context.Cause(ctx))
+		return fmt.Errorf("liburing: requests are still in flight, their memory is kept: %w", contextError(ctx))
 	}
 }
 
@@ -267,16 +301,18 @@ func (l *Loop) exit() {
 		}
 	}()
 	l.mail.beginClose()
-	for done := l.closing; !done; { // again, should a posted function panic
+	for done := false; !done; { // again, should a posted function panic
 		l.inClose(func() error {
 			_, err := l.attend(context.Background())
 			done = true
 			return err
 		})
 	}
-	l.closing = true
+	l.closing.Store(true)
+	cEnableRings(l.ring.mem) // should it have been set up disabled: nothing would end
 	for round := 0; l.inFlight > 0; round++ {
 		l.inClose(func() error { return l.cancelRound(round) })
+		l.mail.publish(l.counted())
 	}
 	for _, g := range l.hungry {
 		for len(g.waiting) > 0 {
@@ -286,6 +322,7 @@ func (l *Loop) exit() {
 		}
 	}
 	ended = true
+	l.mail.publish(l.counted())
 	l.ring.Close()
 	for _, g := range l.groups {
 		if g != nil {
@@ -319,6 +356,7 @@ func (l *Loop) cancelRound(round int) error {
 	wait := min(time.Millisecond<<min(round, 10), longestRound)
 	for end := time.Now().Add(wait); l.inFlight > 0; {
 		if err := l.turn(wait); err != nil {
+			time.Sleep(wait) // it is going to be tried again
 			return err
 		}
 		if !time.Now().Before(end) {
@@ -333,7 +371,15 @@ func (l *Loop) cancelRound(round int) error {
 // found; but like all multishot requests it ends when there is no room.
 func (l *Loop) choke() {
 	m := l.ring.mem
-	for end := time.Now().Add(longestRound); m.cqReady() < m.cq.ringEntries && time.Now().Before(end); {
+	ready := m.cqReady()
+	for last := time.Now(); m.cqReady() < m.cq.ringEntries && time.Since(last) < chokeWait; {
 		cGetEvents(m)
+		if now := m.cqReady(); now != ready {
+			ready, last = now, time.Now()
+		}
 	}
 }
+
+// chokeWait is how long choke waits for one more completion: what fires less
+// often is found when it is cancelled.
+const chokeWait = 200 * time.Microsecond

@@ -19,6 +19,21 @@ type mailbox struct {
 	state loopState
 	stop  bool     // Run is to return
 	posts []func() // in the order they came
+	stats Stats    // of a loop that is being closed
+}
+
+// publish leaves a closing loop's figures for other goroutines.
+func (b *mailbox) publish(s Stats) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.stats = s
+}
+
+// published returns the figures that publish was given last.
+func (b *mailbox) published() Stats {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.stats
 }
 
 type loopState uint8

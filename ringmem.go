@@ -86,6 +86,14 @@ func (m *ringMem) sqe(pos uint32) *SQE {
 	return (*SQE)(unsafe.Add(unsafe.Pointer(m.sq.sqes), i*unsafe.Sizeof(SQE{})))
 }
 
+// told reports whether an entry is one of the submission queue's of which the
+// kernel has been told.
+func (m *ringMem) told(sqe *SQE) bool {
+	offset := uintptr(unsafe.Pointer(sqe)) - uintptr(unsafe.Pointer(m.sq.sqes))
+	pos := offset / unsafe.Sizeof(SQE{}) >> (m.sqeShift & 1)
+	return pos <= uintptr(m.sq.ringMask) && (uint32(pos)-m.sq.sqeHead)&m.sq.ringMask >= m.sq.sqeTail-m.sq.sqeHead
+}
+
 // cqe returns the entry at a position of the completion queue.
 func (m *ringMem) cqe(pos uint32) *CQE {
 	i := uintptr(pos&m.cq.ringMask) << (m.cqeShift & 1)

@@ -22,13 +22,19 @@ type Stats struct {
 // itself, which costs next to nothing, and is asked for the figures.
 func (l *Loop) Stats() Stats {
 	var s Stats
-	read := func(*Ring) error {
-		s = l.stats
-		s.InFlight = l.inFlight - l.inner
+	err := l.Control(func(*Ring) error {
+		s = l.counted()
 		return nil
+	})
+	if err != nil {
+		return l.mail.published()
 	}
-	if l.Control(read) != nil {
-		read(nil) // closed: nobody counts any more
-	}
+	return s
+}
+
+// counted returns the figures, on the loop's thread.
+func (l *Loop) counted() Stats {
+	s := l.stats
+	s.InFlight = l.inFlight - l.inner
 	return s
 }

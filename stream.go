@@ -7,25 +7,25 @@ import (
 
 // Stream is a multishot request that is made again when it ends before its time.
 type Stream struct {
-	loop  *Loop
-	arm   func(cb Callback) Request
-	cb    Callback
-	each  Callback // completed, made once
-	op    Op
-	token Token     // of the request in flight
-	group *BufGroup // whose buffers the stream waits for
-	ended bool      // cb has been told, or will not be
-	stop  bool
-	err   error // why there was no first request
+	loop   *Loop
+	arm    func(cb Callback) Request
+	cb     Callback
+	each   Callback // completed, made once
+	op     Op
+	token  Token     // of the request in flight
+	group  *BufGroup // whose buffers the stream waits for
+	ended  bool      // cb has been told, or will not be
+	stop   bool
+	err    error // why there was no first request
+	header bool  // each buffer begins with one, of which a result of 0 is a part
 }
 
 // Rearm makes a request that completes more than once with arm, and makes it
 // again when it ends without an error, as the kernel may have it, or for want of
 // provided buffers: then as soon as there are some. cb is told neither of these
-// ends. What ends a stream for cb, with More false, is an error, a receive or
-// read of 0 bytes, Stop, and the loop's Close. A datagram of 0 bytes is such an
-// end too; RecvmsgMultishot, whose results are never 0, has none: call Stop when
-// the peer has closed.
+// ends. What ends a stream for cb, with More false, is an error, a receive, read
+// or splice of 0 bytes, Stop, and the loop's Close. A datagram of 0 bytes is such
+// an end too.
 //
 //	loop.Rearm(func(cb liburing.Callback) liburing.Request {
 //		return loop.RecvMultishot(fd, nil, 0, cb).Buffers(group)
@@ -72,9 +72,17 @@ func (s *Stream) again() {
 	s.group = nil
 	r := s.arm(s.each)
 	err := r.Err()
+	if err == nil && r.loop != s.loop {
+		err = badInput("stream", "its request is another loop's")
+	}
 	if err == nil {
 		s.token = r.Token()
-		s.op = s.loop.table.find(s.token).op
+		if h := s.loop.table.find(s.token); h != nil {
+			s.op = h.op
+		}
+		if sqe := r.open(); sqe != nil {
+			s.header = sqe.Opcode == OpRecvmsg && sqe.IOPrio&uint16(RecvMultishot) != 0
+		}
 		return
 	}
 	if s.token == 0 { // the first time
@@ -87,25 +95,31 @@ func (s *Stream) again() {
 // completed is the callback of each request that the stream makes.
 func (s *Stream) completed(c Completion) {
 	switch {
+	case s.ended: // it was not this loop's request
 	case c.More():
 		s.cb(c)
-	case s.stop || s.loop.closing:
+	case s.stop || s.loop.closing.Load():
 		s.ended = true
 		s.cb(c)
 	case c.Res == -int32(syscall.ENOBUFS) && c.detail != nil && c.detail.group != nil:
 		s.wait(c.detail.group)
-	case c.Res < 0 || c.Err() != nil || c.isEOF():
+	case c.Res < 0 || c.Err() != nil || s.isEOF(c):
 		s.ended = true
 		s.cb(c)
 	default:
+		defer s.goOn() // also if the callback panics
 		c.Flags |= CQEFMore
 		s.cb(c)
-		if s.stop {
-			s.end()
-			return
-		}
-		s.again()
 	}
+}
+
+// goOn makes the request again, or ends a stream that was stopped meanwhile.
+func (s *Stream) goOn() {
+	if s.stop {
+		s.end()
+		return
+	}
+	s.again()
 }
 
 // wait has the request made again when g has buffers.
@@ -159,7 +173,14 @@ func (s *Stream) end() {
 	}
 }
 
-// isEOF reports whether a result of 0 means that nothing more will come.
-func (c Completion) isEOF() bool {
-	return c.Res == 0 && (c.op == OpRecv || c.op == OpRead || c.op == OpReadMultishot)
+// isEOF reports whether a completion means that nothing more will come.
+func (s *Stream) isEOF(c Completion) bool {
+	if s.header {
+		out := RecvmsgValidate(c.Buffer(), new(Msghdr))
+		return out != nil && out.Payloadlen == 0
+	}
+	return c.Res == 0 && slices.Contains(readers, c.op)
 }
+
+// readers are the operations whose result is 0 at the end.
+var readers = []Op{OpRead, OpReadv, OpReadFixed, OpReadvFixed, OpReadMultishot, OpRecv, OpRecvmsg, OpSplice, OpTee}

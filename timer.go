@@ -11,24 +11,33 @@ type Timer struct {
 	token Token // of the timeout that is in flight
 	every time.Duration
 	f     func()
+	err   error // why there is no timeout
 }
 
-// After has the loop call f once when d has passed (IORING_OP_TIMEOUT). Least
-// kernel: 5.4.
+// After has the loop call f once when d has passed, in the next turn if d is not
+// above zero (IORING_OP_TIMEOUT). Least kernel: 5.4.
 func (l *Loop) After(d time.Duration, f func()) *Timer {
 	t := &Timer{loop: l, f: f}
-	t.arm(d, 0)
+	t.arm(max(d, 0), 0)
 	return t
 }
 
-// Every has the loop call f again and again, each time d has passed. The kernel
-// keeps the beat from Linux 6.4 on; before that each timeout begins when f
-// returns from the last.
+// Every has the loop call f again and again, each time d has passed, which must
+// be above zero. The kernel keeps the beat from Linux 6.4 on; before that each
+// timeout begins when f returns from the last.
 func (l *Loop) Every(d time.Duration, f func()) *Timer {
 	t := &Timer{loop: l, every: d, f: f}
+	if d <= 0 {
+		t.err = badInput("timer", "every %v: it must be more than nothing", d)
+		return t
+	}
 	t.arm(d, TimeoutMultishot)
 	return t
 }
+
+// Err returns why f will never be called, nil if it will: ErrClosed, or EINVAL
+// for an Every without a duration or a function that is nil.
+func (t *Timer) Err() error { return t.err }
 
 // Stop ends the timer: f will not be called any more. Call it where requests
 // are made; a timer that has ended is left alone.
@@ -38,7 +47,12 @@ func (t *Timer) Stop() {
 }
 
 func (t *Timer) arm(d time.Duration, flags TimeoutFlags) {
-	t.token = t.loop.Timeout(d, 0, flags, func(c Completion) { t.fired(c, flags) }).Token()
+	if t.f == nil {
+		t.err = badInput("timer", "there is no function to call")
+		return
+	}
+	r := t.loop.Timeout(d, 0, flags, func(c Completion) { t.fired(c, flags) })
+	t.token, t.err = r.Token(), r.Err()
 }
 
 func (t *Timer) fired(c Completion, flags TimeoutFlags) {
@@ -60,11 +74,23 @@ func (t *Timer) fired(c Completion, flags TimeoutFlags) {
 // Deadline has the request cancelled if it has not completed when d has passed;
 // it then completes with ECANCELED. The kernel links a timeout to the request
 // (IORING_OP_LINK_TIMEOUT), so call it before the next request is queued;
-// afterwards it does nothing.
+// afterwards it does nothing. A chain goes on behind the timeout.
 func (r Request) Deadline(d time.Duration) Request {
-	if r.open() != nil && r.sqe == r.loop.lastEntry() {
-		r.Link()
-		r.loop.LinkTimeout(d, 0, nil)
+	sqe := r.open()
+	if sqe == nil || sqe != r.loop.lastEntry() {
+		return r
 	}
+	linked := sqe.Flags & (SQEIOLink | SQEIOHardlink)
+	if linked == 0 {
+		r.Link()
+	}
+	timeout := r.loop.LinkTimeout(max(d, 0), 0, nil).Flags(linked)
+	r.loop.deadline = deadline{of: r.token, Request: timeout}
 	return r
+}
+
+// deadline is the timeout of a request.
+type deadline struct {
+	of Token
+	Request
 }

@@ -1,7 +1,6 @@
 package liburing
 
 import (
-	"context"
 	"sync/atomic"
 	"syscall"
 	"time"
@@ -14,11 +13,8 @@ import (
 //
 // Every request goes through here: it is one function so that it costs one call.
 func (l *Loop) queue(op Op, kind handleKind, cb Callback, mem unsafe.Pointer) (*SQE, Request) {
-	if checkThread && l.mail.inRun() && threadID() != l.thread.Load() {
-		return new(SQE), Request{}
-	}
-	if l.closing && kind != kindInner {
-		return &l.refused, Request{loop: l}
+	if kind != kindInner && l.refuses() {
+		return new(SQE), l.refusal()
 	}
 	if cb == nil {
 		cb = ignore
@@ -45,24 +41,97 @@ func (l *Loop) queue(op Op, kind handleKind, cb Callback, mem unsafe.Pointer) (*
 	return sqe, Request{loop: l, sqe: sqe, token: token}
 }
 
-// lastEntry returns the entry of the request that was queued last.
+// refuses reports whether the loop takes no request: it is closed, or in a debug
+// build, the caller is on the wrong goroutine.
+func (l *Loop) refuses() bool { return l.closing.Load() || l.calledFromElsewhere() }
+
+// calledFromElsewhere reports, in a debug build, whether the loop runs and its
+// caller is not on its thread.
+func (l *Loop) calledFromElsewhere() bool {
+	return checkThread && l.mail.inRun() && threadID() != l.thread.Load()
+}
+
+// refusal returns the request that was not taken.
+func (l *Loop) refusal() Request {
+	if l.calledFromElsewhere() {
+		return Request{}
+	}
+	return Request{loop: l}
+}
+
+// lastEntry returns the entry of the request that was queued last, nil if the
+// kernel has all.
 func (l *Loop) lastEntry() *SQE {
-	if n := len(l.backlog.queue); n > 0 {
-		return &l.backlog.queue[n-1].SQE
+	if waiting := l.backlog.waiting(); len(waiting) > 0 {
+		return &waiting[len(waiting)-1].SQE
 	}
 	m := l.ring.mem
+	if m.sq.sqeTail == m.sq.sqeHead {
+		return nil
+	}
 	return m.sqe(m.sq.sqeTail - 1)
 }
 
 // queueInner is queue for the loop's own requests, which are counted apart.
 func (l *Loop) queueInner(op Op, done Callback, mem unsafe.Pointer) *SQE {
-	l.inner++
-	sqe, _ := l.queue(op, kindInner, func(c Completion) {
-		l.inner--
-		l.stats.Completed--
+	return l.queueUncounted(op, func(c Completion) {
+		l.uncount()
 		done(c)
 	}, mem)
+}
+
+// queueUncounted queues a request of the loop's own, whose callback is to call
+// uncount.
+func (l *Loop) queueUncounted(op Op, cb Callback, mem unsafe.Pointer) *SQE {
+	l.inner++
+	if last := l.lastEntry(); last != nil && last.linked() {
+		// A chain is being made, of which this is no part: it waits apart.
+		l.backlog, l.apart = l.apart, l.backlog
+		space := l.space
+		l.space = 0
+		defer func() {
+			l.backlog, l.apart = l.apart, l.backlog
+			l.space = space
+		}()
+	}
+	sqe, _ := l.queue(op, kindInner, cb, mem)
 	return sqe
+}
+
+// uncount takes the completion of a request of the loop's own out of the counts.
+func (l *Loop) uncount() {
+	l.inner--
+	l.stats.Completed--
+}
+
+// endChain ends a chain that was left without an end, as the kernel does where
+// a submission ends, and queues what had to wait for that.
+func (l *Loop) endChain() {
+	if last := l.lastEntry(); last != nil {
+		last.Flags &^= SQEIOLink | SQEIOHardlink
+	}
+	if waiting := l.apart.waiting(); len(waiting) > 0 {
+		l.backlog.queue = append(l.backlog.queue, waiting...)
+		l.apart.queue, l.apart.first = l.apart.queue[:0], 0
+		l.space = 0
+	}
+}
+
+// fill moves what waits into the submission queue. A chain for which the queue
+// is too short can't go there as a whole: its requests fail.
+func (l *Loop) fill() {
+	for {
+		tooLong := l.backlog.fill(l.ring.mem)
+		if tooLong == nil {
+			return
+		}
+		for _, e := range tooLong {
+			e.Flags = 0
+			delete(l.chains, Token(e.UserData))
+			l.spoil(&e.SQE, badInput(e.Opcode.String(), "its chain has %d requests, the loop's queue %d entries: use a loop with more",
+				len(tooLong), l.ring.mem.sq.ringEntries))
+		}
+	}
 }
 
 func ignore(Completion) {}
@@ -72,7 +141,7 @@ func ignore(Completion) {}
 func (l *Loop) queueBad(op Op, cb Callback, why error) Request {
 	_, r := l.queue(op, kindPlain, cb, nil)
 	if r.token != 0 {
-		r.spoil(why)
+		l.spoil(r.sqe, why)
 	}
 	return r
 }
@@ -103,13 +172,16 @@ func (l *Loop) turn(wait time.Duration) error {
 // the queue, unless a signal or a post comes first.
 func (l *Loop) exchange(wait time.Duration) error {
 	m := l.ring.mem
+	l.endChain()
 	hungry := l.feed()
-	l.backlog.fill(m)
+	l.endChain()
+	l.fill()
 	if m.overflowed() {
 		l.stats.Overflows++
 	}
 	// With more requests to be made there is no time to wait either.
-	ready := m.cqReady() != 0 || len(l.backlog.queue) != 0 || hungry
+	waiting := len(l.backlog.waiting()) != 0
+	ready := m.cqReady() != 0 || waiting || hungry
 	pending := m.unsubmitted()
 	if ready && pending == 0 && !m.needsFlush() {
 		return nil
@@ -124,7 +196,7 @@ func (l *Loop) exchange(wait time.Duration) error {
 			return err
 		}
 	}
-	l.mayBlock = false
+	l.mayBlock = waiting // they may be of that kind
 	return l.enterBlocking(ready, wait)
 }
 
@@ -139,13 +211,18 @@ func (l *Loop) enterBlocking(ready bool, wait time.Duration) error {
 	if wait > 0 {
 		return l.enterError(cSubmitAndWaitTimeout(m, 1, wait))
 	}
-	if len(l.drains) > 0 {
-		return l.enterError(cSubmitAndWaitTimeout(m, 1, drainWait))
+	switch {
+	case m.flags&SetupIOPoll != 0 && l.inFlight > l.inner:
+		return l.enterError(cSubmitAndWait(m, 1)) // it polls, which a post can't end
+	case m.flags&SetupIOPoll != 0:
+		return l.waitForWaker()
+	case len(l.drains) > 0:
+		return l.waitDraining()
 	}
 	l.armWaker()
 	l.mail.sleeping.Store(true)
 	defer l.mail.sleeping.Store(false)
-	if l.mail.attention.Load() || len(l.backlog.queue) != 0 {
+	if l.mail.attention.Load() || len(l.backlog.waiting()) != 0 {
 		return l.enterError(cSubmit(m))
 	}
 	return l.enterError(cSubmitAndWait(m, 1))
@@ -167,7 +244,37 @@ func (l *Loop) enterError(ret int32) error {
 	return opError("io_uring_enter", ret)
 }
 
-// drainWait is how long posts may have to wait while a request drains the ring.
+// waitForWaker submits, and waits for a post outside of the ring if there is no
+// completion.
+func (l *Loop) waitForWaker() error {
+	m := l.ring.mem
+	l.mail.sleeping.Store(true)
+	defer l.mail.sleeping.Store(false)
+	if err := l.enterError(cSubmit(m)); err != nil {
+		return err
+	}
+	cGetEvents(m)
+	if m.cqReady() != 0 || l.mail.attention.Load() {
+		return nil
+	}
+	l.mail.wake.wait()
+	return l.enterError(cGetEvents(m))
+}
+
+// waitDraining waits while a request drains the ring. A read of the waker would
+// be held back as all is that comes behind the request, so completions are told
+// to the waker too, and the thread waits for that.
+func (l *Loop) waitDraining() error {
+	m := l.ring.mem
+	// Older kernels wait for all requests before they change an eventfd.
+	if l.armed || m.flags&SetupDeferTaskrun == 0 || cRegisterEventfd(m, int32(l.mail.wake.fd)) < 0 {
+		return l.enterError(cSubmitAndWaitTimeout(m, 1, drainWait))
+	}
+	defer cUnregisterEventfd(m)
+	return l.waitForWaker()
+}
+
+// drainWait is how long posts may have to wait on these kernels.
 const drainWait = time.Millisecond
 
 // drain notes a request that waits until all before it have completed. That
@@ -190,16 +297,16 @@ func (l *Loop) armWaker() {
 		return
 	}
 	l.armed = true
-	sqe := l.queueInner(OpRead, func(Completion) { l.armed = false }, nil)
+	sqe := l.queueUncounted(OpRead, l.woken, nil)
 	sqe.PrepRead(l.mail.wake.fd, l.mail.wake.buf[:], 0)
-	l.backlog.fill(l.ring.mem)
+	l.fill()
 }
 
 // measure finds out how many entries of the submission queue are free: none as
 // long as requests wait in the backlog.
 func (l *Loop) measure() {
 	l.space = 0
-	if len(l.backlog.queue) == 0 {
+	if len(l.backlog.waiting()) == 0 {
 		l.space = l.ring.mem.sqSpaceLeft()
 	}
 }
@@ -285,48 +392,49 @@ func (l *Loop) dispatchBatch() {
 		if l.detailed {
 			c.detail = l.detail(i, token)
 		}
-		cb, group := h.cb, h.group
+		cb, group, truncated := h.cb, h.group, h.truncated
 		if cqe.Flags&CQEFMore == 0 {
 			l.table.release(token.index(), h)
 			l.inFlight--
 		}
 		if group != 0 {
-			l.groups[group-1].deliver(c, cb)
+			l.groups[group-1].deliver(c, cb, truncated)
 			continue
 		}
 		cb(c)
 	}
 }
 
-// detail returns what there is to know of a completion beyond its 16 bytes.
+// detail returns what there is to know of a completion beyond its 16 bytes, nil
+// if there is nothing. What is only for the callback is not allocated.
 func (l *Loop) detail(i int, token Token) *detail {
-	var d detail
+	d := detail{err: l.reasons[token], ctx: l.watches[token].err()}
 	if h := l.table.find(token); h.group != 0 {
 		d.group = l.groups[h.group-1]
 	}
 	if l.bigs != nil {
 		d.big = l.bigs[i]
 	}
-	if why, ok := l.reasons[token]; ok {
-		d.err = why
-		delete(l.reasons, token)
-	}
-	if w, ok := l.watches[token]; ok {
-		d.ctx = context.Cause(w.ctx)
-	}
 	if l.batch[i].Flags&CQEFMore == 0 {
 		l.settleChain(token)
 		l.forget(token)
 	}
-	return &d
+	switch {
+	case d.err != nil || d.ctx != nil: // Err may be called later
+		told := d
+		return &told
+	case l.bigs != nil:
+		l.big = d
+		return &l.big
+	}
+	return nil
 }
 
 // forget drops what the loop knows of a request beside its handle.
 func (l *Loop) forget(token Token) {
-	if w, ok := l.watches[token]; ok {
-		w.stop()
-		delete(l.watches, token)
-	}
+	l.watches[token].end()
+	delete(l.watches, token)
+	delete(l.reasons, token)
 	delete(l.drains, token)
 	delete(l.chains, token)
 	l.detailed = l.bigs != nil || len(l.reasons)+len(l.watches)+len(l.drains)+len(l.chains) > 0

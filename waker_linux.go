@@ -1,6 +1,7 @@
 package liburing
 
 import (
+	"encoding/binary"
 	"os"
 
 	"golang.org/x/sys/unix"
@@ -9,7 +10,7 @@ import (
 // waker is an eventfd: the loop has a read of it in flight while it sleeps.
 type waker struct {
 	fd  int
-	buf [8]byte
+	buf [8]byte // what is read
 }
 
 func (w *waker) open() error {
@@ -19,10 +20,21 @@ func (w *waker) open() error {
 	return os.NewSyscallError("eventfd", err)
 }
 
+// once is what a signal adds to the eventfd.
+var once = binary.NativeEndian.AppendUint64(nil, 1)
+
 func (w *waker) signal() {
-	one := [8]byte{1}
 	for {
-		if _, err := unix.Write(w.fd, one[:]); err != unix.EINTR {
+		if _, err := unix.Write(w.fd, once); err != unix.EINTR {
+			return
+		}
+	}
+}
+
+// wait waits for a signal without the ring.
+func (w *waker) wait() {
+	for {
+		if _, err := unix.Read(w.fd, w.buf[:]); err != unix.EINTR {
 			return
 		}
 	}

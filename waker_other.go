@@ -9,6 +9,7 @@ type waker struct {
 
 func (w *waker) open() error { return ErrNotSupported }
 func (w *waker) signal()     {}
+func (w *waker) wait()       {}
 func (w *waker) close()      {}
 
 func threadID() int64 { return -1 }

@@ -19,6 +19,9 @@ func (l *Loop) Nop(cb Callback) Request {
 // is ^uint64(0); the result is the number of bytes, 0 at the end of the file
 // (io_uring_prep_read). See SQE.PrepRead for more.
 func (l *Loop) Read(fd int, buf []byte, offset uint64, cb Callback) Request {
+	if l.refuses() {
+		return l.refusal()
+	}
 	l.mayBlock = true
 	sqe, r := l.queue(OpRead, kindPlain, cb, unsafe.Pointer(unsafe.SliceData(buf)))
 	sqe.PrepRead(fd, buf, offset)
@@ -30,6 +33,9 @@ func (l *Loop) Read(fd int, buf []byte, offset uint64, cb Callback) Request {
 // ^uint64(0); the result is the number of bytes (io_uring_prep_write). See
 // SQE.PrepWrite for more.
 func (l *Loop) Write(fd int, buf []byte, offset uint64, cb Callback) Request {
+	if l.refuses() {
+		return l.refusal()
+	}
 	l.mayBlock = true
 	sqe, r := l.queue(OpWrite, kindPlain, cb, unsafe.Pointer(unsafe.SliceData(buf)))
 	sqe.PrepWrite(fd, buf, offset)
@@ -40,6 +46,9 @@ func (l *Loop) Write(fd int, buf []byte, offset uint64, cb Callback) Request {
 // Readv reads into several buffers, one after the other (io_uring_prep_readv).
 // See SQE.PrepReadv for more.
 func (l *Loop) Readv(fd int, bufs [][]byte, offset uint64, cb Callback) Request {
+	if l.refuses() {
+		return l.refusal()
+	}
 	l.mayBlock = true
 	x := l.table.extra()
 	x.iov = appendIovecs(x.iov, bufs)
@@ -52,6 +61,9 @@ func (l *Loop) Readv(fd int, bufs [][]byte, offset uint64, cb Callback) Request 
 // Writev writes several buffers, one after the other (io_uring_prep_writev).
 // See SQE.PrepWritev for more.
 func (l *Loop) Writev(fd int, bufs [][]byte, offset uint64, cb Callback) Request {
+	if l.refuses() {
+		return l.refusal()
+	}
 	l.mayBlock = true
 	x := l.table.extra()
 	x.iov = appendIovecs(x.iov, bufs)
@@ -65,6 +77,9 @@ func (l *Loop) Writev(fd int, bufs [][]byte, offset uint64, cb Callback) Request
 // bufIndex, and so saves the kernel looking its pages up
 // (io_uring_prep_read_fixed). See SQE.PrepReadFixed for more.
 func (l *Loop) ReadFixed(fd int, buf []byte, offset uint64, bufIndex int, cb Callback) Request {
+	if l.refuses() {
+		return l.refusal()
+	}
 	l.mayBlock = true
 	sqe, r := l.queue(OpReadFixed, kindPlain, cb, unsafe.Pointer(unsafe.SliceData(buf)))
 	sqe.PrepReadFixed(fd, buf, offset, bufIndex)
@@ -75,6 +90,9 @@ func (l *Loop) ReadFixed(fd int, buf []byte, offset uint64, bufIndex int, cb Cal
 // WriteFixed writes like Write from buf, which lies within the registered
 // buffer bufIndex (io_uring_prep_write_fixed). See SQE.PrepWriteFixed for more.
 func (l *Loop) WriteFixed(fd int, buf []byte, offset uint64, bufIndex int, cb Callback) Request {
+	if l.refuses() {
+		return l.refusal()
+	}
 	l.mayBlock = true
 	sqe, r := l.queue(OpWriteFixed, kindPlain, cb, unsafe.Pointer(unsafe.SliceData(buf)))
 	sqe.PrepWriteFixed(fd, buf, offset, bufIndex)
@@ -86,6 +104,9 @@ func (l *Loop) WriteFixed(fd int, buf []byte, offset uint64, bufIndex int, cb Ca
 // that is not needed to read it back (io_uring_prep_fsync). See SQE.PrepFsync
 // for more.
 func (l *Loop) Fsync(fd int, flags FsyncFlags, cb Callback) Request {
+	if l.refuses() {
+		return l.refusal()
+	}
 	l.mayBlock = true
 	sqe, r := l.queue(OpFsync, kindPlain, cb, nil)
 	sqe.PrepFsync(fd, flags)
@@ -100,6 +121,9 @@ func (l *Loop) Openat(dfd int, path string, flags int, mode uint32, cb Callback)
 	if err != nil {
 		return l.queueBad(OpOpenat, cb, err)
 	}
+	if l.refuses() {
+		return l.refusal()
+	}
 	l.mayBlock = true
 	sqe, r := l.queue(OpOpenat, kindPlain, cb, unsafe.Pointer(pathPtr))
 	sqe.PrepOpenat(dfd, pathPtr, flags, mode)
@@ -109,6 +133,9 @@ func (l *Loop) Openat(dfd int, path string, flags int, mode uint32, cb Callback)
 // CloseFD closes a descriptor (io_uring_prep_close). See SQE.PrepClose for
 // more.
 func (l *Loop) CloseFD(fd int, cb Callback) Request {
+	if l.refuses() {
+		return l.refusal()
+	}
 	l.mayBlock = true
 	sqe, r := l.queue(OpClose, kindPlain, cb, nil)
 	sqe.PrepClose(fd)
@@ -123,6 +150,9 @@ func (l *Loop) Statx(dfd int, path string, flags int, mask uint32, statx *Statx,
 	if err != nil {
 		return l.queueBad(OpStatx, cb, err)
 	}
+	if l.refuses() {
+		return l.refusal()
+	}
 	l.mayBlock = true
 	x := l.table.extra()
 	x.keep[0] = unsafe.Pointer(pathPtr)
@@ -136,6 +166,9 @@ func (l *Loop) Statx(dfd int, path string, flags int, mask uint32, statx *Statx,
 // requests have completed, whichever comes first; count 0 means never mind
 // (io_uring_prep_timeout). See SQE.PrepTimeout for more.
 func (l *Loop) Timeout(d time.Duration, count uint32, flags TimeoutFlags, cb Callback) Request {
+	if l.refuses() {
+		return l.refusal()
+	}
 	x := l.table.extra()
 	x.ts = NewTimespec(d)
 	sqe, r := l.queue(OpTimeout, kindExtra, cb, unsafe.Pointer(x))
@@ -208,6 +241,9 @@ func (l *Loop) Recv(fd int, buf []byte, flags int, cb Callback) Request {
 // Readv2 is Readv with the flags of preadv2(2), RWF_NOWAIT and the like
 // (io_uring_prep_readv2). See SQE.PrepReadv2 for more.
 func (l *Loop) Readv2(fd int, bufs [][]byte, offset uint64, flags int, cb Callback) Request {
+	if l.refuses() {
+		return l.refusal()
+	}
 	l.mayBlock = true
 	x := l.table.extra()
 	x.iov = appendIovecs(x.iov, bufs)
@@ -220,6 +256,9 @@ func (l *Loop) Readv2(fd int, bufs [][]byte, offset uint64, flags int, cb Callba
 // Writev2 is Writev with the flags of pwritev2(2), RWF_APPEND and the like
 // (io_uring_prep_writev2). See SQE.PrepWritev2 for more.
 func (l *Loop) Writev2(fd int, bufs [][]byte, offset uint64, flags int, cb Callback) Request {
+	if l.refuses() {
+		return l.refusal()
+	}
 	l.mayBlock = true
 	x := l.table.extra()
 	x.iov = appendIovecs(x.iov, bufs)
@@ -232,6 +271,9 @@ func (l *Loop) Writev2(fd int, bufs [][]byte, offset uint64, flags int, cb Callb
 // ReadvFixed reads like Readv2 into parts of the registered buffer bufIndex
 // (io_uring_prep_readv_fixed). See SQE.PrepReadvFixed for more.
 func (l *Loop) ReadvFixed(fd int, bufs [][]byte, offset uint64, flags int, bufIndex int, cb Callback) Request {
+	if l.refuses() {
+		return l.refusal()
+	}
 	l.mayBlock = true
 	x := l.table.extra()
 	x.iov = appendIovecs(x.iov, bufs)
@@ -244,6 +286,9 @@ func (l *Loop) ReadvFixed(fd int, bufs [][]byte, offset uint64, flags int, bufIn
 // WritevFixed writes like Writev2 from parts of the registered buffer bufIndex
 // (io_uring_prep_writev_fixed). See SQE.PrepWritevFixed for more.
 func (l *Loop) WritevFixed(fd int, bufs [][]byte, offset uint64, flags int, bufIndex int, cb Callback) Request {
+	if l.refuses() {
+		return l.refusal()
+	}
 	l.mayBlock = true
 	x := l.table.extra()
 	x.iov = appendIovecs(x.iov, bufs)
@@ -266,6 +311,9 @@ func (l *Loop) ReadMultishot(fd int, nbytes uint32, offset uint64, bufGroup uint
 // SyncFileRange flushes a range of a file, as sync_file_range(2) does
 // (io_uring_prep_sync_file_range). See SQE.PrepSyncFileRange for more.
 func (l *Loop) SyncFileRange(fd int, length uint32, offset uint64, flags int, cb Callback) Request {
+	if l.refuses() {
+		return l.refusal()
+	}
 	l.mayBlock = true
 	sqe, r := l.queue(OpSyncFileRange, kindPlain, cb, nil)
 	sqe.PrepSyncFileRange(fd, length, offset, flags)
@@ -276,6 +324,9 @@ func (l *Loop) SyncFileRange(fd int, length uint32, offset uint64, flags int, cb
 // Fallocate reserves, frees or zeroes a range of a file, as mode of
 // fallocate(2) says (io_uring_prep_fallocate). See SQE.PrepFallocate for more.
 func (l *Loop) Fallocate(fd int, mode int, offset uint64, length uint64, cb Callback) Request {
+	if l.refuses() {
+		return l.refusal()
+	}
 	l.mayBlock = true
 	sqe, r := l.queue(OpFallocate, kindPlain, cb, nil)
 	sqe.PrepFallocate(fd, mode, offset, length)
@@ -286,6 +337,9 @@ func (l *Loop) Fallocate(fd int, mode int, offset uint64, length uint64, cb Call
 // Ftruncate sets a file's length in bytes (io_uring_prep_ftruncate). See
 // SQE.PrepFtruncate for more.
 func (l *Loop) Ftruncate(fd int, length int64, cb Callback) Request {
+	if l.refuses() {
+		return l.refusal()
+	}
 	l.mayBlock = true
 	sqe, r := l.queue(OpFtruncate, kindPlain, cb, nil)
 	sqe.PrepFtruncate(fd, length)
@@ -296,6 +350,9 @@ func (l *Loop) Ftruncate(fd int, length int64, cb Callback) Request {
 // Fadvise announces how a range of a file will be used, as posix_fadvise(2)
 // does (io_uring_prep_fadvise). See SQE.PrepFadvise for more.
 func (l *Loop) Fadvise(fd int, offset uint64, length uint32, advice int, cb Callback) Request {
+	if l.refuses() {
+		return l.refusal()
+	}
 	l.mayBlock = true
 	sqe, r := l.queue(OpFadvise, kindPlain, cb, nil)
 	sqe.PrepFadvise(fd, offset, length, advice)
@@ -306,6 +363,9 @@ func (l *Loop) Fadvise(fd int, offset uint64, length uint32, advice int, cb Call
 // Fadvise64 is Fadvise for a range of any length (io_uring_prep_fadvise64). See
 // SQE.PrepFadvise64 for more.
 func (l *Loop) Fadvise64(fd int, offset uint64, length int64, advice int, cb Callback) Request {
+	if l.refuses() {
+		return l.refusal()
+	}
 	l.mayBlock = true
 	sqe, r := l.queue(OpFadvise, kindPlain, cb, nil)
 	sqe.PrepFadvise64(fd, offset, length, advice)
@@ -316,6 +376,9 @@ func (l *Loop) Fadvise64(fd int, offset uint64, length int64, advice int, cb Cal
 // Madvise announces how memory will be used, as madvise(2) does, up to 4 GiB of
 // it (io_uring_prep_madvise). See SQE.PrepMadvise for more.
 func (l *Loop) Madvise(mem []byte, advice int, cb Callback) Request {
+	if l.refuses() {
+		return l.refusal()
+	}
 	l.mayBlock = true
 	sqe, r := l.queue(OpMadvise, kindPlain, cb, unsafe.Pointer(unsafe.SliceData(mem)))
 	sqe.PrepMadvise(mem, advice)
@@ -325,6 +388,9 @@ func (l *Loop) Madvise(mem []byte, advice int, cb Callback) Request {
 // Madvise64 is Madvise for memory of any length (io_uring_prep_madvise64). See
 // SQE.PrepMadvise64 for more.
 func (l *Loop) Madvise64(mem []byte, advice int, cb Callback) Request {
+	if l.refuses() {
+		return l.refusal()
+	}
 	l.mayBlock = true
 	sqe, r := l.queue(OpMadvise, kindPlain, cb, unsafe.Pointer(unsafe.SliceData(mem)))
 	sqe.PrepMadvise64(mem, advice)
@@ -335,6 +401,9 @@ func (l *Loop) Madvise64(mem []byte, advice int, cb Callback) Request {
 // user space; one of the two must be a pipe (io_uring_prep_splice). See
 // SQE.PrepSplice for more.
 func (l *Loop) Splice(fdIn int, offIn int64, fdOut int, offOut int64, nbytes uint32, flags SpliceFlags, cb Callback) Request {
+	if l.refuses() {
+		return l.refusal()
+	}
 	l.mayBlock = true
 	sqe, r := l.queue(OpSplice, kindPlain, cb, nil)
 	sqe.PrepSplice(fdIn, offIn, fdOut, offOut, nbytes, flags)
@@ -346,6 +415,9 @@ func (l *Loop) Splice(fdIn int, offIn int64, fdOut int, offOut int64, nbytes uin
 // Tee copies bytes from one pipe to another without taking them out of the
 // first (io_uring_prep_tee). See SQE.PrepTee for more.
 func (l *Loop) Tee(fdIn int, fdOut int, nbytes uint32, flags SpliceFlags, cb Callback) Request {
+	if l.refuses() {
+		return l.refusal()
+	}
 	l.mayBlock = true
 	sqe, r := l.queue(OpTee, kindPlain, cb, nil)
 	sqe.PrepTee(fdIn, fdOut, nbytes, flags)
@@ -360,6 +432,9 @@ func (l *Loop) Open(path string, flags int, mode uint32, cb Callback) Request {
 	pathPtr, err := cString(OpOpenat, path)
 	if err != nil {
 		return l.queueBad(OpOpenat, cb, err)
+	}
+	if l.refuses() {
+		return l.refusal()
 	}
 	l.mayBlock = true
 	sqe, r := l.queue(OpOpenat, kindPlain, cb, unsafe.Pointer(pathPtr))
@@ -376,6 +451,9 @@ func (l *Loop) OpenatDirect(dfd int, path string, flags int, mode uint32, fileIn
 	if err != nil {
 		return l.queueBad(OpOpenat, cb, err)
 	}
+	if l.refuses() {
+		return l.refusal()
+	}
 	l.mayBlock = true
 	sqe, r := l.queue(OpOpenat, kindPlain, cb, unsafe.Pointer(pathPtr))
 	sqe.PrepOpenatDirect(dfd, pathPtr, flags, mode, fileIndex)
@@ -389,6 +467,9 @@ func (l *Loop) OpenDirect(path string, flags int, mode uint32, fileIndex uint32,
 	if err != nil {
 		return l.queueBad(OpOpenat, cb, err)
 	}
+	if l.refuses() {
+		return l.refusal()
+	}
 	l.mayBlock = true
 	sqe, r := l.queue(OpOpenat, kindPlain, cb, unsafe.Pointer(pathPtr))
 	sqe.PrepOpenDirect(pathPtr, flags, mode, fileIndex)
@@ -401,6 +482,9 @@ func (l *Loop) Openat2(dfd int, path string, how *OpenHow, cb Callback) Request 
 	pathPtr, err := cString(OpOpenat2, path)
 	if err != nil {
 		return l.queueBad(OpOpenat2, cb, err)
+	}
+	if l.refuses() {
+		return l.refusal()
 	}
 	l.mayBlock = true
 	x := l.table.extra()
@@ -419,6 +503,9 @@ func (l *Loop) Openat2Direct(dfd int, path string, how *OpenHow, fileIndex uint3
 	if err != nil {
 		return l.queueBad(OpOpenat2, cb, err)
 	}
+	if l.refuses() {
+		return l.refusal()
+	}
 	l.mayBlock = true
 	x := l.table.extra()
 	x.keep[0] = unsafe.Pointer(pathPtr)
@@ -431,6 +518,9 @@ func (l *Loop) Openat2Direct(dfd int, path string, how *OpenHow, fileIndex uint3
 // CloseDirect empties a place of the registered files
 // (io_uring_prep_close_direct). See SQE.PrepCloseDirect for more.
 func (l *Loop) CloseDirect(fileIndex uint32, cb Callback) Request {
+	if l.refuses() {
+		return l.refusal()
+	}
 	l.mayBlock = true
 	sqe, r := l.queue(OpClose, kindPlain, cb, nil)
 	sqe.PrepCloseDirect(fileIndex)
@@ -444,6 +534,9 @@ func (l *Loop) Unlinkat(dfd int, path string, flags int, cb Callback) Request {
 	if err != nil {
 		return l.queueBad(OpUnlinkat, cb, err)
 	}
+	if l.refuses() {
+		return l.refusal()
+	}
 	l.mayBlock = true
 	sqe, r := l.queue(OpUnlinkat, kindPlain, cb, unsafe.Pointer(pathPtr))
 	sqe.PrepUnlinkat(dfd, pathPtr, flags)
@@ -456,6 +549,9 @@ func (l *Loop) Unlink(path string, flags int, cb Callback) Request {
 	pathPtr, err := cString(OpUnlinkat, path)
 	if err != nil {
 		return l.queueBad(OpUnlinkat, cb, err)
+	}
+	if l.refuses() {
+		return l.refusal()
 	}
 	l.mayBlock = true
 	sqe, r := l.queue(OpUnlinkat, kindPlain, cb, unsafe.Pointer(pathPtr))
@@ -473,6 +569,9 @@ func (l *Loop) Renameat(oldDfd int, oldPath string, newDfd int, newPath string, 
 	newPathPtr, err := cString(OpRenameat, newPath)
 	if err != nil {
 		return l.queueBad(OpRenameat, cb, err)
+	}
+	if l.refuses() {
+		return l.refusal()
 	}
 	l.mayBlock = true
 	x := l.table.extra()
@@ -494,6 +593,9 @@ func (l *Loop) Rename(oldPath string, newPath string, cb Callback) Request {
 	if err != nil {
 		return l.queueBad(OpRenameat, cb, err)
 	}
+	if l.refuses() {
+		return l.refusal()
+	}
 	l.mayBlock = true
 	x := l.table.extra()
 	x.keep[0] = unsafe.Pointer(oldPathPtr)
@@ -510,6 +612,9 @@ func (l *Loop) Mkdirat(dfd int, path string, mode uint32, cb Callback) Request {
 	if err != nil {
 		return l.queueBad(OpMkdirat, cb, err)
 	}
+	if l.refuses() {
+		return l.refusal()
+	}
 	l.mayBlock = true
 	sqe, r := l.queue(OpMkdirat, kindPlain, cb, unsafe.Pointer(pathPtr))
 	sqe.PrepMkdirat(dfd, pathPtr, mode)
@@ -522,6 +627,9 @@ func (l *Loop) Mkdir(path string, mode uint32, cb Callback) Request {
 	pathPtr, err := cString(OpMkdirat, path)
 	if err != nil {
 		return l.queueBad(OpMkdirat, cb, err)
+	}
+	if l.refuses() {
+		return l.refusal()
 	}
 	l.mayBlock = true
 	sqe, r := l.queue(OpMkdirat, kindPlain, cb, unsafe.Pointer(pathPtr))
@@ -539,6 +647,9 @@ func (l *Loop) Symlinkat(target string, newDfd int, linkPath string, cb Callback
 	linkPathPtr, err := cString(OpSymlinkat, linkPath)
 	if err != nil {
 		return l.queueBad(OpSymlinkat, cb, err)
+	}
+	if l.refuses() {
+		return l.refusal()
 	}
 	l.mayBlock = true
 	x := l.table.extra()
@@ -560,6 +671,9 @@ func (l *Loop) Symlink(target string, linkPath string, cb Callback) Request {
 	if err != nil {
 		return l.queueBad(OpSymlinkat, cb, err)
 	}
+	if l.refuses() {
+		return l.refusal()
+	}
 	l.mayBlock = true
 	x := l.table.extra()
 	x.keep[0] = unsafe.Pointer(targetPtr)
@@ -579,6 +693,9 @@ func (l *Loop) Linkat(oldDfd int, oldPath string, newDfd int, newPath string, fl
 	newPathPtr, err := cString(OpLinkat, newPath)
 	if err != nil {
 		return l.queueBad(OpLinkat, cb, err)
+	}
+	if l.refuses() {
+		return l.refusal()
 	}
 	l.mayBlock = true
 	x := l.table.extra()
@@ -600,6 +717,9 @@ func (l *Loop) Link(oldPath string, newPath string, flags int, cb Callback) Requ
 	if err != nil {
 		return l.queueBad(OpLinkat, cb, err)
 	}
+	if l.refuses() {
+		return l.refusal()
+	}
 	l.mayBlock = true
 	x := l.table.extra()
 	x.keep[0] = unsafe.Pointer(oldPathPtr)
@@ -619,6 +739,9 @@ func (l *Loop) Getxattr(name string, value []byte, path string, cb Callback) Req
 	pathPtr, err := cString(OpGetxattr, path)
 	if err != nil {
 		return l.queueBad(OpGetxattr, cb, err)
+	}
+	if l.refuses() {
+		return l.refusal()
 	}
 	l.mayBlock = true
 	x := l.table.extra()
@@ -641,6 +764,9 @@ func (l *Loop) Setxattr(name string, value []byte, path string, flags int, cb Ca
 	if err != nil {
 		return l.queueBad(OpSetxattr, cb, err)
 	}
+	if l.refuses() {
+		return l.refusal()
+	}
 	l.mayBlock = true
 	x := l.table.extra()
 	x.keep[0] = unsafe.Pointer(namePtr)
@@ -657,6 +783,9 @@ func (l *Loop) Fgetxattr(fd int, name string, value []byte, cb Callback) Request
 	namePtr, err := cString(OpFgetxattr, name)
 	if err != nil {
 		return l.queueBad(OpFgetxattr, cb, err)
+	}
+	if l.refuses() {
+		return l.refusal()
 	}
 	l.mayBlock = true
 	x := l.table.extra()
@@ -675,6 +804,9 @@ func (l *Loop) Fsetxattr(fd int, name string, value []byte, flags int, cb Callba
 	if err != nil {
 		return l.queueBad(OpFsetxattr, cb, err)
 	}
+	if l.refuses() {
+		return l.refusal()
+	}
 	l.mayBlock = true
 	x := l.table.extra()
 	x.keep[0] = unsafe.Pointer(namePtr)
@@ -688,6 +820,9 @@ func (l *Loop) Fsetxattr(fd int, name string, value []byte, flags int, cb Callba
 // Pipe makes a pipe and stores the descriptors of its reading and its writing
 // end in fds (io_uring_prep_pipe). See SQE.PrepPipe for more.
 func (l *Loop) Pipe(fds *[2]int32, flags int, cb Callback) Request {
+	if l.refuses() {
+		return l.refusal()
+	}
 	l.mayBlock = true
 	sqe, r := l.queue(OpPipe, kindPlain, cb, unsafe.Pointer(fds))
 	sqe.PrepPipe(fds, flags)
@@ -699,6 +834,9 @@ func (l *Loop) Pipe(fds *[2]int32, flags int, cb Callback) Request {
 // has their numbers (io_uring_prep_pipe_direct). See SQE.PrepPipeDirect for
 // more.
 func (l *Loop) PipeDirect(fds *[2]int32, flags int, fileIndex uint32, cb Callback) Request {
+	if l.refuses() {
+		return l.refusal()
+	}
 	l.mayBlock = true
 	sqe, r := l.queue(OpPipe, kindPlain, cb, unsafe.Pointer(fds))
 	sqe.PrepPipeDirect(fds, flags, fileIndex)
@@ -708,6 +846,9 @@ func (l *Loop) PipeDirect(fds *[2]int32, flags int, fileIndex uint32, cb Callbac
 // CmdDiscard discards a range of a block device (io_uring_prep_cmd_discard).
 // See SQE.PrepCmdDiscard for more.
 func (l *Loop) CmdDiscard(fd int, offset uint64, nbytes uint64, cb Callback) Request {
+	if l.refuses() {
+		return l.refusal()
+	}
 	l.mayBlock = true
 	sqe, r := l.queue(OpURingCmd, kindPlain, cb, nil)
 	sqe.PrepCmdDiscard(fd, offset, nbytes)
@@ -811,6 +952,9 @@ func (l *Loop) SendBundle(fd int, length uint32, flags int, cb Callback) Request
 // Sendto sends buf to an address (io_uring_prep_sendto). See SQE.PrepSendto for
 // more.
 func (l *Loop) Sendto(fd int, buf []byte, flags int, to *Sockaddr, cb Callback) Request {
+	if l.refuses() {
+		return l.refusal()
+	}
 	x := l.table.extra()
 	x.keep[0] = unsafe.Pointer(unsafe.SliceData(buf))
 	x.keep[1] = unsafe.Pointer(to)
@@ -900,6 +1044,9 @@ func (l *Loop) RecvMultishot(fd int, buf []byte, flags int, cb Callback) Request
 // SocketOpGetsockopt, SocketOpSetsockopt (io_uring_prep_cmd_sock). See
 // SQE.PrepCmdSock for more.
 func (l *Loop) CmdSock(op SocketOp, fd int, level int, optname int, optval []byte, cb Callback) Request {
+	if l.refuses() {
+		return l.refusal()
+	}
 	l.mayBlock = true
 	sqe, r := l.queue(OpURingCmd, kindPlain, cb, unsafe.Pointer(unsafe.SliceData(optval)))
 	sqe.PrepCmdSock(op, fd, level, optname, optval)
@@ -910,6 +1057,9 @@ func (l *Loop) CmdSock(op SocketOp, fd int, level int, optname int, optval []byt
 // CmdGetsockname stores a socket's address, or with peer 1 its peer's, in name
 // (io_uring_prep_cmd_getsockname). See SQE.PrepCmdGetsockname for more.
 func (l *Loop) CmdGetsockname(fd int, name *Sockaddr, peer int, cb Callback) Request {
+	if l.refuses() {
+		return l.refusal()
+	}
 	l.mayBlock = true
 	sqe, r := l.queue(OpURingCmd, kindPlain, cb, unsafe.Pointer(name))
 	sqe.PrepCmdGetsockname(fd, name, peer)
@@ -969,6 +1119,9 @@ func (l *Loop) MsgRingFDAlloc(fd int, sourceFD int, data uint64, flags MsgRingFl
 // stores their numbers in fds (io_uring_prep_files_update). See
 // SQE.PrepFilesUpdate for more.
 func (l *Loop) FilesUpdate(fds []int32, offset int, cb Callback) Request {
+	if l.refuses() {
+		return l.refusal()
+	}
 	l.mayBlock = true
 	sqe, r := l.queue(OpFilesUpdate, kindPlain, cb, unsafe.Pointer(unsafe.SliceData(fds)))
 	sqe.PrepFilesUpdate(fds, offset)
@@ -978,6 +1131,9 @@ func (l *Loop) FilesUpdate(fds []int32, offset int, cb Callback) Request {
 // FixedFDInstall gives a registered file an ordinary descriptor, the result
 // (io_uring_prep_fixed_fd_install). See SQE.PrepFixedFDInstall for more.
 func (l *Loop) FixedFDInstall(fd int, flags FixedFDInstallFlags, cb Callback) Request {
+	if l.refuses() {
+		return l.refusal()
+	}
 	l.mayBlock = true
 	sqe, r := l.queue(OpFixedFDInstall, kindPlain, cb, nil)
 	sqe.PrepFixedFDInstall(fd, flags)
@@ -990,6 +1146,9 @@ func (l *Loop) FixedFDInstall(fd int, flags FixedFDInstallFlags, cb Callback) Re
 // reachable as long as they are in the group, longer than the request
 // (io_uring_prep_provide_buffers). See SQE.PrepProvideBuffers for more.
 func (l *Loop) ProvideBuffers(mem []byte, length int, nr int, bgid uint16, bid uint16, cb Callback) Request {
+	if l.refuses() {
+		return l.refusal()
+	}
 	l.mayBlock = true
 	sqe, r := l.queue(OpProvideBuffers, kindPlain, cb, unsafe.Pointer(unsafe.SliceData(mem)))
 	sqe.PrepProvideBuffers(mem, length, nr, bgid, bid)
@@ -1000,6 +1159,9 @@ func (l *Loop) ProvideBuffers(mem []byte, length int, nr int, bgid uint16, bid u
 // there were (io_uring_prep_remove_buffers). See SQE.PrepRemoveBuffers for
 // more.
 func (l *Loop) RemoveBuffers(nr int, bgid uint16, cb Callback) Request {
+	if l.refuses() {
+		return l.refusal()
+	}
 	l.mayBlock = true
 	sqe, r := l.queue(OpRemoveBuffers, kindPlain, cb, nil)
 	sqe.PrepRemoveBuffers(nr, bgid)
@@ -1009,6 +1171,9 @@ func (l *Loop) RemoveBuffers(nr int, bgid uint16, cb Callback) Request {
 // URingCmd has the driver behind a descriptor carry out a command of its own
 // (io_uring_prep_uring_cmd). See SQE.PrepURingCmd for more.
 func (l *Loop) URingCmd(cmdOp uint32, fd int, cb Callback) Request {
+	if l.refuses() {
+		return l.refusal()
+	}
 	l.mayBlock = true
 	sqe, r := l.queue(OpURingCmd, kindPlain, cb, nil)
 	sqe.PrepURingCmd(cmdOp, fd)
@@ -1019,6 +1184,9 @@ func (l *Loop) URingCmd(cmdOp uint32, fd int, cb Callback) Request {
 // URingCmd128 is URingCmd in a big entry (io_uring_prep_uring_cmd128). See
 // SQE.PrepURingCmd128 for more.
 func (l *Loop) URingCmd128(cmdOp uint32, fd int, cb Callback) Request {
+	if l.refuses() {
+		return l.refusal()
+	}
 	l.mayBlock = true
 	sqe, r := l.queue(OpURingCmd128, kindPlain, cb, nil)
 	sqe.PrepURingCmd128(cmdOp, fd)
@@ -1030,6 +1198,9 @@ func (l *Loop) URingCmd128(cmdOp uint32, fd int, cb Callback) Request {
 // what happened in info, which may be nil (io_uring_prep_waitid). See
 // SQE.PrepWaitid for more.
 func (l *Loop) Waitid(idType int, id int, info *Siginfo, options int, flags uint32, cb Callback) Request {
+	if l.refuses() {
+		return l.refusal()
+	}
 	l.mayBlock = true
 	sqe, r := l.queue(OpWaitid, kindPlain, cb, unsafe.Pointer(info))
 	sqe.PrepWaitid(idType, id, info, options, flags)
@@ -1065,6 +1236,9 @@ func (l *Loop) FutexWaitv(futexes []FutexWaitv, flags uint32, cb Callback) Reque
 // EpollCtl adds, changes or removes what an epoll instance watches, as
 // epoll_ctl(2) does (io_uring_prep_epoll_ctl). See SQE.PrepEpollCtl for more.
 func (l *Loop) EpollCtl(epfd int, fd int, op int, event *EpollEvent, cb Callback) Request {
+	if l.refuses() {
+		return l.refusal()
+	}
 	l.mayBlock = true
 	sqe, r := l.queue(OpEpollCtl, kindPlain, cb, unsafe.Pointer(event))
 	sqe.PrepEpollCtl(epfd, fd, op, event)
@@ -1076,6 +1250,7 @@ func (l *Loop) EpollCtl(epfd int, fd int, op int, event *EpollEvent, cb Callback
 func (l *Loop) EpollWait(epfd int, events []EpollEvent, flags uint32, cb Callback) Request {
 	sqe, r := l.queue(OpEpollWait, kindPlain, cb, unsafe.Pointer(unsafe.SliceData(events)))
 	sqe.PrepEpollWait(epfd, events, flags)
+	sqe.useFixed(epfd)
 	return r
 }
 
@@ -1091,6 +1266,9 @@ func (l *Loop) TimeoutRemove(target Token, flags TimeoutFlags, cb Callback) Requ
 // LinkTimeoutUpdate that of a linked one (io_uring_prep_timeout_update). See
 // SQE.PrepTimeoutUpdate for more.
 func (l *Loop) TimeoutUpdate(d time.Duration, target Token, flags TimeoutFlags, cb Callback) Request {
+	if l.refuses() {
+		return l.refusal()
+	}
 	x := l.table.extra()
 	x.ts = NewTimespec(d)
 	sqe, r := l.queue(OpTimeoutRemove, kindExtra, cb, unsafe.Pointer(x))
@@ -1102,6 +1280,9 @@ func (l *Loop) TimeoutUpdate(d time.Duration, target Token, flags TimeoutFlags, 
 // has not completed when the time is over (io_uring_prep_link_timeout). See
 // SQE.PrepLinkTimeout for more.
 func (l *Loop) LinkTimeout(d time.Duration, flags TimeoutFlags, cb Callback) Request {
+	if l.refuses() {
+		return l.refusal()
+	}
 	x := l.table.extra()
 	x.ts = NewTimespec(d)
 	sqe, r := l.queue(OpLinkTimeout, kindExtra, cb, unsafe.Pointer(x))

@@ -147,7 +147,7 @@ func (m *method) param(name, typ string) {
 	}
 	switch {
 	case m.op == "OpEpollCtl": // its descriptors can't be registered files
-	case name == "fd", name == "fdOut":
+	case name == "fd", name == "fdOut", name == "epfd":
 		m.after = append(m.after, "sqe.useFixed("+name+")")
 	case name == "fdIn":
 		m.after = append(m.after, "sqe.useFixedIn(fdIn)")
@@ -167,12 +167,18 @@ func (m *method) write(b *bytes.Buffer) {
 	for _, s := range m.before {
 		fmt.Fprintf(b, "\t%s\n", s)
 	}
-	if !slices.Contains(quick, m.op) {
+	needsExtra, mayBlock := len(m.store) > 0 || len(m.keep) > 1, !slices.Contains(quick, m.op)
+	if needsExtra || mayBlock {
+		// Before anything of the loop's is touched, which another goroutine
+		// may be using.
+		b.WriteString("\tif l.refuses() {\n\t\treturn l.refusal()\n\t}\n")
+	}
+	if mayBlock {
 		b.WriteString("\tl.mayBlock = true\n")
 	}
 	kind, mem := "kindPlain", "nil"
 	switch {
-	case len(m.store) > 0 || len(m.keep) > 1:
+	case needsExtra:
 		kind, mem = "kindExtra", "unsafe.Pointer(x)"
 		b.WriteString("\tx := l.table.extra()\n")
 		for i, k := range m.keep {
