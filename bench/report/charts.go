@@ -1,25 +1,33 @@
 package main
 
-import (
-	"maps"
-	"slices"
-)
-
 // chart is a picture of some entries. Without series it says that nothing was
 // measured.
 type chart struct {
 	id, title string
 	x, y      string // what the axes have
 	notes     []string
-	bars      bool
+	kind      kind
 	logY      bool
+	least     float64 // where a logarithmic axis begins at the least
+	tall      bool
 	series    []series
+	below     table // of more about the series
 }
+
+// kind is how the series are drawn.
+type kind int
+
+const (
+	lines kind = iota
+	bars       // side by side
+	steps      // a histogram's outline
+)
 
 // series is a line, or bars of one colour.
 type series struct {
 	name   string
 	points []point
+	marks  []float64 // places on the horizontal axis
 }
 
 // point is a figure: over a number, or over a word if there is one.
@@ -29,14 +37,7 @@ type point struct {
 	y    float64
 }
 
-// charts returns all charts, those of what was not measured too.
-func (r results) charts() []chart {
-	return []chart{
-		r.nops(), r.randomReads(), r.copies(), r.echo(), r.latency(), r.models(), r.modelsCPU(),
-	}
-}
-
-func (r results) nops() chart {
+func (r results) nops() []chart {
 	c := chart{
 		id: "nops", title: "No-ops per second", x: "requests in a batch", y: "million requests per second",
 		notes: []string{"For scale: “Efficient IO with io_uring”, the paper by its author, reports 20 million no-ops per second on his machine."},
@@ -45,64 +46,47 @@ func (r results) nops() chart {
 		"ring": {ours: seriesRing, c: seriesC},
 		"loop": {ours: seriesLoop, c: seriesCLoop},
 	})
-	return c
+	return []chart{c}
 }
 
-func (r results) randomReads() chart {
+func (r results) randomReads() []chart {
 	c := chart{
 		id: "randread", title: "Random reads per second", x: "reads in flight", y: "thousand reads per second",
 		notes: []string{"For scale: “Efficient IO with io_uring”, the paper by its author, reports 1.7 million reads per second polled, 1.2 million not polled and 608,000 with aio, on his machine and disk."},
 	}
 	c.series = r.group("randread").byNumber(inThousands, kinds{"loop": {ours: seriesLoop, c: seriesC}})
-	return c
+	return []chart{c}
 }
 
-func (r results) copies() chart {
-	c := chart{id: "copies", title: "Copies of a file", x: "the file", y: "milliseconds", bars: true}
-	c.series = r.group("cp").byName(kinds{"loop": {ours: seriesLoop, c: seriesC}})
-	return c
+func (r results) copies() []chart {
+	c := chart{id: "copies", title: "Time for a copy", x: "the file", y: "milliseconds", kind: bars}
+	c.series = r.group("cp").byName(asMeasured, kinds{"loop": {ours: seriesLoop, c: seriesC}})
+	return []chart{c}
 }
 
-func (r results) echo() chart {
-	c := chart{id: "echo", title: "Echo server", x: "connections", y: "thousand requests per second"}
+func (r results) echo() []chart {
+	c := chart{id: "echo", title: "Requests per second", x: "connections", y: "thousand requests per second"}
 	c.series = r.group("echo").with(entry.moreIsGood).byNumber(inThousands, kinds{"loop": {ours: seriesLoop, c: seriesC}})
-	return c
+	return []chart{c}
 }
 
-// latency has a line for each side at each rate, over the percentiles.
-func (r results) latency() chart {
-	c := chart{id: "latency", title: "Latency percentiles", x: "of the requests, this part is done within the time", y: "µs", logY: true}
-	var lines lineup
-	for _, e := range r.group("latency") {
-		add := func(side string, y float64) {
-			lines.add(side+", "+e.part(1)+"/s", point{word: percentileNames[e.part(-1)], y: y})
-		}
-		add(seriesLoop, e.Ours)
-		add(seriesC, e.C)
-		for _, name := range slices.Sorted(maps.Keys(e.Peers)) {
-			add(name, e.Peers[name])
-		}
-	}
-	c.series = lines.series
-	return c
+func (r results) web() []chart {
+	c := chart{id: "web", title: "Requests per second", x: "connections", y: "thousand requests per second", kind: bars}
+	c.series = r.group("web").byName(inThousands, kinds{"loop": {ours: modelNameOf, c: modelsC}})
+	return []chart{c}
 }
 
-// percentileNames are what charts call the percentiles.
-var percentileNames = map[string]string{"p50": "p50", "p99": "p99", "p999": "p99.9"}
-
-func (r results) models() chart {
-	return chart{
-		id: "models", title: "Models of servers: requests per second", x: "clients at the same time",
-		y: "requests per second", logY: true,
-		series: r.byModel(func(e entry) (ours, c float64) { return e.Ours, e.C }),
-	}
-}
-
-func (r results) modelsCPU() chart {
-	return chart{
-		id: "models-cpu", title: "Models of servers: the server's processor time", x: "clients at the same time",
-		y: "µs per request", logY: true,
-		series: r.byModel(func(e entry) (ours, c float64) { return value(e.CPU), value(e.CCPU) }),
+func (r results) models() []chart {
+	return []chart{
+		{
+			id: "models", title: "Requests per second", x: "clients at the same time", y: "thousand requests per second", tall: true,
+			series: r.byModel(func(e entry) (ours, c float64) { return inThousands(e, e.Ours), inThousands(e, e.C) }),
+		},
+		{
+			id: "models-cpu", title: "The server's processor time", x: "clients at the same time",
+			y: "µs per request", logY: true, tall: true,
+			series: r.byModel(func(e entry) (ours, c float64) { return value(e.CPU), value(e.CCPU) }),
+		},
 	}
 }
 
@@ -144,5 +128,5 @@ func (r results) byModel(figures func(entry) (ours, c float64)) []series {
 		lines.addOnce(modelsC, point{x: n, y: c})
 		lines.add(modelName(e.part(1)), point{x: n, y: ours})
 	}
-	return lines.series
+	return lines.ranked()
 }

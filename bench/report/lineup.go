@@ -41,10 +41,26 @@ func (l *lineup) named(name string) *series {
 	return &l.series[i]
 }
 
+// ranked returns the series with the library's first and C's behind them: the
+// first are drawn over the others.
+func (l *lineup) ranked() []series {
+	rank := func(s series) int {
+		if i := slices.Index(firstNames, s.name); i >= 0 {
+			return i
+		}
+		return len(firstNames)
+	}
+	slices.SortStableFunc(l.series, func(a, b series) int { return rank(a) - rank(b) })
+	return l.series
+}
+
+// firstNames are the series that come before the others.
+var firstNames = []string{seriesLoop, modelNameOf, seriesRing, seriesC, seriesCLoop, modelsC}
+
 // addSides adds a point for each side of an entry, and for each peer.
 func (l *lineup) addSides(e entry, names pair, at func(y float64) point) {
-	l.add(names.c, at(e.C))
 	l.add(names.ours, at(e.Ours))
+	l.add(names.c, at(e.C))
 	for _, peer := range (results{e}).peers() {
 		l.addOnce(peer, at(e.Peers[peer]))
 	}
@@ -58,16 +74,16 @@ func (r results) byNumber(scaled func(entry, float64) float64, k kinds) []series
 			lines.addSides(e, k.of(e), func(y float64) point { return point{x: n, y: scaled(e, y)} })
 		}
 	}
-	return lines.series
+	return lines.ranked()
 }
 
 // byName makes bars over the word at the names' end.
-func (r results) byName(k kinds) []series {
+func (r results) byName(scaled func(entry, float64) float64, k kinds) []series {
 	var bars lineup
 	for _, e := range r {
-		bars.addSides(e, k.of(e), func(y float64) point { return point{word: e.part(-1), y: y} })
+		bars.addSides(e, k.of(e), func(y float64) point { return point{word: inWords(e.part(-1)), y: scaled(e, y)} })
 	}
-	return bars.series
+	return bars.ranked()
 }
 
 // perSecond returns a figure as a rate, if it is the time of one request.
@@ -78,6 +94,8 @@ func perSecond(e entry, v float64) float64 {
 	}
 	return v
 }
+
+func asMeasured(_ entry, v float64) float64 { return v }
 
 func inMillions(e entry, v float64) float64 { return perSecond(e, v) / 1e6 }
 

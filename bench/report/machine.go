@@ -1,100 +1,106 @@
 package main
 
 import (
-	"fmt"
-	"os"
-	"os/exec"
-	"path/filepath"
-	"regexp"
-	"runtime"
-	"strconv"
+	"maps"
+	"slices"
 	"strings"
 )
 
 // fact is something that figures depend on.
 type fact struct{ What, Value string }
 
-// thisMachine returns the facts of the machine that the report is made on, and
-// of the project's folder.
-func thisMachine(root string) []fact {
-	facts := []fact{
-		{"Processor", fmt.Sprintf("%s, %d to run on", processor(), runtime.NumCPU())},
-		{"Memory", memory()},
-		{"Kernel", "Linux " + found(`^([\d.]+)`, contents("/proc/sys/kernel/osrelease"))},
-		{"Go", strings.TrimPrefix(runtime.Version(), "go")},
-		{"liburing", liburing(root)},
-		{"C compiler", compiler()},
+// notRecorded stands for what older entries don't tell.
+const notRecorded = "not recorded"
+
+// settings returns the facts of each setting that entries were measured in: the
+// machine and the versions of all that took part.
+func (r results) settings() [][]fact {
+	var together []results
+	for _, e := range r {
+		i := slices.IndexFunc(together, func(same results) bool { return same[0].sharesSetting(e) })
+		if i < 0 {
+			i = len(together)
+			together = append(together, nil)
+		}
+		together[i] = append(together[i], e)
 	}
-	return append(facts, peers(filepath.Join(root, "bench", "peers", "go.mod"))...)
+	var all [][]fact
+	for _, same := range together {
+		facts := same.facts()
+		if len(together) > 1 {
+			facts = append([]fact{{"Results", r.namesOf(same)}}, facts...)
+		}
+		all = append(all, facts)
+	}
+	return all
 }
 
-// unknown stands for facts that the machine does not tell.
-const unknown = "unknown"
-
-func contents(file string) string {
-	text, err := os.ReadFile(file)
-	if err != nil {
-		return unknown
-	}
-	return strings.TrimSpace(string(text))
+func (e entry) sharesSetting(other entry) bool {
+	return e.Machine == other.Machine && e.Kernel == other.Kernel && maps.Equal(e.Versions, other.Versions)
 }
 
-// found returns what the first group of a pattern matches.
-func found(pattern, text string) string {
-	m := regexp.MustCompile(pattern).FindStringSubmatch(text)
-	if m == nil {
-		return unknown
+// facts returns those of entries that share their setting.
+func (r results) facts() []fact {
+	e := r[0]
+	facts := []fact{{"Machine", recorded(e.Machine)}, {"Kernel", recorded(e.Kernel)}}
+	if len(e.Versions) == 0 {
+		facts = append(facts, fact{"Versions", notRecorded})
 	}
-	return strings.TrimSpace(m[1])
+	for _, name := range versionOrder(e.Versions) {
+		facts = append(facts, fact{programName(name), e.Versions[name]})
+	}
+	return append(facts, fact{"Measured", when(r.dates())})
 }
 
-func processor() string { return found(`(?m)^model name\s*:(.*)$`, contents("/proc/cpuinfo")) }
-
-func memory() string {
-	kib, err := strconv.ParseFloat(found(`(?m)^MemTotal:\s*(\d+) kB$`, contents("/proc/meminfo")), 64)
-	if err != nil {
-		return unknown
+func recorded(text string) string {
+	if text == "" {
+		return notRecorded
 	}
-	return fmt.Sprintf("%.1f GiB", kib/(1<<20))
+	return text
 }
 
-// liburing returns the version that the library is linked to: the vendored one
-// if it is there, the system's otherwise.
-func liburing(root string) string {
-	third := filepath.Join(root, "third_party")
-	if _, err := os.Stat(filepath.Join(third, "liburing")); err == nil {
-		return found(`(?m)^pin\s+(\S+)`, contents(filepath.Join(third, "liburing.lock"))) + ", vendored"
-	}
-	return said("pkg-config", "--modversion", "liburing") + ", the system's"
+// programNames are what the report calls programs, in its order; those that are
+// not here come behind them under their own names.
+var programNames = []struct{ name, called string }{
+	{"go", "Go"}, {"liburing", "liburing"}, {"cc", "C compiler"}, {"fio", "fio"}, {"wrk", "wrk"},
 }
 
-func compiler() string {
-	cc := strings.Fields(os.Getenv("CC"))
-	if len(cc) == 0 {
-		cc = []string{"gcc"}
+func programName(name string) string {
+	for _, p := range programNames {
+		if p.name == name {
+			return p.called
+		}
 	}
-	line, _, _ := strings.Cut(said(cc[0], append(cc[1:], "--version")...), "\n")
-	return line
+	return name
 }
 
-// said returns what a program prints.
-func said(program string, args ...string) string {
-	out, err := exec.Command(program, args...).Output()
-	if err != nil {
-		return unknown
+func versionOrder(versions map[string]string) []string {
+	var names []string
+	for _, p := range programNames {
+		if _, ok := versions[p.name]; ok {
+			names = append(names, p.name)
+		}
 	}
-	return strings.TrimSpace(string(out))
+	for _, name := range slices.Sorted(maps.Keys(versions)) {
+		if !slices.Contains(names, name) {
+			names = append(names, name)
+		}
+	}
+	return names
 }
 
-// peers returns the versions of the libraries that are measured beside.
-func peers(gomod string) []fact {
-	text, err := os.ReadFile(gomod)
-	if err != nil {
-		return nil
+// namesOf names some of the entries: groups that are whole by their name.
+func (r results) namesOf(some results) string {
+	var names []string
+	for _, g := range some.parts(0) {
+		part := some.group(g)
+		if len(part) == len(r.group(g)) {
+			names = append(names, g)
+			continue
+		}
+		for _, e := range part {
+			names = append(names, e.Name)
+		}
 	}
-	var facts []fact
-	for _, m := range regexp.MustCompile(`(?m)^\s+(\S+) (v\S+)$`).FindAllStringSubmatch(string(text), -1) {
-		facts = append(facts, fact{m[1], m[2]})
-	}
-	return facts
+	return strings.Join(names, ", ")
 }

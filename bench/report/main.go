@@ -28,7 +28,7 @@ func main() {
 		}
 		return filepath.Join(*root, filepath.FromSlash(otherwise))
 	}
-	err := write(*root,
+	err := write(
 		under(*in, "bench/results/latest.json"),
 		under(*page, "bench/results/report.html"),
 		under(*doc, "docs/benchmarks.md"))
@@ -42,8 +42,7 @@ func usage() {
 	fmt.Fprint(flag.CommandLine.Output(), `usage: report [flags]
 
 Writes a page with charts and a document with tables from the benchmarks'
-results, and from what this machine says about itself: run it where they were
-measured.
+results.
 
 flags:
 `)
@@ -51,7 +50,7 @@ flags:
 }
 
 // write writes both from the results.
-func write(root, in, page, doc string) error {
+func write(in, page, doc string) error {
 	measured, err := readResults(in)
 	if errors.Is(err, os.ErrNotExist) {
 		return fmt.Errorf("there are no results in %s: run make bench first", in)
@@ -59,7 +58,7 @@ func write(root, in, page, doc string) error {
 	if err != nil {
 		return err
 	}
-	r := newReport(measured, thisMachine(root))
+	r := newReport(measured)
 	html, err := r.html()
 	if err != nil {
 		return err

@@ -12,13 +12,15 @@ func (r report) markdown() []byte {
 	d.WriteString("`make report` writes this from the results of `make bench`, beside a page with charts,\n")
 	d.WriteString("`bench/results/report.html`. [bench/README.md](../bench/README.md) tells how it is measured.\n\n")
 	fmt.Fprintf(&d, "%s\n\n## The machine\n\n", aboutFigures)
-	writeTable(&d, factsTable(r.Facts))
+	r.writeSettings(&d)
 	d.WriteString("\n## Against C\n\n")
 	writeTable(&d, r.Headline)
 	for _, s := range r.Sections {
 		fmt.Fprintf(&d, "\n## %s\n\n", s.Title)
-		if s.About != "" {
-			fmt.Fprintf(&d, "%s\n\n", s.About)
+		for _, text := range []string{s.About, s.Standing, s.Brackets} {
+			if text != "" {
+				fmt.Fprintf(&d, "%s\n\n", text)
+			}
 		}
 		writeTable(&d, s.Table)
 	}
@@ -27,12 +29,20 @@ func (r report) markdown() []byte {
 	return []byte(d.String())
 }
 
-func factsTable(facts []fact) table {
-	t := table{Header: []string{"what", "here"}, numbers: 2}
-	for _, f := range facts {
-		t.Rows = append(t.Rows, []string{f.What, f.Value})
+func (r report) writeSettings(d *strings.Builder) {
+	if len(r.Settings) == 0 {
+		d.WriteString(notMeasured + "\n")
+		return
 	}
-	return t
+	if len(r.Settings) > 1 {
+		d.WriteString(severalSettings + "\n\n")
+	}
+	for i, t := range r.Settings {
+		if i > 0 {
+			d.WriteString("\n")
+		}
+		writeTable(d, t)
+	}
 }
 
 func (r report) writeLosses(d *strings.Builder) {
@@ -47,10 +57,17 @@ func (r report) writeLosses(d *strings.Builder) {
 	writeTable(d, lossesTable(r.Losses))
 }
 
+// lossesTable has a row for all rivals that an entry loses to for one reason.
 func lossesTable(losses []loss) table {
 	t := table{Header: []string{"what", "faster", "ratio", "why"}, numbers: 4}
-	for _, l := range losses {
-		t.Rows = append(t.Rows, []string{l.Name, l.rival, ratio(l.ratio), l.why})
+	for i, l := range losses {
+		if i > 0 && losses[i-1].Name == l.Name && losses[i-1].why == l.why {
+			row := t.Rows[len(t.Rows)-1]
+			row[1] += ", " + l.rival.name
+			row[2] += ", " + ratio(l.ratio)
+			continue
+		}
+		t.Rows = append(t.Rows, []string{l.Name, l.rival.name, ratio(l.ratio), l.why})
 	}
 	return t
 }

@@ -15,11 +15,17 @@ var pageTemplate = template.Must(template.New("page").Parse(pageText))
 type page struct {
 	report
 	Schemes  template.CSS
-	Facts    table
+	Sections []shown
 	Losses   table
-	Pictures []picture
 	About    string
+	Several  string
 	NoLosses string
+}
+
+// shown is a section with its charts drawn.
+type shown struct {
+	section
+	Pictures []picture
 }
 
 // picture is a chart on the page.
@@ -28,6 +34,7 @@ type picture struct {
 	Notes     []string
 	Legend    []key
 	SVG       template.HTML // empty if nothing was measured
+	Table     table
 }
 
 // key tells how a series is drawn.
@@ -41,17 +48,21 @@ func (r report) html() ([]byte, error) {
 	p := page{
 		report:   r,
 		Schemes:  template.CSS(schemes()),
-		Facts:    factsTable(r.Facts),
 		Losses:   lossesTable(r.Losses),
 		About:    aboutFigures,
+		Several:  severalSettings,
 		NoLosses: noLosses,
 	}
-	for _, c := range r.Charts {
-		picture, err := c.picture()
-		if err != nil {
-			return nil, err
+	for _, s := range r.Sections {
+		drawn := shown{section: s}
+		for _, c := range s.Charts {
+			picture, err := c.picture()
+			if err != nil {
+				return nil, err
+			}
+			drawn.Pictures = append(drawn.Pictures, picture)
 		}
-		p.Pictures = append(p.Pictures, picture)
+		p.Sections = append(p.Sections, drawn)
 	}
 	var text bytes.Buffer
 	err := pageTemplate.Execute(&text, p)
@@ -59,15 +70,13 @@ func (r report) html() ([]byte, error) {
 }
 
 func (c chart) picture() (picture, error) {
-	p := picture{ID: c.id, Title: c.title, Notes: c.notes}
+	p := picture{ID: c.id, Title: c.title, Notes: c.notes, Table: c.below}
 	c = c.drawable()
 	if len(c.series) == 0 {
 		return p, nil
 	}
-	others := 0
-	for _, s := range c.series {
-		l := lookOf(s.name, &others)
-		p.Legend = append(p.Legend, key{s.name, l.signText(c.bars), template.CSS("color:" + l.tone.css())})
+	for i, l := range c.looks() {
+		p.Legend = append(p.Legend, key{c.series[i].name, l.signText(c.kind), template.CSS("color:" + l.tone.css())})
 	}
 	svg, err := c.svg()
 	p.SVG = template.HTML(svg)

@@ -97,6 +97,16 @@ var ownLooks = map[string]look{
 	seriesRing:  {seriesTones[2], signs[2], false},
 }
 
+// looks returns the looks of the chart's series.
+func (c chart) looks() []look {
+	var looks []look
+	others := 0
+	for _, s := range c.series {
+		looks = append(looks, lookOf(s.name, &others))
+	}
+	return looks
+}
+
 // lookOf returns the look of a series; others counts those that have none of
 // their own.
 func lookOf(name string, others *int) look {
@@ -106,8 +116,13 @@ func lookOf(name string, others *int) look {
 	const own = 3 // tones that are C's and the library's
 	i := *others
 	*others++
+	const distinct = 5 // of the others' tones; the rest are dashed, as are those that come again
 	free := seriesTones[own:]
-	return look{tone: free[i%len(free)], sign: signs[(i+2)%len(signs)], dashed: i >= len(free)}
+	dashed := i%len(free) >= distinct
+	if i >= len(free) {
+		dashed = !dashed
+	}
+	return look{tone: free[i%len(free)], sign: signs[(i+2)%len(signs)], dashed: dashed}
 }
 
 // dashes returns the dashes of a line.
@@ -119,9 +134,9 @@ func (l look) dashes() []vg.Length {
 }
 
 // signText returns what stands for the series beside a chart.
-func (l look) signText(bars bool) string {
+func (l look) signText(k kind) string {
 	switch {
-	case bars:
+	case k == bars:
 		return "■"
 	case l.dashed:
 		return "╌" + l.sign.text + "╌"

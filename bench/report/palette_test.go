@@ -48,6 +48,19 @@ func TestLooksDiffer(t *testing.T) {
 	}
 }
 
+// TestOursComesFirst: the first series is drawn over the others.
+func TestOursComesFirst(t *testing.T) {
+	var l lineup
+	for _, name := range []string{"gnet", seriesC, "net", seriesLoop} {
+		l.add(name, point{})
+	}
+	var names []string
+	for _, s := range l.ranked() {
+		names = append(names, s.name)
+	}
+	require.Equal(t, []string{seriesLoop, seriesC, "gnet", "net"}, names)
+}
+
 func TestMarksAreNotMixedUp(t *testing.T) {
 	seen := make(map[string]bool)
 	for _, tone := range tones() {

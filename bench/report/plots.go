@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"math"
 	"slices"
 
@@ -18,6 +19,7 @@ import (
 const (
 	chartWidth  = 720
 	chartHeight = 340
+	tallHeight  = 460
 	letters     = 12
 	lineWidth   = 2
 	margin      = 6 // what the letters of the outermost ticks need, and a little
@@ -30,30 +32,31 @@ func (c chart) svg() (string, error) {
 	p.BackgroundColor = nil
 	c.setAxes(p)
 	p.Add(rulings())
-	add := c.addLines
-	if c.bars {
-		add = c.addBars
-	}
+	add := map[kind]func(*plot.Plot) error{lines: c.addLines, bars: c.addBars, steps: c.addSteps}[c.kind]
 	if err := add(p); err != nil {
 		return "", err
 	}
-	canvas := vgsvg.New(chartWidth, chartHeight)
+	height := vg.Length(chartHeight)
+	if c.tall {
+		height = tallHeight
+	}
+	canvas := vgsvg.New(chartWidth, height)
 	p.Draw(draw.Crop(draw.New(canvas), margin, -3*margin, margin, -margin))
 	var svg bytes.Buffer
 	if _, err := canvas.WriteTo(&svg); err != nil {
 		return "", err
 	}
-	return inline(svg.String(), c.title), nil
+	return inline(svg.String(), c.title, float64(height)), nil
 }
 
-// drawable returns the chart without what can't be drawn: nothing, and what a
-// logarithmic axis has no place for.
+// drawable returns the chart without what can't be drawn: nothing, and what is
+// too small for a logarithmic axis.
 func (c chart) drawable() chart {
 	all := c.series
 	c.series = nil
 	for _, s := range all {
 		s.points = slices.DeleteFunc(slices.Clone(s.points), func(p point) bool {
-			return math.IsNaN(p.y) || math.IsInf(p.y, 0) || p.y <= 0
+			return math.IsNaN(p.y) || math.IsInf(p.y, 0) || p.y <= 0 || p.y < c.least
 		})
 		if len(s.points) > 0 {
 			c.series = append(c.series, s)
@@ -84,33 +87,125 @@ func (c chart) points(yield func(point) bool) {
 	}
 }
 
-// place returns where a point is on the horizontal axis.
-func (c chart) place(p point) float64 {
+// place returns where a point is in the drawing. Logarithms are taken here, and
+// the axes are linear: gonum's logarithmic ones leave room in the wrong places.
+func (c chart) place(p point) plotter.XY {
+	at := plotter.XY{X: math.Log10(p.x), Y: p.y}
 	if p.word != "" {
-		return float64(slices.Index(c.words(), p.word))
+		at.X = float64(slices.Index(c.words(), p.word))
 	}
-	return p.x
+	if c.logY {
+		low, _ := c.heights()
+		at.Y = math.Log10(max(low, p.y))
+	}
+	return at
 }
 
-// addLines draws each series as a line with a sign at each point.
+// places returns where points are, from the left to the right.
+func (c chart) places(points []point) plotter.XYs {
+	at := make(plotter.XYs, len(points))
+	for i, p := range points {
+		at[i] = c.place(p)
+	}
+	slices.SortStableFunc(at, func(a, b plotter.XY) int { return cmp.Compare(a.X, b.X) })
+	return at
+}
+
+// addLines draws each series as a line with a sign at each point, the first
+// series over the others.
 func (c chart) addLines(p *plot.Plot) error {
-	others := 0
-	for _, s := range c.series {
-		points := make(plotter.XYs, len(s.points))
-		for i, q := range s.points {
-			points[i] = plotter.XY{X: c.place(q), Y: q.y}
-		}
-		slices.SortFunc(points, func(a, b plotter.XY) int { return int(math.Copysign(1, a.X-b.X)) })
-		line, signs, err := plotter.NewLinePoints(points)
+	looks := c.looks()
+	for i, s := range slices.Backward(c.series) {
+		points := c.places(s.points)
+		line, err := looks[i].line(points)
 		if err != nil {
 			return err
 		}
-		l := lookOf(s.name, &others)
-		line.LineStyle = draw.LineStyle{Color: l.tone.mark(), Width: lineWidth, Dashes: l.dashes()}
-		signs.GlyphStyle = draw.GlyphStyle{Color: l.tone.mark(), Radius: 4, Shape: l.sign.glyph}
+		signs, err := looks[i].signs(points)
+		if err != nil {
+			return err
+		}
 		p.Add(line, signs)
 	}
 	return nil
+}
+
+func (l look) line(points plotter.XYs) (*plotter.Line, error) {
+	line, err := plotter.NewLine(points)
+	if err != nil {
+		return nil, err
+	}
+	line.LineStyle = draw.LineStyle{Color: l.tone.mark(), Width: lineWidth, Dashes: l.dashes()}
+	return line, nil
+}
+
+func (l look) signs(points plotter.XYs) (*plotter.Scatter, error) {
+	signs, err := plotter.NewScatter(points)
+	if err != nil {
+		return nil, err
+	}
+	signs.GlyphStyle = draw.GlyphStyle{Color: l.tone.mark(), Radius: 4, Shape: l.sign.glyph}
+	return signs, nil
+}
+
+// bucketWidth is how much longer times at the end of a bucket are than at its
+// start: there are 20 in a decade.
+var bucketWidth = math.Pow(10, 1.0/20)
+
+// addSteps draws each series as a stair over buckets of times, with signs at
+// its marks.
+func (c chart) addSteps(p *plot.Plot) error {
+	looks := c.looks()
+	for i, s := range slices.Backward(c.series) {
+		line, err := looks[i].line(c.places(stair(s.points)))
+		if err != nil {
+			return err
+		}
+		p.Add(line)
+		if len(s.marks) == 0 {
+			continue
+		}
+		var marks []point
+		for _, x := range s.marks {
+			marks = append(marks, point{x: x, y: heightAt(s.points, x)})
+		}
+		signs, err := looks[i].signs(c.places(marks))
+		if err != nil {
+			return err
+		}
+		p.Add(signs)
+	}
+	return nil
+}
+
+// stair is the outline of buckets, which is at the bottom where there are none.
+func stair(buckets []point) []point {
+	var outline []point
+	end := 0.0
+	for _, b := range buckets {
+		start := b.x / bucketWidth
+		switch {
+		case start < end*1.01: // the next bucket
+			start = end
+		case end > 0:
+			outline = append(outline, point{x: end}, point{x: start})
+		default:
+			outline = append(outline, point{x: start})
+		}
+		outline = append(outline, point{x: start, y: b.y}, point{x: b.x, y: b.y})
+		end = b.x
+	}
+	return append(outline, point{x: end})
+}
+
+// heightAt returns how high the stair is at a time.
+func heightAt(buckets []point, time float64) float64 {
+	for _, b := range buckets {
+		if time > b.x/bucketWidth && time <= b.x {
+			return b.y
+		}
+	}
+	return 0
 }
 
 // addBars draws the series' bars side by side, each with its figure.
@@ -118,7 +213,7 @@ func (c chart) addBars(p *plot.Plot) error {
 	words := c.words()
 	const across, widest, usedPart = chartWidth - 80, 70, 0.7
 	width := vg.Length(min(widest, usedPart*across/float64(len(words)*len(c.series))))
-	others := 0
+	looks := c.looks()
 	for i, s := range c.series {
 		values := make(plotter.Values, len(words))
 		for _, q := range s.points {
@@ -128,7 +223,7 @@ func (c chart) addBars(p *plot.Plot) error {
 		if err != nil {
 			return err
 		}
-		bars.Color = lookOf(s.name, &others).tone.mark()
+		bars.Color = looks[i].tone.mark()
 		bars.LineStyle.Width = 0
 		bars.Offset = width * vg.Length(float64(i)-float64(len(c.series)-1)/2)
 		figures, err := figuresOn(values, bars.Offset)

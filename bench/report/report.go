@@ -7,35 +7,52 @@ import (
 
 // report is what both the page and the document tell.
 type report struct {
-	Facts    []fact
+	Settings []table // one, if all was measured in the same
 	Headline table
 	Sections []section
 	Losses   []loss
-	Charts   []chart
 }
 
-// section is a group with its table, which has no rows if it was not measured.
+// section is a group with its charts and its table, which has no rows if it was
+// not measured.
 type section struct {
 	group
-	Table table
+	Standing string // in a sentence
+	Brackets string // what figures in brackets are
+	Charts   []chart
+	Table    table
 }
 
-func newReport(r results, machine []fact) report {
-	rep := report{
-		Facts:    append(machine, fact{"Measured", when(r.dates())}),
-		Headline: r.headline(),
-		Losses:   r.losses(),
-		Charts:   r.charts(),
+func newReport(r results) report {
+	rep := report{Headline: r.headline(), Losses: r.losses()}
+	for _, facts := range r.settings() {
+		rep.Settings = append(rep.Settings, factsTable(facts))
 	}
 	for _, g := range r.sections() {
-		rep.Sections = append(rep.Sections, section{g, g.table(r)})
+		rep.Sections = append(rep.Sections, g.section(r))
 	}
 	return rep
 }
 
+func (g group) section(r results) section {
+	s := section{group: g, Standing: g.standing(r), Brackets: g.aboutBrackets(r), Table: g.table(r)}
+	if g.charts != nil && len(s.Table.Rows) > 0 {
+		s.Charts = g.charts(r)
+	}
+	return s
+}
+
+func factsTable(facts []fact) table {
+	t := table{Header: []string{"what", "here"}, numbers: 2}
+	for _, f := range facts {
+		t.Rows = append(t.Rows, []string{f.What, f.Value})
+	}
+	return t
+}
+
 func when(first, last time.Time) string {
 	if first.IsZero() {
-		return notMeasured
+		return notRecorded
 	}
 	from, to := first.Format(time.DateOnly), last.Format(time.DateOnly)
 	if from == to {
@@ -49,6 +66,8 @@ const (
 	aboutFigures = "Figures are medians of the rounds; ± is how far the middle half of the rounds lies from them. " +
 		"A ratio above 1 means that the library is faster; faster and slower are said only of what differs by more than the rounds do. " +
 		"Another load on the machine, or another machine, has other figures: the ratios carry over better than the times."
+
+	severalSettings = "Not all was measured in the same setting: compare ratios, not times, of results that are in different tables here."
 
 	noLosses = "In none of the measured pairs is C or a peer faster by more than the rounds differ."
 )

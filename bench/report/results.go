@@ -13,19 +13,35 @@ import (
 
 // entry is a result, as the benchmarks write it: what they leave out is nil.
 type entry struct {
-	Name     string             `json:"name"` // group/what/of which kind
-	Unit     string             `json:"unit"`
-	Ours     float64            `json:"ours"`
-	C        float64            `json:"c"`
-	Ratio    float64            `json:"ratio"` // above 1: ours is faster
-	Spread   float64            `json:"spread"`
-	CSpread  float64            `json:"c_spread"`
-	CPU      *float64           `json:"cpu"` // µs per request
-	CCPU     *float64           `json:"c_cpu"`
-	Peers    map[string]float64 `json:"peers"`
-	Failures *float64           `json:"failures"` // requests without an answer
-	Rounds   int                `json:"rounds"`
-	Date     time.Time          `json:"date"`
+	Name     string    `json:"name"` // group/what/of which kind
+	Unit     string    `json:"unit"`
+	Ours     float64   `json:"ours"`
+	C        float64   `json:"c"`
+	Ratio    float64   `json:"ratio"` // above 1: ours is faster
+	Spread   float64   `json:"spread"`
+	CSpread  float64   `json:"c_spread"`
+	CPU      *float64  `json:"cpu"` // µs per request
+	CCPU     *float64  `json:"c_cpu"`
+	Allocs   *float64  `json:"allocs"`   // ours, per request
+	Failures *float64  `json:"failures"` // requests without an answer
+	Rounds   int       `json:"rounds"`
+	Date     time.Time `json:"date"`
+
+	Peers      map[string]float64 `json:"peers"`
+	PeersRatio map[string]float64 `json:"peers_ratio"` // above 1: ours is faster
+	PeersCPU   map[string]float64 `json:"peers_cpu"`
+
+	Histograms map[string][]bucket `json:"histograms"` // by program
+
+	Machine  string            `json:"machine"`
+	Kernel   string            `json:"kernel"`
+	Versions map[string]string `json:"versions"`
+}
+
+// bucket is a part of a histogram of times; those that are empty are left out.
+type bucket struct {
+	Upper float64 `json:"us"`    // its end, in µs
+	Share float64 `json:"share"` // of all requests
 }
 
 // results are all entries, in the order they were measured.
@@ -72,26 +88,46 @@ func (e entry) ratioTo(other float64) float64 {
 	return other / e.Ours
 }
 
+// ratioToPeer returns how much faster ours is than a peer: by the rounds, and
+// if these are not known, by the medians.
+func (e entry) ratioToPeer(name string) float64 {
+	if ratio, ok := e.PeersRatio[name]; ok {
+		return ratio
+	}
+	return e.ratioTo(e.Peers[name])
+}
+
 // noise is how much a ratio may differ from 1 without saying anything: half the
 // widths of the middle halves of both sides' rounds, and never less than 2 %.
 func (e entry) noise() float64 { return max(0.02, (e.Spread+e.CSpread)/2) }
+
+// What a ratio says.
+const (
+	faster = "faster"
+	slower = "slower"
+	even   = "even"
+)
 
 // verdict puts a ratio into a word.
 func (e entry) verdict(ratio float64) string {
 	switch {
 	case ratio > 1+e.noise():
-		return "faster"
+		return faster
 	case ratio < 1-e.noise():
-		return "slower"
+		return slower
 	}
-	return "even"
+	return even
 }
 
 // isPair reports whether the entry compares the library with C: of the models of
 // servers only one is made with it.
 func (e entry) isPair() bool {
-	return e.C > 0 && e.Ratio > 0 && (e.part(0) != "models" || e.part(1) == "iouring")
+	return e.C > 0 && e.Ratio > 0 && (e.part(0) != "models" || e.isOurModel())
 }
+
+// isOurModel reports whether the entry is of the one model that is made with the
+// library.
+func (e entry) isOurModel() bool { return e.part(0) == "models" && e.part(1) == "iouring" }
 
 // with returns the entries that a condition holds for.
 func (r results) with(holds func(entry) bool) results {

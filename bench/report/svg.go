@@ -14,9 +14,9 @@ var (
 
 // inline makes a drawing a part of a page: with the page's font and colours, as
 // wide as there is room, and with a title for those who don't see it.
-func inline(svg, title string) string {
+func inline(svg, title string, height float64) string {
 	svg = svgStart.ReplaceAllLiteralString(svg, fmt.Sprintf(
-		`<svg viewBox="0 0 %d %d" role="img" aria-label="%s">`, chartWidth, chartHeight, html.EscapeString(title)))
+		`<svg viewBox="0 0 %d %g" role="img" aria-label="%s">`, chartWidth, height, html.EscapeString(title)))
 	svg = fontFamily.ReplaceAllLiteralString(svg, "")
 	for _, t := range tones() {
 		svg = strings.ReplaceAll(svg, hex(t.mark()), t.css())

@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -41,31 +42,83 @@ func (g group) table(r results) table {
 	return pairsTable(r.group(g.name))
 }
 
-// pairsTable has a row for each entry and a column for each peer.
+// pairsTable has a row for each entry, and two columns for each rival.
 func pairsTable(r results) table {
 	t := table{Header: []string{"what", "ours", "C", "ratio"}, numbers: 1}
 	peers := r.peers()
-	t.Header = append(append(t.Header, peers...), "unit", "our CPU", "C's CPU")
+	for _, name := range peers {
+		t.Header = append(t.Header, name, "ratio")
+	}
+	t.Header = append(t.Header, "unit")
+	allocates := r.tellAllocations()
+	if allocates {
+		t.Header = append(t.Header, "allocations")
+	}
 	for _, e := range r {
-		row := []string{e.Name, measured(e.Ours, e.Spread), measured(e.C, e.CSpread), ratio(e.Ratio)}
+		row := []string{e.Name, measured(e.Ours, e.Spread) + inBrackets(e.CPU),
+			measured(e.C, e.CSpread) + inBrackets(e.CCPU), ratio(e.Ratio)}
 		for _, name := range peers {
-			row = append(row, peer(e.Peers, name))
+			row = append(row, e.peerCells(name)...)
 		}
-		t.Rows = append(t.Rows, append(row, e.Unit, ifMeasured(e.CPU), ifMeasured(e.CCPU)))
+		row = append(row, e.Unit)
+		if allocates {
+			row = append(row, allocations(e.Allocs))
+		}
+		t.Rows = append(t.Rows, row)
 	}
 	return t
 }
 
+// peerCells are a peer's figure and how much faster ours is.
+func (e entry) peerCells(name string) []string {
+	figure, ok := e.Peers[name]
+	if !ok {
+		return []string{absent, absent}
+	}
+	text := quantity(figure)
+	if cpu, ok := e.PeersCPU[name]; ok {
+		text += inBrackets(&cpu)
+	}
+	return []string{text, ratio(e.ratioToPeer(name))}
+}
+
+// tellAllocations reports whether any entry has its allocations counted.
+func (r results) tellAllocations() bool {
+	return slices.ContainsFunc(r, func(e entry) bool { return e.Allocs != nil })
+}
+
+// allocations writes how many objects a request has allocated: what a program
+// allocates once, shared among a million requests, is not worth its digits.
+func allocations(v *float64) string {
+	if v != nil && *v > 0 && *v < 0.001 {
+		return "< 0.001"
+	}
+	return ifMeasured(v)
+}
+
+// hasCPU reports whether the processor time of any entry is known.
+func (r results) hasCPU() bool {
+	return slices.ContainsFunc(r, func(e entry) bool { return e.CPU != nil || e.CCPU != nil || len(e.PeersCPU) > 0 })
+}
+
+// aboutBrackets tells what the figures in brackets are, if there are any.
+func (g group) aboutBrackets(r results) string {
+	if !r.group(g.name).hasCPU() {
+		return ""
+	}
+	return fmt.Sprintf("In brackets: µs of processor time per %s.", g.one)
+}
+
 // modelsTable has a row for each model and a column for each number of clients.
 func modelsTable(r results) table {
-	t := table{Header: []string{"requests/s (server's µs of processor time per request)"}, numbers: 1}
+	t := table{Header: []string{"requests/s with clients"}, numbers: 1}
 	if len(r) == 0 {
 		return t
 	}
 	clients := r.parts(-1)
 	byC := []string{modelsC}
 	for _, n := range clients {
-		t.Header = append(t.Header, n)
+		t.Header = append(t.Header, inWords(n))
 		byC = append(byC, r.cell(func(e entry) bool { return e.part(-1) == n }, entry.cell4C))
 	}
 	for _, model := range r.parts(1) {
@@ -89,21 +142,21 @@ func (r results) cell(holds func(entry) bool, text func(entry) string) string {
 }
 
 func (e entry) cell() string {
-	text := fmt.Sprintf("%s (%s)", quantity(e.Ours), ifMeasured(e.CPU))
+	text := quantity(e.Ours) + inBrackets(e.CPU)
 	if e.Failures != nil && *e.Failures > 0 {
 		text += fmt.Sprintf(", %s failed", quantity(*e.Failures))
 	}
 	return text
 }
 
-func (e entry) cell4C() string { return fmt.Sprintf("%s (%s)", quantity(e.C), ifMeasured(e.CCPU)) }
+func (e entry) cell4C() string { return quantity(e.C) + inBrackets(e.CCPU) }
 
-func peer(peers map[string]float64, name string) string {
-	v, ok := peers[name]
-	if !ok {
-		return absent
+// inBrackets is a processor time behind a figure.
+func inBrackets(cpu *float64) string {
+	if cpu == nil {
+		return ""
 	}
-	return quantity(v)
+	return " (" + quantity(*cpu) + ")"
 }
 
 // measured is a figure and how far from it most rounds are.
@@ -147,4 +200,13 @@ func thousands(digits string) string {
 		digits = digits[:i] + "," + digits[i:]
 	}
 	return sign + digits
+}
+
+// inWords writes a part of a name: a number with commas, a word as it is.
+func inWords(part string) string {
+	n, err := strconv.ParseFloat(part, 64)
+	if err != nil {
+		return part
+	}
+	return quantity(n)
 }

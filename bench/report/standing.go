@@ -1,0 +1,131 @@
+package main
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// stand is how ours relates to one rival in some entries of a group.
+type stand struct {
+	rival, verdict string
+	ratios         []float64
+	entries        results
+}
+
+// standing says in a sentence how the group's figures relate to those of the
+// best of the others, or to C's where there are no others.
+func (g group) standing(r results) string {
+	ours := r.group(g.name).with(entry.isPair)
+	against := "Against the best of the others, "
+	compared := ours.with(func(e entry) bool { return len(r.others(e)) > 0 })
+	rivalOf := func(e entry) rival { return best(r.others(e)) }
+	if len(compared) == 0 {
+		against, compared = "", ours
+		rivalOf = func(e entry) rival { return rival{"C", e.Ratio} }
+	}
+	var phrases []string
+	for _, s := range stands(compared, rivalOf) {
+		phrases = append(phrases, g.phrase(s))
+	}
+	if len(phrases) == 0 {
+		return ""
+	}
+	return capital(against+g.subject()+" "+g.verb()+" "+list(phrases, ", and ")) + "."
+}
+
+// stands gathers entries with the same rival and the same verdict.
+func stands(entries results, rivalOf func(entry) rival) []stand {
+	var all []stand
+	for _, e := range entries {
+		to := rivalOf(e)
+		verdict := e.verdict(to.ratio)
+		i := slices.IndexFunc(all, func(s stand) bool { return s.rival == to.name && s.verdict == verdict })
+		if i < 0 {
+			i = len(all)
+			all = append(all, stand{rival: to.name, verdict: verdict})
+		}
+		all[i].ratios = append(all[i].ratios, to.ratio)
+		all[i].entries = append(all[i].entries, e)
+	}
+	return all
+}
+
+func (g group) subject() string {
+	if g.ours != "" {
+		return g.ours
+	}
+	return "ours"
+}
+
+func (g group) verb() string {
+	if g.does != "" {
+		return g.does
+	}
+	return "is"
+}
+
+// phrase is a part of the sentence: what ours does, and where it does.
+func (g group) phrase(s stand) string {
+	much := "as fast as "
+	if g.does != "" {
+		much = "as many " + g.one + "s as "
+	}
+	times := ""
+	if s.verdict != even {
+		times = span(s.ratios) + " times "
+	}
+	return times + much + s.rival + g.where(s.entries)
+}
+
+// where says which of the group's entries are meant.
+func (g group) where(entries results) string {
+	var labels []string
+	for _, e := range entries {
+		if l := e.label(); l != "" {
+			labels = append(labels, l)
+		}
+	}
+	if len(labels) == 0 {
+		return ""
+	}
+	at := g.at
+	if at == "" {
+		at = " in %s"
+	}
+	if one := len(labels) == 1 && labels[0] == "1"; one && !strings.HasSuffix(at, "%s") {
+		at = strings.TrimSuffix(at, "s")
+	}
+	return fmt.Sprintf(at, list(labels, " and "))
+}
+
+// label is what tells an entry from the others of its group and kind.
+func (e entry) label() string {
+	if p := percentile(e.part(-1)); p != "" {
+		return p + " at " + inWords(e.part(1)) + "/s"
+	}
+	if strings.Count(e.Name, "/") < 2 {
+		return ""
+	}
+	return inWords(e.part(-1))
+}
+
+// span is the ratios' range.
+func span(ratios []float64) string {
+	from, to := ratio(slices.Min(ratios)), ratio(slices.Max(ratios))
+	if from == to {
+		return from
+	}
+	return from + " to " + to
+}
+
+// list puts words behind each other, and something else before the last.
+func list(words []string, last string) string {
+	n := len(words) - 1
+	if n < 1 {
+		return strings.Join(words, "")
+	}
+	return strings.Join(words[:n], ", ") + last + words[n]
+}
+
+func capital(sentence string) string { return strings.ToUpper(sentence[:1]) + sentence[1:] }

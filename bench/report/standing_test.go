@@ -1,0 +1,54 @@
+package main
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// TestStanding expects one sentence for each group that was measured.
+func TestStanding(t *testing.T) {
+	all := madeUp(t)
+	standings := make(map[string]string)
+	for _, s := range newReport(all).Sections {
+		standings[s.name] = s.Standing
+	}
+	for name, sentence := range map[string]string{
+		"nop": "Against the best of the others, Ring is 0.75 times as fast as go-uring in batches of 1, " +
+			"and 1.38 to 1.50 times as fast as go-uring in batches of 8, 32 and 128.",
+		"timer": "Ours is 1.10 times as fast as C.",
+		"cp":    "Ours is as fast as C, warm, and 1.11 times as fast as C, cold.",
+		"echo": "Against the best of the others, ours answers 1.25 to 1.27 times as many requests as gnet " +
+			"with 64, 500 and 1,000 connections.",
+		"latency": "Against the best of the others, ours is 1.11 to 1.50 times as fast as net " +
+			"for p50 at 20,000/s, p99 at 20,000/s and p99.9 at 20,000/s.",
+		"web": "Against the best of the others, ours answers as many requests as epoll with 64 and 1,000 connections.",
+		"models": "Against the best of the others, ours answers 1.16 times as many requests as goroutines " +
+			"with 1, 10, 100, 1,000 and 10,000 clients.",
+		"extra": "Ours is 0.90 times as fast as C.",
+	} {
+		require.Equal(t, sentence, standings[name])
+		delete(standings, name)
+	}
+	require.Equal(t, map[string]string{"randread": standings["randread"]}, standings, "a group is not in this test")
+	require.Contains(t, standings["randread"], "0.80 times as many reads as fio libaio with 64 in flight")
+
+	rep := newReport(all.group("echo"))
+	sentence := "ours answers 1.25 to 1.27 times as many requests as gnet"
+	require.Contains(t, string(rep.markdown()), sentence)
+	html, err := rep.html()
+	require.NoError(t, err)
+	require.Contains(t, string(html), sentence)
+	for _, s := range rep.Sections {
+		require.Equal(t, s.name == "echo", s.Standing != "", s.name)
+	}
+}
+
+// TestWhereOneIs has a sentence about one client: in the singular, and "%s" is
+// no plural.
+func TestWhereOneIs(t *testing.T) {
+	one := results{{Name: "models/iouring/1"}}
+	require.Equal(t, " with 1 client", group{at: " with %s clients"}.where(one))
+	require.Equal(t, " in batches of 1", group{at: " in batches of %s"}.where(one))
+	require.Equal(t, " with 1 and 10 clients", group{at: " with %s clients"}.where(append(one, entry{Name: "models/iouring/10"})))
+}
