@@ -114,7 +114,7 @@ func (r Request) WithContext(ctx context.Context) Request {
 // that waits behind a link, which the kernel does not find before it has begun,
 // and for a multishot timeout, which it does not find while it fires.
 func (l *Loop) revoke(t Token) {
-	if l.calledFromElsewhere() {
+	if checkThread && l.calledFromElsewhere() {
 		panic(ErrWrongThread)
 	}
 	l.tryToRevoke(t, 0, 0)

@@ -156,7 +156,7 @@ func (r Request) SQE() *SQE { return r.open() }
 // open returns the entry as long as it is this request's and the kernel has not
 // been told of it.
 func (r Request) open() *SQE {
-	if r.token == 0 || r.loop.calledFromElsewhere() || r.loop.ring.mem == nil || r.sqe.UserData != uint64(r.token) || r.loop.ring.mem.told(r.sqe) {
+	if r.token == 0 || checkThread && r.loop.calledFromElsewhere() || r.loop.ring.mem == nil || r.sqe.UserData != uint64(r.token) || r.loop.ring.mem.told(r.sqe) {
 		return nil
 	}
 	return r.sqe

@@ -13,8 +13,8 @@ import (
 //
 // Every request goes through here: it is one function so that it costs one call.
 func (l *Loop) queue(op Op, kind handleKind, cb Callback, mem unsafe.Pointer) (*SQE, Request) {
-	if kind != kindInner && l.refuses() {
-		return new(SQE), l.refusal()
+	if l.closing.Load() && kind != kindInner || checkThread && l.calledFromElsewhere() {
+		return l.refuse()
 	}
 	if cb == nil {
 		cb = ignore
@@ -43,17 +43,20 @@ func (l *Loop) queue(op Op, kind handleKind, cb Callback, mem unsafe.Pointer) (*
 
 // refuses reports whether the loop takes no request: it is closed, or in a debug
 // build, the caller is on the wrong goroutine.
-func (l *Loop) refuses() bool { return l.closing.Load() || l.calledFromElsewhere() }
+func (l *Loop) refuses() bool { return l.closing.Load() || checkThread && l.calledFromElsewhere() }
 
-// calledFromElsewhere reports, in a debug build, whether the loop runs and its
-// caller is not on its thread.
-func (l *Loop) calledFromElsewhere() bool {
-	return checkThread && l.mail.inRun() && threadID() != l.thread.Load()
-}
+// calledFromElsewhere reports whether the loop runs and its caller is not on its
+// thread. Only debug builds ask, so say checkThread before.
+func (l *Loop) calledFromElsewhere() bool { return l.mail.inRun() && threadID() != l.thread.Load() }
+
+// refuse is queue for a request that is not taken.
+//
+//go:noinline
+func (l *Loop) refuse() (*SQE, Request) { return new(SQE), l.refusal() }
 
 // refusal returns the request that was not taken.
 func (l *Loop) refusal() Request {
-	if l.calledFromElsewhere() {
+	if checkThread && l.calledFromElsewhere() {
 		return Request{}
 	}
 	return Request{loop: l}
