@@ -148,7 +148,8 @@ func (g *BufGroup) unmap() error {
 }
 
 // Buffers has the request take its memory from g: a receive or a read that was
-// given none (IOSQE_BUFFER_SELECT).
+// given none (IOSQE_BUFFER_SELECT). Of a datagram that is cut (MSG_TRUNC) Buffer
+// has what is there. Least kernel: 5.19.
 func (r Request) Buffers(g *BufGroup) Request {
 	sqe := r.open()
 	if sqe == nil {
@@ -171,6 +172,16 @@ func (r Request) Buffers(g *BufGroup) Request {
 	g.users++
 	h.group = uint16(g.place)
 	h.truncated = (sqe.Opcode == OpRecv || sqe.Opcode == OpRecvmsg) && sqe.OpFlags&syscall.MSG_TRUNC != 0
+	return r
+}
+
+// Bundle has a receive that uses a BufGroup fill as many of its buffers as there
+// is data for (IORING_RECVSEND_BUNDLE): see Completion.Buffers. Least kernel:
+// 6.10.
+func (r Request) Bundle() Request {
+	if sqe := r.open(); sqe != nil {
+		sqe.IOPrio |= uint16(RecvSendBundle)
+	}
 	return r
 }
 

@@ -153,8 +153,7 @@ func TestBufGroupBundle(t *testing.T) {
 							kept = append(kept, c.Keep())
 							cb(c)
 						}).Buffers(g)
-						r.SQE().IOPrio |= uint16(RecvSendBundle)
-						return r
+						return r.Bundle()
 					})
 					require.Equal(t, want[:got], bytes.Join(slices.Collect(kept[len(kept)-1].All()), nil))
 					longest = max(longest, got)

@@ -18,6 +18,7 @@ const (
 	StateInFlight              // the kernel has it
 )
 
+// String returns the state in words.
 func (s State) String() string { return [...]string{"done", "queued", "in flight"}[s] }
 
 // State tells how far the request has come that t names. Call it where requests
@@ -95,7 +96,7 @@ func contextError(ctx context.Context) error {
 // WithContext has the request cancelled when ctx ends. Its callback still runs
 // once for every completion, when the kernel is done with the memory, and
 // learns from Err of the context's end; see Completion.Err for the request that
-// had succeeded meanwhile. A request may have several contexts.
+// had succeeded meanwhile. A request may have several contexts. Least kernel: 5.5.
 func (r Request) WithContext(ctx context.Context) Request {
 	l := r.loop
 	if r.token == 0 || ctx == nil || ctx.Done() == nil || l.table.find(r.token) == nil {

@@ -99,9 +99,11 @@ func (r Request) Err() error {
 	return ErrClosed
 }
 
-// Flags adds flags to the request: SQEFixedFile, SQEAsync, SQEIODrain, ….
-// SQECQESkipSuccess is left out: the loop has to learn of every completion, and
-// a nil callback is as quiet.
+// Flags adds flags to the request (IOSQE_*): SQEFixedFile, SQEAsync, SQEIODrain,
+// …. SQECQESkipSuccess is left out: the loop has to learn of every completion,
+// and a nil callback is as quiet. While a request drains the ring, what is queued
+// behind it waits, a Cancel too; contexts, Stop and Close reach what is in front
+// of it all the same (least kernel: 6.0).
 func (r Request) Flags(flags SQEFlags) Request {
 	sqe := r.open()
 	if sqe == nil {
@@ -127,14 +129,15 @@ func (l *Loop) spoil(sqe *SQE, why error) {
 	l.detailed = true
 }
 
-// Link holds the next request that is queued back until this one has
-// succeeded; if it fails, or reads or writes less than it should, the next one
-// completes with ECANCELED. The loop hands a chain to the kernel as a whole; one
+// Link holds the next request that is queued back until this one has succeeded
+// (IOSQE_IO_LINK); if it fails, or reads or writes less than it should, the next
+// one completes with ECANCELED. The loop hands a chain to the kernel as a whole; one
 // that is longer than the loop's queue fails, and where the turn ends before the
-// next request is queued, the chain ends too.
+// next request is queued, the chain ends too. Least kernel: 5.3.
 func (r Request) Link() Request { return r.link(SQEIOLink) }
 
-// HardLink is Link, but the next request runs however this one ends.
+// HardLink is Link, but the next request runs however this one ends
+// (IOSQE_IO_HARDLINK). Least kernel: 5.5.
 func (r Request) HardLink() Request { return r.link(SQEIOHardlink) }
 
 // link sets one of the flags, also on the request's Deadline, behind which the
@@ -146,7 +149,8 @@ func (r Request) link(flag SQEFlags) Request {
 	return r.Flags(flag)
 }
 
-// FixedFile says that the descriptor is an index of the registered files.
+// FixedFile says that the descriptor is an index of the registered files
+// (IOSQE_FIXED_FILE); Fixed says so without it.
 func (r Request) FixedFile() Request { return r.Flags(SQEFixedFile) }
 
 // SQE returns the entry for what has no setter here, nil when the request has

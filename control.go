@@ -3,8 +3,8 @@ package liburing
 import "context"
 
 // Post has the loop call f, from any goroutine. Functions of one goroutine are
-// called in their order. If the loop is not running they wait until it is. The
-// error is ErrClosed, and f will not be called, after Close.
+// called in their order. If the loop is not running they wait until it is, or is
+// closed: what was taken is called. After Close the error is ErrClosed.
 func (l *Loop) Post(f func()) error {
 	if f == nil {
 		return badInput("post", "there is no function to call")

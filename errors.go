@@ -34,6 +34,7 @@ type OpError struct {
 	Hint string // why, and what to do next; may be empty
 }
 
+// Error returns operation, cause and hint in one line.
 func (e *OpError) Error() string {
 	if e.Hint == "" {
 		return e.Op + ": " + e.Err.Error()
@@ -41,6 +42,7 @@ func (e *OpError) Error() string {
 	return e.Op + ": " + e.Err.Error() + ": " + e.Hint
 }
 
+// Unwrap returns the cause.
 func (e *OpError) Unwrap() error { return e.Err }
 
 // needsBase is GO_NEEDS of liburing_cgo.h: below it, a result is not an errno
@@ -90,11 +92,13 @@ type CallbackPanic struct {
 	Stack []byte // where
 }
 
+// Error returns the panic's value and the callback's stack.
 func (p *CallbackPanic) Error() string {
 	return fmt.Sprintf("liburing: a callback panicked: %v\n\n%s", p.Value, p.Stack)
 }
 
 // Unwrap returns the value if it is an error.
+// Unwrap returns the panic's value if it is an error.
 func (p *CallbackPanic) Unwrap() error {
 	err, _ := p.Value.(error)
 	return err

@@ -17,8 +17,8 @@ import (
 // A loop has a thread of its own. The callbacks run on it, and it alone talks
 // to the kernel, so the ring can be set up for a single issuer and nothing is
 // locked. Call the request methods (Read, Accept, Timeout, …) in callbacks, in
-// functions given to Post or Control, or, as long as Run has not been called,
-// on the goroutine that will call it. From other goroutines use Post.
+// functions given to Post or Control, or, while the loop does not run, on the
+// goroutine that will call Run. From other goroutines use Post.
 //
 // Memory that is handed over with a request belongs to the kernel until the
 // callback has been called with More false; the loop keeps it alive until then.
@@ -39,6 +39,7 @@ type Loop struct {
 	bigs       [][2]uint64
 	next, have int    // the part of batch that no callback has seen
 	told       uint32 // the completion queue's tail after the last system call
+	taken      uint32 // the submission queue's head then
 
 	rawEnter  bool // rawEnter does for the ring
 	yield     yielder
@@ -77,13 +78,17 @@ var loopFlags = []SetupFlags{
 }
 
 // NewLoop sets up a loop whose ring has room for entries requests per
-// submission; more wait in order. The options are those of New; without flags
-// that say otherwise the ring is for a single issuer and defers its task work.
-// The errors are those of New.
+// submission, two at least; more wait in order. The options are those of New;
+// without flags that say otherwise the ring is for a single issuer and defers its
+// task work. With SetupIOPoll a loop that waits for requests takes a whole
+// processor and is not woken by posts. The errors are those of New.
 func NewLoop(entries uint32, opts ...Option) (*Loop, error) {
 	p := newParams(opts)
 	if p.Flags&SetupSQEMixed != 0 {
 		return nil, badInput("io_uring_setup", "a loop's entries are of one size: use SetupSQE128, or a Ring")
+	}
+	if entries == 1 {
+		entries = 2 // a request with a deadline
 	}
 	l := &Loop{control: make(chan func()), done: make(chan struct{})}
 	l.woken = func(Completion) {
@@ -160,7 +165,8 @@ func compatible(flags, want SetupFlags) SetupFlags {
 func (l *Loop) Run(ctx context.Context) error { return l.run(ctx, false) }
 
 // RunUntilIdle is Run that also returns, with nil, as soon as no request is in
-// flight and no posted function waits.
+// flight and no posted function waits. Streams that wait for buffers are no
+// requests in flight.
 func (l *Loop) RunUntilIdle(ctx context.Context) error { return l.run(ctx, true) }
 
 // Stop makes Run return after the callback that is running. It may be called
@@ -198,7 +204,7 @@ func (l *Loop) run(ctx context.Context, untilIdle bool) error {
 func (l *Loop) guarded(f func() error, end func()) (call func(), result chan runResult) {
 	result = make(chan runResult, 1)
 	return func() {
-		r := runResult{err: errGoexit}
+		r := runResult{err: ErrGoexit}
 		defer func() {
 			end()
 			result <- r
@@ -215,7 +221,9 @@ func (r runResult) done() error {
 	return r.err
 }
 
-var errGoexit = errors.New("liburing: a function ended the loop's goroutine (runtime.Goexit); the loop is closed")
+// ErrGoexit is returned where a function that the loop has called has ended the
+// loop's goroutine (runtime.Goexit), which closes the loop.
+var ErrGoexit = errors.New("liburing: a function ended the loop's goroutine (runtime.Goexit): the loop is closed")
 
 // guard calls f and catches its panic.
 func (l *Loop) guard(f func() error) (r runResult) {
@@ -250,7 +258,9 @@ func (l *Loop) idle() bool {
 
 // Close cancels what is in flight, waits until the kernel is done with it, its
 // callbacks having been called, and gives the ring back. The loop takes nothing
-// more from the moment of the call; a running Run returns.
+// more from the moment of the call; a running Run returns. Requests that were
+// queued go to the kernel and are cancelled there: they may still succeed. If a
+// callback panics meanwhile that is the error, as a *CallbackPanic.
 //
 // If ctx ends first, the error is its error, wrapped: the loop goes on in the
 // background until the kernel is done, and the memory of its requests stays
@@ -314,6 +324,13 @@ func (l *Loop) exit() {
 		l.inClose(func() error { return l.cancelRound(round) })
 		l.mail.publish(l.counted())
 	}
+	l.endStreams()
+	ended = true
+	l.free()
+}
+
+// endStreams ends the streams that wait for buffers.
+func (l *Loop) endStreams() {
 	for _, g := range l.hungry {
 		for len(g.waiting) > 0 {
 			s := g.waiting[0]
@@ -321,7 +338,10 @@ func (l *Loop) exit() {
 			l.inClose(func() error { s.end(); return nil })
 		}
 	}
-	ended = true
+}
+
+// free gives everything back.
+func (l *Loop) free() {
 	l.mail.publish(l.counted())
 	l.ring.Close()
 	for _, g := range l.groups {

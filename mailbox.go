@@ -42,14 +42,13 @@ const (
 	loopIdle loopState = iota
 	loopRunning
 	loopClosing
-	loopClosed
 )
 
 // add queues a function for the loop and tells whether it will be run.
 func (b *mailbox) add(f func()) error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if b.state >= loopClosing {
+	if b.state == loopClosing {
 		return ErrClosed
 	}
 	b.posts = append(b.posts, f)
@@ -128,7 +127,7 @@ func (b *mailbox) end() {
 func (b *mailbox) beginClose() bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if b.state >= loopClosing {
+	if b.state == loopClosing {
 		return false
 	}
 	b.state = loopClosing

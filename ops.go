@@ -137,7 +137,8 @@ func (s *SQE) PrepTimeout(ts *Timespec, count uint32, flags TimeoutFlags) {
 	s.OpFlags = uint32(flags)
 }
 
-// PrepCancel64 cancels the request with the given user data
+// PrepCancel64 cancels the request with the given user data, or with
+// AsyncCancelAny and AsyncCancelAll all that are in flight, whatever theirs
 // (io_uring_prep_cancel64). The result is 0 if it was found and cancelled,
 // ENOENT if not found, EALREADY if it is too late to stop it; with
 // AsyncCancelAll the number of those cancelled. The cancelled request completes

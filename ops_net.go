@@ -96,7 +96,8 @@ func (s *SQE) PrepSendto(fd int, buf []byte, flags int, to *Sockaddr) {
 
 // PrepSendZC sends buf without copying it (io_uring_prep_send_zc). Two
 // completions come: the result, with CQEFMore, and when the network is done
-// with buf another with CQEFNotif; if nothing was sent, the first only. zcFlags
+// with buf another with CQEFNotif, as a rule also if the first is an error; More
+// tells. zcFlags
 // are those of SQE.IOPrio, such as SendZCReportUsage. Least kernel: 6.0.
 func (s *SQE) PrepSendZC(fd int, buf []byte, flags int, zcFlags RecvSendFlags) {
 	s.PrepRW(OpSendZC, fd, data(buf), rwLen(buf), 0)

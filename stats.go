@@ -6,7 +6,7 @@ type Stats struct {
 	Completed uint64 // completions given to callbacks
 	Enters    uint64 // system calls to submit or wait
 	Batches   uint64 // times that completions were taken off the ring
-	Stale     uint64 // completions that belonged to no request: always 0
+	Stale     uint64 // completions that belonged to no request: 0 unless others ring messages in
 	InFlight  int    // requests without their terminal completion
 
 	// Overflows is how often the completion queue was found to have been too

@@ -189,7 +189,6 @@ func (l *Loop) exchange(wait time.Duration) error {
 	if ready && pending == 0 && !m.needsFlush() {
 		return nil
 	}
-	l.stats.Submitted += uint64(pending)
 	if l.rawEnter && !l.mayBlock && (pending != 0 || ready) {
 		// Often what is submitted completes right away, and nothing is left to
 		// wait for.
@@ -305,12 +304,16 @@ func (l *Loop) armWaker() {
 	l.fill()
 }
 
-// measure finds out how many entries of the submission queue are free: none as
-// long as requests wait in the backlog.
+// measure finds out how many requests the kernel has taken, and how many entries
+// of the submission queue are free: none as long as requests wait in the backlog.
 func (l *Loop) measure() {
+	m := l.ring.mem
+	head := m.loadSQHead()
+	l.stats.Submitted += uint64(head - l.taken)
+	l.taken = head
 	l.space = 0
 	if len(l.backlog.waiting()) == 0 {
-		l.space = l.ring.mem.sqSpaceLeft()
+		l.space = m.sqSpaceLeft()
 	}
 }
 

@@ -176,8 +176,9 @@ func (l *Loop) Timeout(d time.Duration, count uint32, flags TimeoutFlags, cb Cal
 	return r
 }
 
-// Cancel cancels the request with the given user data (io_uring_prep_cancel64).
-// See SQE.PrepCancel64 for more.
+// Cancel cancels the request with the given user data, or with AsyncCancelAny
+// and AsyncCancelAll all that are in flight, whatever theirs
+// (io_uring_prep_cancel64). See SQE.PrepCancel64 for more.
 func (l *Loop) Cancel(target Token, flags CancelFlags, cb Callback) Request {
 	sqe, r := l.queue(OpAsyncCancel, kindPlain, cb, nil)
 	sqe.PrepCancel64(uint64(target), flags)
