@@ -15,8 +15,9 @@ type chain []Token
 // completions. Call it on the last request of a chain made with Link, before
 // the next is queued. Some chains are left as they are, for what speaks would not
 // tell all: those with a HardLink, a Deadline or another link timeout, with
-// Buffers before the last request, or with a request that drains the ring. Least
-// kernel: 5.17.
+// Buffers before the last request, or with a request that drains the ring. A ring
+// that has seen silent requests drains no more: the kernel then refuses SQEIODrain
+// (EOPNOTSUPP). Least kernel: 5.17.
 func (r Request) SkipSuccess() Request {
 	if r.open() == nil {
 		return r

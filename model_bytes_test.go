@@ -21,6 +21,7 @@ type conduit struct {
 	got     int
 	sending bool
 	armed   bool // a request or a stream receives
+	bundle  bool // in bundles
 	stream  *Stream
 	token   Token // of the request that receives, if it is no stream
 }
@@ -77,14 +78,18 @@ func (m *model) send(s step) {
 // receive has a conduit received from, in one of the ways there are.
 func (m *model) receive(s step) {
 	rnd := m.rnd(s)
-	m.arm(m.conduits[rnd.IntN(len(m.conduits))], rnd.IntN(3))
+	c := m.conduits[rnd.IntN(len(m.conduits))]
+	m.arm(c, rnd.IntN(3), rnd.IntN(2) == 0)
 }
 
-func (m *model) arm(c *conduit, how int) {
+// arm has a conduit received from: once, more than once, or by a stream, in
+// bundles where there are some.
+func (m *model) arm(c *conduit, how int, bundle bool) {
 	if c.armed {
 		return
 	}
 	c.armed = true
+	c.bundle = bundle && !c.pipe && m.l.ring.Features()&FeatRecvSendBundle != 0
 	e := expect{name: "receive", multi: how != 0, check: func(done Completion) { m.received(c, done) }}
 	switch {
 	case how == 2 && !m.program.plain:
@@ -101,7 +106,7 @@ func (m *model) arm(c *conduit, how int) {
 			if c.pipe {
 				return m.l.Read(c.r, nil, 0, cb).Buffers(c.group)
 			}
-			return m.l.Recv(c.r, nil, 0, cb).Buffers(c.group)
+			return c.bundled(m.l.Recv(c.r, nil, 0, cb).Buffers(c.group))
 		})).Token()
 	default:
 		c.token = m.request(e, m.settling(c, func(cb Callback) Request { return m.multishot(c, cb) })).Token()
@@ -128,7 +133,14 @@ func (m *model) multishot(c *conduit, cb Callback) Request {
 	if c.pipe {
 		return m.l.ReadMultishot(c.r, 0, 0, 0, cb).Buffers(c.group)
 	}
-	return m.l.RecvMultishot(c.r, nil, 0, cb).Buffers(c.group)
+	return c.bundled(m.l.RecvMultishot(c.r, nil, 0, cb).Buffers(c.group))
+}
+
+func (c *conduit) bundled(r Request) Request {
+	if c.bundle {
+		r.Bundle()
+	}
+	return r
 }
 
 // received checks what has come, and keeps it at times.
@@ -143,7 +155,7 @@ func (m *model) received(c *conduit, done Completion) {
 		require.Empty(m.t, done.Buffer())
 		return
 	}
-	got := done.Buffer()
+	got := slices.Concat(slices.Collect(done.Buffers())...)
 	require.Equal(m.t, c.at(c.got, int(done.Res)), got, "at %d", c.got)
 	if (c.got+len(got))%3 == 0 {
 		m.kept = append(m.kept, kept{done.Keep(), c, c.got, len(got)})
@@ -151,19 +163,28 @@ func (m *model) received(c *conduit, done Completion) {
 	c.got += len(got)
 }
 
-// release gives one of the buffers back that were kept.
+// release gives one of the buffers back that were kept, now or when another
+// goroutine says so.
 func (m *model) release(s step) {
-	if len(m.kept) == 0 {
+	rnd := m.rnd(s)
+	release := func() {
+		if len(m.kept) == 0 {
+			return
+		}
+		i := rnd.IntN(len(m.kept))
+		k := m.kept[i]
+		m.kept = slices.Delete(m.kept, i, i+1)
+		k.release(m)
+	}
+	if rnd.IntN(2) == 0 {
+		m.postBy(release)
 		return
 	}
-	i := m.rnd(s).IntN(len(m.kept))
-	k := m.kept[i]
-	m.kept = slices.Delete(m.kept, i, i+1)
-	k.release(m)
+	release()
 }
 
 func (k kept) release(m *model) {
-	require.Equal(m.t, k.from.at(k.pos, k.n), k.Bytes(), "kept")
+	require.Equal(m.t, k.from.at(k.pos, k.n), slices.Concat(slices.Collect(k.All())...), "kept")
 	require.NoError(m.t, k.Release())
 	require.ErrorIs(m.t, k.Release(), ErrReleased)
 	require.Nil(m.t, k.Bytes())

@@ -28,30 +28,24 @@ func newModel(t *testing.T, l *Loop, p program) *model {
 	sparseFiles(t, l, 4096)
 
 	rnd := rand.New(rand.NewPCG(p.seed, 2))
-	for i, flags := range []BufRingFlags{0, PbufRingInc, 0, 0} {
-		size := 1 + rnd.IntN(1000)
-		if flags != 0 {
-			size *= 8 // several messages in each
-		}
-		g, err := l.NewBufGroup(1+rnd.IntN(5), size, flags)
-		if errors.Is(err, unix.EINVAL) && flags != 0 { // before Linux 6.12
-			g, err = l.NewBufGroup(3, 700, 0)
-		}
-		require.NoError(t, err)
-		m.groups = append(m.groups, g)
-		c := &conduit{group: g, salt: byte(rnd.Uint32()), pipe: i == 2, zero: i == 3}
+	for _, flags := range []BufRingFlags{0, PbufRingInc, 0} {
+		m.groups = append(m.groups, m.group(rnd, flags))
+	}
+	// Some share a group, and may each find that the other has all of it.
+	for _, c := range []conduit{{}, {}, {pipe: true}, {zero: true}, {}, {zero: true}, {pipe: true}, {}} {
+		c.group = m.groups[len(m.conduits)%len(m.groups)]
+		c.salt = byte(rnd.Uint32())
 		switch {
 		case c.pipe:
 			c.r, c.w = m.pipe()
 		case c.zero:
 			c.r, c.w = m.tcp()
 		default:
-			fds, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
-			require.NoError(t, err)
-			c.r, c.w = m.own(fds[0]), m.own(fds[1])
+			c.r, c.w = m.socketPair(unix.SOCK_STREAM)
 		}
-		m.conduits = append(m.conduits, c)
+		m.conduits = append(m.conduits, &c)
 	}
+	m.datagrams.r, m.datagrams.w = m.socketPair(unix.SOCK_DGRAM)
 
 	m.poll.fd, err = unix.Eventfd(0, unix.EFD_CLOEXEC|unix.EFD_NONBLOCK)
 	require.NoError(t, err)
@@ -63,6 +57,20 @@ func newModel(t *testing.T, l *Loop, p program) *model {
 	return m
 }
 
+// group makes a few small buffers, as likely as not too few.
+func (m *model) group(rnd *rand.Rand, flags BufRingFlags) *BufGroup {
+	count, size := 1+rnd.IntN(5), 1+rnd.IntN(1000)
+	if flags != 0 {
+		size *= 8 // several messages in each
+	}
+	g, err := m.l.NewBufGroup(count, size, flags)
+	if errors.Is(err, unix.EINVAL) && flags != 0 { // before Linux 6.12
+		g, err = m.l.NewBufGroup(count, size, 0)
+	}
+	require.NoError(m.t, err)
+	return g
+}
+
 // own has a descriptor closed with the fixtures.
 func (m *model) own(fd int) int {
 	m.ends = append(m.ends, func() { unix.Close(fd) })
@@ -72,6 +80,12 @@ func (m *model) own(fd int) int {
 func (m *model) pipe() (r, w int) {
 	var fds [2]int
 	require.NoError(m.t, unix.Pipe2(fds[:], unix.O_CLOEXEC))
+	return m.own(fds[0]), m.own(fds[1])
+}
+
+func (m *model) socketPair(kind int) (r, w int) {
+	fds, err := unix.Socketpair(unix.AF_UNIX, kind|unix.SOCK_CLOEXEC, 0)
+	require.NoError(m.t, err)
 	return m.own(fds[0]), m.own(fds[1])
 }
 
@@ -163,7 +177,7 @@ func (m *model) deliverAll() {
 		}
 		for i, c := range m.conduits {
 			done = done && !c.sending && c.got == c.sent
-			m.arm(c, i%3)
+			m.arm(c, i%3, i%2 == 0)
 		}
 		if !done {
 			m.armAccept()
@@ -195,6 +209,7 @@ func (m *model) finish() {
 	case endQuiet:
 		m.endWaiting()
 		m.until("the end of all", func() bool { return m.l.Stats().InFlight == 0 })
+		m.checkTimers()
 	}
 	m.checkBuffers()
 	m.checkStats()

@@ -54,8 +54,13 @@ const (
 	stepAccept
 	stepFixed
 	stepPost
+	stepDatagram
 	stepDeadline
 	stepContext
+	stepLinkedDeadline
+	stepLinkedContext
+	stepAfter
+	stepEvery
 	allSteps
 
 	plainSteps = stepDeadline // behind them, the loop makes requests by itself

@@ -44,8 +44,10 @@ type model struct {
 	groups   []*BufGroup
 	kept     []kept
 
-	poll   polled
-	accept accepted
+	poll      polled
+	accept    accepted
+	datagrams datagrams
+	timers    []*modelTimer
 
 	posters sync.WaitGroup
 	posted  atomic.Int64 // functions that the loop has taken

@@ -1,0 +1,46 @@
+//go:build linux && cgo
+
+package liburing
+
+import (
+	"errors"
+
+	"github.com/stretchr/testify/require"
+	"golang.org/x/sys/unix"
+)
+
+// datagrams are messages on a socket, some of them larger than the buffers they
+// are received into.
+type datagrams struct {
+	r, w      int
+	queue     [][]byte // that nobody has received
+	receiving int
+}
+
+// datagram sends a message, or receives one and learns how long it was.
+func (m *model) datagram(s step) {
+	rnd := m.rnd(s)
+	d := &m.datagrams
+	if d.receiving == len(d.queue) {
+		if len(d.queue) < 5 {
+			msg := pattern(1+rnd.IntN(1500), byte(s.seed))
+			_, err := unix.Write(d.w, msg)
+			require.NoError(m.t, err)
+			d.queue = append(d.queue, msg)
+		}
+		return
+	}
+	g := m.groups[0]
+	d.receiving++
+	m.request(expect{name: "datagram", check: func(c Completion) {
+		d.receiving--
+		if errors.Is(c.Err(), unix.ENOBUFS) {
+			return
+		}
+		require.NoError(m.t, c.Err())
+		want := d.queue[0]
+		d.queue = d.queue[1:]
+		require.EqualValues(m.t, len(want), c.Res)
+		require.Equal(m.t, want[:min(len(want), g.size)], c.Buffer())
+	}}, func(cb Callback) Request { return m.l.Recv(d.r, nil, unix.MSG_TRUNC, cb).Buffers(g) })
+}
