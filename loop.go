@@ -398,6 +398,10 @@ func (l *Loop) choke() {
 			ready, last = now, time.Now()
 		}
 	}
+	if m.cqReady() == m.cq.ringEntries {
+		time.Sleep(chokeWait) // for one more that finds it full
+		cGetEvents(m)
+	}
 }
 
 // chokeWait is how long choke waits for one more completion: what fires less

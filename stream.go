@@ -7,17 +7,16 @@ import (
 
 // Stream is a multishot request that is made again when it ends before its time.
 type Stream struct {
-	loop   *Loop
-	arm    func(cb Callback) Request
-	cb     Callback
-	each   Callback // completed, made once
-	op     Op
-	token  Token     // of the request in flight
-	group  *BufGroup // whose buffers the stream waits for
-	ended  bool      // cb has been told, or will not be
-	stop   bool
-	err    error // why there was no first request
-	header bool  // each buffer begins with one, of which a result of 0 is a part
+	loop  *Loop
+	arm   func(cb Callback) Request
+	cb    Callback
+	each  Callback // completed, made once
+	op    Op
+	token Token     // of the request in flight
+	group *BufGroup // whose buffers the stream waits for
+	ended bool      // cb has been told, or will not be
+	stop  bool
+	err   error // why there was no first request
 }
 
 // Rearm makes a request that completes more than once with arm, and makes it
@@ -25,7 +24,8 @@ type Stream struct {
 // provided buffers: then as soon as there are some. cb is told neither of these
 // ends. What ends a stream for cb, with More false, is an error, a receive, read
 // or splice of 0 bytes, Stop, and the loop's Close. A datagram of 0 bytes is such
-// an end too.
+// an end too, but not for RecvmsgMultishot, whose results are never 0: where the
+// peer can close, look at the payload and call Stop.
 //
 //	loop.Rearm(func(cb liburing.Callback) liburing.Request {
 //		return loop.RecvMultishot(fd, nil, 0, cb).Buffers(group)
@@ -80,9 +80,6 @@ func (s *Stream) again() {
 		if h := s.loop.table.find(s.token); h != nil {
 			s.op = h.op
 		}
-		if sqe := r.open(); sqe != nil {
-			s.header = sqe.Opcode == OpRecvmsg && sqe.IOPrio&uint16(RecvMultishot) != 0
-		}
 		return
 	}
 	if s.token == 0 { // the first time
@@ -103,7 +100,7 @@ func (s *Stream) completed(c Completion) {
 		s.cb(c)
 	case c.Res == -int32(syscall.ENOBUFS) && c.detail != nil && c.detail.group != nil:
 		s.wait(c.detail.group)
-	case c.Res < 0 || c.Err() != nil || s.isEOF(c):
+	case c.Res < 0 || c.Err() != nil || c.isEOF():
 		s.ended = true
 		s.cb(c)
 	default:
@@ -174,13 +171,7 @@ func (s *Stream) end() {
 }
 
 // isEOF reports whether a completion means that nothing more will come.
-func (s *Stream) isEOF(c Completion) bool {
-	if s.header {
-		out := RecvmsgValidate(c.Buffer(), new(Msghdr))
-		return out != nil && out.Payloadlen == 0
-	}
-	return c.Res == 0 && slices.Contains(readers, c.op)
-}
+func (c Completion) isEOF() bool { return c.Res == 0 && slices.Contains(readers, c.op) }
 
 // readers are the operations whose result is 0 at the end.
 var readers = []Op{OpRead, OpReadv, OpReadFixed, OpReadvFixed, OpReadMultishot, OpRecv, OpRecvmsg, OpSplice, OpTee}

@@ -9,6 +9,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -41,9 +42,21 @@ func buildOnce(name string, build func() error) error {
 	return once.(func() error)()
 }
 
+// lookAtSources has Go's test cache notice that a program has changed: it knows
+// of the files that tests look at, and not of what they build.
+var lookAtSources = sync.OnceFunc(func() {
+	for _, dir := range []string{".", "../cmd/uring", "../internal/httpd"} {
+		filepath.WalkDir(dir, func(path string, _ fs.DirEntry, _ error) error {
+			os.Stat(path)
+			return nil
+		})
+	}
+})
+
 // program returns the path of an example, built.
 func program(t *testing.T, name string) string {
 	t.Helper()
+	lookAtSources()
 	path := filepath.Join(bin, name)
 	require.NoError(t, buildOnce(name, func() error {
 		return command("go", "build", "-o", path, "./"+name)

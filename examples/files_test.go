@@ -374,7 +374,7 @@ func TestCatFailures(t *testing.T) {
 	require.Equal(t, string(content), out.stdout)
 	out = run(t, path, t.TempDir())
 	require.Equal(t, 1, out.code)
-	require.Regexp(t, "^cat: .*is a directory\n$", out.stderr)
+	require.Regexp(t, "^cat: /.*is a directory\n$", out.stderr, "with its name")
 
 	full, err := os.OpenFile("/dev/full", os.O_WRONLY, 0)
 	require.NoError(t, err)
@@ -385,6 +385,32 @@ func TestCatFailures(t *testing.T) {
 	require.Error(t, cmd.Run())
 	require.Equal(t, 1, cmd.ProcessState.ExitCode())
 	require.Regexp(t, "^cat: .*no space left on device\n$", stderr.String())
+}
+
+// A file system that is full in the middle of a block: all that fits is there,
+// and that it is not all is told.
+func TestCatToFullDisk(t *testing.T) {
+	const size = 1 << 20
+	small := t.TempDir()
+	if err := unix.Mount("tmpfs", small, "tmpfs", 0, fmt.Sprintf("size=%d", size)); err != nil {
+		t.Skipf("no small file system can be mounted: %v", err)
+	}
+	defer unix.Unmount(small, 0)
+	name, content := randomFile(t, 2*size)
+	for _, cat := range []string{"cat", "cat-raw"} {
+		out, err := os.Create(filepath.Join(small, "out"))
+		require.NoError(t, err)
+		defer out.Close()
+		_, err = out.WriteString("odd")
+		require.NoError(t, err)
+		var stderr bytes.Buffer
+		cmd := exec.Command(program(t, cat), name)
+		cmd.Stdout, cmd.Stderr = out, &stderr
+		require.Error(t, cmd.Run())
+		require.Equal(t, 1, cmd.ProcessState.ExitCode())
+		require.Regexp(t, "^"+cat+": .*no space left on device\n$", stderr.String())
+		requireContent(t, append([]byte("odd"), content[:size-3]...), out.Name())
+	}
 }
 
 func TestProbe(t *testing.T) {

@@ -43,21 +43,30 @@ func (b *benchmark) reads(dir string, size int64) error {
 }
 
 // testFile makes a file of random bytes and returns it open for reading, past
-// the page cache if the file system can. It has lost its name by then, so it is
+// the page cache if the file system can. It loses its name at once, so it is
 // gone when the program ends, however it does.
 func testFile(ctx context.Context, dir string, size int64) (f *os.File, direct bool, err error) {
 	w, err := os.CreateTemp(dir, ".uring-bench-*")
 	if err != nil {
 		return nil, false, fmt.Errorf("cannot make a file in %s: %w", dir, cause(err))
 	}
-	defer os.Remove(w.Name())
 	defer w.Close()
+	f, direct, err = openDirect(w.Name())
+	if err := errors.Join(err, os.Remove(w.Name())); err != nil {
+		return nil, false, err
+	}
 	if err := writeRandom(ctx, w, size); err != nil {
+		f.Close()
 		return nil, false, fmt.Errorf("cannot write %d bytes in %s: %w; a smaller file? (-size)", size, dir, cause(err))
 	}
-	f, err = os.OpenFile(w.Name(), os.O_RDONLY|unix.O_DIRECT, 0)
+	return f, direct, nil
+}
+
+// openDirect opens a file past the page cache, or else as usual.
+func openDirect(name string) (f *os.File, direct bool, err error) {
+	f, err = os.OpenFile(name, os.O_RDONLY|unix.O_DIRECT, 0)
 	if errors.Is(err, unix.EINVAL) {
-		f, err = os.Open(w.Name())
+		f, err = os.Open(name)
 		return f, false, err
 	}
 	return f, true, err

@@ -4,8 +4,12 @@ package main
 
 import (
 	"encoding/json"
+	"fmt"
 	"os"
+	"path/filepath"
+	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -42,6 +46,31 @@ func TestBenchInterrupted(t *testing.T) {
 	p.ends(1)
 	require.Equal(t, "uring bench: interrupted\n", p.errs.String())
 	empty(t, dir)
+}
+
+// The file has no name already while it is written, so that nothing can leave it
+// behind.
+func TestBenchKilledLeavesNothing(t *testing.T) {
+	dir := t.TempDir()
+	p := uring(t, "bench", "-seconds", "0.001", "-size", "4G", "-dir", dir)
+	require.NoError(t, p.Start())
+	require.Eventually(t, func() bool { return written(p.Process.Pid, dir) > 0 }, 10*time.Second, time.Millisecond)
+	require.NoError(t, p.Process.Kill())
+	p.ends(-1)
+	empty(t, dir)
+}
+
+// written returns the size of the file in dir that a process has open.
+func written(pid int, dir string) int64 {
+	links, _ := filepath.Glob(fmt.Sprintf("/proc/%d/fd/*", pid))
+	for _, link := range links {
+		if path, _ := os.Readlink(link); strings.HasPrefix(path, dir) {
+			if info, err := os.Stat(link); err == nil {
+				return info.Size()
+			}
+		}
+	}
+	return 0
 }
 
 func TestBenchWhereNoFileCanBe(t *testing.T) {

@@ -25,7 +25,7 @@ func cat(args []string) error {
 	s := stream{
 		ctx:  context.Background(),
 		loop: loop,
-		to:   endpoint{unix.Stdout, "the standard output"},
+		to:   newEndpoint(unix.Stdout, "the standard output"),
 		buf:  make([]byte, streamBlock),
 	}
 	names := flags.Args()
@@ -58,7 +58,7 @@ func (s *stream) files(names []string) (failed error) {
 
 func (s *stream) file(name string) error {
 	if name == "-" {
-		s.from = endpoint{unix.Stdin, "the standard input"}
+		s.from = newEndpoint(unix.Stdin, "the standard input")
 		return s.run()
 	}
 	f, err := os.Open(name)
@@ -69,7 +69,7 @@ func (s *stream) file(name string) error {
 	if err := notTheOutput(f); err != nil {
 		return err
 	}
-	s.from = endpoint{int(f.Fd()), name}
+	s.from = newEndpoint(int(f.Fd()), name)
 	return s.run()
 }
 

@@ -92,6 +92,26 @@ func TestCatToFullDisk(t *testing.T) {
 	require.Equal(t, "uring cat: the standard output: write: no space left on device\n", p.errs.String())
 }
 
+// A write that is cut short in the middle of a block: what was written stays as
+// it is, and that it is not all is told. After it the kernel leaves the file's
+// position where the write began.
+func TestCatBeyondTheLimitOfFiles(t *testing.T) {
+	content := randomBytes(fileLimit + 3*streamBlock)
+	from := newFile(t, filepath.Join(t.TempDir(), "from"), content)
+	for _, flags := range []int{0, os.O_APPEND} {
+		out, err := os.OpenFile(filepath.Join(t.TempDir(), "out"), os.O_RDWR|os.O_CREATE|flags, 0o644)
+		require.NoError(t, err)
+		defer out.Close()
+		_, err = out.WriteString("odd")
+		require.NoError(t, err)
+		p := uring(t, "cat", from).under("file size")
+		p.Stdout = out
+		p.exits(1)
+		require.Equal(t, "uring cat: the standard output: write: file too large\n", p.errs.String())
+		same(t, append([]byte("odd"), content[:fileLimit-3]...), read(t, out.Name()))
+	}
+}
+
 func TestCatToItself(t *testing.T) {
 	name := newFile(t, filepath.Join(t.TempDir(), "a"), []byte("words"))
 	out, err := os.OpenFile(name, os.O_WRONLY|os.O_APPEND, 0)

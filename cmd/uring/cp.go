@@ -16,7 +16,7 @@ FROM, and its holes.`
 func cp(args []string) error {
 	flags := newFlags("cp", "[-r] [-p] [-n] [-sync] FROM... TO", aboutCp)
 	var o cpOptions
-	flags.BoolVar(&o.recursive, "r", false, "copy folders with all that is in them; symbolic links stay links")
+	flags.BoolVar(&o.recursive, "r", false, "copy folders with all that is in them; symbolic links stay links, hard links become files")
 	flags.BoolVar(&o.preserve, "p", false, "keep the times, the owner (as far as allowed) and the set-user-ID bits too")
 	flags.BoolVar(&o.keep, "n", false, "leave files that are there as they are")
 	flags.BoolFunc("f", "replace files that are there, as without -n", func(string) error { o.keep = false; return nil })

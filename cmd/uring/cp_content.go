@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -69,8 +70,8 @@ func (c *copier) unsized(out, in *os.File) error {
 	s := stream{
 		ctx:  c.ctx,
 		loop: c.loop,
-		from: endpoint{int(in.Fd()), in.Name()},
-		to:   endpoint{int(out.Fd()), out.Name()},
+		from: newEndpoint(int(in.Fd()), in.Name()),
+		to:   newEndpoint(int(out.Fd()), out.Name()),
 		buf:  buf.Bytes,
 	}
 	return s.run()
@@ -156,7 +157,7 @@ func (b *block) read(missing []byte) {
 		case err != nil || b.ctx.Err() != nil:
 			b.finish(err)
 		case n == 0:
-			b.finish(endedEarly(int64(off), b.size))
+			b.finish(cmp.Or(stillReaches(b.in, b.size), endedEarly(int64(off), b.size)))
 		case n < len(missing):
 			b.read(missing[n:])
 		default:

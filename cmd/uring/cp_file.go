@@ -24,23 +24,28 @@ func (c *copier) file(from, to string) error {
 		return err
 	}
 	defer in.Close()
-	to, err = replaceable(info, from, to)
+	path, err := replaceable(info, from, to)
 	if err != nil {
 		return err
 	}
-	out, err := os.CreateTemp(filepath.Dir(to), ".uring-cp-*")
+	folder := filepath.Dir(path)
+	out, err := os.CreateTemp(folder, ".uring-cp-*")
 	if err != nil {
-		return fmt.Errorf("cannot make a file in %s: %w", filepath.Dir(to), cause(err))
+		return fmt.Errorf("cannot make a file in %s: %w", folder, cause(err))
 	}
-	err = c.fill(out, in, info, to)
+	err = c.fill(out, in, info, path)
 	err = errors.Join(err, out.Close())
 	if err == nil {
-		err = os.Rename(out.Name(), to)
+		err = os.Rename(out.Name(), path)
 	}
 	if err != nil {
 		os.Remove(out.Name())
+		return err
 	}
-	return err
+	if path != to { // a link has led out of the folder that is settled in the end
+		return c.settleFolder(folder)
+	}
+	return nil
 }
 
 // openFile opens a regular file. Others might have no end, or none to read.
@@ -127,8 +132,14 @@ func (c *copier) like(f *os.File, info fs.FileInfo) error {
 	if err := errors.Join(err, f.Chmod(mode|special)); err != nil {
 		return err
 	}
+	return setTimes(f.Name(), stat, 0)
+}
+
+// setTimes gives what has the path the times of another; flags are those of
+// utimensat(2).
+func setTimes(path string, stat *syscall.Stat_t, flags int) error {
 	times := []unix.Timespec{unix.Timespec(stat.Atim), unix.Timespec(stat.Mtim)}
-	return os.NewSyscallError("utimensat", unix.UtimesNanoAt(unix.AT_FDCWD, f.Name(), times, 0))
+	return os.NewSyscallError("utimensat", unix.UtimesNanoAt(unix.AT_FDCWD, path, times, flags))
 }
 
 // settle has a file or folder on the disk if that is wanted.

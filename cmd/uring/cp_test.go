@@ -3,9 +3,11 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"io/fs"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"syscall"
@@ -248,11 +250,52 @@ func TestCpPreserves(t *testing.T) {
 	atime := info.Sys().(*syscall.Stat_t).Atim
 	require.Equal(t, then.Unix(), atime.Sec)
 
+	link := filepath.Join(dir, "folder", "link") // which may point to nothing
+	require.NoError(t, os.Mkdir(filepath.Dir(link), 0o755))
+	require.NoError(t, os.Symlink("nowhere", link))
+	times := []unix.Timespec{unix.NsecToTimespec(then.UnixNano()), unix.NsecToTimespec(then.UnixNano())}
+	require.NoError(t, unix.UtimesNanoAt(unix.AT_FDCWD, link, times, unix.AT_SYMLINK_NOFOLLOW))
+	uring(t, "cp", "-r", "-p", filepath.Dir(link), filepath.Join(dir, "folder too")).exits(0)
+	info, err = os.Lstat(filepath.Join(dir, "folder too", "link"))
+	require.NoError(t, err)
+	require.True(t, then.Equal(info.ModTime()), info.ModTime())
+
 	uring(t, "cp", from, to).exits(0)
 	info, err = os.Stat(to)
 	require.NoError(t, err)
 	require.Equal(t, fs.FileMode(0o741), info.Mode(), "without -p the copy is nobody's other program")
 	require.WithinDuration(t, time.Now(), info.ModTime(), time.Minute)
+}
+
+// A copy that a link leads elsewhere is on the disk only when its name is in the
+// folder there.
+func TestCpSyncsTheFolderThatALinkLeadsTo(t *testing.T) {
+	strace, err := exec.LookPath("strace")
+	if err != nil {
+		t.Skipf("there is no strace to see which folders are opened: %v", err)
+	}
+	here, there, trace := t.TempDir(), t.TempDir(), filepath.Join(t.TempDir(), "trace")
+	from := newFile(t, filepath.Join(here, "from"), []byte("words"))
+	require.NoError(t, os.Symlink(newFile(t, filepath.Join(there, "to"), nil), filepath.Join(here, "to")))
+	p := uring(t, "cp", "-sync", from, filepath.Join(here, "to"))
+	p.Path, p.Args = strace, append([]string{"strace", "-f", "-e", "trace=openat", "-o", trace}, p.Args...)
+	p.exits(0)
+	require.Contains(t, string(read(t, trace)), `openat(AT_FDCWD, "`+there+`", O_RDONLY`)
+}
+
+// An interrupt is heard also where no file is copied.
+func TestCpInterruptedWhereNothingIsNew(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	c, err := newCopier(ctx, cpOptions{recursive: true, keep: true})
+	require.NoError(t, err)
+	from, to := t.TempDir(), t.TempDir()
+	for _, dir := range []string{from, to} {
+		newFile(t, filepath.Join(dir, "a"), nil)
+	}
+	err = c.folder(from, to, nil)
+	require.NoError(t, c.close())
+	require.ErrorIs(t, err, errInterrupted)
 }
 
 // failsWithoutTrace has a copy fail that would replace a file, which must be as
@@ -301,9 +344,10 @@ func bigFile(t *testing.T) string {
 	return f.Name()
 }
 
-// signalAmid starts a copy to the file to and sends it the signal when a part of
-// it is written and more is to come. A copy that is too fast is begun again.
-func signalAmid(t *testing.T, to string, sig os.Signal, copying func() *program) *program {
+// amid starts a copy to the file to and calls do when a part of it is written and
+// more is to come; the copy stands still meanwhile. One that is too fast is begun
+// again.
+func amid(t *testing.T, to string, copying func() *program, do func(*program)) *program {
 	t.Helper()
 	for range 50 {
 		p := copying()
@@ -321,12 +365,12 @@ func signalAmid(t *testing.T, to string, sig os.Signal, copying func() *program)
 		}
 		require.NoError(t, p.Process.Signal(unix.SIGSTOP)) // to look at it in peace
 		time.Sleep(time.Millisecond)
-		amid := unfinished() > 0 && unfinished() < bigSize/2
-		if amid {
-			require.NoError(t, p.Process.Signal(sig))
+		isAmid := unfinished() > 0 && unfinished() < bigSize/2
+		if isAmid {
+			do(p)
 		}
 		require.NoError(t, p.Process.Signal(unix.SIGCONT))
-		if amid {
+		if isAmid {
 			return p
 		}
 		p.Wait()
@@ -339,10 +383,10 @@ func TestCpInterrupted(t *testing.T) {
 	from := bigFile(t)
 	for _, sig := range []os.Signal{unix.SIGINT, unix.SIGTERM, unix.SIGHUP} {
 		to := filepath.Join(t.TempDir(), "to")
-		p := signalAmid(t, to, sig, func() *program {
+		p := amid(t, to, func() *program {
 			newFile(t, to, []byte("old"))
 			return uring(t, "cp", from, to)
-		})
+		}, func(p *program) { require.NoError(t, p.Process.Signal(sig)) })
 		p.ends(1)
 		require.Equal(t, "uring cp: interrupted\n", p.errs.String())
 		require.Equal(t, "old", string(read(t, to)))
@@ -353,13 +397,32 @@ func TestCpInterrupted(t *testing.T) {
 // What starts a program with SIGHUP ignored, nohup for one, wants it to go on.
 func TestCpGoesOnWhenSignalsAreIgnored(t *testing.T) {
 	from, to := bigFile(t), filepath.Join(t.TempDir(), "to")
-	p := signalAmid(t, to, unix.SIGHUP, func() *program {
+	p := amid(t, to, func() *program {
 		p := uring(t)
 		p.Path, p.Args = "/bin/sh", []string{"sh", "-c", `trap "" HUP; exec "$0" cp "$1" "$2"`, os.Args[0], from, to}
 		return p
-	})
+	}, func(p *program) { require.NoError(t, p.Process.Signal(unix.SIGHUP)) })
 	p.ends(0)
 	same(t, read(t, from), read(t, to))
+}
+
+// A file that becomes shorter is told with its size, and not copied in part. One
+// that loses its name is copied.
+func TestCpOfAFileThatChanges(t *testing.T) {
+	from, to := bigFile(t), filepath.Join(t.TempDir(), "to")
+	copying := func() *program {
+		newFile(t, to, []byte("old"))
+		return uring(t, "cp", from, to)
+	}
+	content := read(t, from)
+	amid(t, to, copying, func(*program) { require.NoError(t, os.Rename(from, from+".other")) }).ends(0)
+	same(t, content, read(t, to))
+
+	from += ".other"
+	p := amid(t, to, copying, func(*program) { require.NoError(t, os.Truncate(from, 1000)) }).ends(1)
+	require.Contains(t, p.errs.String(), fmt.Sprintf("it ended at byte 1000 and not at %d: it became shorter", bigSize))
+	require.Equal(t, "old", string(read(t, to)))
+	require.Equal(t, []string{"to"}, names(t, filepath.Dir(to)))
 }
 
 func TestCpProgress(t *testing.T) {
@@ -372,6 +435,7 @@ func TestCpProgress(t *testing.T) {
 	n, err := screen.Read(shown)
 	require.NoError(t, err)
 	require.Contains(t, string(shown[:n]), "\r["+strings.Repeat("=", 30)+"] 100%  3 of 3 MiB")
+	require.Contains(t, string(shown[:n]), "MiB/s\x1b[K", "what is left of a longer line is erased")
 
 	p = uring(t, "cp", from, from+" too").exits(0)
 	require.Empty(t, p.errs.String(), "no bar where there is no terminal")

@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"syscall"
 
 	"golang.org/x/sys/unix"
 )
@@ -66,6 +67,8 @@ func makeFolder(path string) (made bool, err error) {
 // entry copies what a folder contains.
 func (c *copier) entry(from, to string, e fs.DirEntry) error {
 	switch {
+	case c.ctx.Err() != nil:
+		return errInterrupted
 	case e.IsDir():
 		info, err := e.Info()
 		if err != nil {
@@ -85,6 +88,9 @@ func (c *copier) symlink(from, to string) error {
 		return err
 	}
 	err = os.Symlink(target, to)
+	if err == nil && c.preserve {
+		return likeLink(from, to)
+	}
 	if !errors.Is(err, os.ErrExist) {
 		return err
 	}
@@ -92,6 +98,21 @@ func (c *copier) symlink(from, to string) error {
 		return nil
 	}
 	return fmt.Errorf("%s is there and would be lost: remove it, or keep it with -n", to)
+}
+
+// likeLink gives a symbolic link the owner, as far as allowed, and the times of
+// another.
+func likeLink(from, to string) error {
+	info, err := os.Lstat(from)
+	if err != nil {
+		return err
+	}
+	stat := info.Sys().(*syscall.Stat_t)
+	err = os.Lchown(to, int(stat.Uid), int(stat.Gid))
+	if errors.Is(err, unix.EPERM) {
+		err = nil
+	}
+	return errors.Join(err, setTimes(to, stat, unix.AT_SYMLINK_NOFOLLOW))
 }
 
 // likeFolder gives a folder what is to be kept of another.

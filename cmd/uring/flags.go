@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 )
 
 // usageError is the error of a command line that makes no sense.
@@ -51,6 +52,8 @@ func parse(flags *flag.FlagSet, args []string, least, most int) error {
 		return badUsage(flags, "%v", err)
 	case flags.NArg() < least:
 		return badUsage(flags, "an argument is missing")
+	case slices.Contains(flags.Args(), ""):
+		return badUsage(flags, "an argument is empty")
 	case most >= 0 && flags.NArg() > most:
 		return badUsage(flags, "%q is one argument too many", flags.Arg(most))
 	}

@@ -10,6 +10,7 @@ import (
 	"io"
 	"os"
 	"strings"
+	"unicode"
 )
 
 // command is a subcommand. Its run function parses the arguments behind the
@@ -83,7 +84,20 @@ func report(name string, err error) int {
 
 // complain prints an error, or each of several that were joined, on a line.
 func complain(name string, err error) {
-	for line := range strings.SplitSeq(err.Error(), "\n") {
-		fmt.Fprintf(os.Stderr, "uring %s: %s\n", name, line)
+	if several, ok := err.(interface{ Unwrap() []error }); ok {
+		for _, err := range several.Unwrap() {
+			complain(name, err)
+		}
+		return
 	}
+	fmt.Fprintf(os.Stderr, "uring %s: %s\n", name, strings.Map(printable, err.Error()))
+}
+
+// printable replaces what a terminal would obey, which may come from the name of
+// a file.
+func printable(r rune) rune {
+	if unicode.IsControl(r) {
+		return '?'
+	}
+	return r
 }

@@ -172,4 +172,12 @@ func TestUsage(t *testing.T) {
 		require.Contains(t, p.errs.String(), "usage: uring", args)
 		require.Empty(t, p.out.String(), args)
 	}
+	require.Contains(t, uring(t, "cp", "a", "").exits(2).errs.String(), "an argument is empty")
+}
+
+// The name of a file must not make lines or colours of its own.
+func TestStrangeNames(t *testing.T) {
+	const gone = "stat a?b?[31m: no such file or directory"
+	p := uring(t, "cp", "a\nb\x1b[31m", "c", t.TempDir()).exits(1)
+	require.Equal(t, "uring cp: "+gone+"\nuring cp: stat c: no such file or directory\n", p.errs.String())
 }

@@ -39,7 +39,7 @@ func (p *progress) draw() {
 	part := min(float64(p.done)/float64(max(p.total, 1)), 1) // a file may have grown
 	full := int(part * width)
 	rate := float64(p.done>>20) / max(time.Since(p.began).Seconds(), 0.001)
-	fmt.Fprintf(os.Stderr, "\r[%s%s] %3.0f%%  %d of %d MiB, %.0f MiB/s ",
+	fmt.Fprintf(os.Stderr, "\r[%s%s] %3.0f%%  %d of %d MiB, %.0f MiB/s\x1b[K",
 		strings.Repeat("=", full), strings.Repeat(" ", width-full), 100*part, p.done>>20, p.total>>20, rate)
 }
 

@@ -31,8 +31,10 @@ func serve(args []string) error {
 	case o.Timeout <= 0:
 		return badUsage(flags, "-timeout must be above zero, such as 30s")
 	}
+	signal.Ignore(unix.SIGPIPE) // whoever reads the log may go, and clients be served on
+	out := new(log)
 	if *verbose {
-		o.Log = printEntry
+		o.Log = out.entry
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, unix.SIGTERM)
 	defer stop()
@@ -41,16 +43,30 @@ func serve(args []string) error {
 	if err != nil {
 		return err
 	}
-	fmt.Printf("listening on http://%s\n", s.Addr())
+	out.print("listening on http://%s\n", s.Addr())
 	return s.Serve(ctx)
 }
 
-// printEntry prints who asked for what, and what came of it. What clients send
-// is quoted: a terminal must not obey it.
-func printEntry(e httpd.Entry) {
-	fmt.Printf("%s %s %q %d %d bytes", time.Now().Format(time.TimeOnly), e.Client, e.Method+" "+e.Target, e.Status, e.Sent)
-	if e.Err != nil {
-		fmt.Printf(", broken off: %v", e.Err)
+// log is what is printed on the standard output while clients are served.
+type log struct {
+	failing bool
+}
+
+// print prints a line. Once it cannot, it says so, and the server goes on.
+func (l *log) print(format string, args ...any) {
+	_, err := fmt.Printf(format, args...)
+	if err != nil && !l.failing {
+		complain("serve", fmt.Errorf("lines of the log are lost: %w", err))
 	}
-	fmt.Println()
+	l.failing = err != nil
+}
+
+// entry prints who asked for what, and what came of it. What clients send is
+// quoted: a terminal must not obey it.
+func (l *log) entry(e httpd.Entry) {
+	end := ""
+	if e.Err != nil {
+		end = fmt.Sprintf(", broken off: %v", e.Err)
+	}
+	l.print("%s %s %q %d %d bytes%s\n", time.Now().Format(time.TimeOnly), e.Client, e.Method+" "+e.Target, e.Status, e.Sent, end)
 }

@@ -45,7 +45,8 @@ func cat(name string, out *os.File) error {
 	}
 	defer loop.Close(context.Background())
 
-	c := copier{loop: loop, in: int(in.Fd()), out: int(out.Fd()), buf: make([]byte, 128<<10)}
+	c := copier{loop: loop, in: in, out: out, buf: make([]byte, 128<<10)}
+	c.position, _ = out.Seek(0, io.SeekCurrent) // a pipe has none
 	c.read()
 	if err := loop.RunUntilIdle(context.Background()); err != nil {
 		return err
@@ -54,34 +55,41 @@ func cat(name string, out *os.File) error {
 }
 
 type copier struct {
-	loop    *liburing.Loop
-	in, out int
-	buf     []byte
-	err     error
+	loop     *liburing.Loop
+	in, out  *os.File
+	position int64 // of out
+	buf      []byte
+	err      error
 }
 
 // current is the offset that means the file's own position.
 const current = ^uint64(0)
 
 func (c *copier) read() {
-	c.loop.Read(c.in, c.buf, current, func(done liburing.Completion) {
+	c.loop.Read(int(c.in.Fd()), c.buf, current, func(done liburing.Completion) {
 		n, err := done.Result()
-		c.err = err
-		if n > 0 {
+		switch {
+		case err != nil:
+			c.err = fmt.Errorf("%s: %w", c.in.Name(), err)
+		case n > 0:
 			c.write(c.buf[:n])
 		}
 	})
 }
 
 func (c *copier) write(rest []byte) {
-	c.loop.Write(c.out, rest, current, func(done liburing.Completion) {
+	c.loop.Write(int(c.out.Fd()), rest, current, func(done liburing.Completion) {
 		n, err := done.Result()
+		c.position += int64(n)
 		switch {
 		case err != nil:
-			c.err = err
+			c.err = fmt.Errorf("%s: %w", c.out.Name(), err)
 		case n == 0:
 			c.err = io.ErrShortWrite
 		case n < len(rest):
+			// Where a write is cut short, by a full disk for one, the kernel does
+			// not move the file's position, and the rest would go over its beginning.
+			c.out.Seek(c.position, io.SeekStart)
 			c.write(rest[n:])
 		default:
 			c.read()

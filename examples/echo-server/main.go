@@ -35,8 +35,8 @@ func main() {
 		flag.PrintDefaults()
 	}
 	flag.Parse()
-	if flag.NArg() != 0 {
-		fmt.Fprintln(os.Stderr, "echo-server: it takes flags only")
+	if why := badArguments(*most, *count, *size); why != "" {
+		fmt.Fprintln(os.Stderr, "echo-server:", why)
 		flag.Usage()
 		os.Exit(2)
 	}
@@ -46,6 +46,22 @@ func main() {
 		fmt.Fprintln(os.Stderr, "echo-server:", err)
 		os.Exit(1)
 	}
+}
+
+// badArguments tells what is wrong with the command line. The limits are the
+// kernel's, and for bytes the library's.
+func badArguments(most uint, count, size int) string {
+	switch {
+	case flag.NArg() != 0:
+		return "it takes flags only"
+	case most < 1 || most > 1<<20:
+		return "-connections must be 1 to 1048576"
+	case count < 1 || count > 1<<15:
+		return "-buffers must be 1 to 32768"
+	case size < 1 || size > 1<<30:
+		return "-size must be 1 to 1073741824"
+	}
+	return ""
 }
 
 func serve(ctx context.Context, at netip.AddrPort, most uint32, count, size int) (err error) {

@@ -74,8 +74,10 @@ func (p *proxy) check(args []string) string {
 		return "-sink drops what -to would hand on: only one of them can be"
 	case !p.sink && p.to.Port() == 0:
 		return "-to must say where to hand connections on to: an address with its port, such as 127.0.0.1:8000"
-	case p.size < 1 || p.count < 1:
-		return "-size and -buffers must be 1 at least"
+	case p.count < 1 || p.count > 1<<15:
+		return "-buffers must be 1 to 32768"
+	case p.size < 1 || p.size > 1<<30:
+		return "-size must be 1 to 1073741824"
 	}
 	return ""
 }

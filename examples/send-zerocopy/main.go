@@ -93,6 +93,8 @@ func (s *settings) check(args []string) error {
 	switch {
 	case s.size < 1 || s.time <= 0 || s.flying < 1 || s.threads < 1:
 		return errors.New("-size, -time, -n and -threads must be more than 0")
+	case s.size > 1<<30 || s.flying > 1<<15 || s.threads > 1<<10:
+		return errors.New("-size must be 1073741824 at most, -n 32768 and -threads 1024")
 	case s.typ == unix.SOCK_DGRAM && s.size > maxDatagram:
 		return fmt.Errorf("-size is %d, and a datagram holds %d bytes at most", s.size, maxDatagram)
 	case !s.receive && s.addr.Port() == 0:

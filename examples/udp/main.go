@@ -33,8 +33,8 @@ func main() {
 		flag.PrintDefaults()
 	}
 	flag.Parse()
-	if flag.NArg() != 0 || *size < 1 || *count < 1 {
-		fmt.Fprintln(os.Stderr, "udp: it takes flags only, and -size and -buffers must be 1 at least")
+	if why := badArguments(*count, *size); why != "" {
+		fmt.Fprintln(os.Stderr, "udp:", why)
 		flag.Usage()
 		os.Exit(2)
 	}
@@ -44,6 +44,18 @@ func main() {
 		fmt.Fprintln(os.Stderr, "udp:", err)
 		os.Exit(1)
 	}
+}
+
+func badArguments(count, size int) string {
+	switch {
+	case flag.NArg() != 0:
+		return "it takes flags only"
+	case count < 1 || count > 1<<15:
+		return "-buffers must be 1 to 32768"
+	case size < 1 || size > 1<<16:
+		return "-size must be 1 to 65536, and no datagram is longer"
+	}
+	return ""
 }
 
 const (

@@ -62,6 +62,8 @@ func (s *Server) parse(head []byte) (*http.Request, int) {
 		return nil, http.StatusBadRequest
 	case r.ProtoMajor != 1:
 		return nil, http.StatusHTTPVersionNotSupported
+	case !goodNames(r.Header):
+		return nil, http.StatusBadRequest
 	case r.ProtoAtLeast(1, 1) && r.Host == "":
 		return nil, http.StatusBadRequest
 	case r.Method != http.MethodGet && r.Method != http.MethodHead:
@@ -71,3 +73,17 @@ func (s *Server) parse(head []byte) (*http.Request, int) {
 	}
 	return r, 0
 }
+
+// goodNames reports whether the fields' names are made of what they may be made
+// of. http.ReadRequest takes "Content-Length " for a field that it does not know,
+// where a proxy in front may see a length: a request could be hidden from it.
+func goodNames(fields http.Header) bool {
+	for name := range fields {
+		if strings.Trim(name, tokenChars) != "" {
+			return false
+		}
+	}
+	return true
+}
+
+const tokenChars = "!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
