@@ -75,6 +75,14 @@ func explainMemlock(err error) error {
 	return err
 }
 
+// explainNofile says what EMFILE means when a table of files is registered.
+func explainNofile(err error) error {
+	if e, ok := err.(*OpError); ok && e.Err == syscall.EMFILE {
+		e.Hint = "the table must not be larger than RLIMIT_NOFILE (raise it: `ulimit -n`, LimitNOFILE= in systemd), nor than the kernel's limit of 1,048,576"
+	}
+	return err
+}
+
 func explainLimit() string {
 	limit := "unlimited"
 	if n, ok := memlockLimit(); ok {

@@ -62,7 +62,9 @@ func (s *SQE) PrepRead(fd int, buf []byte, offset uint64) {
 }
 
 // PrepWrite writes buf at a file offset, or at the file position if offset is
-// ^uint64(0); the result is the number of bytes (io_uring_prep_write). Least
+// ^uint64(0); the result is the number of bytes (io_uring_prep_write). A write at
+// the file position that is cut short (a full disk, a limit) leaves the position
+// where it was, on 6.18 at least: give offsets where that may happen. Least
 // kernel: 5.6.
 func (s *SQE) PrepWrite(fd int, buf []byte, offset uint64) {
 	s.PrepRW(OpWrite, fd, data(buf), rwLen(buf), offset)

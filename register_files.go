@@ -8,7 +8,7 @@ package liburing
 // them up (io_uring_register_files). The kernel holds the files open until
 // UnregisterFiles or Close; -1 leaves a place empty. Least kernel: 5.1.
 func (r *Ring) RegisterFiles(fds []int) error {
-	return r.call("io_uring_register_files", func(m *ringMem) int32 { return cRegisterFiles(m, descriptors(fds)) })
+	return explainNofile(r.call("io_uring_register_files", func(m *ringMem) int32 { return cRegisterFiles(m, descriptors(fds)) }))
 }
 
 // RegisterFilesTags registers like RegisterFiles and gives each file a tag that
@@ -19,13 +19,13 @@ func (r *Ring) RegisterFilesTags(fds []int, tags []uint64) error {
 	if len(tags) != len(fds) {
 		return badInput(op, "%d tags for %d files", len(tags), len(fds))
 	}
-	return r.call(op, func(m *ringMem) int32 { return cRegisterFilesTags(m, descriptors(fds), tags) })
+	return explainNofile(r.call(op, func(m *ringMem) int32 { return cRegisterFilesTags(m, descriptors(fds), tags) }))
 }
 
 // RegisterFilesSparse makes a table of n empty places
 // (io_uring_register_files_sparse). Least kernel: 5.19.
 func (r *Ring) RegisterFilesSparse(n uint32) error {
-	return r.call("io_uring_register_files_sparse", func(m *ringMem) int32 { return cRegisterFilesSparse(m, n) })
+	return explainNofile(r.call("io_uring_register_files_sparse", func(m *ringMem) int32 { return cRegisterFilesSparse(m, n) }))
 }
 
 // RegisterFilesUpdate replaces registered files from the place off on, -1

@@ -77,3 +77,12 @@ func TestRegisterTags(t *testing.T) {
 		require.ErrorIs(t, err, unix.EINVAL)
 	})
 }
+
+func TestRegisterFilesBeyondTheLimit(t *testing.T) {
+	var limit unix.Rlimit
+	require.NoError(t, unix.Getrlimit(unix.RLIMIT_NOFILE, &limit))
+	// liburing raises the soft limit as far as it can.
+	err := newRing(t, 4).RegisterFilesSparse(uint32(min(limit.Max, 1<<20)) + 1)
+	require.ErrorIs(t, err, unix.EMFILE)
+	require.ErrorContains(t, err, "ulimit -n")
+}
