@@ -141,29 +141,35 @@ const (
 	longestPause = 100 * time.Millisecond
 )
 
-// queueCancel cancels a request. While one drains the ring, the kernel holds
-// back what is queued behind it, a cancel too: then it is told without the queue
-// (least kernel: 6.0).
+// queueCancel cancels a request.
 func (l *Loop) queueCancel(t Token, flags SQEFlags, done Callback) {
-	if len(l.drains) > 0 {
-		if res := l.cancelNow(t); res != -int32(syscall.EINVAL) {
-			done(Completion{Res: res, op: OpAsyncCancel})
-			return
-		}
+	if l.draining() && l.cancelNow(t, flags, done) {
+		return
 	}
 	sqe := l.queueInner(OpAsyncCancel, done, nil)
 	sqe.PrepCancel64(uint64(t), 0)
 	sqe.Flags |= flags
 }
 
-// cancelNow cancels a request without waiting for its end.
-func (l *Loop) cancelNow(t Token) int32 {
-	return cRegisterSyncCancel(l.ring.mem, &SyncCancelReg{Addr: uint64(t), FD: -1})
+// cancelNow cancels a request without the queue, in which a cancel would wait
+// behind the request that drains the ring. It reports whether the kernel can
+// (since 6.0).
+func (l *Loop) cancelNow(t Token, flags SQEFlags, done Callback) bool {
+	if threadID() != l.thread.Load() { // the loop stands still, and the ring is its thread's
+		l.Post(func() { l.queueCancel(t, flags, done) })
+		return true
+	}
+	res := cRegisterSyncCancel(l.ring.mem, &SyncCancelReg{Addr: uint64(t), FD: -1})
+	if res == -int32(syscall.EINVAL) {
+		return false
+	}
+	done(Completion{Res: res, op: OpAsyncCancel})
+	return true
 }
 
 // pause calls f when d has passed. It does not count as a request in flight.
 func (l *Loop) pause(d time.Duration, f func()) {
-	if len(l.drains) > 0 { // behind them a timeout would not begin
+	if l.draining() { // a timeout would not begin
 		time.AfterFunc(d, func() { l.Post(f) })
 		return
 	}

@@ -218,7 +218,7 @@ func (l *Loop) enterBlocking(ready bool, wait time.Duration) error {
 		return l.enterError(cSubmitAndWait(m, 1)) // it polls, which a post can't end
 	case m.flags&SetupIOPoll != 0:
 		return l.waitForWaker()
-	case len(l.drains) > 0:
+	case l.draining():
 		return l.waitDraining()
 	}
 	l.armWaker()
@@ -268,6 +268,9 @@ func (l *Loop) waitForWaker() error {
 // to the waker too, and the thread waits for that.
 func (l *Loop) waitDraining() error {
 	m := l.ring.mem
+	if len(l.drains) == 0 && !l.nudging {
+		l.nudge()
+	}
 	// Older kernels wait for all requests before they change an eventfd.
 	if l.armed || m.flags&SetupDeferTaskrun == 0 || cRegisterEventfd(m, int32(l.mail.wake.fd)) < 0 {
 		return l.enterError(cSubmitAndWaitTimeout(m, 1, drainWait))
@@ -276,7 +279,24 @@ func (l *Loop) waitDraining() error {
 	return l.waitForWaker()
 }
 
-// drainWait is how long posts may have to wait on these kernels.
+// draining reports whether the kernel holds requests back.
+func (l *Loop) draining() bool { return len(l.drains) > 0 || l.drained }
+
+// nudge finds out when the kernel has ceased to hold requests back. When one that
+// drains has completed it lets those go that came behind it, but Linux 6.18 then
+// holds the next one back until they have completed.
+func (l *Loop) nudge() {
+	l.nudging = true
+	sqe := l.queueInner(OpNop, func(Completion) {
+		l.nudging = false
+		l.drained = false
+	}, nil)
+	sqe.PrepNop()
+	l.fill()
+}
+
+// drainWait is how long posts may have to wait where the loop has to look for
+// them itself.
 const drainWait = time.Millisecond
 
 // drain notes a request that waits until all before it have completed. That
@@ -441,7 +461,10 @@ func (l *Loop) forget(token Token) {
 	l.watches[token].end()
 	delete(l.watches, token)
 	delete(l.reasons, token)
-	delete(l.drains, token)
+	if l.drains[token] {
+		delete(l.drains, token)
+		l.drained = true
+	}
 	delete(l.chains, token)
 	l.detailed = l.bigs != nil || len(l.reasons)+len(l.watches)+len(l.drains)+len(l.chains) > 0
 }

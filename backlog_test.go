@@ -1,0 +1,149 @@
+//go:build linux && cgo
+
+package liburing
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"golang.org/x/sys/unix"
+)
+
+// A chain that the queue has no room for fails, and holds nothing up.
+func TestChainLongerThanTheQueue(t *testing.T) {
+	overLoops(t, 4, func(t *testing.T, l *Loop) {
+		var errs []error
+		note := func(c Completion) { errs = append(errs, c.Err()) }
+		for i := range 6 {
+			r := l.Nop(note)
+			if i < 5 {
+				r.Link()
+			}
+		}
+		l.Nop(note)
+		run(t, l)
+		require.Len(t, errs, 7)
+		for _, err := range errs[:6] {
+			require.ErrorIs(t, err, unix.EINVAL)
+			require.ErrorContains(t, err, "6 requests")
+		}
+		require.NoError(t, errs[6], "what comes behind it")
+	})
+}
+
+// A quiet chain that is too long tells of each of its requests, once.
+func TestQuietChainLongerThanTheQueue(t *testing.T) {
+	l := newLoop(t, 4)
+	failed := 0
+	note := func(c Completion) {
+		require.ErrorIs(t, c.Err(), unix.EINVAL)
+		failed++
+	}
+	for range 5 {
+		l.Nop(note).Link()
+	}
+	l.Nop(note).SkipSuccess()
+	run(t, l)
+	require.Equal(t, 6, failed)
+	require.Empty(t, l.chains)
+}
+
+// A link with nothing behind it ends where the turn does: the loop's own requests
+// are not linked to it.
+func TestOpenChainEndsWithTheTurn(t *testing.T) {
+	overLoops(t, 8, func(t *testing.T, l *Loop) {
+		r, w := pipe(t)
+		var read error
+		l.Read(r, make([]byte, 1), 0, func(c Completion) { read = c.Err() }).Link()
+		ran := make(chan error, 1)
+		ctx, cancel := context.WithCancel(t.Context())
+		defer cancel()
+		go func() { ran <- l.Run(ctx) }()
+		require.Eventually(t, l.mail.sleeping.Load, 5*time.Second, time.Millisecond)
+		posted := make(chan bool)
+		require.NoError(t, l.Post(func() { close(posted) }))
+		within(t, func() { <-posted })
+		require.Eventually(t, l.mail.sleeping.Load, 5*time.Second, time.Millisecond)
+		cancel()
+		within(t, func() { require.ErrorIs(t, <-ran, context.Canceled) })
+		unix.Write(w, []byte("x"))
+		run(t, l)
+		require.NoError(t, read)
+	})
+}
+
+// What the loop has to ask the kernel for while a chain is made is no part of it.
+func TestOwnRequestsStayOutOfChains(t *testing.T) {
+	overLoops(t, 8, func(t *testing.T, l *Loop) {
+		r, w := pipe(t)
+		timer := l.After(time.Hour, func() {})
+		runFor(t, l, time.Millisecond)
+		var order []string
+		l.Read(r, make([]byte, 1), 0, func(Completion) { order = append(order, "read") }).Link()
+		timer.Stop()
+		l.Nop(func(Completion) { order = append(order, "next") })
+		runFor(t, l, 20*time.Millisecond)
+		require.Empty(t, order, "the second waits for the first")
+		unix.Write(w, []byte("x"))
+		run(t, l)
+		require.Equal(t, []string{"read", "next"}, order)
+	})
+}
+
+// Requests that may block are submitted where the scheduler knows, also those that
+// had to wait in the backlog.
+func TestBacklogOfRequestsThatMayBlock(t *testing.T) {
+	l := newLoop(t, 4)
+	file := int(tempFile(t, pattern(64, 1)).Fd())
+	seen := 0
+	for range 16 {
+		l.Read(file, make([]byte, 8), 0, func(Completion) {
+			waits := func(e *bigSQE) bool { return e.FD == int32(file) }
+			if slices.ContainsFunc(l.backlog.waiting(), waits) {
+				seen++
+				require.True(t, l.mayBlock)
+			}
+		})
+	}
+	run(t, l)
+	require.NotZero(t, seen)
+}
+
+// Ten times as many requests take ten times as long, not a hundred.
+func TestBacklogOfManyRequests(t *testing.T) {
+	took := func(n int, queue func(*Loop)) time.Duration {
+		l := newLoop(t, 8)
+		start := time.Now()
+		for range n {
+			queue(l)
+		}
+		run(t, l)
+		return time.Since(start)
+	}
+	for name, queue := range map[string]func(*Loop){
+		"requests":     func(l *Loop) { l.Nop(nil) },
+		"quiet chains": func(l *Loop) { l.Nop(nil).Link(); l.Nop(nil).SkipSuccess() },
+	} {
+		t.Run(name, func(t *testing.T) {
+			took(100, queue)
+			few, many := took(4_000, queue), took(40_000, queue)
+			require.Less(t, many, 40*few, fmt.Sprint(few, many))
+		})
+	}
+}
+
+// within fails if f does not return soon.
+func within(t *testing.T, f func()) {
+	t.Helper()
+	done := make(chan struct{})
+	go func() { defer close(done); f() }()
+	select {
+	case <-done:
+	case <-time.After(10 * time.Second):
+		require.FailNow(t, "it hangs")
+	}
+}

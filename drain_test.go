@@ -1,0 +1,119 @@
+//go:build linux && cgo
+
+package liburing
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"golang.org/x/sys/unix"
+)
+
+// draining has a request wait for a read that gets nothing. reached is called
+// when the read completes.
+func draining(t *testing.T, l *Loop, reached Callback) (read Request, w int) {
+	r, w := pipe(t)
+	read = l.Read(r, make([]byte, 1), 0, reached)
+	l.Nop(nil).Flags(SQEIODrain)
+	runFor(t, l, 5*time.Millisecond)
+	return read, w
+}
+
+// syncCancel skips where the kernel cancels through the queue only.
+func syncCancel(t *testing.T) {
+	if _, err := newRing(t, 1).RegisterSyncCancel(SyncCancelReg{Addr: 1, Timeout: NoTimeout}); err != nil {
+		require.ErrorIs(t, err, unix.ENOENT, "this kernel can't cancel without the queue")
+	}
+}
+
+// The kernel holds back what comes behind a request that drains, so a cancel must
+// take another way.
+func TestCloseWhileDraining(t *testing.T) {
+	syncCancel(t)
+	overLoops(t, 8, func(t *testing.T, l *Loop) {
+		var read error
+		draining(t, l, func(c Completion) { read = c.Err() })
+		closeLoop(t, l)
+		require.ErrorIs(t, read, unix.ECANCELED)
+	})
+}
+
+func TestContextWhileDraining(t *testing.T) {
+	syncCancel(t)
+	overLoops(t, 8, func(t *testing.T, l *Loop) {
+		var read error
+		ctx, cancel := context.WithCancel(t.Context())
+		req, _ := draining(t, l, func(c Completion) { read = c.Err() })
+		req.WithContext(ctx)
+		cancel()
+		run(t, l)
+		require.ErrorIs(t, read, context.Canceled)
+		require.ErrorIs(t, read, unix.ECANCELED)
+	})
+}
+
+// A timer that is stopped behind the drain ends when that does.
+func TestTimerStopWhileDraining(t *testing.T) {
+	l := newLoop(t, 8)
+	_, w := draining(t, l, nil)
+	l.After(time.Hour, func() {}).Stop()
+	runFor(t, l, 5*time.Millisecond)
+	unix.Write(w, []byte("x"))
+	run(t, l)
+}
+
+// Neither a post nor a completion is missed, and waiting costs nothing.
+func TestWaitWhileDraining(t *testing.T) {
+	overLoops(t, 8, func(t *testing.T, l *Loop) {
+		done := false
+		_, w := draining(t, l, func(Completion) { done = true })
+		ran := make(chan error, 1)
+		go func() { ran <- l.RunUntilIdle(t.Context()) }()
+		for range 5 {
+			posted := make(chan bool)
+			require.NoError(t, l.Post(func() { close(posted) }))
+			within(t, func() { <-posted })
+		}
+		if l.ring.Flags()&SetupDeferTaskrun != 0 {
+			before := l.Stats().Enters
+			time.Sleep(100 * time.Millisecond)
+			require.Less(t, l.Stats().Enters-before, uint64(20))
+		}
+		unix.Write(w, []byte("x"))
+		within(t, func() { require.NoError(t, <-ran) })
+		require.True(t, done)
+	})
+}
+
+// The read of the waker is in front of the drain, which it would hold up.
+func TestDrainWhileTheWakerIsArmed(t *testing.T) {
+	l := newLoop(t, 8)
+	r, w := pipe(t)
+	drained := false
+	l.Read(r, make([]byte, 1), 0, func(Completion) {
+		require.True(t, l.armed)
+		l.Nop(func(Completion) { drained = true }).Flags(SQEIODrain)
+	})
+	go func() {
+		for !l.mail.sleeping.Load() {
+			time.Sleep(time.Millisecond)
+		}
+		unix.Write(w, []byte("x"))
+	}()
+	run(t, l)
+	require.True(t, drained)
+}
+
+// A timer that fires whenever it is to be cancelled, in front of a drain.
+func TestCloseFiringWhileDraining(t *testing.T) {
+	syncCancel(t)
+	l := newLoop(t, 8)
+	fired := 0
+	l.Every(2*time.Microsecond, func() { fired++ })
+	l.Nop(nil).Flags(SQEIODrain)
+	runFor(t, l, 5*time.Millisecond)
+	require.NotZero(t, fired)
+	closeLoop(t, l)
+}
