@@ -374,6 +374,9 @@ func (b Borrowed) All() iter.Seq[[]byte] {
 // more, by requests neither. A second time the error is ErrReleased and nothing
 // happens.
 func (b Borrowed) Release() error {
+	if checkThread && b.group != nil && b.group.loop.calledFromElsewhere() {
+		return ErrWrongThread
+	}
 	if !b.valid() {
 		return ErrReleased
 	}

@@ -114,12 +114,7 @@ func (r Request) WithContext(ctx context.Context) Request {
 // revoke cancels a request until it has completed. Once is not enough for one
 // that waits behind a link, which the kernel does not find before it has begun,
 // and for a multishot timeout, which it does not find while it fires.
-func (l *Loop) revoke(t Token) {
-	if checkThread && l.calledFromElsewhere() {
-		panic(ErrWrongThread)
-	}
-	l.tryToRevoke(t, 0, 0)
-}
+func (l *Loop) revoke(t Token) { l.tryToRevoke(t, 0, 0) }
 
 // tryToRevoke cancels a request and tries again if it is not found, after a
 // pause that grows.

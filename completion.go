@@ -121,7 +121,7 @@ func (r Request) Flags(flags SQEFlags) Request {
 func (l *Loop) spoil(sqe *SQE, why error) {
 	flags := sqe.Flags
 	sqe.PrepRW(opBad, -1, 0, 0, 0)
-	sqe.Flags = flags & (SQEIOLink | SQEIOHardlink | SQEIODrain)
+	sqe.Flags = flags & (SQEIOLink | SQEIOHardlink | SQEIODrain | SQECQESkipSuccess)
 	if l.reasons == nil {
 		l.reasons = make(map[Token]error)
 	}

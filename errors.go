@@ -19,8 +19,9 @@ var ErrClosed = errors.New("liburing: use of a closed ring")
 var ErrRunning = errors.New("liburing: the loop is running")
 
 // ErrWrongThread is the error of a request that was made on another goroutine
-// than the running loop's. Only programs built with -tags liburing_debug check
-// for it; in others such a request is a data race.
+// than the running loop's; Stop of a Timer or Stream, which returns none, panics
+// with it. Only programs built with -tags liburing_debug check for it; in others
+// such a request is a data race.
 var ErrWrongThread = errors.New("liburing: a request was made outside of the running loop's goroutine: use Post")
 
 // OpError is the error of a liburing function or of a request: the operation,

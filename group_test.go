@@ -4,6 +4,7 @@ package liburing
 
 import (
 	"context"
+	"errors"
 	"net"
 	"sync/atomic"
 	"syscall"
@@ -141,4 +142,12 @@ func TestHandOver(t *testing.T) {
 	})
 	require.NoError(t, g.Run(t.Context()))
 	require.Equal(t, "handed over", string(got))
+}
+
+// A context with a cause ends a group as it ends a loop.
+func TestGroupEndedByACause(t *testing.T) {
+	g := newLoops(t, 2)
+	ctx, cancel := context.WithCancelCause(t.Context())
+	cancel(errors.New("why"))
+	require.Equal(t, context.Canceled, g.Run(ctx))
 }

@@ -52,6 +52,7 @@ func (s *Stream) Err() error { return s.err }
 // Stop ends the stream: the request is cancelled, and the callback called a last
 // time, with ECANCELED or what else came first. Call it where requests are made.
 func (s *Stream) Stop() {
+	s.loop.checkCaller()
 	if s.stop || s.ended {
 		return
 	}

@@ -42,6 +42,7 @@ func (t *Timer) Err() error { return t.err }
 // Stop ends the timer: f will not be called any more. Call it where requests
 // are made; a timer that has ended is left alone.
 func (t *Timer) Stop() {
+	t.loop.checkCaller()
 	t.f = nil
 	t.loop.revoke(t.token)
 }

@@ -49,6 +49,14 @@ func (l *Loop) refuses() bool { return l.closing.Load() || checkThread && l.call
 // thread. Only debug builds ask, so say checkThread before.
 func (l *Loop) calledFromElsewhere() bool { return l.mail.inRun() && threadID() != l.thread.Load() }
 
+// checkCaller panics in a debug build if its caller is on the wrong goroutine: for
+// what returns no error.
+func (l *Loop) checkCaller() {
+	if checkThread && l.calledFromElsewhere() {
+		panic(ErrWrongThread)
+	}
+}
+
 // refuse is queue for a request that is not taken.
 //
 //go:noinline
