@@ -21,6 +21,26 @@ func draining(t *testing.T, l *Loop, reached Callback) (read Request, w int) {
 	return read, w
 }
 
+// drained has such a read wait behind a request that has drained the ring.
+func drained(t *testing.T, l *Loop, reached Callback) (read Request, w int) {
+	r, w := pipe(t)
+	l.Timeout(time.Millisecond, 0, 0, nil)
+	l.Nop(nil).Flags(SQEIODrain)
+	read = l.Read(r, make([]byte, 1), 0, reached)
+	runFor(t, l, 5*time.Millisecond)
+	return read, w
+}
+
+// overDrains runs a test with a read in front of a drain, and with one behind it.
+func overDrains(t *testing.T, test func(t *testing.T, l *Loop, start func(*testing.T, *Loop, Callback) (Request, int))) {
+	t.Run("in front", func(t *testing.T) {
+		overLoops(t, 8, func(t *testing.T, l *Loop) { test(t, l, draining) })
+	})
+	t.Run("behind", func(t *testing.T) {
+		overLoops(t, 8, func(t *testing.T, l *Loop) { test(t, l, drained) })
+	})
+}
+
 // syncCancel skips where the kernel cancels through the queue only.
 func syncCancel(t *testing.T) {
 	if _, err := newRing(t, 1).RegisterSyncCancel(SyncCancelReg{Addr: 1, Timeout: NoTimeout}); err != nil {
@@ -32,9 +52,9 @@ func syncCancel(t *testing.T) {
 // take another way.
 func TestCloseWhileDraining(t *testing.T) {
 	syncCancel(t)
-	overLoops(t, 8, func(t *testing.T, l *Loop) {
+	overDrains(t, func(t *testing.T, l *Loop, start func(*testing.T, *Loop, Callback) (Request, int)) {
 		var read error
-		draining(t, l, func(c Completion) { read = c.Err() })
+		start(t, l, func(c Completion) { read = c.Err() })
 		closeLoop(t, l)
 		require.ErrorIs(t, read, unix.ECANCELED)
 	})
@@ -42,15 +62,17 @@ func TestCloseWhileDraining(t *testing.T) {
 
 func TestContextWhileDraining(t *testing.T) {
 	syncCancel(t)
-	overLoops(t, 8, func(t *testing.T, l *Loop) {
+	overDrains(t, func(t *testing.T, l *Loop, start func(*testing.T, *Loop, Callback) (Request, int)) {
 		var read error
 		ctx, cancel := context.WithCancel(t.Context())
-		req, _ := draining(t, l, func(c Completion) { read = c.Err() })
+		req, _ := start(t, l, func(c Completion) { read = c.Err() })
 		req.WithContext(ctx)
 		cancel()
 		run(t, l)
 		require.ErrorIs(t, read, context.Canceled)
 		require.ErrorIs(t, read, unix.ECANCELED)
+		require.False(t, l.draining(), "nothing is in flight")
+		run(t, l)
 	})
 }
 
@@ -66,9 +88,9 @@ func TestTimerStopWhileDraining(t *testing.T) {
 
 // Neither a post nor a completion is missed, and waiting costs nothing.
 func TestWaitWhileDraining(t *testing.T) {
-	overLoops(t, 8, func(t *testing.T, l *Loop) {
+	overDrains(t, func(t *testing.T, l *Loop, start func(*testing.T, *Loop, Callback) (Request, int)) {
 		done := false
-		_, w := draining(t, l, func(Completion) { done = true })
+		_, w := start(t, l, func(Completion) { done = true })
 		ran := make(chan error, 1)
 		go func() { ran <- l.RunUntilIdle(t.Context()) }()
 		for range 5 {

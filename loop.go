@@ -48,7 +48,6 @@ type Loop struct {
 	watches   map[Token]*watch // the contexts of requests
 	drains    map[Token]bool   // requests with SQEIODrain
 	drained   bool             // the last of them has completed, and the kernel may still hold requests back
-	nudging   bool             // a request is in flight that tells when it does not
 	chains    map[Token]chain  // those whose successes are not told
 	made      []CQE            // completions that the kernel does not tell
 	groups    []*BufGroup      // nil where one was closed

@@ -276,9 +276,6 @@ func (l *Loop) waitForWaker() error {
 // to the waker too, and the thread waits for that.
 func (l *Loop) waitDraining() error {
 	m := l.ring.mem
-	if len(l.drains) == 0 && !l.nudging {
-		l.nudge()
-	}
 	// Older kernels wait for all requests before they change an eventfd.
 	if l.armed || m.flags&SetupDeferTaskrun == 0 || cRegisterEventfd(m, int32(l.mail.wake.fd)) < 0 {
 		return l.enterError(cSubmitAndWaitTimeout(m, 1, drainWait))
@@ -287,21 +284,10 @@ func (l *Loop) waitDraining() error {
 	return l.waitForWaker()
 }
 
-// draining reports whether the kernel holds requests back.
+// draining reports whether the kernel may hold requests back: while one drains
+// the ring, and on Linux 6.18 still when that has completed, until nothing at all
+// is in flight.
 func (l *Loop) draining() bool { return len(l.drains) > 0 || l.drained }
-
-// nudge finds out when the kernel has ceased to hold requests back. When one that
-// drains has completed it lets those go that came behind it, but Linux 6.18 then
-// holds the next one back until they have completed.
-func (l *Loop) nudge() {
-	l.nudging = true
-	sqe := l.queueInner(OpNop, func(Completion) {
-		l.nudging = false
-		l.drained = false
-	}, nil)
-	sqe.PrepNop()
-	l.fill()
-}
 
 // drainWait is how long posts may have to wait where the loop has to look for
 // them itself.
@@ -469,10 +455,11 @@ func (l *Loop) forget(token Token) {
 	l.watches[token].end()
 	delete(l.watches, token)
 	delete(l.reasons, token)
+	delete(l.chains, token)
 	if l.drains[token] {
 		delete(l.drains, token)
 		l.drained = true
 	}
-	delete(l.chains, token)
-	l.detailed = l.bigs != nil || len(l.reasons)+len(l.watches)+len(l.drains)+len(l.chains) > 0
+	l.drained = l.drained && l.inFlight > 1 // the one that completes is among them
+	l.detailed = l.bigs != nil || l.drained || len(l.reasons)+len(l.watches)+len(l.drains)+len(l.chains) > 0
 }
