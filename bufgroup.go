@@ -171,7 +171,7 @@ func (r Request) Buffers(g *BufGroup) Request {
 	}
 	g.users++
 	h.group = uint16(g.place)
-	h.truncated = (sqe.Opcode == OpRecv || sqe.Opcode == OpRecvmsg) && sqe.OpFlags&syscall.MSG_TRUNC != 0
+	h.truncated = (sqe.Opcode == OpRecv || sqe.Opcode == OpRecvmsg) && sqe.OpFlags&msgTrunc != 0
 	return r
 }
 

@@ -19,6 +19,7 @@ type (
 
 const (
 	atFDCWD       = unix.AT_FDCWD
+	msgTrunc      = unix.MSG_TRUNC
 	sizeofOpenHow = uint32(unsafe.Sizeof(OpenHow{}))
 	sizeofCmsghdr = unix.SizeofCmsghdr
 )

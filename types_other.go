@@ -24,6 +24,7 @@ type (
 
 const (
 	atFDCWD       = -100
+	msgTrunc      = 0x20
 	sizeofOpenHow = 24
 	sizeofCmsghdr = 16
 )
