@@ -3,6 +3,7 @@
 package liburing
 
 import (
+	"bytes"
 	"errors"
 	"slices"
 
@@ -15,13 +16,13 @@ type conduit struct {
 	r, w    int
 	pipe    bool
 	zero    bool // zero-copy sends
+	bundle  bool // several buffers at once
 	salt    byte
 	group   *BufGroup
 	sent    int
 	got     int
 	sending bool
 	armed   bool // a request or a stream receives
-	bundle  bool // in bundles
 	stream  *Stream
 	token   Token // of the request that receives, if it is no stream
 }
@@ -34,14 +35,6 @@ func (c *conduit) at(pos, n int) []byte {
 		b[i] = byte(x>>24) ^ byte(x>>13) ^ c.salt
 	}
 	return b
-}
-
-// kept are bytes that a callback has kept.
-type kept struct {
-	Borrowed
-	from *conduit
-	pos  int
-	n    int
 }
 
 // send sends the next bytes of a conduit.
@@ -78,21 +71,17 @@ func (m *model) send(s step) {
 // receive has a conduit received from, in one of the ways there are.
 func (m *model) receive(s step) {
 	rnd := m.rnd(s)
-	c := m.conduits[rnd.IntN(len(m.conduits))]
-	m.arm(c, rnd.IntN(3), rnd.IntN(2) == 0)
+	m.arm(m.conduits[rnd.IntN(len(m.conduits))], rnd.IntN(3))
 }
 
-// arm has a conduit received from: once, more than once, or by a stream, in
-// bundles where there are some.
-func (m *model) arm(c *conduit, how int, bundle bool) {
+func (m *model) arm(c *conduit, how int) {
 	if c.armed {
 		return
 	}
 	c.armed = true
-	c.bundle = bundle && !c.pipe && m.l.ring.Features()&FeatRecvSendBundle != 0
 	e := expect{name: "receive", multi: how != 0, check: func(done Completion) { m.received(c, done) }}
 	switch {
-	case how == 2 && !m.program.plain:
+	case how == 2 && m.program.kind != plain:
 		e.name, e.stream = "stream", true
 		m.request(e, func(cb Callback) Request {
 			c.stream = m.l.Rearm(func(each Callback) Request { return m.multishot(c, each) }, func(done Completion) {
@@ -138,7 +127,7 @@ func (m *model) multishot(c *conduit, cb Callback) Request {
 
 func (c *conduit) bundled(r Request) Request {
 	if c.bundle {
-		r.Bundle()
+		return r.Bundle()
 	}
 	return r
 }
@@ -155,39 +144,15 @@ func (m *model) received(c *conduit, done Completion) {
 		require.Empty(m.t, done.Buffer())
 		return
 	}
-	got := slices.Concat(slices.Collect(done.Buffers())...)
+	parts := slices.Collect(done.Buffers())
+	got := bytes.Join(parts, nil)
 	require.Equal(m.t, c.at(c.got, int(done.Res)), got, "at %d", c.got)
+	require.Equal(m.t, parts[0], done.Buffer())
+	require.True(m.t, c.bundle || len(parts) == 1, "%d buffers without a bundle", len(parts))
 	if (c.got+len(got))%3 == 0 {
-		m.kept = append(m.kept, kept{done.Keep(), c, c.got, len(got)})
+		m.keep(c, done)
 	}
 	c.got += len(got)
-}
-
-// release gives one of the buffers back that were kept, now or when another
-// goroutine says so.
-func (m *model) release(s step) {
-	rnd := m.rnd(s)
-	release := func() {
-		if len(m.kept) == 0 {
-			return
-		}
-		i := rnd.IntN(len(m.kept))
-		k := m.kept[i]
-		m.kept = slices.Delete(m.kept, i, i+1)
-		k.release(m)
-	}
-	if rnd.IntN(2) == 0 {
-		m.postBy(release)
-		return
-	}
-	release()
-}
-
-func (k kept) release(m *model) {
-	require.Equal(m.t, k.from.at(k.pos, k.n), slices.Concat(slices.Collect(k.All())...), "kept")
-	require.NoError(m.t, k.Release())
-	require.ErrorIs(m.t, k.Release(), ErrReleased)
-	require.Nil(m.t, k.Bytes())
 }
 
 // endReceive ends what receives from a conduit.

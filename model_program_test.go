@@ -12,16 +12,25 @@ import (
 type program struct {
 	seed  uint64
 	steps []step
-	plain bool // no step has the loop make requests by itself
-	close int  // the step before which the loop is closed, or beyond the last
+	kind  programKind
+	close int // the step before which the loop is closed, or beyond the last
 	end   ending
 }
 
 // step is one thing to do; what it does at random comes from its own seed.
 type step struct {
-	kind stepKind
+	do   func(*model, step)
 	seed uint64
 }
+
+// programKind says which steps a program has.
+type programKind int
+
+const (
+	plain  programKind = 1 << iota // no step has the loop make requests by itself
+	drains                         // each request ends by itself: a drain waits for all before it
+	full                           // all but the drains
+)
 
 // ending is how a program that was not closed amid its steps ends.
 type ending int
@@ -33,55 +42,58 @@ const (
 	endings
 )
 
-type stepKind int
-
-const (
-	stepNop stepKind = iota
-	stepFile
-	stepWait
-	stepCancel
-	stepCancelFD
-	stepChain
-	stepHardChain
-	stepTimeout
-	stepTimeoutRemove
-	stepLinkTimeout
-	stepSend
-	stepReceive
-	stepRelease
-	stepEndReceive
-	stepPoll
-	stepAccept
-	stepFixed
-	stepPost
-	stepDatagram
-	stepDeadline
-	stepContext
-	stepLinkedDeadline
-	stepLinkedContext
-	stepAfter
-	stepEvery
-	allSteps
-
-	plainSteps = stepDeadline // behind them, the loop makes requests by itself
-)
+// stepKinds are the steps there are, and the programs that have them.
+var stepKinds = []struct {
+	do func(*model, step)
+	in programKind
+}{
+	{(*model).nop, plain | drains | full},
+	{(*model).writeAndRead, plain | drains | full},
+	{(*model).wait, plain | full},
+	{(*model).cancelOne, plain | full},
+	{(*model).waitOrCancelFD, plain | full},
+	{(*model).chain, plain | full},
+	{(*model).hardChain, plain | drains | full},
+	{(*model).timeout, plain | drains | full},
+	{(*model).timeoutRemove, plain | full},
+	{(*model).linkTimeout, plain | full},
+	{(*model).send, plain | full},
+	{(*model).receive, plain | full},
+	{(*model).release, plain | full},
+	{(*model).releaseLater, full},
+	{(*model).endReceive, plain | full},
+	{(*model).datagram, plain | drains | full},
+	{(*model).pollOnce, plain | full},
+	{(*model).connect, plain | full},
+	{(*model).fixed, plain | drains | full},
+	{(*model).useSlot, plain | full},
+	{(*model).post, plain | drains | full},
+	{(*model).drain, drains},
+	{(*model).deadline, full},
+	{(*model).context, full},
+	{(*model).contextChain, full},
+	{(*model).deadlineChain, full},
+	{(*model).after, full},
+	{(*model).every, full},
+	{(*model).stopTimer, full},
+	{(*model).postToPeer, plain | drains | full},
+}
 
 func newProgram(seed uint64, steps int) program {
 	rnd := rand.New(rand.NewPCG(seed, 0))
-	p := program{seed: seed, plain: rnd.IntN(4) == 0, close: steps, end: ending(rnd.IntN(int(endings)))}
+	kinds := [...]programKind{plain, drains, full, full, full}
+	p := program{seed: seed, kind: kinds[rnd.IntN(len(kinds))], close: steps, end: ending(rnd.IntN(int(endings)))}
 	if rnd.IntN(4) == 0 {
 		p.close = rnd.IntN(steps)
 	}
-	kinds := allSteps
-	if p.plain {
-		kinds = plainSteps
-	}
-	for range steps {
-		p.steps = append(p.steps, step{stepKind(rnd.IntN(int(kinds))), rnd.Uint64()})
+	for len(p.steps) < steps {
+		if k := stepKinds[rnd.IntN(len(stepKinds))]; k.in&p.kind != 0 {
+			p.steps = append(p.steps, step{k.do, rnd.Uint64()})
+		}
 	}
 	return p
 }
 
 func (p program) String() string {
-	return fmt.Sprintf("seed %d, %d steps, plain %v, closed before step %d, ending %d", p.seed, len(p.steps), p.plain, p.close, p.end)
+	return fmt.Sprintf("seed %d, %d steps, kind %d, closed before step %d, ending %d", p.seed, len(p.steps), p.kind, p.close, p.end)
 }

@@ -24,7 +24,6 @@ type model struct {
 	records []*record
 	calls   uint64 // of callbacks
 	closing bool   // Close was called: no more requests
-	closed  bool   // the loop is gone
 	sweep   bool   // all is cancelled: any request may be
 
 	file    *os.File
@@ -40,14 +39,26 @@ type model struct {
 	opens   int // of registered files
 	opening int
 
-	conduits []*conduit
-	groups   []*BufGroup
-	kept     []kept
-
-	poll      polled
-	accept    accepted
+	conduits  []*conduit
 	datagrams datagrams
-	timers    []*modelTimer
+	groups    []*BufGroup
+	kept      []*kept
+
+	poll   polled
+	accept accepted
+
+	slots     []*slot
+	door      int // where connections come into slots
+	doorAddr  *unix.SockaddrUnix
+	accepting bool
+
+	timers  []*ticking
+	waiters atomic.Int64 // that the loop has on contexts
+	toEnd   int          // requests that a context is to end
+	closed  chan error   // what a Close beside the program returned
+
+	peers           []*model // of a group
+	sentTo, gotFrom map[*model]int
 
 	posters sync.WaitGroup
 	posted  atomic.Int64 // functions that the loop has taken
@@ -134,6 +145,12 @@ func (m *model) goOn() {
 
 func (m *model) success(c Completion)   { require.NoError(m.t, c.Err()) }
 func (m *model) cancelled(c Completion) { require.ErrorIs(m.t, c.Err(), unix.ECANCELED) }
+func (m *model) count(n int) func(Completion) {
+	return func(c Completion) {
+		require.NoError(m.t, c.Err())
+		require.EqualValues(m.t, n, c.Res)
+	}
+}
 func (m *model) failed(want error) func(Completion) {
 	return func(c Completion) { require.ErrorIs(m.t, c.Err(), want) }
 }

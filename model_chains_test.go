@@ -1,0 +1,71 @@
+//go:build linux && cgo
+
+package liburing
+
+import (
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// chain links a few requests; from a bad one on they are cancelled. Half of the
+// chains are quiet.
+func (m *model) chain(s step) {
+	rnd := m.rnd(s)
+	n := 2 + rnd.IntN(4)
+	bad := rnd.IntN(2 * n) // none, half of the time
+	quiet := rnd.IntN(2) == 0
+	for i := range n {
+		e := expect{name: "linked", check: m.success, silent: quiet && i < n-1}
+		do := m.l.Nop
+		switch {
+		case i == bad:
+			e.check, do = m.failed(unix.EBADF), m.readOf(-1)
+		case i > bad:
+			e.check = m.cancelled
+		}
+		if i >= bad {
+			e.silent = false
+		}
+		req := m.request(e, do)
+		if i < n-1 {
+			req.Link()
+		} else if quiet {
+			req.SkipSuccess()
+		}
+	}
+}
+
+// hardChain links requests that run even behind a bad one.
+func (m *model) hardChain(s step) {
+	rnd := m.rnd(s)
+	n := 2 + rnd.IntN(4)
+	bad := rnd.IntN(n)
+	for i := range n {
+		e, do := expect{name: "hard linked", check: m.success}, m.l.Nop
+		if i == bad {
+			e.check, do = m.failed(unix.EBADF), m.readOf(-1)
+		}
+		req := m.request(e, do)
+		if i < n-1 {
+			req.HardLink()
+		} else if rnd.IntN(2) == 0 {
+			req.SkipSuccess() // has no effect here
+		}
+	}
+}
+
+// linkTimeout has a timeout watch a request that is late, or one that is not.
+func (m *model) linkTimeout(s step) {
+	rnd := m.rnd(s)
+	late := rnd.IntN(2) == 0
+	d := time.Hour
+	watched, timeout, do := expect{name: "in time", check: m.success}, expect{name: "spare timeout", check: m.cancelled}, m.l.Nop
+	if late {
+		d = time.Duration(rnd.IntN(500)) * time.Microsecond
+		watched, do = expect{name: "late", check: m.cancelled}, m.readOf(m.silent)
+		timeout = expect{name: "link timeout", check: m.failed(unix.ETIME)}
+	}
+	m.request(watched, do).Link()
+	m.request(timeout, func(cb Callback) Request { return m.l.LinkTimeout(d, 0, cb) })
+}
