@@ -117,6 +117,7 @@ func TestABI(t *testing.T) {
 // askC has the C compiler evaluate integer expressions over liburing's headers.
 func askC(t *testing.T, exprs []string) (values []uint64) {
 	t.Helper()
+	needsTool(t, cCompiler())
 	dir := t.TempDir()
 	var src strings.Builder
 	src.WriteString("#include <stddef.h>\n#include <stdio.h>\n#include <liburing.h>\n#include <linux/futex.h>\n#include <linux/filter.h>\n#if __has_include(<liburing/io_uring/query.h>)\n#include <liburing/io_uring/query.h>\n#include <liburing/io_uring/bpf_filter.h>\n#endif\nint main(void)\n{\n")

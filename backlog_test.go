@@ -99,6 +99,10 @@ func TestOwnRequestsStayOutOfChains(t *testing.T) {
 func TestBacklogOfRequestsThatMayBlock(t *testing.T) {
 	l := newLoop(t, 4)
 	file := int(tempFile(t, pattern(64, 1)).Fd())
+	if _, err := unix.Preadv2(file, [][]byte{make([]byte, 8)}, 0, unix.RWF_NOWAIT); err != nil {
+		require.ErrorIs(t, err, unix.EOPNOTSUPP)
+		t.Skip("this file system reads in workers only: no completion comes before the backlog has gone")
+	}
 	seen := 0
 	for range 16 {
 		l.Read(file, make([]byte, 8), 0, func(Completion) {

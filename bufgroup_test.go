@@ -5,6 +5,7 @@ package liburing
 import (
 	"bytes"
 	"context"
+	"errors"
 	"slices"
 	"testing"
 	"time"
@@ -28,6 +29,9 @@ func allBack(t *testing.T, g *BufGroup) {
 	require.Zero(t, g.users)
 	require.NoError(t, g.loop.Control(func(*Ring) error {
 		n, err := g.ring.Available()
+		if kernelBefore(6, 8) { // which do not tell
+			return nil
+		}
 		require.Equal(t, len(g.bufs), n)
 		return err
 	}))
@@ -177,7 +181,9 @@ func TestBufGroupBundle(t *testing.T) {
 			for i := range 50 {
 				release(receive(1 + i*7))
 			}
-			require.Greater(t, longest, size, "no bundle had more than a buffer")
+			if !kernelBefore(6, 17) { // which do not ask a Unix socket how much there is
+				require.Greater(t, longest, size, "no bundle had more than a buffer")
+			}
 			require.Zero(t, g.leases.out)
 			require.Equal(t, 8, g.ready)
 		})
@@ -276,7 +282,9 @@ func TestRearmStop(t *testing.T) {
 	unix.Write(a, []byte("x"))
 	run(t, l)
 	require.Len(t, ends, 3)
-	require.ErrorIs(t, ends[2], unix.ECANCELED)
+	if !errors.Is(ends[2], unix.ENOBUFS) { // older kernels ask for the next buffer at once
+		require.ErrorIs(t, ends[2], unix.ECANCELED)
+	}
 	allBack(t, g)
 }
 
@@ -370,7 +378,7 @@ func TestRearmStopFiring(t *testing.T) {
 		var s *Stream
 		calls, ended := 0, false
 		s = l.Rearm(func(cb Callback) Request {
-			return l.Timeout(20*time.Microsecond, 0, TimeoutMultishot, cb)
+			return l.Timeout(30*nopTime(t), 0, TimeoutMultishot, cb)
 		}, func(c Completion) {
 			ended = !c.More()
 			if calls++; calls == i+1 {
@@ -388,7 +396,7 @@ func TestCloseFiring(t *testing.T) {
 		l, err := NewLoop(8)
 		require.NoError(t, err)
 		ended := false
-		l.Timeout(2*time.Microsecond, 0, TimeoutMultishot, func(c Completion) { ended = !c.More() })
+		l.Timeout(4*nopTime(t), 0, TimeoutMultishot, func(c Completion) { ended = !c.More() })
 		runFor(t, l, time.Millisecond)
 		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
 		require.NoError(t, l.Close(ctx))

@@ -119,11 +119,14 @@ func (l *Loop) revoke(t Token) { l.tryToRevoke(t, 0, 0) }
 // tryToRevoke cancels a request and tries again if it is not found, after a
 // pause that grows.
 func (l *Loop) tryToRevoke(t Token, flags SQEFlags, pause time.Duration) {
-	if l.closing.Load() || l.table.find(t) == nil {
+	h := l.table.find(t)
+	if l.closing.Load() || h == nil {
 		return
 	}
+	timeout := h.op == OpTimeout
 	l.queueCancel(t, flags, func(c Completion) {
-		if c.Res == -int32(syscall.ENOENT) {
+		// EALREADY is the end of what is being done, but not of what fires again.
+		if err := syscall.Errno(-c.Res); err == syscall.ENOENT || timeout && err == syscall.EALREADY {
 			l.pause(pause, func() { l.tryToRevoke(t, revokeFlags, min(2*pause+time.Millisecond, longestPause)) })
 		}
 	})

@@ -16,6 +16,7 @@ func TestFaultInCHasATraceback(t *testing.T) {
 	if !vendored() {
 		t.Skip("the system's liburing is linked, which as a rule has no debug info")
 	}
+	needsTool(t, "go")
 	program := filepath.Join(t.TempDir(), "crash")
 	out, err := exec.Command("go", "build", "-o", program, "./internal/crash").CombinedOutput()
 	require.NoError(t, err, "%s", out)

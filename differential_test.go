@@ -216,6 +216,7 @@ func loadFFI(t testing.TB) ffi.Library {
 	if _, err := os.Stat(ffiArchive); err != nil {
 		t.Skipf("%v: run scripts/vendor-liburing.sh", err)
 	}
+	needsTool(t, cCompiler())
 	lib, err := linkFFI()
 	require.NoError(t, err)
 	return lib

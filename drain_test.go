@@ -133,7 +133,7 @@ func TestCloseFiringWhileDraining(t *testing.T) {
 	syncCancel(t)
 	l := newLoop(t, 8)
 	fired := 0
-	l.Every(2*time.Microsecond, func() { fired++ })
+	l.Every(4*nopTime(t), func() { fired++ })
 	l.Nop(nil).Flags(SQEIODrain)
 	runFor(t, l, 5*time.Millisecond)
 	require.NotZero(t, fired)

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"runtime"
 	"sync"
@@ -110,6 +111,61 @@ func runFor(t testing.TB, l *Loop, d time.Duration) {
 		require.ErrorIs(t, err, context.DeadlineExceeded)
 	}
 }
+
+// needsTool skips a test that runs a program where there is none: the compiled
+// tests were taken elsewhere, as scripts/kernels.sh does.
+func needsTool(t testing.TB, name string) {
+	t.Helper()
+	if _, err := exec.LookPath(name); err != nil {
+		t.Skip(err)
+	}
+}
+
+// kernelBefore reports whether the kernel is older than a version.
+func kernelBefore(major, minor int) bool {
+	var uts unix.Utsname
+	if err := unix.Uname(&uts); err != nil {
+		panic(err)
+	}
+	var gotMajor, gotMinor int
+	if _, err := fmt.Sscanf(unix.ByteSliceToString(uts.Release[:]), "%d.%d", &gotMajor, &gotMinor); err != nil {
+		panic(err)
+	}
+	return gotMajor < major || gotMajor == major && gotMinor < minor
+}
+
+// needsKernel skips a test of what came with a later kernel.
+func needsKernel(t testing.TB, major, minor int) {
+	t.Helper()
+	if kernelBefore(major, minor) {
+		t.Skipf("it came with Linux %d.%d", major, minor)
+	}
+}
+
+// nopTime returns what a turn of a loop takes, for tests that race with the kernel
+// also where all is slow.
+var nopTime = func() func(testing.TB) time.Duration {
+	var once sync.Once
+	var each time.Duration
+	return func(t testing.TB) time.Duration {
+		once.Do(func() {
+			const n = 1000
+			l := newLoop(t, 8)
+			left := n
+			var again Callback
+			again = func(Completion) {
+				if left--; left > 0 {
+					l.Nop(again)
+				}
+			}
+			start := time.Now()
+			l.Nop(again)
+			run(t, l)
+			each = max(time.Since(start)/n, 1)
+		})
+		return each
+	}
+}()
 
 var tracked struct {
 	sync.Mutex

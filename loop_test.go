@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"testing"
 	"time"
 
@@ -377,7 +378,12 @@ func TestLoopDrain(t *testing.T) {
 			unix.Write(wr, []byte("x"))
 		})
 		run(t, l)
-		require.Equal(t, []string{"post", "read", "drain", "behind"}, order)
+		if kernelBefore(6, 16) { // which begin what is behind a drain with it
+			slices.Sort(order[2:])
+			require.Equal(t, []string{"post", "read", "behind", "drain"}, order)
+		} else {
+			require.Equal(t, []string{"post", "read", "drain", "behind"}, order)
+		}
 		require.Empty(t, l.drains)
 	})
 }

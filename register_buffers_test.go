@@ -34,6 +34,7 @@ func TestRegisterBufferTables(t *testing.T) {
 	require.NoError(t, read(dst, 2), "through the clone")
 	require.ErrorIs(t, dst.CloneBuffers(src), unix.EBUSY)
 
+	needsKernel(t, 6, 13)
 	third := newRing(t, 8)
 	err = third.CloneBuffersOffset(src, 0, 2, 1, 0)
 	needs(t, err, 10)
@@ -53,6 +54,7 @@ func TestCloneBuffersRaw(t *testing.T) {
 	needs(t, err, 10)
 	require.NoError(t, err)
 	require.ErrorIs(t, dst.CloneBuffersRaw(src, 0), unix.EBUSY)
+	needsKernel(t, 6, 13)
 	require.NoError(t, dst.CloneBuffersRaw(src, RegisterDstReplace))
 
 	// A ring that has nothing but a registered descriptor.

@@ -249,6 +249,7 @@ func TestRegisterSyncCancel(t *testing.T) {
 }
 
 func TestRegisterSyncMsg(t *testing.T) {
+	needsKernel(t, 6, 13)
 	r := newRing(t, 8)
 	var sqe SQE
 	sqe.PrepMsgRing(r.FD(), 77, 88, 0)
@@ -281,6 +282,7 @@ func TestRegisterNAPI(t *testing.T) {
 
 // A ring that is made larger keeps what it has.
 func TestResizeRings(t *testing.T) {
+	needsKernel(t, 6, 13)
 	lockThread(t)
 	r := newRing(t, 4, WithFlags(SetupSingleIssuer|SetupDeferTaskrun))
 	for i := range 3 {

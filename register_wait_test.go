@@ -14,6 +14,7 @@ import (
 )
 
 func TestRegisteredWaits(t *testing.T) {
+	needsKernel(t, 6, 13)
 	lockThread(t)
 	r := newRing(t, 8, WithFlags(SetupRDisabled|SetupSingleIssuer|SetupDeferTaskrun))
 	waits, err := r.RegisterWaitRegion(1)

@@ -1,0 +1,159 @@
+#!/usr/bin/env bash
+# Runs the suite on other kernels: Debian's cloud kernels, each booted in qemu with the compiled tests as all there is
+# beside busybox. Needs root and apt where qemu or busybox is missing. A processor emulated without KVM is slow: some
+# minutes a kernel.
+#
+# usage: kernels.sh [SUITE…]   Debian's suites whose kernels are wanted; all without an argument:
+#                              bookworm-security (6.1), trixie (6.12), trixie-backports (7.x)
+#        kernels.sh --help
+#
+# Settings, all optional:
+#   TESTS=re                 run only those tests (go test's -run)
+#   XDG_CACHE_HOME=~/.cache  kernels are kept there, in the folder go-liburing
+set -euo pipefail
+set -m # Ctrl-C reaches this script alone, which then ends its job as a whole
+cd "$(dirname "$0")/.."
+
+readonly cache=${XDG_CACHE_HOME:-${HOME:-/tmp}/.cache}/go-liburing/kernels
+readonly limit=900 # seconds a kernel
+work=$(mktemp -d "${TMPDIR:-/tmp}/liburing-kernels.XXXXXX")
+job=
+
+say() { echo "kernels: $*"; }
+die() { say "$*" >&2; exit 1; }
+usage() { sed -n '2,/^set /{/^set /!s/^# \{0,1\}//p}' "$0"; }
+
+cleanup() {
+  trap '' INT TERM
+  [[ -z $job ]] || { kill -- "-$job" && wait "$job"; } 2>/dev/null || true
+  rm -rf "$work"
+}
+trap cleanup EXIT
+trap 'exit 130' INT
+trap 'exit 143' TERM
+
+install_tools() {
+  local missing=()
+  command -v qemu-system-x86_64 >/dev/null || missing+=(qemu-system-x86)
+  command -v busybox >/dev/null || missing+=(busybox-static)
+  command -v cpio >/dev/null || missing+=(cpio)
+  command -v zstd >/dev/null || missing+=(zstd)
+  ((${#missing[@]} == 0)) || {
+    say "installing ${missing[*]}"
+    DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" >"$work/log" 2>&1 ||
+      { tail -n 20 "$work/log" >&2; die "could not install ${missing[*]}: run this as root on Debian"; }
+  }
+}
+
+# apt_of SUITE COMMAND…: apt with that suite alone, whatever this machine uses.
+apt_of() {
+  local dir=$cache/$1/apt suite=$1 site
+  shift
+  site=$(apt-get indextargets --format '$(SITE)' 'Created-By: Packages' | grep -v security | head -n 1)
+  [[ $suite != *-security ]] || site=${site%/}-security
+  mkdir -p "$dir/lists/partial"
+  # Trusted, because this machine need not know the suite's key: the kernel runs in an emulator without a network.
+  echo "deb [trusted=yes] $site $suite main" >"$dir/sources.list"
+  "$@" -oDir::Etc::sourcelist="$dir/sources.list" -oDir::Etc::sourceparts=/dev/null -oDir::State::Lists="$dir/lists" \
+    -oAPT::Sandbox::User=root
+}
+
+# needs_of SUITE PACKAGE PREFIX: prints the package it depends on whose name starts so.
+needs_of() { apt_of "$1" apt-cache depends "$2" | sed -n "s/.*Depends: *\($3[^ ]*\).*/\1/p" | head -n 1; }
+
+# download SUITE: puts the suite's kernel into the cache.
+download() {
+  local dir=$cache/$1 image binary deb
+  apt_of "$1" apt-get update -qq
+  image=$(needs_of "$1" linux-image-cloud-amd64 'linux-image-[0-9]')
+  binary=$(needs_of "$1" "$image" linux-binary-) # from 7.0 on the file is in a package of its own
+  mkdir -p "$dir/deb"
+  cd "$dir/deb"
+  apt_of "$1" apt-get download -qq "${binary:-$image}"
+  for deb in *.deb; do dpkg-deb -x "$deb" x; done
+  mv "$(find x -name 'vmlinuz*')" ../vmlinuz
+  cd .. && rm -rf deb
+}
+
+# kernel_of SUITE: sets kernel to the file of the suite's kernel.
+kernel_of() {
+  kernel=$cache/$1/vmlinuz
+  [[ ! -f $kernel ]] || return 0
+  say "$1: getting its kernel"
+  bash -euc "$(declare -p cache); $(declare -f apt_of needs_of download); download $1" >"$work/log" 2>&1 ||
+    { tail -n 20 "$work/log" >&2; die "$1: there is no kernel to be had"; }
+}
+
+# copy_of FILE: puts it at the same place in the machine's root.
+copy_of() {
+  mkdir -p "$work/root$(dirname "$1")"
+  cp -L "$1" "$work/root$1"
+}
+
+make_machine() {
+  say "compiling the tests"
+  mkdir -p "$work"/root/{bin,proc,sys,dev,tmp,etc,work/third_party/liburing}
+  go test -c -o "$work/root/work/liburing.test" .
+  cp -r testdata ./*.go "$work/root/work/"
+  cp -r third_party/liburing/lib "$work/root/work/third_party/liburing/"
+  cp "$(command -v busybox)" "$work/root/bin/busybox"
+  local library
+  for library in $(ldd "$work/root/work/liburing.test" | grep -o '/[^ ]*'); do copy_of "$library"; done
+  echo 'root:x:0:0:root:/:/bin/sh' >"$work/root/etc/passwd"
+  printf '127.0.0.1 localhost\n::1 localhost\n' >"$work/root/etc/hosts"
+  cat >"$work/root/init" <<INIT
+#!/bin/busybox sh
+/bin/busybox --install -s /bin
+mount -t proc proc /proc
+mount -t sysfs sys /sys
+mount -t devtmpfs dev /dev
+mkdir -p /dev/shm /dev/pts
+mount -t tmpfs tmpfs /dev/shm
+mount -t tmpfs tmpfs /tmp
+mount -t devpts devpts /dev/pts
+ip link set lo up
+export PATH=/bin HOME=/tmp
+ulimit -n 65536
+cd /work
+echo "KERNEL \$(uname -r)"
+./liburing.test -test.v -test.timeout $((limit - 60))s -test.run '${TESTS:-.}'
+echo "EXIT \$?"
+poweroff -f
+INIT
+  chmod +x "$work/root/init"
+  (cd "$work/root" && find . | cpio -o -H newc --quiet) >"$work/initrd"
+}
+
+# boot SUITE: runs the tests on its kernel, and prints what has failed.
+boot() {
+  local log=$work/$1.log status
+  # Without cmpxchg16b, which qemu emulates badly up to 7.2: it spoils the flags.
+  timeout -k 5 "$limit" qemu-system-x86_64 -accel tcg,thread=multi -cpu max,-cx16 -machine q35 -smp 2 -m 1536 \
+    -nodefaults -no-user-config -display none -no-reboot -serial stdio -kernel "$kernel" -initrd "$work/initrd" \
+    -append "console=ttyS0 panic=-1 quiet" </dev/null >"$log" 2>&1 &
+  job=$!
+  wait "$job" || true
+  job=
+  status=$(sed -n 's/^EXIT \([0-9]*\).*/\1/p' "$log")
+  say "$(sed -n 's/^KERNEL \([^ \r]*\).*/Linux \1/p' "$log"): $(grep -ac '^--- PASS' "$log") tests passed," \
+    "$(grep -ac '^--- SKIP' "$log") skipped, $(grep -ac '^--- FAIL' "$log") failed"
+  [[ $status == 0 ]] && return
+  cp "$log" "$cache/$1.log"
+  grep -a -e '--- FAIL' -e '^panic: ' "$log" || tail -n 5 "$log"
+  say "$1: all that it printed is in $cache/$1.log"
+  return 1
+}
+
+[[ ${1-} != --help ]] || { usage; exit; }
+suites=("$@")
+((${#suites[@]})) || suites=(bookworm-security trixie trixie-backports)
+mkdir -p "$cache"
+install_tools
+scripts/vendor-liburing.sh
+make_machine
+failed=()
+for suite in "${suites[@]}"; do
+  kernel_of "$suite"
+  boot "$suite" || failed+=("$suite")
+done
+((${#failed[@]} == 0)) || die "failed: ${failed[*]}"
