@@ -104,6 +104,7 @@ func TestBufGroupKeep(t *testing.T) {
 // A buffer that is used up bit by bit goes back when the kernel and all that
 // have borrowed a part of it are done.
 func TestBufGroupIncremental(t *testing.T) {
+	needsKernel(t, 6, 12)
 	l := newLoop(t, 8)
 	g := newGroup(t, l, 2, 64, PbufRingInc)
 	a, b := socketPair(t)
@@ -138,6 +139,7 @@ func TestBufGroupIncremental(t *testing.T) {
 // A bundle fills several buffers at once, in the order in which the kernel got
 // them, which need not be that of their numbers.
 func TestBufGroupBundle(t *testing.T) {
+	needsKernel(t, 6, 10)
 	for name, flags := range map[string]BufRingFlags{"whole": 0, "incremental": PbufRingInc} {
 		t.Run(name, func(t *testing.T) {
 			l := newLoop(t, 8)

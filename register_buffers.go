@@ -22,8 +22,9 @@ func (r *Ring) RegisterBuffers(buffers [][]byte) error {
 
 // RegisterBuffersTags registers like RegisterBuffers and gives each buffer a tag
 // that is not 0: a completion with the tag as its user data comes when the
-// kernel has let go of the buffer (io_uring_register_buffers_tags). Least
-// kernel: 5.13.
+// kernel has let go of the buffer (io_uring_register_buffers_tags). Kernels
+// before 6.13 tell of buffers that an update replaces, not of those that
+// UnregisterBuffers takes. Least kernel: 5.13.
 func (r *Ring) RegisterBuffersTags(buffers [][]byte, tags []uint64) error {
 	const op = "io_uring_register_buffers_tags"
 	if len(tags) != len(buffers) {

@@ -13,7 +13,9 @@ func (r *Ring) RegisterFiles(fds []int) error {
 
 // RegisterFilesTags registers like RegisterFiles and gives each file a tag that
 // is not 0: a completion with the tag as its user data comes when the kernel has
-// let go of the file (io_uring_register_files_tags). Least kernel: 5.13.
+// let go of the file (io_uring_register_files_tags). Kernels before 6.13 tell of
+// files that an update replaces, not of those that UnregisterFiles takes. Least
+// kernel: 5.13.
 func (r *Ring) RegisterFilesTags(fds []int, tags []uint64) error {
 	const op = "io_uring_register_files_tags"
 	if len(tags) != len(fds) {
