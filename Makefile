@@ -7,7 +7,7 @@ BENCH ?=
 export GOFLAGS ?= -buildvcs=false
 
 .DEFAULT_GOAL := help
-.PHONY: help deps demo test vet race other-builds generated sanitize nested bench report parity lint fmt generate clean docker-test
+.PHONY: help deps demo test vet race other-builds generated sanitize nested bench report parity lint fmt generate clean kernels docker-test
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -62,6 +62,9 @@ lint: vet ## more opinions: staticcheck, shellcheck
 
 generate: deps ## write the generated files anew
 	$(GO) generate ./...
+
+kernels: deps ## the suite on other kernels, in qemu
+	scripts/kernels.sh
 
 docker-test: ## build the image and run a service in it
 	scripts/docker-test.sh

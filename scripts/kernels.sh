@@ -37,7 +37,6 @@ install_tools() {
   command -v qemu-system-x86_64 >/dev/null || missing+=(qemu-system-x86)
   command -v busybox >/dev/null || missing+=(busybox-static)
   command -v cpio >/dev/null || missing+=(cpio)
-  command -v zstd >/dev/null || missing+=(zstd)
   ((${#missing[@]} == 0)) || {
     say "installing ${missing[*]}"
     DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" >"$work/log" 2>&1 ||
