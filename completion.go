@@ -102,9 +102,9 @@ func (r Request) Err() error {
 // Flags adds flags to the request (IOSQE_*): SQEFixedFile, SQEAsync, SQEIODrain,
 // …. SQECQESkipSuccess is left out: the loop has to learn of every completion,
 // and a nil callback is as quiet. While a request drains the ring, what is queued
-// behind it waits, a Cancel too; on Linux 6.18 what comes after that waits for it in
-// turn. Contexts, Stop and Close reach all the same what is in flight (least kernel:
-// 6.0).
+// behind it waits, a Cancel too; before Linux 6.16 it begins when the request does,
+// and on 6.18 what comes after that waits for it in turn. Contexts, Stop and Close
+// reach all the same what is in flight (least kernel: 6.0).
 func (r Request) Flags(flags SQEFlags) Request {
 	sqe := r.open()
 	if sqe == nil {
