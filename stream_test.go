@@ -199,3 +199,37 @@ func TestFeedMakesNoMoreThanThereAreBuffers(t *testing.T) {
 	require.Equal(t, before+2, made, "one for the buffer, and the one that it asks for behind it")
 	require.NoError(t, held.Release())
 }
+
+// A stream that has waited for a buffer goes on in a turn whose last request has an
+// open link, and has one itself: neither is a chain with what is no part of it, such
+// as what wakes the loop at its deadline.
+func TestRearmBesideOpenChains(t *testing.T) {
+	overLoops(t, 8, func(t *testing.T, l *Loop) {
+		g := newGroup(t, l, 1, 9, 0)
+		a, b := socketPair(t)
+		var kept Borrowed
+		got := ""
+		var end error
+		s := l.Rearm(func(cb Callback) Request { return l.RecvMultishot(b, nil, 0, cb).Buffers(g).Link() }, func(c Completion) {
+			got += string(c.Buffer())
+			if kept == (Borrowed{}) {
+				kept = c.Keep()
+			}
+			end = c.Err()
+		})
+		unix.Write(a, []byte("the firstand next"))
+		run(t, l)
+		require.Len(t, g.waiting, 1)
+		unix.Read(b, make([]byte, 8))
+		require.NoError(t, kept.Release())
+		l.Read(-1, make([]byte, 1), 0, nil).Link() // takes what is linked to it along
+		runFor(t, l, 5*time.Millisecond)
+		require.NoError(t, end)
+		unix.Write(a, []byte(" and next"))
+		runFor(t, l, 5*time.Millisecond)
+		require.Equal(t, "the first and next", got)
+		s.Stop()
+		run(t, l)
+		require.ErrorIs(t, end, unix.ECANCELED)
+	})
+}

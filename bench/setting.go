@@ -62,7 +62,9 @@ func kernel() string {
 	if err := unix.Uname(&u); err != nil {
 		panic(fmt.Sprint("uname: ", err)) // it has no reason to fail
 	}
-	return unix.ByteSliceToString(u.Sysname[:]) + " " + unix.ByteSliceToString(u.Release[:])
+	// What stands behind the version is the packager's.
+	release, _, _ := strings.Cut(unix.ByteSliceToString(u.Release[:]), "-")
+	return unix.ByteSliceToString(u.Sysname[:]) + " " + release
 }
 
 // firstLine returns the first line that a program prints, nothing if it does not

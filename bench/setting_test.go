@@ -27,3 +27,5 @@ func TestWhatIsNotThereHasNoVersion(t *testing.T) {
 	require.Empty(t, firstLine("liburing-no-such-program", "--version"))
 	require.Empty(t, requirements(filepath.Join(t.TempDir(), "go.mod")))
 }
+
+func TestKernel(t *testing.T) { require.Regexp(t, `^Linux \d+(\.\d+)+$`, kernel()) }
