@@ -117,7 +117,7 @@ func TestBacklogOfRequestsThatMayBlock(t *testing.T) {
 	require.NotZero(t, seen)
 }
 
-// Ten times as many requests take ten times as long, not a hundred.
+// Twenty times as many requests take twenty times as long, not four hundred.
 func TestBacklogOfManyRequests(t *testing.T) {
 	took := func(n int, queue func(*Loop)) time.Duration {
 		l := newLoop(t, 8)
@@ -133,9 +133,11 @@ func TestBacklogOfManyRequests(t *testing.T) {
 		"quiet chains": func(l *Loop) { l.Nop(nil).Link(); l.Nop(nil).SkipSuccess() },
 	} {
 		t.Run(name, func(t *testing.T) {
-			took(100, queue)
-			few, many := took(4_000, queue), took(40_000, queue)
-			require.Less(t, many, 70*few, fmt.Sprint(few, many))
+			few, many := took(2_000, queue), took(40_000, queue)
+			for range 2 { // something else may have had the processor
+				few, many = min(few, took(2_000, queue)), min(many, took(40_000, queue))
+			}
+			require.Less(t, many, 100*few, fmt.Sprint(few, many))
 		})
 	}
 }

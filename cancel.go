@@ -127,6 +127,9 @@ func (l *Loop) tryToRevoke(t Token, flags SQEFlags, pause time.Duration) {
 	l.queueCancel(t, flags, func(c Completion) {
 		// EALREADY is the end of what is being done, but not of what fires again.
 		if err := syscall.Errno(-c.Res); err == syscall.ENOENT || timeout && err == syscall.EALREADY {
+			if timeout && pause > patience && l.draining() {
+				l.choke()
+			}
 			l.pause(pause, func() { l.tryToRevoke(t, revokeFlags, min(2*pause+time.Millisecond, longestPause)) })
 		}
 	})
@@ -137,6 +140,9 @@ const (
 	// What the loop submits itself comes when one is due.
 	revokeFlags  = SQEAsync
 	longestPause = 100 * time.Millisecond
+	// While a request drains the ring no worker can cancel, and the loop's thread
+	// always comes too late for a timeout of a few microseconds.
+	patience = 5 * time.Millisecond
 )
 
 // queueCancel cancels a request.

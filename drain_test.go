@@ -139,3 +139,19 @@ func TestCloseFiringWhileDraining(t *testing.T) {
 	require.NotZero(t, fired)
 	closeLoop(t, l)
 }
+
+// The same timer, stopped: it is tried again without the queue, in which what tries
+// again would wait behind the drain.
+func TestStopFiringWhileDraining(t *testing.T) {
+	syncCancel(t)
+	l := newLoop(t, 8)
+	for range 10 {
+		timer := l.Every(8*nopTime(t), func() {})
+		drained := false
+		l.Nop(func(Completion) { drained = true }).Flags(SQEIODrain)
+		runFor(t, l, time.Millisecond)
+		timer.Stop()
+		run(t, l)
+		require.True(t, drained)
+	}
+}

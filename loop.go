@@ -389,7 +389,8 @@ func (l *Loop) cancelRound(round int) error {
 
 // choke lets the completion queue fill up, for a while at most. A multishot
 // timeout of a few microseconds is firing whenever a cancel comes, and so not
-// found; but like all multishot requests it ends when there is no room.
+// found; but like all multishot requests it ends when there is no room. Others end
+// with it, without an error, as the kernel may have it at any time.
 func (l *Loop) choke() {
 	m := l.ring.mem
 	ready := m.cqReady()
