@@ -44,6 +44,7 @@ func TestControlPanics(t *testing.T) {
 func TestControlGoexit(t *testing.T) {
 	whileRunning(t, func(t *testing.T, l *Loop) {
 		within(t, func() {
+			require.ErrorIs(t, l.Control(func(*Ring) error { return ErrGoexit }), ErrGoexit, "it says so, and has not")
 			err := l.Control(func(*Ring) error { runtime.Goexit(); return nil })
 			require.ErrorIs(t, err, ErrGoexit)
 			require.ErrorIs(t, l.Control(func(*Ring) error { return nil }), ErrClosed)

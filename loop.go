@@ -206,11 +206,17 @@ func (l *Loop) guarded(f func() error, end func()) (call func(), result chan run
 	result = make(chan runResult, 1)
 	return func() {
 		r := runResult{err: ErrGoexit}
+		ended := true
 		defer func() {
+			if ended { // whoever learns of it finds the loop closed
+				l.closing.Store(true)
+				l.mail.beginClose()
+			}
 			end()
 			result <- r
 		}()
 		r = l.guard(f)
+		ended = false
 	}, result
 }
 
