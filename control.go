@@ -27,8 +27,6 @@ func (l *Loop) Control(f func(*Ring) error) error {
 	select {
 	case l.control <- call:
 		return (<-result).done()
-	case <-l.done:
-		return ErrClosed
 	default:
 		return l.controlRunning(call, result)
 	}
