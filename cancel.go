@@ -164,8 +164,11 @@ func (l *Loop) cancelNow(t Token, flags SQEFlags, done Callback) bool {
 		return true
 	}
 	res := cRegisterSyncCancel(l.ring.mem, &SyncCancelReg{Addr: uint64(t), FD: -1})
-	if res == -int32(syscall.EINVAL) {
+	switch syscall.Errno(-res) {
+	case syscall.EINVAL:
 		return false
+	case syscall.ETIME, syscall.EINTR: // it was found, and would have had to be waited for
+		res = -int32(syscall.EALREADY)
 	}
 	done(Completion{Res: res, op: OpAsyncCancel})
 	return true

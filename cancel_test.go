@@ -23,6 +23,7 @@ func TestPending(t *testing.T) {
 }
 
 func TestCancelAll(t *testing.T) {
+	needOps(t, OpSocket) // came with the flags of a cancel, in Linux 5.19
 	overLoops(t, 8, func(t *testing.T, l *Loop) {
 		rd, _ := pipe(t)
 		cancelled := 0
@@ -103,7 +104,7 @@ func TestWithContextBehindLink(t *testing.T) {
 		unix.Write(w, []byte("x"))
 		run(t, l)
 		require.ErrorIs(t, err, context.Canceled)
-		require.ErrorIs(t, err, unix.ECANCELED)
+		requireCancelled(t, err)
 	})
 }
 

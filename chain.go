@@ -17,12 +17,15 @@ type chain []Token
 // tell all: those with a HardLink, a Deadline or another link timeout, with
 // Buffers before the last request, or with a request that drains the ring. A ring
 // that has seen silent requests drains no more: the kernel then refuses SQEIODrain
-// (EOPNOTSUPP). Least kernel: 5.17.
+// (EOPNOTSUPP). Kernels before 5.17 leave all chains as they are.
 func (r Request) SkipSuccess() Request {
 	if r.open() == nil {
 		return r
 	}
 	l := r.loop
+	if l.ring.mem.features&FeatCQESkip == 0 { // the kernel would refuse the chain
+		return r
+	}
 	entries := l.lastChain()
 	if len(entries) < 2 || entries[len(entries)-1] != r.sqe {
 		return r

@@ -144,5 +144,5 @@ func TestExplainFlags(t *testing.T) {
 	require.Contains(t, explainFlags(SetupSQPoll|SetupDeferTaskrun|SetupSingleIssuer), "exclude each other")
 	require.Contains(t, explainFlags(SetupSQAff), "sqpoll")
 	require.Empty(t, explainFlags(SetupDeferTaskrun|SetupSingleIssuer))
-	require.Equal(t, SetupFlags(1<<30|1<<29), unknownFlags(1<<30|1<<29|SetupClamp|SetupSubmitAll))
+	require.Equal(t, SetupFlags(1<<30|1<<29), unknownFlags(1<<30|1<<29|SetupClamp|SetupRDisabled))
 }

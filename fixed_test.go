@@ -15,6 +15,7 @@ import (
 
 func sparseFiles(t *testing.T, l *Loop, n uint32) {
 	t.Helper()
+	needOps(t, OpSocket) // came with sparse tables, in Linux 5.19
 	require.NoError(t, l.Control(func(r *Ring) error { return r.RegisterFilesSparse(n) }))
 }
 

@@ -326,7 +326,11 @@ func (l *Loop) exit() {
 		})
 	}
 	l.closing.Store(true)
-	cEnableRings(l.ring.mem) // should it have been set up disabled: nothing would end
+	// Should it have been set up disabled, nothing would end. Kernels before 5.18
+	// wait for all that is in flight first, so they are not asked without need.
+	if m := l.ring.mem; m.flags&SetupRDisabled != 0 && m.loadSQHead() == 0 {
+		cEnableRings(m)
+	}
 	for round := 0; l.inFlight > 0; round++ {
 		l.inClose(func() error { return l.cancelRound(round) })
 		l.mail.publish(l.counted())

@@ -3,6 +3,7 @@
 package liburing
 
 import (
+	"flag"
 	"fmt"
 	"os"
 	"runtime"
@@ -15,11 +16,40 @@ import (
 // descriptor, a goroutine, a handle of a loop.
 func TestMain(m *testing.M) {
 	fds := openFDs()
+	skipExamples()
 	code := m.Run()
 	if code == 0 {
 		code = checkLeaks(fds)
 	}
 	os.Exit(code)
+}
+
+// newExamples are the examples of what not every kernel has, which they can't
+// skip themselves, and an operation that came with it.
+var newExamples = map[string]Op{
+	"Request_SkipSuccess": OpMsgRing,
+	"SQE_PrepMsgRing":     OpMsgRing,
+	"Fixed":               OpSocket,
+	"Ring_SetupBufRing":   OpSocket,
+	"Loop_NewBufGroup":    OpSendZC,
+	"Completion_Keep":     OpSendZC,
+	"Loop_Rearm":          OpSendZC,
+	"Loop_FutexWait":      OpFutexWait,
+}
+
+func skipExamples() {
+	p, err := GetProbe()
+	if err != nil {
+		return // the tests tell
+	}
+	flag.Parse()
+	skip := flag.Lookup("test.skip")
+	for name, op := range newExamples {
+		if !p.OpcodeSupported(op) {
+			fmt.Printf("this kernel does not know %v: without Example%s\n", op, name)
+			skip.Value.Set(strings.TrimPrefix(skip.Value.String()+"|^Example"+name+"$", "|"))
+		}
+	}
 }
 
 func checkLeaks(before map[string]string) int {

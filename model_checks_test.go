@@ -75,7 +75,7 @@ func (m *model) deliverAll() {
 				m.arm(c, i%3)
 			}
 		}
-		if !done {
+		if !done && !oldKernel() {
 			m.armAccept()
 		}
 		return done
@@ -115,8 +115,10 @@ func (m *model) endWaiting() {
 	for _, token := range m.waiting {
 		m.request(expect{name: "cancel", check: m.found}, func(cb Callback) Request { return m.l.Cancel(token, 0, cb) })
 	}
-	m.request(expect{name: "cancel of a descriptor's", check: m.success},
-		func(cb Callback) Request { return m.l.CancelFD(m.other, AsyncCancelAll, cb) })
+	if !oldKernel() {
+		m.request(expect{name: "cancel of a descriptor's", check: m.success},
+			func(cb Callback) Request { return m.l.CancelFD(m.other, AsyncCancelAll, cb) })
+	}
 	for _, c := range m.conduits {
 		m.disarm(c)
 	}

@@ -144,7 +144,7 @@ func (m *model) goOn() {
 }
 
 func (m *model) success(c Completion)   { require.NoError(m.t, c.Err()) }
-func (m *model) cancelled(c Completion) { require.ErrorIs(m.t, c.Err(), unix.ECANCELED) }
+func (m *model) cancelled(c Completion) { requireCancelled(m.t, c.Err()) }
 func (m *model) count(n int) func(Completion) {
 	return func(c Completion) {
 		require.NoError(m.t, c.Err())

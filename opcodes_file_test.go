@@ -38,6 +38,14 @@ func failure(t testing.TB, l *Loop, errno unix.Errno, queue func(Callback) Reque
 	require.ErrorIs(t, finish(t, l, queue).Err(), errno)
 }
 
+// knows reports whether the kernel knows an operation.
+func knows(t testing.TB, op Op) bool {
+	t.Helper()
+	p, err := GetProbe()
+	require.NoError(t, err)
+	return p.OpcodeSupported(op)
+}
+
 // needOps skips the test on a kernel that does not know the operations. One
 // that came with the same kernel stands for what the probe does not tell.
 func needOps(t testing.TB, ops ...Op) {

@@ -34,18 +34,47 @@ func one(t *testing.T, l *Loop, request func(cb Callback) Request) int {
 	return n
 }
 
-// listener makes a TCP listener with requests of the loop only.
+// socket makes one, with a request of the loop where the kernel knows that.
+func socket(t *testing.T, l *Loop, domain int) (fd int) {
+	t.Helper()
+	const kind = unix.SOCK_STREAM | unix.SOCK_CLOEXEC
+	if knows(t, OpSocket) {
+		fd = one(t, l, func(cb Callback) Request { return l.Socket(domain, kind, 0, 0, cb) })
+	} else {
+		var err error
+		fd, err = unix.Socket(domain, kind, 0)
+		require.NoError(t, err)
+		require.ErrorIs(t, do(t, l, func(cb Callback) Request { return l.Socket(domain, kind, 0, 0, cb) })[0].Err(), unix.EINVAL)
+	}
+	t.Cleanup(func() { unix.Close(fd) })
+	return fd
+}
+
+// listen binds a socket and has it listen, with requests of the loop where the
+// kernel knows them.
+func listen(t *testing.T, l *Loop, fd int, addr *Sockaddr, old unix.Sockaddr) {
+	t.Helper()
+	if !knows(t, OpListen) {
+		require.ErrorIs(t, do(t, l, func(cb Callback) Request { return l.Bind(fd, addr, cb) })[0].Err(), unix.EINVAL)
+		require.ErrorIs(t, do(t, l, func(cb Callback) Request { return l.Listen(fd, 16, cb) })[0].Err(), unix.EINVAL)
+		require.NoError(t, unix.Bind(fd, old))
+		require.NoError(t, unix.Listen(fd, 16))
+		return
+	}
+	one(t, l, func(cb Callback) Request { return l.Bind(fd, addr, cb) })
+	one(t, l, func(cb Callback) Request { return l.Listen(fd, 16, cb) })
+}
+
+// listener makes a TCP listener.
 func listener(t *testing.T, l *Loop, at string) (fd int, addr *Sockaddr) {
 	t.Helper()
 	ap := netip.MustParseAddrPort(at)
-	domain := unix.AF_INET
-	if ap.Addr().Is6() {
-		domain = unix.AF_INET6
+	domain, old := unix.AF_INET6, unix.Sockaddr(&unix.SockaddrInet6{Addr: ap.Addr().As16()})
+	if ap.Addr().Is4() {
+		domain, old = unix.AF_INET, &unix.SockaddrInet4{Addr: ap.Addr().As4()}
 	}
-	fd = one(t, l, func(cb Callback) Request { return l.Socket(domain, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0, 0, cb) })
-	t.Cleanup(func() { unix.Close(fd) })
-	one(t, l, func(cb Callback) Request { return l.Bind(fd, SockaddrFrom(ap), cb) })
-	one(t, l, func(cb Callback) Request { return l.Listen(fd, 16, cb) })
+	fd = socket(t, l, domain)
+	listen(t, l, fd, SockaddrFrom(ap), old)
 	sa, err := unix.Getsockname(fd)
 	require.NoError(t, err)
 	switch sa := sa.(type) {
@@ -65,8 +94,7 @@ func connect(t *testing.T, l *Loop, to *Sockaddr) int {
 	if to.AddrPort().Addr().Is6() {
 		domain = unix.AF_INET6
 	}
-	fd := one(t, l, func(cb Callback) Request { return l.Socket(domain, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0, 0, cb) })
-	t.Cleanup(func() { unix.Close(fd) })
+	fd := socket(t, l, domain)
 	l.Connect(fd, to, func(c Completion) { require.NoError(t, c.Err()) })
 	return fd
 }
@@ -96,8 +124,10 @@ func TestOpAcceptConnectSendRecv(t *testing.T) {
 			require.ErrorIs(t, c[0].Err(), unix.EPIPE)
 			c = do(t, l, func(cb Callback) Request { return l.Bind(lfd, addr, cb) })
 			require.ErrorIs(t, c[0].Err(), unix.EINVAL)
-			c = do(t, l, func(cb Callback) Request { return l.Socket(9999, 0, 0, 0, cb) })
-			require.ErrorIs(t, c[0].Err(), unix.EAFNOSUPPORT)
+			if knows(t, OpSocket) {
+				c = do(t, l, func(cb Callback) Request { return l.Socket(9999, 0, 0, 0, cb) })
+				require.ErrorIs(t, c[0].Err(), unix.EAFNOSUPPORT)
+			}
 		})
 	}
 }
@@ -109,19 +139,17 @@ func TestOpUnixSockets(t *testing.T) {
 		addr, err := SockaddrUnix(name)
 		require.NoError(t, err)
 		require.Equal(t, name, addr.String())
-		lfd := one(t, l, func(cb Callback) Request { return l.Socket(unix.AF_UNIX, unix.SOCK_STREAM, 0, 0, cb) })
-		one(t, l, func(cb Callback) Request { return l.Bind(lfd, addr, cb) })
-		one(t, l, func(cb Callback) Request { return l.Listen(lfd, 1, cb) })
-		client := one(t, l, func(cb Callback) Request { return l.Socket(unix.AF_UNIX, unix.SOCK_STREAM, 0, 0, cb) })
+		lfd := socket(t, l, unix.AF_UNIX)
+		listen(t, l, lfd, addr, &unix.SockaddrUnix{Name: name})
+		client := socket(t, l, unix.AF_UNIX)
 		one(t, l, func(cb Callback) Request { return l.Connect(client, addr, cb) })
-		unix.Close(client)
-		unix.Close(lfd)
 	}
 	_, err := SockaddrUnix(string(make([]byte, 200)))
 	require.ErrorIs(t, err, unix.EINVAL)
 }
 
 func TestOpMultishotAccept(t *testing.T) {
+	needOps(t, OpSocket) // came with it, in Linux 5.19
 	overLoops(t, 8, func(t *testing.T, l *Loop) {
 		lfd, addr := listener(t, l, "127.0.0.1:0")
 		const clients = 5
@@ -155,6 +183,7 @@ func TestOpMultishotAccept(t *testing.T) {
 
 // Sockets that live in the table of registered files only.
 func TestOpDirectSockets(t *testing.T) {
+	needOps(t, OpSocket)
 	overLoops(t, 8, func(t *testing.T, l *Loop) {
 		require.NoError(t, l.Control(func(r *Ring) error { return r.RegisterFilesSparse(8) }))
 		lfd, addr := listener(t, l, "127.0.0.1:0")
@@ -193,6 +222,7 @@ func TestOpDirectSockets(t *testing.T) {
 // provideRing gives a loop's ring a group of n buffers of size bytes.
 func provideRing(t *testing.T, l *Loop, bgid uint16, n, size int, flags BufRingFlags) (br *BufRing, mem []byte) {
 	t.Helper()
+	needOps(t, OpSocket) // came with rings of buffers, in Linux 5.19
 	mem = make([]byte, n*size)
 	require.NoError(t, l.Control(func(r *Ring) (err error) {
 		if br, err = r.SetupBufRing(uint32(n), bgid, flags); err != nil {
@@ -297,7 +327,14 @@ func udpPair(t *testing.T) (a, b int, addrA, addrB *Sockaddr) {
 func TestOpSendtoAndMessages(t *testing.T) {
 	overLoops(t, 8, func(t *testing.T, l *Loop) {
 		a, b, addrA, addrB := udpPair(t)
-		require.Equal(t, 3, one(t, l, func(cb Callback) Request { return l.Sendto(a, []byte("one"), 0, addrB, cb) }))
+		sendto := func(cb Callback) Request { return l.Sendto(a, []byte("one"), 0, addrB, cb) }
+		if knows(t, OpSendmsgZC) { // came with it, in Linux 6.1
+			require.Equal(t, 3, one(t, l, sendto))
+		} else {
+			require.ErrorIs(t, do(t, l, sendto)[0].Err(), unix.EINVAL)
+			to := &unix.SockaddrInet4{Port: int(addrB.AddrPort().Port()), Addr: [4]byte{127, 0, 0, 1}}
+			require.NoError(t, unix.Sendto(a, []byte("one"), 0, to))
+		}
 		in := make([]byte, 10)
 		from := NewSockaddr()
 		iov := Iovec{Base: &in[0], Len: 10}
@@ -385,6 +422,7 @@ func TestCmsgNexthdrOnBadLengths(t *testing.T) {
 // Zero-copy: the result with more to come, then the notification, and the usage
 // if asked for.
 func TestOpZeroCopySends(t *testing.T) {
+	needOps(t, OpSendZC)
 	overLoops(t, 8, func(t *testing.T, l *Loop) {
 		lfd, addr := listener(t, l, "127.0.0.1:0")
 		client := connect(t, l, addr)
@@ -433,6 +471,7 @@ func TestOpZeroCopySends(t *testing.T) {
 }
 
 func TestOpSocketCommands(t *testing.T) {
+	needOps(t, OpURingCmd)
 	overLoops(t, 8, func(t *testing.T, l *Loop) {
 		lfd, addr := listener(t, l, "127.0.0.1:0")
 		client := connect(t, l, addr)
@@ -440,11 +479,23 @@ func TestOpSocketCommands(t *testing.T) {
 		defer unix.Close(server)
 		unix.Write(client, []byte("12345"))
 		one(t, l, func(cb Callback) Request { return l.PollAdd(server, unix.POLLIN, cb) })
+		if kernelBefore(6, 5) {
+			c := do(t, l, func(cb Callback) Request { return l.CmdSock(SocketOpSIOCINQ, server, 0, 0, nil, cb) })
+			require.ErrorIs(t, c[0].Err(), unix.EOPNOTSUPP)
+			return
+		}
 		require.Equal(t, 5, one(t, l, func(cb Callback) Request { return l.CmdSock(SocketOpSIOCINQ, server, 0, 0, nil, cb) }))
 		require.Zero(t, one(t, l, func(cb Callback) Request { return l.CmdSock(SocketOpSIOCOUTQ, server, 0, 0, nil, cb) }))
 
 		val := make([]byte, 4)
 		binary.NativeEndian.PutUint32(val, 1)
+		if kernelBefore(6, 7) {
+			c := do(t, l, func(cb Callback) Request {
+				return l.CmdSock(SocketOpSetsockopt, server, unix.SOL_SOCKET, unix.SO_KEEPALIVE, val, cb)
+			})
+			require.ErrorIs(t, c[0].Err(), unix.EOPNOTSUPP)
+			return
+		}
 		one(t, l, func(cb Callback) Request {
 			return l.CmdSock(SocketOpSetsockopt, server, unix.SOL_SOCKET, unix.SO_KEEPALIVE, val, cb)
 		})

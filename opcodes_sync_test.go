@@ -12,6 +12,7 @@ import (
 )
 
 func TestOpFutex(t *testing.T) {
+	needOps(t, OpFutexWait)
 	overLoops(t, 8, func(t *testing.T, l *Loop) {
 		const flags = Futex2SizeU32 | Futex2Private
 		word, other := new(uint32), new(uint32)
@@ -44,6 +45,7 @@ func TestOpFutex(t *testing.T) {
 }
 
 func TestOpWaitid(t *testing.T) {
+	needOps(t, OpWaitid)
 	l := newLoop(t, 8)
 	cmd := exec.Command("sleep", "0.02")
 	require.NoError(t, cmd.Start())

@@ -3,6 +3,7 @@ package liburing
 import (
 	"sync/atomic"
 	"syscall"
+	"time"
 )
 
 // What can be registered with a ring, beside buffers (register_buffers.go,
@@ -15,12 +16,23 @@ func (r *Ring) call(op string, f func(*ringMem) int32) error {
 	return err
 }
 
+// uninterrupted calls f until no signal has cut it short, which Go's runtime
+// sends its threads: some of what is registered, more on older kernels, waits for
+// requests that are in flight.
+func uninterrupted(f func() int32) int32 {
+	for {
+		if ret := f(); ret != -int32(syscall.EINTR) {
+			return ret
+		}
+	}
+}
+
 // callCount is call for functions whose result is a number.
 func (r *Ring) callCount(op string, f func(*ringMem) int32) (int, error) {
 	if r.mem == nil {
 		return 0, ErrClosed
 	}
-	ret := f(r.mem)
+	ret := uninterrupted(func() int32 { return f(r.mem) })
 	if ret < 0 {
 		return 0, opError(op, ret)
 	}
@@ -30,7 +42,9 @@ func (r *Ring) callCount(op string, f func(*ringMem) int32) (int, error) {
 // RegisterEventfd has the kernel write to an eventfd for each completion
 // (io_uring_register_eventfd). EBUSY if there is one. On a ring with
 // SetupDeferTaskrun it tells of completions before they are in the queue: call
-// GetEvents, or wait, to have them there. Least kernel: 5.2.
+// GetEvents, or wait, to have them there. Kernels before 5.18 wait until no request
+// is in flight, here, for RegisterEventfdAsync and for UnregisterEventfd, which for a
+// Loop that has run may be never. Least kernel: 5.2.
 func (r *Ring) RegisterEventfd(fd int) error {
 	return r.call("io_uring_register_eventfd", func(m *ringMem) int32 { return cRegisterEventfd(m, descriptor(fd)) })
 }
@@ -182,7 +196,19 @@ var NoTimeout = Timespec{Sec: -1, Nsec: -1}
 // AsyncCancelAll also 0; else ENOENT if there was none, ETIME if the time was
 // too short. Least kernel: 6.0.
 func (r *Ring) RegisterSyncCancel(reg SyncCancelReg) (int, error) {
-	return r.callCount("io_uring_register_sync_cancel", func(m *ringMem) int32 { return cRegisterSyncCancel(m, &reg) })
+	start, timeout := time.Now(), reg.Timeout
+	found := false
+	return r.callCount("io_uring_register_sync_cancel", func(m *ringMem) int32 {
+		ret := cRegisterSyncCancel(m, &reg)
+		switch {
+		case ret == -int32(syscall.ENOENT) && found:
+			return 0 // it has completed since
+		case ret == -int32(syscall.EINTR):
+			found = true
+			reg.Timeout = timeout.without(time.Since(start))
+		}
+		return ret
+	})
 }
 
 // RegisterSyncMsg posts a completion to a ring without having one: sqe was

@@ -43,7 +43,7 @@ func (r *Ring) registerBuffers(op string, buffers [][]byte, register func(*ringM
 	if err != nil {
 		return err
 	}
-	if ret := register(r.mem, iov); ret < 0 {
+	if ret := uninterrupted(func() int32 { return register(r.mem, iov) }); ret < 0 {
 		return explainMemlock(opError(op, ret))
 	}
 	r.buffers = append([][]byte(nil), buffers...)
@@ -108,11 +108,8 @@ func (r *Ring) RegisterBuffersUpdateTag(off uint32, buffers [][]byte, tags []uin
 // Requests in flight that use them keep them in the kernel until they complete.
 // ENXIO if none are registered. Least kernel: 5.1.
 func (r *Ring) UnregisterBuffers() error {
-	if r.mem == nil {
-		return ErrClosed
-	}
-	if ret := cUnregisterBuffers(r.mem); ret < 0 {
-		return opError("io_uring_unregister_buffers", ret)
+	if err := r.call("io_uring_unregister_buffers", cUnregisterBuffers); err != nil {
+		return err
 	}
 	r.buffers = nil
 	return nil

@@ -151,7 +151,7 @@ func TestRegisterIOWQAff(t *testing.T) {
 			// again and again, as Go's do: another request has it try anew.
 			require.Less(t, len(finishers), 8, "a worker that runs anywhere")
 			finishers = append(finishers, blockWorkers(t, r, 1))
-			time.Sleep(20 * time.Millisecond)
+			time.Sleep(100 * time.Millisecond)
 		}
 		for _, finish := range finishers {
 			finish()

@@ -162,11 +162,16 @@ func TestRegisterRestrictedFlags(t *testing.T) {
 
 func TestRegisterRingFD(t *testing.T) {
 	lockThread(t)
+	needOps(t, OpMsgRing) // came with it, in Linux 5.18
 	r := newRing(t, 8)
 	require.NoError(t, r.RegisterRingFD())
 	submitOne(t, r, func(s *SQE) { s.PrepNop() })
 	require.NoError(t, r.UnregisterRingFD())
 	submitOne(t, r, func(s *SQE) { s.PrepNop() })
+	if kernelBefore(6, 3) {
+		require.ErrorIs(t, r.CloseRingFD(), unix.EOPNOTSUPP)
+		return
+	}
 	require.ErrorIs(t, r.CloseRingFD(), unix.EINVAL)
 	require.NoError(t, r.RegisterRingFD())
 	require.NoError(t, r.CloseRingFD())
@@ -206,6 +211,7 @@ func vmFlags(t *testing.T, p unsafe.Pointer) []string {
 }
 
 func TestRegisterSyncCancel(t *testing.T) {
+	syncCancel(t)
 	lockThread(t)
 	r := newRing(t, 8)
 	rd, _ := pipe(t)
@@ -238,6 +244,11 @@ func TestRegisterSyncCancel(t *testing.T) {
 	require.NoError(t, err)
 	require.EqualValues(t, 2, r.CQReady(), "the other descriptor's is not canceled")
 	r.CQAdvance(2)
+	if kernelBefore(6, 6) {
+		_, err = r.RegisterSyncCancel(SyncCancelReg{Flags: AsyncCancelOp, Opcode: OpRead, Timeout: NoTimeout})
+		require.ErrorIs(t, err, unix.EINVAL)
+		return
+	}
 	_, err = r.RegisterSyncCancel(SyncCancelReg{Flags: AsyncCancelOp, Opcode: OpWrite, Timeout: NoTimeout})
 	require.ErrorIs(t, err, unix.ENOENT)
 	_, err = r.RegisterSyncCancel(SyncCancelReg{Flags: AsyncCancelOp, Opcode: OpRead, Timeout: NoTimeout})
@@ -246,6 +257,29 @@ func TestRegisterSyncCancel(t *testing.T) {
 	require.NoError(t, err)
 	require.ErrorIs(t, cqe.Err(), unix.ECANCELED)
 	r.CQESeen(cqe)
+}
+
+// Calls that a signal has cut short go on, and wait no longer in all than they should.
+func TestUninterrupted(t *testing.T) {
+	calls := 0
+	require.EqualValues(t, -int32(unix.EBUSY), uninterrupted(func() int32 {
+		if calls++; calls < 3 {
+			return -int32(unix.EINTR)
+		}
+		return -int32(unix.EBUSY)
+	}))
+	require.Equal(t, 3, calls)
+	for passed, want := range map[time.Duration]Timespec{
+		0:                   {Sec: 3, Nsec: 100},
+		100:                 {Sec: 3},
+		101:                 {Sec: 2, Nsec: 999999999},
+		2*time.Second + 50:  {Sec: 1, Nsec: 50},
+		3*time.Second + 101: {},
+		1000000 * time.Hour: {},
+	} {
+		require.Equal(t, want, Timespec{Sec: 3, Nsec: 100}.without(passed), "%v", passed)
+	}
+	require.Equal(t, NoTimeout, NoTimeout.without(time.Hour))
 }
 
 func TestRegisterSyncMsg(t *testing.T) {
@@ -446,7 +480,7 @@ func TestRegisterBadInput(t *testing.T) {
 	// C would cut such a number down to that of standard input.
 	const large = 1 << 32
 	require.ErrorIs(t, r.RegisterFiles([]int{large}), unix.EBADF)
-	require.NoError(t, r.RegisterFilesSparse(1))
+	require.NoError(t, r.RegisterFiles([]int{-1}))
 	_, err := r.RegisterFilesUpdate(0, []int{large})
 	require.ErrorIs(t, err, unix.EBADF)
 	_, err = Enter(large, 0, 0, 0)

@@ -148,7 +148,8 @@ func QueueInitMem(entries uint32, p *Params, mem []byte) (r *Ring, used int, err
 	}
 	p = orDefaults(p)
 	asked := *p
-	data(mem) // not on the stack
+	asked.Flags |= SetupNoMmap // which liburing adds
+	data(mem)                  // not on the stack
 	m, ret := cQueueInitMem(entries, p, mem)
 	if ret < 0 {
 		return nil, 0, explainSetup(entries, &asked, ret)

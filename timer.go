@@ -73,10 +73,10 @@ func (t *Timer) fired(c Completion, flags TimeoutFlags) {
 }
 
 // Deadline has the request cancelled if it has not completed when d has passed;
-// it then completes with ECANCELED. The kernel links a timeout to the request
-// (IORING_OP_LINK_TIMEOUT), so call it before the next request is queued;
-// afterwards it does nothing. A chain goes on behind the timeout. Least kernel:
-// 5.5.
+// it then completes with ECANCELED, or EINTR where a worker waits for it. The kernel
+// links a timeout to the request (IORING_OP_LINK_TIMEOUT), so call it before the next
+// request is queued; afterwards it does nothing. A chain goes on behind the timeout.
+// Least kernel: 5.5.
 func (r Request) Deadline(d time.Duration) Request {
 	sqe := r.open()
 	if sqe == nil || sqe != r.loop.lastEntry() {

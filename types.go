@@ -18,6 +18,22 @@ func NewTimespec(d time.Duration) Timespec {
 	return Timespec{Sec: int64(d / time.Second), Nsec: int64(d % time.Second)}
 }
 
+// without returns what is left of a timeout when some of it has passed.
+func (ts Timespec) without(passed time.Duration) Timespec {
+	if ts == NoTimeout {
+		return ts
+	}
+	left := Timespec{Sec: ts.Sec - int64(passed/time.Second), Nsec: ts.Nsec - int64(passed%time.Second)}
+	if left.Nsec < 0 {
+		left.Sec--
+		left.Nsec += int64(time.Second)
+	}
+	if left.Sec < 0 {
+		return Timespec{}
+	}
+	return left
+}
+
 // FutexWaitv is struct futex_waitv on 64-bit machines: a futex to wait for, with
 // others.
 type FutexWaitv struct {

@@ -4,7 +4,8 @@
 # minutes a kernel.
 #
 # usage: kernels.sh [SUITE…]   Debian's suites whose kernels are wanted; all without an argument:
-#                              bookworm-security (6.1), trixie (6.12), trixie-backports (7.x)
+#                              bullseye-security (5.10), bookworm-security (6.1), trixie (6.12),
+#                              trixie-backports (7.x)
 #        kernels.sh --help
 #
 # Settings, all optional:
@@ -145,7 +146,7 @@ boot() {
 
 [[ ${1-} != --help ]] || { usage; exit; }
 suites=("$@")
-((${#suites[@]})) || suites=(bookworm-security trixie trixie-backports)
+((${#suites[@]})) || suites=(bullseye-security bookworm-security trixie trixie-backports)
 mkdir -p "$cache"
 install_tools
 scripts/vendor-liburing.sh
