@@ -113,7 +113,8 @@ func (r Request) WithContext(ctx context.Context) Request {
 
 // revoke cancels a request until it has completed. Once is not enough for one
 // that waits behind a link, which the kernel does not find before it has begun,
-// and for a multishot timeout, which it does not find while it fires.
+// for a multishot timeout, which it does not find while it fires, and for one that
+// a worker is about to have wait for its file (EALREADY).
 func (l *Loop) revoke(t Token) { l.tryToRevoke(t, 0, 0) }
 
 // tryToRevoke cancels a request and tries again if it is not found, after a
@@ -125,9 +126,8 @@ func (l *Loop) tryToRevoke(t Token, flags SQEFlags, pause time.Duration) {
 	}
 	timeout := h.op == OpTimeout
 	l.queueCancel(t, flags, func(c Completion) {
-		// EALREADY is the end of what is being done, but not of what fires again.
-		if err := syscall.Errno(-c.Res); err == syscall.ENOENT || timeout && err == syscall.EALREADY {
-			if timeout && pause > patience && l.draining() {
+		if err := syscall.Errno(-c.Res); err == syscall.ENOENT || err == syscall.EALREADY {
+			if timeout && pause > patience && l.drains {
 				l.choke()
 			}
 			l.pause(pause, func() { l.tryToRevoke(t, revokeFlags, min(2*pause+time.Millisecond, longestPause)) })
@@ -147,7 +147,7 @@ const (
 
 // queueCancel cancels a request.
 func (l *Loop) queueCancel(t Token, flags SQEFlags, done Callback) {
-	if l.draining() && l.cancelNow(t, flags, done) {
+	if l.drains && l.cancelNow(t, flags, done) {
 		return
 	}
 	sqe := l.queueInner(OpAsyncCancel, done, nil)
@@ -176,7 +176,7 @@ func (l *Loop) cancelNow(t Token, flags SQEFlags, done Callback) bool {
 
 // pause calls f when d has passed. It does not count as a request in flight.
 func (l *Loop) pause(d time.Duration, f func()) {
-	if l.draining() { // a timeout would not begin
+	if l.drains { // a timeout would not begin
 		time.AfterFunc(d, func() { l.Post(f) })
 		return
 	}

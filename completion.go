@@ -104,7 +104,8 @@ func (r Request) Err() error {
 // and a nil callback is as quiet. While a request drains the ring, what is queued
 // behind it waits, a Cancel too; before Linux 6.16 it begins when the request does,
 // and on 6.18 what comes after that waits for it in turn. Contexts, Stop and Close
-// reach all the same what is in flight (least kernel: 6.0).
+// reach all the same what is in flight (least kernel: 6.0). A loop that has drained
+// once takes more system calls to wait and to cancel from then on.
 func (r Request) Flags(flags SQEFlags) Request {
 	sqe := r.open()
 	if sqe == nil {
@@ -112,7 +113,7 @@ func (r Request) Flags(flags SQEFlags) Request {
 	}
 	sqe.Flags |= flags &^ SQECQESkipSuccess
 	if flags&SQEIODrain != 0 {
-		r.loop.drain(r.token)
+		r.loop.drain()
 	}
 	return r
 }

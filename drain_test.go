@@ -94,8 +94,6 @@ func TestContextWhileDraining(t *testing.T) {
 		run(t, l)
 		require.ErrorIs(t, read, context.Canceled)
 		require.ErrorIs(t, read, unix.ECANCELED)
-		require.False(t, l.draining(), "nothing is in flight")
-		run(t, l)
 	})
 }
 
@@ -121,7 +119,7 @@ func TestWaitWhileDraining(t *testing.T) {
 			require.NoError(t, l.Post(func() { close(posted) }))
 			within(t, func() { <-posted })
 		}
-		if l.ring.Flags()&SetupDeferTaskrun != 0 {
+		if l.ring.mem.enterFlags()&EnterRegisteredRing != 0 {
 			before := l.Stats().Enters
 			time.Sleep(100 * time.Millisecond)
 			require.Less(t, l.Stats().Enters-before, uint64(20))
@@ -177,4 +175,24 @@ func TestStopFiringWhileDraining(t *testing.T) {
 		run(t, l)
 		require.True(t, drained)
 	}
+}
+
+// What has completed may be in the kernel's hands a moment longer, and what comes in
+// that moment behind a drain is held back beside nothing that is in flight.
+func TestAfterADrain(t *testing.T) {
+	syncCancel(t)
+	overLoops(t, 8, func(t *testing.T, l *Loop) {
+		r, _ := pipe(t)
+		for range 100 {
+			ctx, cancel := context.WithCancel(t.Context())
+			var ended error
+			l.Nop(nil).Flags(SQEIODrain)
+			l.Nop(func(Completion) { // a worker completes it
+				l.Read(r, make([]byte, 1), 0, func(c Completion) { ended = c.Err() }).WithContext(ctx)
+				go cancel()
+			}).Flags(SQEAsync)
+			run(t, l)
+			require.ErrorIs(t, ended, context.Canceled)
+		}
+	})
 }

@@ -46,8 +46,7 @@ type Loop struct {
 	detailed  bool             // completions have a detail
 	reasons   map[Token]error  // why a request is bad that the kernel will refuse
 	watches   map[Token]*watch // the contexts of requests
-	drains    map[Token]bool   // requests with SQEIODrain
-	drained   bool             // the last of them has completed, and the kernel may still hold requests back
+	drains    bool             // a request has drained the ring
 	chains    map[Token]chain  // those whose successes are not told
 	made      []CQE            // completions that the kernel does not tell
 	groups    []*BufGroup      // nil where one was closed

@@ -58,7 +58,7 @@ func TestSettersAfterTheCompletion(t *testing.T) {
 		defer cancel()
 		req.Buffers(g).Bundle().WithContext(ctx).Flags(SQEIODrain).Link().Deadline(time.Hour).SkipSuccess()
 		require.Empty(t, l.watches)
-		require.Empty(t, l.drains)
+		require.False(t, l.drains)
 		require.Zero(t, g.users)
 		require.NoError(t, l.Nop(nil).Err())
 		run(t, l)

@@ -226,7 +226,7 @@ func (l *Loop) enterBlocking(ready bool, wait time.Duration) error {
 		return l.enterError(cSubmitAndWait(m, 1)) // it polls, which a post can't end
 	case m.flags&SetupIOPoll != 0:
 		return l.waitForWaker()
-	case l.draining():
+	case l.drains:
 		return l.waitDraining()
 	}
 	l.armWaker()
@@ -269,42 +269,6 @@ func (l *Loop) waitForWaker() error {
 	}
 	l.mail.wake.wait()
 	return l.enterError(cGetEvents(m))
-}
-
-// waitDraining waits while a request drains the ring. A read of the waker would
-// be held back as all is that comes behind the request, so completions are told
-// to the waker too, and the thread waits for that.
-func (l *Loop) waitDraining() error {
-	m := l.ring.mem
-	// Older kernels wait for all requests before they change an eventfd.
-	if l.armed || m.flags&SetupDeferTaskrun == 0 || cRegisterEventfd(m, int32(l.mail.wake.fd)) < 0 {
-		return l.enterError(cSubmitAndWaitTimeout(m, 1, drainWait))
-	}
-	defer cUnregisterEventfd(m)
-	return l.waitForWaker()
-}
-
-// draining reports whether the kernel may hold requests back: while one drains
-// the ring, and on Linux 6.18 still when that has completed, until nothing at all
-// is in flight.
-func (l *Loop) draining() bool { return len(l.drains) > 0 || l.drained }
-
-// drainWait is how long posts may have to wait where the loop has to look for
-// them itself.
-const drainWait = time.Millisecond
-
-// drain notes a request that waits until all before it have completed. That
-// would include the read of the waker, so it is ended, and there is none until
-// the request has completed.
-func (l *Loop) drain(token Token) {
-	if l.drains == nil {
-		l.drains = make(map[Token]bool)
-	}
-	l.drains[token] = true
-	l.detailed = true
-	if l.armed {
-		l.mail.wake.signal()
-	}
 }
 
 // armWaker has a read of the waker in flight, which a post completes.
@@ -456,10 +420,5 @@ func (l *Loop) forget(token Token) {
 	delete(l.watches, token)
 	delete(l.reasons, token)
 	delete(l.chains, token)
-	if l.drains[token] {
-		delete(l.drains, token)
-		l.drained = true
-	}
-	l.drained = l.drained && l.inFlight > 1 // the one that completes is among them
-	l.detailed = l.bigs != nil || l.drained || len(l.reasons)+len(l.watches)+len(l.drains)+len(l.chains) > 0
+	l.detailed = l.bigs != nil || len(l.reasons)+len(l.watches)+len(l.chains) > 0
 }
