@@ -149,9 +149,18 @@ func TestDrainWhileTheWakerIsArmed(t *testing.T) {
 	require.True(t, drained)
 }
 
+// neverFound skips where a timer in front of a drain must not be so fast that each
+// cancel misses it.
+func neverFound(t *testing.T) {
+	syncCancel(t)
+	if kernelBefore(6, 16) {
+		t.Skip("a timer that ends for want of room has this kernel miscount, and the drain waits for ever")
+	}
+}
+
 // A timer that fires whenever it is to be cancelled, in front of a drain.
 func TestCloseFiringWhileDraining(t *testing.T) {
-	syncCancel(t)
+	neverFound(t)
 	l := newLoop(t, 8)
 	fired := 0
 	l.Every(4*nopTime(t), func() { fired++ })
@@ -164,7 +173,7 @@ func TestCloseFiringWhileDraining(t *testing.T) {
 // The same timer, stopped: it is tried again without the queue, in which what tries
 // again would wait behind the drain.
 func TestStopFiringWhileDraining(t *testing.T) {
-	syncCancel(t)
+	neverFound(t)
 	l := newLoop(t, 8)
 	for range 10 {
 		timer := l.Every(8*nopTime(t), func() {})

@@ -149,7 +149,7 @@ func TestRegisterIOWQAff(t *testing.T) {
 		for !anywhere() {
 			// The kernel gives up making a worker when signals come in between
 			// again and again, as Go's do: another request has it try anew.
-			require.Less(t, len(finishers), 8, "a worker that runs anywhere")
+			require.Less(t, len(finishers), 8, "a worker that runs anywhere, beside %v", threadWorkers(t, tid))
 			finishers = append(finishers, blockWorkers(t, r, 1))
 			time.Sleep(100 * time.Millisecond)
 		}
