@@ -148,9 +148,11 @@ func (r *Ring) UnregisterIOWQAff() error {
 	return r.call("io_uring_unregister_iowq_aff", cUnregisterIOWQAff)
 }
 
-// RegisterIOWQMaxWorkers limits the ring's worker threads for regular files
-// (bounded) and for everything else (unbounded); 0 changes nothing. It returns
-// the limits from before (io_uring_register_iowq_max_workers). Least kernel: 5.15.
+// RegisterIOWQMaxWorkers limits the worker threads of the calling thread, for
+// regular files (bounded) and for everything else (unbounded); 0 changes nothing. It
+// returns the limits from before (io_uring_register_iowq_max_workers). The thread's
+// first ring sets the bounded one: its entries, and no more than four for each
+// processor. Least kernel: 5.15.
 func (r *Ring) RegisterIOWQMaxWorkers(bounded, unbounded uint32) (oldBounded, oldUnbounded uint32, err error) {
 	values := [2]uint32{bounded, unbounded}
 	err = r.call("io_uring_register_iowq_max_workers", func(m *ringMem) int32 { return cRegisterIOWQMaxWorkers(m, &values) })
