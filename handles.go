@@ -93,6 +93,11 @@ func (t *handleTable) release(index uint32, h *handle) {
 	if h.kind == kindExtra {
 		t.giveBack((*extra)(h.mem))
 	}
+	t.vacate(index, h)
+}
+
+// vacate is release for a request without an extra.
+func (t *handleTable) vacate(index uint32, h *handle) {
 	h.cb = nil
 	h.mem = nil
 	h.kind = kindFree

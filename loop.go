@@ -252,9 +252,10 @@ func (l *Loop) turns(ctx context.Context, untilIdle bool) error {
 		if untilIdle && l.idle() {
 			return nil
 		}
-		if err := l.turn(-1); err != nil {
+		if err := l.receive(-1); err != nil {
 			return err
 		}
+		l.dispatch()
 	}
 }
 
@@ -385,10 +386,11 @@ func (l *Loop) cancelRound(round int) error {
 	}
 	wait := min(time.Millisecond<<min(round, 10), longestRound)
 	for end := time.Now().Add(wait); l.inFlight > 0; {
-		if err := l.turn(wait); err != nil {
+		if err := l.receive(wait); err != nil {
 			time.Sleep(wait) // it is going to be tried again
 			return err
 		}
+		l.dispatch()
 		if !time.Now().Before(end) {
 			break
 		}

@@ -13,19 +13,18 @@ func (m *ringMem) canRawEnter() bool {
 	return m.flags&(SetupSQPoll|SetupIOPoll|SetupSQRewind) == 0 && !cSanitized()
 }
 
-// rawEnter submits everything that is queued and has the kernel bring what has
-// completed. It is io_uring_enter as a raw system call, of which the scheduler
-// does not know: that saves the crossing into C, but while it lasts this
-// processor runs no other goroutine and a stop-the-world waits for it. So it
-// never waits, and it is not for requests that are slow to submit.
-func (m *ringMem) rawEnter() int32 {
-	tail := m.sq.sqeTail
-	m.sq.sqeHead = tail
-	*m.sq.ktail = tail // the system call is the barrier
-	n, _, errno := syscall.RawSyscall6(unix.SYS_IO_URING_ENTER, uintptr(m.enterRingFD),
-		uintptr(tail-*m.sq.khead), 0, uintptr(m.enterFlags()|EnterGetEvents), 0, 0)
-	if errno != 0 {
-		return -int32(errno)
-	}
-	return int32(n)
+// rawEnter is io_uring_enter as a raw system call, of which the scheduler does not
+// know: that saves the crossing into C, but while it lasts this processor runs no
+// other goroutine and a stop-the-world waits for it. So it never waits, and it is not
+// for requests that are slow to submit. It is small, so that the compiler puts it into
+// its caller.
+func (m *ringMem) rawEnter(submit uint32, flags EnterFlags) int32 {
+	_, _, errno := syscall.RawSyscall6(unix.SYS_IO_URING_ENTER, uintptr(m.enterRingFD), uintptr(submit), 0, uintptr(flags), 0, 0)
+	return -int32(errno)
+}
+
+// publish hands over what is queued, with the system call as the barrier.
+func (m *ringMem) publish() {
+	m.sq.sqeHead = m.sq.sqeTail
+	*m.sq.ktail = m.sq.sqeTail
 }

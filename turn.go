@@ -159,60 +159,70 @@ func (l *Loop) queueBad(op Op, cb Callback, why error) Request {
 
 const opBad Op = 0xff
 
-// turn submits what is queued, waits for a completion if there is none, no
-// longer than wait, without a limit if wait is negative, and calls callbacks.
-func (l *Loop) turn(wait time.Duration) error {
-	if l.next == l.have && len(l.made) == 0 {
-		// The kernel is not asked again before what it told is dealt with, or
-		// the queue is full: a system call should take many requests along.
-		if l.space == 0 || int32(l.told-*l.ring.mem.cq.khead) <= 0 {
-			err := l.exchange(wait)
-			l.measure()
-			if err != nil {
-				return err
-			}
-			l.told = atomic.LoadUint32(l.ring.mem.cq.ktail)
-		}
-		l.reap()
+// receive submits what is queued and takes a batch of completions off the ring. It
+// waits if there is none, no longer than wait, without a limit if wait is negative;
+// a signal or a post may come first.
+//
+// From Run to the system call there are few calls: processors that guard against
+// speculation mispredict the return of each one that is open across it.
+func (l *Loop) receive(wait time.Duration) error {
+	if l.next != l.have || len(l.made) != 0 {
+		return nil // a callback has panicked
 	}
-	l.dispatch()
-	return nil
-}
-
-// exchange hands requests to the kernel and sees to it that completions are in
-// the queue, unless a signal or a post comes first.
-func (l *Loop) exchange(wait time.Duration) error {
 	m := l.ring.mem
-	l.endChain()
-	hungry := l.feed()
-	l.endChain()
-	l.fill()
-	if m.overflowed() {
-		l.stats.Overflows++
-	}
-	// With more requests to be made there is no time to wait either.
-	waiting := len(l.backlog.waiting()) != 0
-	ready := m.cqReady() != 0 || waiting || hungry
-	pending := m.unsubmitted()
-	if ready && pending == 0 && !m.needsFlush() {
+	// The kernel is not asked again before what it told is dealt with, or the queue
+	// is full: a system call should take many requests along.
+	if l.space > 0 && int32(l.told-*m.cq.khead) > 0 {
+		l.reap()
 		return nil
 	}
-	if l.rawEnter && !l.mayBlock && (pending != 0 || ready) {
+	ready := l.prepare()
+	pending := m.unsubmitted()
+	done := ready && pending == 0 && !m.needsFlush()
+	var err error
+	if l.rawEnter && !l.mayBlock && !done && (ready || pending != 0) {
 		// Often what is submitted completes right away, and nothing is left to
 		// wait for.
 		l.stats.Enters++
-		err := l.enterError(m.rawEnter())
-		if err != nil || ready || m.cqReady() != 0 {
-			return err
-		}
+		m.publish()
+		err = l.enterError(m.rawEnter(pending, m.enterFlags()|EnterGetEvents))
+		done = err != nil || ready || m.cqReady() != 0
 	}
-	l.mayBlock = waiting // they may be of that kind
-	return l.enterBlocking(ready, wait)
+	if !done {
+		err = l.enterBlocking(ready, wait)
+	}
+	l.measure()
+	if err != nil {
+		return err
+	}
+	l.told = atomic.LoadUint32(m.cq.ktail)
+	l.reap()
+	return nil
+}
+
+// prepare has the submission queue hold what is to be submitted, whole chains. It
+// reports whether there is no time to wait: there are completions, or more requests
+// to be made.
+func (l *Loop) prepare() (ready bool) {
+	l.endChain()
+	if len(l.hungry) != 0 {
+		ready = l.feed()
+		l.endChain()
+	}
+	if len(l.backlog.waiting()) != 0 {
+		l.fill()
+	}
+	m := l.ring.mem
+	if m.overflowed() {
+		l.stats.Overflows++
+	}
+	return ready || m.cqReady() != 0 || len(l.backlog.waiting()) != 0
 }
 
 // enterBlocking submits and waits through liburing.
 func (l *Loop) enterBlocking(ready bool, wait time.Duration) error {
 	m := l.ring.mem
+	l.mayBlock = len(l.backlog.waiting()) != 0 // they may be of that kind
 	l.stats.Enters++
 	defer l.yield.look()
 	if ready || wait == 0 {
@@ -358,35 +368,52 @@ func (l *Loop) dispatch() {
 	}
 }
 
+// dispatchBatch is short for what most completions are: the last of a request of
+// which there is no more to know.
 func (l *Loop) dispatchBatch() {
 	for l.next < l.have {
-		i := l.next
-		l.next++
-		cqe := &l.batch[i]
+		cqe := &l.batch[l.next]
 		token := Token(cqe.UserData)
 		h := l.table.find(token)
-		if h == nil {
-			l.stats.Completed--
-			if !l.ring.mem.ownTimeout(cqe) {
-				l.stats.Stale++
-			}
+		if h == nil || h.kind == kindExtra || h.group != 0 || l.detailed || cqe.Flags&CQEFMore != 0 {
+			l.dispatchSpecial(token, h)
 			continue
 		}
+		l.next++
 		c := Completion{Res: cqe.Res, Flags: cqe.Flags, op: h.op}
-		if l.detailed {
-			c.detail = l.detail(i, token)
-		}
-		cb, group, truncated := h.cb, h.group, h.truncated
-		if cqe.Flags&CQEFMore == 0 {
-			l.table.release(token.index(), h)
-			l.inFlight--
-		}
-		if group != 0 {
-			l.groups[group-1].deliver(c, cb, truncated)
-			continue
-		}
+		cb := h.cb
+		l.table.vacate(token.index(), h)
+		l.inFlight--
 		cb(c)
 	}
+}
+
+// dispatchSpecial calls the callback of any completion; h is nil if there is none.
+func (l *Loop) dispatchSpecial(token Token, h *handle) {
+	i := l.next
+	l.next++
+	cqe := &l.batch[i]
+	if h == nil {
+		l.stats.Completed--
+		if !l.ring.mem.ownTimeout(cqe) {
+			l.stats.Stale++
+		}
+		return
+	}
+	c := Completion{Res: cqe.Res, Flags: cqe.Flags, op: h.op}
+	if l.detailed {
+		c.detail = l.detail(i, token)
+	}
+	cb, group, truncated := h.cb, h.group, h.truncated
+	if cqe.Flags&CQEFMore == 0 {
+		l.table.release(token.index(), h)
+		l.inFlight--
+	}
+	if group != 0 {
+		l.groups[group-1].deliver(c, cb, truncated)
+		return
+	}
+	cb(c)
 }
 
 // detail returns what there is to know of a completion beyond its 16 bytes, nil
