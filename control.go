@@ -21,9 +21,9 @@ func (l *Loop) Control(f func(*Ring) error) error {
 		return badInput("control", "there is no function to call")
 	}
 	if threadID() == l.thread.Load() {
-		return f(l.ring)
+		return f(&l.ring)
 	}
-	call, result := l.guarded(func() error { return f(l.ring) }, func() {})
+	call, result := l.guarded(func() error { return f(&l.ring) }, func() {})
 	select {
 	case l.control <- call:
 		return (<-result).done()

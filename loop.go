@@ -24,7 +24,7 @@ import (
 // callback has been called with More false; the loop keeps it alive until then.
 // Buffers, strings and structs need no other care.
 type Loop struct {
-	ring  *Ring
+	ring  Ring // not a pointer to one: that would be one more step for each request
 	table handleTable
 
 	space    int // free entries of the submission queue; 0 while requests wait
@@ -116,17 +116,17 @@ func (l *Loop) own(entries uint32, p *Params, started chan<- error) {
 		started <- err
 		return
 	}
-	l.ring = ring
+	l.ring = *ring
 	l.thread.Store(threadID())
-	l.rawEnter = ring.mem.canRawEnter()
-	if ring.Flags()&(SetupCQE32|SetupCQEMixed) != 0 {
+	l.rawEnter = l.ring.mem.canRawEnter()
+	if l.ring.Flags()&(SetupCQE32|SetupCQEMixed) != 0 {
 		l.bigs = make([][2]uint64, len(l.batch))
 		l.detailed = true
 	}
 	l.measure()
 	// The kernel finds a registered ring faster. Before Linux 5.18 it can't
 	// register one, and the loop works as well.
-	cRegisterRingFD(ring.mem)
+	cRegisterRingFD(l.ring.mem)
 	defer l.exit()
 	close(started)
 	for !l.quit {
