@@ -112,7 +112,7 @@ func (m *ringMem) sqSpaceLeft() int {
 }
 
 func (m *ringMem) copyIn(pos uint32, e *bigSQE) {
-	if m.sqeShift == 1 {
+	if m.sqeSize == unsafe.Sizeof(bigSQE{}) {
 		*(*bigSQE)(unsafe.Pointer(m.sqe(pos))) = *e
 		return
 	}
@@ -120,7 +120,7 @@ func (m *ringMem) copyIn(pos uint32, e *bigSQE) {
 }
 
 func (m *ringMem) copyOut(e *bigSQE, pos uint32) {
-	if m.sqeShift == 1 {
+	if m.sqeSize == unsafe.Sizeof(bigSQE{}) {
 		*e = *(*bigSQE)(unsafe.Pointer(m.sqe(pos)))
 		return
 	}

@@ -160,7 +160,7 @@ import (
 
 // The mirrors have C's layout, or the package does not compile.
 var (
-	_ = [1]struct{}{}[unsafe.Offsetof(ringMem{}.sqeShift)-C.sizeof_struct_io_uring]
+	_ = [1]struct{}{}[unsafe.Offsetof(ringMem{}.sqeSize)-C.sizeof_struct_io_uring]
 	_ = [1]struct{}{}[unsafe.Offsetof(ringMem{}.cq)-unsafe.Offsetof(C.struct_io_uring{}.cq)]
 	_ = [1]struct{}{}[unsafe.Offsetof(ringMem{}.flags)-unsafe.Offsetof(C.struct_io_uring{}.flags)]
 	_ = [1]struct{}{}[unsafe.Offsetof(ringMem{}.features)-unsafe.Offsetof(C.struct_io_uring{}.features)]

@@ -42,15 +42,15 @@ var inlines = map[string]inline{
 	},
 	"io_uring_cqe_shift": func(f ffi.Func, g *random) (any, any) {
 		a, b := g.twins()
-		return uint32(a.m.cqeShift), uint32(f.Call(at(&b.m)))
+		return uint32(a.m.cqeSize / unsafe.Sizeof(CQE{}) / 2), uint32(f.Call(at(&b.m)))
 	},
 	"io_uring_cqe_shift_from_flags": func(f ffi.Func, g *random) (any, any) {
 		a, _ := g.twins()
-		return uint32(a.m.cqeShift), uint32(f.Call(uint64(a.m.flags)))
+		return uint32(a.m.cqeSize / unsafe.Sizeof(CQE{}) / 2), uint32(f.Call(uint64(a.m.flags)))
 	},
 	"io_uring_cqe_iter_next": func(f ffi.Func, g *random) (any, any) {
 		a, b := g.twins()
-		i := &cqeIter{&b.cqes[0], cqPlaces - 1, uint32(b.m.cqeShift), b.cqHead, b.cqTail}
+		i := &cqeIter{&b.cqes[0], cqPlaces - 1, uint32(b.m.cqeSize / unsafe.Sizeof(CQE{}) / 2), b.cqHead, b.cqTail}
 		var ours, theirs walked
 		for c := range a.CQEs() {
 			ours.add(at(c) - at(&a.cqes))
@@ -69,11 +69,11 @@ var inlines = map[string]inline{
 	// The submission queue.
 	"io_uring_sqe_shift": func(f ffi.Func, g *random) (any, any) {
 		a, b := g.twins()
-		return uint32(a.m.sqeShift), uint32(f.Call(at(&b.m)))
+		return uint32(a.m.sqeSize / unsafe.Sizeof(SQE{}) / 2), uint32(f.Call(at(&b.m)))
 	},
 	"io_uring_sqe_shift_from_flags": func(f ffi.Func, g *random) (any, any) {
 		a, _ := g.twins()
-		return uint32(a.m.sqeShift), uint32(f.Call(uint64(a.m.flags)))
+		return uint32(a.m.sqeSize / unsafe.Sizeof(SQE{}) / 2), uint32(f.Call(uint64(a.m.flags)))
 	},
 	"io_uring_load_sq_head": func(f ffi.Func, g *random) (any, any) {
 		a, b := g.twins()

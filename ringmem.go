@@ -18,17 +18,18 @@ type ringMem struct {
 
 	// Here struct io_uring ends. The rest is Go's own.
 
-	sqeShift uint8 // 1 where every entry of the submission queue is a big one
-	cqeShift uint8 // the same of the completion queue
+	sqeSize uintptr // twice that of an SQE where every entry is a big one
+	cqeSize uintptr // the same of the completion queue
 }
 
 // init fills Go's own part.
 func (m *ringMem) init() {
+	m.sqeSize, m.cqeSize = unsafe.Sizeof(SQE{}), unsafe.Sizeof(CQE{})
 	if m.flags&SetupSQE128 != 0 {
-		m.sqeShift = 1
+		m.sqeSize *= 2
 	}
 	if m.flags&SetupCQE32 != 0 {
-		m.cqeShift = 1
+		m.cqeSize *= 2
 	}
 }
 
@@ -82,22 +83,20 @@ func (m *ringMem) enterFlags() EnterFlags {
 
 // sqe returns the entry at a position of the submission queue.
 func (m *ringMem) sqe(pos uint32) *SQE {
-	i := uintptr(pos&m.sq.ringMask) << (m.sqeShift & 1)
-	return (*SQE)(unsafe.Add(unsafe.Pointer(m.sq.sqes), i*unsafe.Sizeof(SQE{})))
+	return (*SQE)(unsafe.Add(unsafe.Pointer(m.sq.sqes), uintptr(pos&m.sq.ringMask)*m.sqeSize))
 }
 
 // told reports whether an entry is one of the submission queue's of which the
 // kernel has been told.
 func (m *ringMem) told(sqe *SQE) bool {
 	offset := uintptr(unsafe.Pointer(sqe)) - uintptr(unsafe.Pointer(m.sq.sqes))
-	pos := offset / unsafe.Sizeof(SQE{}) >> (m.sqeShift & 1)
+	pos := offset / m.sqeSize
 	return pos <= uintptr(m.sq.ringMask) && (uint32(pos)-m.sq.sqeHead)&m.sq.ringMask >= m.sq.sqeTail-m.sq.sqeHead
 }
 
 // cqe returns the entry at a position of the completion queue.
 func (m *ringMem) cqe(pos uint32) *CQE {
-	i := uintptr(pos&m.cq.ringMask) << (m.cqeShift & 1)
-	return (*CQE)(unsafe.Add(unsafe.Pointer(m.cq.cqes), i*unsafe.Sizeof(CQE{})))
+	return (*CQE)(unsafe.Add(unsafe.Pointer(m.cq.cqes), uintptr(pos&m.cq.ringMask)*m.cqeSize))
 }
 
 // addr returns the address of memory that a request names, for the kernel.
