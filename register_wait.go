@@ -29,8 +29,8 @@ type regionDesc struct {
 	addr  uint64
 	size  uint64
 	flags uint32
-	id    uint32
-	off   uint64
+	_     uint32 // id
+	_     uint64 // mmap_offset
 	_     [4]uint64
 }
 

@@ -37,8 +37,8 @@ type zcrxAreaReg struct {
 	addr        uint64
 	len         uint64
 	rqAreaToken uint64
-	flags       uint32
-	dmabufFD    uint32
+	_           uint32 // flags
+	_           uint32 // dmabuf_fd
 	_           [2]uint64
 }
 

@@ -49,6 +49,7 @@ install_tools() {
 apt_of() {
   local dir=$cache/$1/apt suite=$1 site
   shift
+  # shellcheck disable=SC2016 # what apt fills in
   site=$(apt-get indextargets --format '$(SITE)' 'Created-By: Packages' | grep -v security | head -n 1)
   [[ $suite != *-security ]] || site=${site%/}-security
   mkdir -p "$dir/lists/partial"
