@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"os"
+	"strconv"
 	"syscall"
 	"testing"
 	"time"
@@ -53,28 +55,51 @@ func steadyClient(t *testing.T, s *server) (c net.Conn, descriptors int) {
 	return c, s.descriptors(t)
 }
 
-// A client that sends and never reads does not take the buffers of the others,
-// and gets all of its bytes back when it reads in the end.
-func TestEchoServerGreedyClient(t *testing.T) {
-	s := start(t, "echo-server", "-addr", "127.0.0.1:0", "-buffers", "64")
-	greedy := dial(t, "tcp", s.addr)
-	const size = 16 << 20 // more than the sockets hold
-	sent := make(chan error, 1)
-	go func() { sent <- write(greedy, 1, size) }()
+// Clients that send and never read do not take the buffers of the others, and get
+// all of their bytes back when they read in the end.
+func TestEchoServerGreedyClients(t *testing.T) {
+	const share = 16
+	var greedy [8]net.Conn
+	s := start(t, "echo-server", "-addr", "127.0.0.1:0", "-buffers", strconv.Itoa(len(greedy)*share+1))
+	var sent [len(greedy)]int
+	var writers []func() error
+	for i := range greedy {
+		greedy[i] = dial(t, "tcp", s.addr)
+		writers = append(writers, func() (err error) {
+			sent[i], err = writeUntilFull(greedy[i], i)
+			return err
+		})
+	}
+	atOnce(t, writers...)
 	steady, _ := steadyClient(t, s)
 	for i := range 20 {
-		time.Sleep(10 * time.Millisecond)
 		require.NoError(t, write(steady, i, 5000))
 		require.NoError(t, read(steady, i, 5000))
 	}
-	select {
-	case err := <-sent:
-		t.Fatalf("all of %d bytes were taken without being read: %v", size, err)
-	default:
+	for i, c := range greedy {
+		require.NoError(t, read(c, i, sent[i]))
 	}
-	require.NoError(t, read(greedy, 1, size))
-	require.NoError(t, <-sent)
 	require.Empty(t, s.stop(t, syscall.SIGINT).stderr)
+}
+
+// writeUntilFull writes until the other side has taken nothing for a while, and
+// returns how much it took.
+func writeUntilFull(c net.Conn, seed int) (n int, err error) {
+	buf := make([]byte, 1<<16)
+	for n < 1<<30 {
+		pattern(buf, seed, n)
+		if err := c.SetWriteDeadline(time.Now().Add(200 * time.Millisecond)); err != nil {
+			return n, err
+		}
+		written, err := c.Write(buf)
+		n += written
+		if errors.Is(err, os.ErrDeadlineExceeded) && written == 0 {
+			return n, nil
+		} else if err != nil && !errors.Is(err, os.ErrDeadlineExceeded) {
+			return n, err
+		}
+	}
+	return n, errors.New("it took all, and nobody has read what it sent back")
 }
 
 // Whoever finds all places taken is turned away, and nobody else.

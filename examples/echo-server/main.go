@@ -9,6 +9,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"flag"
@@ -133,10 +134,15 @@ type connection struct {
 	fd        int
 	in        *liburing.Stream
 	onSent    liburing.Callback
-	out       []liburing.Borrowed // what is to be sent, the first of it on its way
-	sentBytes int                 // of the first
+	out       []message // what is to be sent, the first of it on its way
 	receiving bool
 	gone      bool // there is nothing more to come
+}
+
+// message is what came in and is to be sent back, in the buffer where it came.
+type message struct {
+	bytes []byte            // what is left of it
+	kept  liburing.Borrowed // nothing if bytes are a copy
 }
 
 func (c *connection) receive() {
@@ -150,7 +156,7 @@ func (c *connection) received(got liburing.Completion) {
 	c.receiving = got.More()
 	switch {
 	case got.Res > 0:
-		c.out = append(c.out, got.Keep())
+		c.out = append(c.out, c.message(got))
 		if len(c.out) == 1 {
 			c.send()
 		}
@@ -164,10 +170,20 @@ func (c *connection) received(got liburing.Completion) {
 	c.goOn()
 }
 
+// message keeps what has come in. A client that has its share of buffers may still
+// get more, until the kernel learns that it is to stop: of that it is a copy.
+func (c *connection) message(got liburing.Completion) message {
+	if len(c.out) >= mostKept {
+		return message{bytes: bytes.Clone(got.Buffer())}
+	}
+	kept := got.Keep()
+	return message{kept.Bytes(), kept}
+}
+
 // send sends the first of what is to be sent. There is one send at a time, for
 // two might overtake each other.
 func (c *connection) send() {
-	c.loop.Send(c.fd, c.out[0].Bytes()[c.sentBytes:], unix.MSG_NOSIGNAL, c.onSent)
+	c.loop.Send(c.fd, c.out[0].bytes, unix.MSG_NOSIGNAL, c.onSent)
 }
 
 func (c *connection) sent(done liburing.Completion) {
@@ -175,9 +191,8 @@ func (c *connection) sent(done liburing.Completion) {
 		c.drop(len(c.out))
 		c.gone = true
 		c.in.Stop()
-	} else if c.sentBytes += int(done.Res); c.sentBytes == len(c.out[0].Bytes()) {
+	} else if c.out[0].bytes = c.out[0].bytes[done.Res:]; len(c.out[0].bytes) == 0 {
 		c.drop(1)
-		c.sentBytes = 0
 	}
 	if len(c.out) > 0 {
 		c.send()
@@ -185,10 +200,10 @@ func (c *connection) sent(done liburing.Completion) {
 	c.goOn()
 }
 
-// drop gives the first n buffers back.
+// drop gives the buffers of the first n messages back.
 func (c *connection) drop(n int) {
-	for _, b := range c.out[:n] {
-		b.Release()
+	for _, m := range c.out[:n] {
+		m.kept.Release()
 	}
 	c.out = append(c.out[:0], c.out[n:]...)
 }
