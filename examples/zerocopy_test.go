@@ -172,6 +172,9 @@ func TestSendZerocopyReceives(t *testing.T) {
 	for range 3 {
 		c := dial(t, "tcp", s.addr)
 		require.NoError(t, write(c, 1, 1<<20))
+		require.NoError(t, c.(*net.TCPConn).CloseWrite())
+		_, err := c.Read(make([]byte, 1))
+		require.ErrorIs(t, err, io.EOF, "it has taken all, and closed its end")
 		require.NoError(t, c.Close())
 	}
 	s.requireNoLeak(t, before)
