@@ -245,22 +245,18 @@ func (r *Ring) SubmitAndWait(n uint32) (int, error) {
 		ret := cSubmitAndWait(m, n)
 		r.yield.crossed()
 		if ret >= 0 {
-			return int(ret), r.waitRest(uint32(ret), pending, n)
+			// A signal may have cut the wait short: the kernel then reports the
+			// requests that it took, not the interruption. It also reports them
+			// when it stopped at a bad one; then it did not wait on purpose.
+			if uint32(ret) == pending && m.cqReady() < min(n, m.cq.ringEntries) {
+				return int(ret), r.wait(n)
+			}
+			return int(ret), nil
 		}
 		if ret != -int32(syscall.EINTR) {
 			return 0, opError("io_uring_submit_and_wait", ret)
 		}
 	}
-}
-
-// waitRest waits for what a signal cut short: the kernel then reports the
-// requests that it took, not the interruption. It also reports them when it
-// stopped at a bad request; then nothing was waited for on purpose.
-func (r *Ring) waitRest(took, pending, n uint32) error {
-	if took != pending || r.mem.cqReady() >= min(n, r.mem.cq.ringEntries) {
-		return nil
-	}
-	return r.wait(n)
 }
 
 // SubmitAndWaitTimeout submits and waits until n completions are there or the
