@@ -54,6 +54,11 @@ func (l *Loop) controlRunning(call func(), result chan runResult) error {
 	case r := <-result:
 		return r.done()
 	case <-l.done:
+	}
+	select {
+	case r := <-result: // f itself has closed the loop
+		return r.done()
+	default:
 		return ErrClosed
 	}
 }

@@ -42,6 +42,12 @@ func TestControlPanics(t *testing.T) {
 }
 
 func TestControlGoexit(t *testing.T) {
+	for range 100 { // what Control returns and the loop's end come at once
+		testControlGoexit(t)
+	}
+}
+
+func testControlGoexit(t *testing.T) {
 	whileRunning(t, func(t *testing.T, l *Loop) {
 		within(t, func() {
 			require.ErrorIs(t, l.Control(func(*Ring) error { return ErrGoexit }), ErrGoexit, "it says so, and has not")
