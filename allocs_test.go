@@ -98,8 +98,7 @@ func TestWaitingStreamIsIdle(t *testing.T) {
 	})
 	l.Timeout(time.Hour, 0, 0, nil) // RunUntilIdle does not wait for a stream that waits
 	unix.Write(a, pattern(16, 1))
-	runFor(t, l, 20*time.Millisecond)
-	require.Len(t, g.waiting, 1)
+	runUntil(t, l, 20*time.Millisecond, func() bool { return len(g.waiting) == 1 })
 	before := l.Stats().Enters
 	runFor(t, l, 100*time.Millisecond)
 	require.Less(t, l.Stats().Enters-before, uint64(10))

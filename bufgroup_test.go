@@ -352,16 +352,10 @@ func TestRearmPastIdleStreams(t *testing.T) {
 				return l.RecvMultishot(r, nil, 0, cb).Buffers(g)
 			}, func(c Completion) { got += string(c.Buffer()) }))
 		}
-		runFor(t, l, 10*time.Millisecond)
-		require.Len(t, g.waiting, 5)
+		runUntil(t, l, 10*time.Millisecond, func() bool { return len(g.waiting) == 5 })
 		unix.Write(sender, []byte("y"))
 		require.NoError(t, kept.Release())
-		for range 50 {
-			runFor(t, l, 10*time.Millisecond)
-			if got != "" {
-				break
-			}
-		}
+		runUntil(t, l, 10*time.Millisecond, func() bool { return got != "" })
 		require.Equal(t, "y", got)
 		for _, s := range streams {
 			s.Stop()
@@ -418,11 +412,10 @@ func TestBorrowedOutlivesTheLoop(t *testing.T) {
 		}
 	}).Buffers(g)
 	unix.Write(a, []byte("one"))
-	runFor(t, l, 5*time.Millisecond)
+	runUntil(t, l, time.Millisecond, func() bool { return len(kept) == 1 })
 	unix.Write(a, []byte("two"))
-	runFor(t, l, 5*time.Millisecond)
+	runUntil(t, l, time.Millisecond, func() bool { return len(kept) == 2 })
 	closeLoop(t, l)
-	require.Len(t, kept, 2)
 	require.NoError(t, kept[0].Release())
 	require.Equal(t, "two", string(kept[1].Bytes()))
 	require.NoError(t, kept[1].Release())

@@ -102,13 +102,27 @@ func run(t testing.TB, l *Loop) {
 	require.NoError(t, l.RunUntilIdle(ctx))
 }
 
-// runFor runs a loop that may not come to rest.
+// runFor runs a loop that may not come to rest for d, and on a busy machine until
+// the kernel has been handed what was queued.
 func runFor(t testing.TB, l *Loop, d time.Duration) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), d)
-	defer cancel()
-	if err := l.RunUntilIdle(ctx); err != nil {
-		require.ErrorIs(t, err, context.DeadlineExceeded)
+	runUntil(t, l, d, func() bool { return l.lastEntry() == nil })
+}
+
+// runUntil runs a loop that may not come to rest, for each at a time, until ok.
+func runUntil(t testing.TB, l *Loop, each time.Duration, ok func() bool) {
+	t.Helper()
+	for end := time.Now().Add(20 * time.Second); ; {
+		ctx, cancel := context.WithTimeout(context.Background(), each)
+		err := l.RunUntilIdle(ctx)
+		cancel()
+		if err != nil {
+			require.ErrorIs(t, err, context.DeadlineExceeded)
+		}
+		if ok() {
+			return
+		}
+		require.True(t, time.Now().Before(end), "it never comes; %+v", l.Stats())
 	}
 }
 

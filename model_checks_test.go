@@ -5,7 +5,9 @@ package liburing
 import (
 	"context"
 	"errors"
+	"fmt"
 	"math/rand/v2"
+	"strings"
 	"time"
 
 	"github.com/stretchr/testify/require"
@@ -55,9 +57,31 @@ func (m *model) runFor(d time.Duration) {
 // until runs the loop until ok.
 func (m *model) until(what string, ok func() bool) {
 	for end := time.Now().Add(10 * time.Second); !ok() && !m.closing; {
-		require.True(m.t, time.Now().Before(end), "%s: never; %+v", what, m.l.Stats())
+		require.True(m.t, time.Now().Before(end), "%s: never; %+v; %s", what, m.l.Stats(), m.inHand())
 		m.runFor(2 * time.Millisecond)
 	}
+}
+
+// inHand says what a program that does not end has not brought to its end.
+func (m *model) inHand() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "accepts %d/%d armed %v, to end %d", m.accept.got, m.accept.begun, m.accept.armed, m.toEnd)
+	for i, c := range m.conduits {
+		fmt.Fprintf(&b, "\nconduit %d: got %d of %d, sending %v, armed %v (%v), group %d with %d buffers ready, %d streams wait",
+			i, c.got, c.sent, c.sending, c.armed, m.l.State(c.token), c.group.ring.bgid, c.group.ready, len(c.group.waiting))
+	}
+	for _, s := range m.slots {
+		fmt.Fprintf(&b, "\nslot %d: busy %v, file %v, peer %d", s.Fixed, s.busy, s.file, s.peer)
+	}
+	for _, r := range m.records {
+		if s := m.l.State(r.token); s != StateDone {
+			fmt.Fprintf(&b, "\n%s: %v", r.name, s)
+		}
+	}
+	for _, r := range m.records[max(0, len(m.records)-10):] {
+		fmt.Fprintf(&b, "\nlately: %s, result %d, flags %v", r.name, r.last.Res, r.last.Flags)
+	}
+	return b.String()
 }
 
 // deliverAll has every byte and every connection arrive, whatever ran dry on

@@ -70,6 +70,7 @@ type record struct {
 	name   string
 	token  Token
 	finals int
+	last   Completion
 	// What it may do.
 	multi   bool // complete more than once
 	silent  bool // succeed without a word
@@ -111,6 +112,7 @@ func (m *model) request(e expect, do func(cb Callback) Request) Request {
 // called notes a call of a request's callback.
 func (m *model) called(r *record, c Completion) {
 	m.calls++
+	r.last = c
 	require.False(m.t, r.refused, "%s: refused, and called", r.name)
 	require.Zero(m.t, r.finals, "%s: called after its last completion", r.name)
 	if c.More() {

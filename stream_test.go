@@ -189,8 +189,8 @@ func TestFeedMakesNoMoreThanThereAreBuffers(t *testing.T) {
 		})
 		unix.Write(a, pattern(4, 1))
 	}
-	runFor(t, l, 10*time.Millisecond)
-	require.Len(t, g.waiting, 2+1, "one has received, and all ask again")
+	// One receives, and all ask again.
+	runUntil(t, l, 10*time.Millisecond, func() bool { return len(g.waiting) == 2+1 })
 	before := made
 	require.NoError(t, held.Release())
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Millisecond)
@@ -226,8 +226,7 @@ func TestRearmBesideOpenChains(t *testing.T) {
 		runFor(t, l, 5*time.Millisecond)
 		require.NoError(t, end)
 		unix.Write(a, []byte(" and next"))
-		runFor(t, l, 5*time.Millisecond)
-		require.Equal(t, "the first and next", got)
+		runUntil(t, l, 5*time.Millisecond, func() bool { return got == "the first and next" })
 		s.Stop()
 		run(t, l)
 		require.ErrorIs(t, end, unix.ECANCELED)
