@@ -134,8 +134,8 @@ func TestBacklogOfManyRequests(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			few, many := took(2_000, queue), took(40_000, queue)
-			for range 2 { // something else may have had the processor
-				few, many = min(few, took(2_000, queue)), min(many, took(40_000, queue))
+			for try := 0; many >= 100*few && try < 10; try++ { // something else had the processor
+				few, many = took(2_000, queue), took(40_000, queue)
 			}
 			require.Less(t, many, 100*few, fmt.Sprint(few, many))
 		})

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 )
 
@@ -46,19 +47,26 @@ func TestEchoIsMeasured(t *testing.T) {
 func TestLatencyIsMeasured(t *testing.T) {
 	b := buildAnEchoBench(t)
 	for _, p := range b.programs(4, "-rate", "2000") {
-		r, err := p.run(t.Context())
-		require.NoError(t, err, p.name)
-		require.InDelta(t, 400, r["requests"], 40, p.name)
-		require.Positive(t, r["p50_us"], p.name)
-		require.LessOrEqual(t, r["p50_us"], r["p99_us"], p.name)
-		require.LessOrEqual(t, r["p99_us"], r["p999_us"], p.name)
-		requireHistogram(t, r)
+		onSomeTry(t, func(c *assert.CollectT) {
+			r, err := p.run(t.Context())
+			require.NoError(c, err, p.name)
+			require.InDelta(c, 400, r["requests"], 40, p.name)
+			require.Positive(c, r["p50_us"], p.name)
+			require.LessOrEqual(c, r["p50_us"], r["p99_us"], p.name)
+			require.LessOrEqual(c, r["p99_us"], r["p999_us"], p.name)
+			requireHistogram(c, r)
+		})
 	}
 }
 
-// requireHistogram compares the histogram with the percentiles.
-func requireHistogram(t *testing.T, r reading) {
+// onSomeTry has measure succeed once in a minute: the machine may have been busy.
+func onSomeTry(t *testing.T, measure func(*assert.CollectT)) {
 	t.Helper()
+	require.EventuallyWithT(t, measure, time.Minute, time.Millisecond)
+}
+
+// requireHistogram compares the histogram with the percentiles.
+func requireHistogram(t require.TestingT, r reading) {
 	var below, all float64
 	last := 0.0
 	for _, b := range histogram([]reading{r}) {
@@ -78,10 +86,29 @@ func requireHistogram(t *testing.T, r reading) {
 // messages that were due meanwhile have waited, not only the one on its way.
 func TestLatencyCountsTheWait(t *testing.T) {
 	b := buildAnEchoBench(t)
+	const pause = 80 * time.Millisecond
+	onSomeTry(t, func(c *assert.CollectT) {
+		l := pausingServer(t, pause)
+		defer l.Close()
+		_, port, err := net.SplitHostPort(l.Addr().String())
+		require.NoError(c, err)
+		out, err := runOn(t.Context(), b.clientCPU, b.client,
+			"-port", port, "-server", strconv.Itoa(os.Getpid()), "-connections", "1", "-rate", "1000", "-seconds", "1")
+		require.NoError(c, err)
+		r, err := parseReading(out)
+		require.NoError(c, err)
+		require.InDelta(c, 1000, r["requests"], 100)
+		// Of 1,000 messages about 80 have waited, the last percent of all for
+		// nearly the whole pause.
+		require.Greater(c, r["p99_us"], 0.8*float64(pause.Microseconds()))
+		require.Less(c, r["p50_us"], 0.5*float64(pause.Microseconds()))
+	})
+}
+
+// pausingServer echoes on one connection, and stops once for the length of pause.
+func pausingServer(t *testing.T, pause time.Duration) net.Listener {
 	l, err := net.Listen("tcp4", "127.0.0.1:0")
 	require.NoError(t, err)
-	defer l.Close()
-	const pause = 80 * time.Millisecond
 	go func() {
 		conn, err := l.Accept()
 		if err != nil {
@@ -104,18 +131,7 @@ func TestLatencyCountsTheWait(t *testing.T) {
 			}
 		}
 	}()
-	_, port, err := net.SplitHostPort(l.Addr().String())
-	require.NoError(t, err)
-	out, err := runOn(t.Context(), b.clientCPU, b.client,
-		"-port", port, "-server", strconv.Itoa(os.Getpid()), "-connections", "1", "-rate", "1000", "-seconds", "1")
-	require.NoError(t, err)
-	r, err := parseReading(out)
-	require.NoError(t, err)
-	require.InDelta(t, 1000, r["requests"], 100)
-	// Of 1,000 messages about 80 have waited, the last percent of all for
-	// nearly the whole pause.
-	require.Greater(t, r["p99_us"], 0.8*float64(pause.Microseconds()))
-	require.Less(t, r["p50_us"], 0.5*float64(pause.Microseconds()))
+	return l
 }
 
 func TestServerThatDoesNotStart(t *testing.T) {
