@@ -19,7 +19,7 @@ type yielder struct {
 }
 
 const (
-	crossingsPerLook = 8                    // at the time
+	crossingsPerLook = 32                   // at the time: 5 ms, if each takes 150 µs
 	yieldAfter       = 5 * time.Millisecond // half of the monitor's patience
 )
 
@@ -31,8 +31,8 @@ func (y *yielder) crossed() {
 }
 
 func (y *yielder) look() {
-	if now := time.Now(); now.Sub(y.last) >= yieldAfter {
+	if time.Since(y.last) >= yieldAfter { // half of what time.Now costs
 		runtime.Gosched()
-		y.last = now
+		y.last = time.Now()
 	}
 }
