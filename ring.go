@@ -494,8 +494,14 @@ func (r *Ring) CQEs() iter.Seq[*CQE] {
 		}
 		for head != tail {
 			cqe := m.cqe(head)
-			head += cqe.Nr()
-			if cqe.Flags&CQEFSkip == 0 && !m.ownTimeout(cqe) && !yield(cqe) {
+			head++
+			if cqe.Flags&(CQEF32|CQEFSkip) != 0 || cqe.UserData == UdataTimeout {
+				head += cqe.Nr() - 1
+				if cqe.Flags&CQEFSkip != 0 || m.ownTimeout(cqe) {
+					continue
+				}
+			}
+			if !yield(cqe) {
 				break
 			}
 		}
