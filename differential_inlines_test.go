@@ -42,15 +42,15 @@ var inlines = map[string]inline{
 	},
 	"io_uring_cqe_shift": func(f ffi.Func, g *random) (any, any) {
 		a, b := g.twins()
-		return uint32(a.m.cqeSize / unsafe.Sizeof(CQE{}) / 2), uint32(f.Call(at(&b.m)))
+		return shift(a.m.cqeSize, CQE{}), uint32(f.Call(at(&b.m)))
 	},
 	"io_uring_cqe_shift_from_flags": func(f ffi.Func, g *random) (any, any) {
 		a, _ := g.twins()
-		return uint32(a.m.cqeSize / unsafe.Sizeof(CQE{}) / 2), uint32(f.Call(uint64(a.m.flags)))
+		return shift(a.m.cqeSize, CQE{}), uint32(f.Call(uint64(a.m.flags)))
 	},
 	"io_uring_cqe_iter_next": func(f ffi.Func, g *random) (any, any) {
 		a, b := g.twins()
-		i := &cqeIter{&b.cqes[0], cqPlaces - 1, uint32(b.m.cqeSize / unsafe.Sizeof(CQE{}) / 2), b.cqHead, b.cqTail}
+		i := &cqeIter{&b.cqes[0], cqPlaces - 1, shift(b.m.cqeSize, CQE{}), b.cqHead, b.cqTail}
 		var ours, theirs walked
 		for c := range a.CQEs() {
 			ours.add(at(c) - at(&a.cqes))
@@ -69,11 +69,11 @@ var inlines = map[string]inline{
 	// The submission queue.
 	"io_uring_sqe_shift": func(f ffi.Func, g *random) (any, any) {
 		a, b := g.twins()
-		return uint32(a.m.sqeSize / unsafe.Sizeof(SQE{}) / 2), uint32(f.Call(at(&b.m)))
+		return shift(a.m.sqeSize, SQE{}), uint32(f.Call(at(&b.m)))
 	},
 	"io_uring_sqe_shift_from_flags": func(f ffi.Func, g *random) (any, any) {
 		a, _ := g.twins()
-		return uint32(a.m.sqeSize / unsafe.Sizeof(SQE{}) / 2), uint32(f.Call(uint64(a.m.flags)))
+		return shift(a.m.sqeSize, SQE{}), uint32(f.Call(uint64(a.m.flags)))
 	},
 	"io_uring_load_sq_head": func(f ffi.Func, g *random) (any, any) {
 		a, b := g.twins()
@@ -460,3 +460,6 @@ func (g *random) message() ([]byte, *Msghdr) {
 	}
 	return buf, msg
 }
+
+// shift is how liburing has the size of a queue's entries: 1 if they are twice one's.
+func shift[T any](size uintptr, one T) uint32 { return uint32(size / unsafe.Sizeof(one) / 2) }

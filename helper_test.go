@@ -126,6 +126,27 @@ func runUntil(t testing.TB, l *Loop, each time.Duration, ok func() bool) {
 	}
 }
 
+// knows reports whether the kernel knows an operation.
+func knows(t testing.TB, op Op) bool {
+	t.Helper()
+	p, err := GetProbe()
+	require.NoError(t, err)
+	return p.OpcodeSupported(op)
+}
+
+// needOps skips the test on a kernel that does not know the operations. One
+// that came with the same kernel stands for what the probe does not tell.
+func needOps(t testing.TB, ops ...Op) {
+	t.Helper()
+	p, err := GetProbe()
+	require.NoError(t, err)
+	for _, op := range ops {
+		if !p.OpcodeSupported(op) {
+			t.Skipf("this kernel does not know %v (the last it knows is %v)", op, p.LastOp())
+		}
+	}
+}
+
 // needsTool skips a test that runs a program where there is none: the compiled
 // tests were taken elsewhere, as scripts/kernels.sh does.
 func needsTool(t testing.TB, name string) {

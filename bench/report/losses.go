@@ -21,7 +21,7 @@ var reasons = []struct{ pattern, rival, why string }{
 	{"randread/*/*", "fio*", "fio hands each read to the kernel at once, in a system call of its own; ours and the C program hand over together what a turn of the loop has begun, so a read waits for the others of its turn."},
 	{"cp/*/*", "*", "A file system that can't take a write into the page cache without blocking, as ext4, has the kernel hand each write to a worker thread. cp and io.Copy write in the system call itself."},
 	{"echo/*/*", "C", "Next to all of the time is the kernel's, for both. The loop's table and the callbacks take some 2 % of it."},
-	{"latency/*/p50", "C", "The C program's runs come out at one of two figures, a fifth apart, and ours at the higher one. What decides has not been found out."},
+	{"latency/*/p50", "C", "A run comes out at one of two figures, a fifth apart, and so do those of C. What decides has not been found out."},
 	{"latency/*/*", "C", "Rounds differ more than the sides do: on a processor that mostly waits, each wake-up takes as long as the machine pleases."},
 	{"models/iouring/1", "*", oneAtATime},
 }
