@@ -59,7 +59,9 @@ func TestCancelTooLateWhileDraining(t *testing.T) {
 	name := filepath.Join(t.TempDir(), "fifo")
 	require.NoError(t, unix.Mkfifo(name, 0o600))
 	var told Completion
-	for range 100 { // on a busy machine it may come before the worker does
+	// It may come before the worker does, which is a success; and the kernel looks
+	// twice: a worker that it interrupts may have ended by then (ENOENT).
+	for range 50 {
 		l := newLoop(t, 8)
 		open := l.Openat(unix.AT_FDCWD, name, unix.O_RDONLY, 0, nil).Flags(SQEAsync)
 		l.Nop(nil).Flags(SQEIODrain)
@@ -69,11 +71,11 @@ func TestCancelTooLateWhileDraining(t *testing.T) {
 			return nil
 		}))
 		run(t, l)
-		if told.Err() != nil {
-			break
+		if errors.Is(told.Err(), unix.EALREADY) {
+			return
 		}
 	}
-	require.ErrorIs(t, told.Err(), unix.EALREADY)
+	require.Fail(t, "never too late", "the last time: %v", told.Err())
 }
 
 // The kernel holds back what comes behind a request that drains, so a cancel must
