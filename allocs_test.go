@@ -50,7 +50,7 @@ func TestNothingIsAllocatedForRequests(t *testing.T) {
 		},
 		"a quiet chain elsewhere": func(t *testing.T) *Loop {
 			l := newLoop(t, 8)
-			l.Read(r, make([]byte, 1), 0, nil).Link()
+			l.Read(r, make([]byte, 1), 0, nil).LinkNext()
 			l.Nop(nil).SkipSuccess()
 			return l
 		},

@@ -21,7 +21,7 @@ func TestChainLongerThanTheQueue(t *testing.T) {
 		for i := range 6 {
 			r := l.Nop(note)
 			if i < 5 {
-				r.Link()
+				r.LinkNext()
 			}
 		}
 		l.Nop(note)
@@ -44,7 +44,7 @@ func TestQuietChainLongerThanTheQueue(t *testing.T) {
 		failed++
 	}
 	for range 5 {
-		l.Nop(note).Link()
+		l.Nop(note).LinkNext()
 	}
 	l.Nop(note).SkipSuccess()
 	run(t, l)
@@ -58,7 +58,7 @@ func TestOpenChainEndsWithTheTurn(t *testing.T) {
 	overLoops(t, 8, func(t *testing.T, l *Loop) {
 		r, w := pipe(t)
 		var read error
-		l.Read(r, make([]byte, 1), 0, func(c Completion) { read = c.Err() }).Link()
+		l.Read(r, make([]byte, 1), 0, func(c Completion) { read = c.Err() }).LinkNext()
 		ran := make(chan error, 1)
 		ctx, cancel := context.WithCancel(t.Context())
 		defer cancel()
@@ -83,7 +83,7 @@ func TestOwnRequestsStayOutOfChains(t *testing.T) {
 		timer := l.After(time.Hour, func() {})
 		runFor(t, l, time.Millisecond)
 		var order []string
-		l.Read(r, make([]byte, 1), 0, func(Completion) { order = append(order, "read") }).Link()
+		l.Read(r, make([]byte, 1), 0, func(Completion) { order = append(order, "read") }).LinkNext()
 		timer.Stop()
 		l.Nop(func(Completion) { order = append(order, "next") })
 		runFor(t, l, 20*time.Millisecond)
@@ -130,7 +130,7 @@ func TestBacklogOfManyRequests(t *testing.T) {
 	}
 	for name, queue := range map[string]func(*Loop){
 		"requests":     func(l *Loop) { l.Nop(nil) },
-		"quiet chains": func(l *Loop) { l.Nop(nil).Link(); l.Nop(nil).SkipSuccess() },
+		"quiet chains": func(l *Loop) { l.Nop(nil).LinkNext(); l.Nop(nil).SkipSuccess() },
 	} {
 		t.Run(name, func(t *testing.T) {
 			few, many := took(2_000, queue), took(40_000, queue)

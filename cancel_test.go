@@ -95,7 +95,7 @@ func TestWithContextBehindLink(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		defer cancel()
 		var err error
-		l.Read(first, make([]byte, 1), 0, nil).Link()
+		l.Read(first, make([]byte, 1), 0, nil).LinkNext()
 		l.Read(second, make([]byte, 1), 0, func(c Completion) { err = c.Err() }).WithContext(ctx)
 		runFor(t, l, 10*time.Millisecond)
 		cancel()
@@ -116,7 +116,7 @@ func TestWithEndedContextInChain(t *testing.T) {
 		var told []error
 		note := func(c Completion) { told = append(told, c.Err()) }
 		rd, _ := pipe(t)
-		l.Read(rd, make([]byte, 1), 0, note).WithContext(ctx).Link()
+		l.Read(rd, make([]byte, 1), 0, note).WithContext(ctx).LinkNext()
 		l.Nop(note)
 		run(t, l)
 		require.Len(t, told, 2)

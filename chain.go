@@ -12,9 +12,9 @@ type chain []Token
 
 // SkipSuccess has the requests that this one is linked behind call their
 // callbacks only if they fail (IOSQE_CQE_SKIP_SUCCESS), which saves their
-// completions. Call it on the last request of a chain made with Link, before
+// completions. Call it on the last request of a chain made with LinkNext, before
 // the next is queued. Some chains are left as they are, for what speaks would not
-// tell all: those with a HardLink, a Deadline or another link timeout, with
+// tell all: those with a HardLinkNext, a Deadline or another link timeout, with
 // Buffers before the last request, or with a request that drains the ring. A ring
 // that has seen silent requests drains no more: the kernel then refuses SQEIODrain
 // (EOPNOTSUPP). Kernels before 5.17 leave all chains as they are.

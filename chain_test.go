@@ -37,8 +37,8 @@ func TestSkipSuccess(t *testing.T) {
 		m := told{}
 		for range 5 { // across the queue's end, too
 			clear(m)
-			l.Write(int(f.Fd()), []byte("hello"), 0, m.as("write")).Link()
-			l.Fsync(int(f.Fd()), 0, m.as("fsync")).Link()
+			l.Write(int(f.Fd()), []byte("hello"), 0, m.as("write")).LinkNext()
+			l.Fsync(int(f.Fd()), 0, m.as("fsync")).LinkNext()
 			l.Nop(m.as("last")).SkipSuccess()
 			l.Nop(m.as("other"))
 			run(t, l)
@@ -58,9 +58,9 @@ func TestSkipSuccessFailure(t *testing.T) {
 	needsQuietChains(t)
 	overLoops(t, 8, func(t *testing.T, l *Loop) {
 		m := told{}
-		l.Nop(m.as("first")).Link()
-		l.Read(-1, make([]byte, 1), 0, m.as("bad")).Link()
-		l.Nop(m.as("third")).Link()
+		l.Nop(m.as("first")).LinkNext()
+		l.Read(-1, make([]byte, 1), 0, m.as("bad")).LinkNext()
+		l.Nop(m.as("third")).LinkNext()
 		l.Nop(m.as("last")).SkipSuccess()
 		run(t, l)
 		require.Len(t, m, 3)
@@ -69,15 +69,15 @@ func TestSkipSuccessFailure(t *testing.T) {
 		require.ErrorIs(t, m["last"], unix.ECANCELED)
 
 		clear(m) // the last
-		l.Nop(m.as("first")).Link()
+		l.Nop(m.as("first")).LinkNext()
 		l.Read(-1, make([]byte, 1), 0, m.as("last")).SkipSuccess()
 		run(t, l)
 		require.Len(t, m, 1)
 		require.ErrorIs(t, m["last"], unix.EBADF)
 
 		clear(m) // refused by the library
-		l.Nop(m.as("first")).Link()
-		l.Openat(0, "a\x00b", 0, 0, m.as("bad")).Link()
+		l.Nop(m.as("first")).LinkNext()
+		l.Openat(0, "a\x00b", 0, 0, m.as("bad")).LinkNext()
 		l.Nop(m.as("last")).SkipSuccess()
 		run(t, l)
 		require.Len(t, m, 3, "the kernel looks at a chain first: %v", m)
@@ -96,8 +96,8 @@ func TestSkipSuccessCancel(t *testing.T) {
 	rd, _ := pipe(t)
 	m := told{}
 	ctx, cancel := context.WithCancel(context.Background())
-	l.Nop(m.as("first")).WithContext(ctx).Link()
-	l.Read(rd, make([]byte, 1), 0, m.as("read")).WithContext(ctx).Link()
+	l.Nop(m.as("first")).WithContext(ctx).LinkNext()
+	l.Read(rd, make([]byte, 1), 0, m.as("read")).WithContext(ctx).LinkNext()
 	l.Nop(m.as("last")).WithContext(ctx).SkipSuccess()
 	l.Post(cancel)
 	run(t, l)
@@ -107,8 +107,8 @@ func TestSkipSuccessCancel(t *testing.T) {
 	require.Empty(t, l.watches)
 
 	clear(m)
-	l.Nop(m.as("first")).Link()
-	l.Read(rd, make([]byte, 1), 0, m.as("read")).Link()
+	l.Nop(m.as("first")).LinkNext()
+	l.Read(rd, make([]byte, 1), 0, m.as("read")).LinkNext()
 	l.Nop(m.as("last")).SkipSuccess()
 	closeLoop(t, l)
 	require.Len(t, m, 2, "%v", m)
@@ -120,9 +120,9 @@ func TestSkipSuccessLeavesAlone(t *testing.T) {
 	l := newLoop(t, 8)
 	m := told{}
 	l.Nop(m.as("alone")).SkipSuccess()
-	l.Nop(m.as("hard")).HardLink()
+	l.Nop(m.as("hard")).HardLinkNext()
 	l.Nop(m.as("end")).SkipSuccess()
-	l.Nop(m.as("early")).Link()
+	l.Nop(m.as("early")).LinkNext()
 	early := l.Nop(m.as("not the last any more"))
 	l.Nop(m.as("later"))
 	early.SkipSuccess()
@@ -136,8 +136,8 @@ func TestSkipSuccessLeavesAlone(t *testing.T) {
 func TestSkipSuccessPanic(t *testing.T) {
 	l := newLoop(t, 8)
 	m := told{}
-	l.Read(-1, make([]byte, 1), 0, m.as("bad")).Link()
-	l.Nop(func(Completion) { panic("in between") }).Link()
+	l.Read(-1, make([]byte, 1), 0, m.as("bad")).LinkNext()
+	l.Nop(func(Completion) { panic("in between") }).LinkNext()
 	l.Nop(m.as("last")).SkipSuccess()
 	require.Panics(t, func() { l.RunUntilIdle(context.Background()) })
 	run(t, l)

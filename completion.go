@@ -131,16 +131,16 @@ func (l *Loop) spoil(sqe *SQE, why error) {
 	l.detailed = true
 }
 
-// Link holds the next request that is queued back until this one has succeeded
+// LinkNext holds the next request that is queued back until this one has succeeded
 // (IOSQE_IO_LINK); if it fails, or reads or writes less than it should, the next
 // one completes with ECANCELED. The loop hands a chain to the kernel as a whole; one
 // that is longer than the loop's queue fails, and where the turn ends before the
 // next request is queued, the chain ends too. Least kernel: 5.3.
-func (r Request) Link() Request { return r.link(SQEIOLink) }
+func (r Request) LinkNext() Request { return r.link(SQEIOLink) }
 
-// HardLink is Link, but the next request runs however this one ends
+// HardLinkNext is LinkNext, but the next request runs however this one ends
 // (IOSQE_IO_HARDLINK). Least kernel: 5.5.
-func (r Request) HardLink() Request { return r.link(SQEIOHardlink) }
+func (r Request) HardLinkNext() Request { return r.link(SQEIOHardlink) }
 
 // link sets one of the flags, also on the request's Deadline, behind which the
 // chain goes on.

@@ -71,7 +71,7 @@ func TestNoContext(t *testing.T) {
 	l := newLoop(t, 8)
 	require.ErrorContains(t, l.Run(none), "context is nil")
 	require.ErrorContains(t, l.RunUntilIdle(none), "context is nil")
-	require.ErrorContains(t, (&Group{loops: []*Loop{l}}).Run(none), "context is nil")
+	require.ErrorContains(t, (&LoopGroup{loops: []*Loop{l}}).Run(none), "context is nil")
 	done := false
 	l.Nop(func(Completion) { done = true }).WithContext(none)
 	run(t, l)

@@ -47,7 +47,7 @@ func TestSetterOnTheWrongGoroutine(t *testing.T) {
 		req := l.Nop(nil)
 		require.NotNil(t, req.SQE(), "on the right one")
 		done := make(chan *SQE)
-		go func() { done <- req.Link().SQE() }()
+		go func() { done <- req.LinkNext().SQE() }()
 		require.Nil(t, <-done)
 		require.Zero(t, req.SQE().Flags)
 	})

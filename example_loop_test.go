@@ -129,15 +129,15 @@ func ExampleRequest_SkipSuccess() {
 	told := func(name string) liburing.Callback {
 		return func(c liburing.Completion) { fmt.Println(name, c.Res, c.Err()) }
 	}
-	loop.Send(b, []byte("last words"), 0, told("send")).Link()
+	loop.Send(b, []byte("last words"), 0, told("send")).LinkNext()
 	loop.CloseFD(b, told("close")).SkipSuccess()
 	runUntilIdle(loop)
 	// Output: close 0 <nil>
 }
 
 // Several loops, each with a thread of its own; Next takes them in turns.
-func ExampleGroup() {
-	group, err := liburing.NewGroup(2, 8)
+func ExampleLoopGroup() {
+	group, err := liburing.NewLoopGroup(2, 8)
 	if err != nil {
 		log.Fatal(err)
 	}

@@ -68,7 +68,7 @@ func ExampleRing() {
 
 // A chain: the second request waits for the first. Here that fails, and the
 // second is cancelled.
-func ExampleRequest_Link() {
+func ExampleRequest_LinkNext() {
 	loop, err := liburing.NewLoop(8)
 	if err != nil {
 		log.Fatal(err)
@@ -76,7 +76,7 @@ func ExampleRequest_Link() {
 	defer loop.Close(context.Background())
 
 	show := func(c liburing.Completion) { fmt.Println(c.Err()) }
-	loop.Read(-1, make([]byte, 1), 0, show).Link()
+	loop.Read(-1, make([]byte, 1), 0, show).LinkNext()
 	loop.Nop(show)
 	if err := loop.RunUntilIdle(context.Background()); err != nil {
 		log.Fatal(err)

@@ -115,8 +115,8 @@ func TestLoopChainAcrossTheQueuesEnd(t *testing.T) {
 			for range before {
 				l.Nop(nil)
 			}
-			l.Read(-1, make([]byte, 1), 0, func(c Completion) { res["head"] = c.Res }).Link()
-			l.Nop(func(c Completion) { res["second"] = c.Res }).Link()
+			l.Read(-1, make([]byte, 1), 0, func(c Completion) { res["head"] = c.Res }).LinkNext()
+			l.Nop(func(c Completion) { res["second"] = c.Res }).LinkNext()
 			l.Nop(func(c Completion) { res["third"] = c.Res })
 			l.Nop(func(c Completion) { res["next"] = c.Res })
 			run(t, l)
@@ -133,8 +133,8 @@ func TestLoopBadRequestBreaksItsChain(t *testing.T) {
 	l := newLoop(t, 8)
 	var res []error
 	keep := func(c Completion) { res = append(res, c.Err()) }
-	l.Nop(keep).Link()
-	l.Openat(unix.AT_FDCWD, "\x00", 0, 0, keep).Link()
+	l.Nop(keep).LinkNext()
+	l.Openat(unix.AT_FDCWD, "\x00", 0, 0, keep).LinkNext()
 	l.Nop(keep)
 	run(t, l)
 	require.Len(t, res, 3)
@@ -307,7 +307,7 @@ func TestLoopClosed(t *testing.T) {
 	require.NoError(t, l.Close(context.Background()), "a second Close")
 	req := l.Nop(func(Completion) { t.Error("called") })
 	require.ErrorIs(t, req.Err(), ErrClosed)
-	require.Nil(t, req.Link().SQE())
+	require.Nil(t, req.LinkNext().SQE())
 	require.ErrorIs(t, l.Run(context.Background()), ErrClosed)
 	require.ErrorIs(t, l.Post(func() {}), ErrClosed)
 	require.ErrorIs(t, l.Control(func(*Ring) error { return nil }), ErrClosed)
@@ -549,7 +549,7 @@ func TestRequestAfterSubmission(t *testing.T) {
 	for range 4 {
 		l.Nop(nil)
 	}
-	require.Nil(t, req.Link().SQE())
+	require.Nil(t, req.LinkNext().SQE())
 	run(t, l)
 }
 

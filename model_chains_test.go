@@ -29,7 +29,7 @@ func (m *model) chain(s step) {
 		}
 		req := m.request(e, do)
 		if i < n-1 {
-			req.Link()
+			req.LinkNext()
 		} else if quiet {
 			req.SkipSuccess()
 		}
@@ -57,7 +57,7 @@ func (m *model) hardChain(s step) {
 		}
 		req := m.request(e, do)
 		if i < n-1 {
-			req.HardLink()
+			req.HardLinkNext()
 		} else if rnd.IntN(2) == 0 {
 			req.SkipSuccess() // has no effect here
 		}
@@ -75,6 +75,6 @@ func (m *model) linkTimeout(s step) {
 		watched, do = expect{name: "late", check: m.cancelled}, m.readOf(m.silent)
 		timeout = expect{name: "link timeout", check: m.failed(unix.ETIME)}
 	}
-	m.request(watched, do).Link()
+	m.request(watched, do).LinkNext()
 	m.request(timeout, func(cb Callback) Request { return m.l.LinkTimeout(d, 0, cb) })
 }

@@ -127,9 +127,9 @@ func (m *model) contextChain(s step) {
 		switch {
 		case i == n-1:
 		case hard:
-			req.HardLink()
+			req.HardLinkNext()
 		default:
-			req.Link()
+			req.LinkNext()
 		}
 	}
 	if quiet {
@@ -142,7 +142,7 @@ func (m *model) contextChain(s step) {
 func (m *model) deadlineChain(s step) {
 	rnd := m.rnd(s)
 	for range 1 + rnd.IntN(3) {
-		m.request(expect{name: "before a deadline", check: m.success}, m.l.Nop).Link()
+		m.request(expect{name: "before a deadline", check: m.success}, m.l.Nop).LinkNext()
 	}
 	req := m.request(expect{name: "deadline of a chain", check: m.cancelled}, m.readOf(m.silent))
 	if rnd.IntN(2) == 0 {

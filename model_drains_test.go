@@ -22,7 +22,7 @@ func (m *model) drain(s step) {
 	}
 	req := m.request(expect{name: "drain", check: check}, m.l.Nop).Flags(SQEIODrain)
 	if m.rnd(s).IntN(2) == 0 {
-		req.Link()
+		req.LinkNext()
 		m.request(expect{name: "linked behind a drain", check: m.success}, m.l.Nop)
 	}
 }

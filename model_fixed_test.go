@@ -27,7 +27,7 @@ func (m *model) fixed(s step) {
 
 func (m *model) closeFixed(fd int) {
 	alone, opens := m.opening == 0, m.opens
-	m.request(expect{name: "close", check: m.success}, func(cb Callback) Request { return m.l.CloseFD(fd, cb) }).Link()
+	m.request(expect{name: "close", check: m.success}, func(cb Callback) Request { return m.l.CloseFD(fd, cb) }).LinkNext()
 	m.request(expect{name: "read of what was closed", check: func(c Completion) {
 		if alone && opens == m.opens { // nobody has got the place since
 			require.ErrorIs(m.t, c.Err(), unix.EBADF)

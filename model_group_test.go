@@ -28,7 +28,7 @@ func runModelGroup(t *testing.T, seed uint64, steps int) {
 			t.Logf("again: go test -run TestModelGroup . -seed %d", seed)
 		}
 	}()
-	g, err := NewGroup(3, 8)
+	g, err := NewLoopGroup(3, 8)
 	require.NoError(t, err)
 	for i, l := range g.Loops() {
 		trackLoop(t.Name(), l)

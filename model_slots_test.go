@@ -116,11 +116,11 @@ func (s *slot) writeReadClose(rnd *rand.Rand) {
 	got := make([]byte, len(want))
 	off := m.region()
 	m.request(expect{name: "linked write", check: m.count(len(want))},
-		func(cb Callback) Request { return m.l.Write(s.FD(), want, off, cb) }).Link()
+		func(cb Callback) Request { return m.l.Write(s.FD(), want, off, cb) }).LinkNext()
 	m.request(expect{name: "linked read", check: func(c Completion) {
 		m.count(len(want))(c)
 		require.Equal(m.t, want, got)
-	}}, func(cb Callback) Request { return m.l.Read(s.FD(), got, off, cb) }).Link()
+	}}, func(cb Callback) Request { return m.l.Read(s.FD(), got, off, cb) }).LinkNext()
 	s.close(rnd)
 }
 

@@ -402,10 +402,10 @@ func TestOpLinkedChain(t *testing.T) {
 		got := make([]byte, 100)
 		res := map[string]int32{}
 		keep := func(name string) Callback { return func(c Completion) { res[name] = c.Res } }
-		l.Write(fd, []byte("linked"), 0, keep("write")).Link().Flags(SQEAsync)
-		l.Fsync(fd, 0, keep("fsync")).Link()
-		l.Read(fd, got[:6], 0, keep("read")).Link()
-		l.Read(fd, got[6:20], 1, keep("short")).Link()
+		l.Write(fd, []byte("linked"), 0, keep("write")).LinkNext().Flags(SQEAsync)
+		l.Fsync(fd, 0, keep("fsync")).LinkNext()
+		l.Read(fd, got[:6], 0, keep("read")).LinkNext()
+		l.Read(fd, got[6:20], 1, keep("short")).LinkNext()
 		l.Nop(keep("behind short"))
 		run(t, l)
 		require.Equal(t, "linkedinked", string(got[:11]))
@@ -414,10 +414,10 @@ func TestOpLinkedChain(t *testing.T) {
 
 		clear(res)
 		rd, _ := pipe(t)
-		l.Read(fd, got[:20], 1, keep("short")).HardLink()
-		l.Fsync(rd, 0, keep("failed")).HardLink() // not a bad descriptor: Linux 5.10 looks at those first
+		l.Read(fd, got[:20], 1, keep("short")).HardLinkNext()
+		l.Fsync(rd, 0, keep("failed")).HardLinkNext() // not a bad descriptor: Linux 5.10 looks at those first
 
-		l.Write(fd, []byte("L"), 0, keep("write")).HardLink()
+		l.Write(fd, []byte("L"), 0, keep("write")).HardLinkNext()
 		l.Read(fd, got[:6], 0, keep("read"))
 		run(t, l)
 		require.Equal(t, map[string]int32{"short": 5, "failed": -int32(unix.EINVAL), "write": 1, "read": 6}, res)

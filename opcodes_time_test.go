@@ -43,7 +43,7 @@ func TestOpTimeouts(t *testing.T) {
 				continue
 			}
 			var got error
-			l.Timeout(time.Millisecond, 0, flags, nil).Link()
+			l.Timeout(time.Millisecond, 0, flags, nil).LinkNext()
 			l.Nop(func(c Completion) { got = c.Err() })
 			run(t, l)
 			if next == nil {
@@ -110,20 +110,20 @@ func TestOpLinkTimeout(t *testing.T) {
 	overLoops(t, 8, func(t *testing.T, l *Loop) {
 		rd, wr := pipe(t)
 		var read, timeout error
-		l.Read(rd, make([]byte, 1), 0, func(c Completion) { read = c.Err() }).Link()
+		l.Read(rd, make([]byte, 1), 0, func(c Completion) { read = c.Err() }).LinkNext()
 		l.LinkTimeout(5*time.Millisecond, 0, func(c Completion) { timeout = c.Err() })
 		run(t, l)
 		require.ErrorIs(t, read, unix.ECANCELED)
 		require.ErrorIs(t, timeout, unix.ETIME)
 		unix.Write(wr, []byte("x"))
-		l.Read(rd, make([]byte, 1), 0, func(c Completion) { read = c.Err() }).Link()
+		l.Read(rd, make([]byte, 1), 0, func(c Completion) { read = c.Err() }).LinkNext()
 		l.LinkTimeout(time.Hour, 0, func(c Completion) { timeout = c.Err() })
 		run(t, l)
 		require.NoError(t, read)
 		require.ErrorIs(t, timeout, unix.ECANCELED)
 
 		// One that is set to another time while it runs.
-		l.Read(rd, make([]byte, 1), 0, func(c Completion) { read = c.Err() }).Link()
+		l.Read(rd, make([]byte, 1), 0, func(c Completion) { read = c.Err() }).LinkNext()
 		req := l.LinkTimeout(time.Hour, 0, nil)
 		l.TimeoutUpdate(5*time.Millisecond, req.Token(), LinkTimeoutUpdate, func(c Completion) { require.NoError(t, c.Err()) })
 		run(t, l)

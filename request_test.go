@@ -56,7 +56,7 @@ func TestSettersAfterTheCompletion(t *testing.T) {
 		require.Nil(t, req.SQE())
 		ctx, cancel := context.WithCancel(t.Context())
 		defer cancel()
-		req.Buffers(g).Bundle().WithContext(ctx).Flags(SQEIODrain).Link().Deadline(time.Hour).SkipSuccess()
+		req.Buffers(g).Bundle().WithContext(ctx).Flags(SQEIODrain).LinkNext().Deadline(time.Hour).SkipSuccess()
 		require.Empty(t, l.watches)
 		require.False(t, l.drains)
 		require.Zero(t, g.users)
@@ -90,9 +90,9 @@ func TestSettersAfterTheSubmission(t *testing.T) {
 // A chain goes on behind a request's deadline, in whatever order that was said.
 func TestDeadlineInAChain(t *testing.T) {
 	for name, say := range map[string]func(Request) Request{
-		"deadline, link": func(r Request) Request { return r.Deadline(time.Hour).Link() },
-		"link, deadline": func(r Request) Request { return r.Link().Deadline(time.Hour) },
-		"hard link":      func(r Request) Request { return r.Deadline(time.Hour).HardLink() },
+		"deadline, link": func(r Request) Request { return r.Deadline(time.Hour).LinkNext() },
+		"link, deadline": func(r Request) Request { return r.LinkNext().Deadline(time.Hour) },
+		"hard link":      func(r Request) Request { return r.Deadline(time.Hour).HardLinkNext() },
 	} {
 		t.Run(name, func(t *testing.T) {
 			overLoops(t, 8, func(t *testing.T, l *Loop) {

@@ -278,8 +278,8 @@ func (s *soak) chain() {
 	if bad {
 		first = func(cb Callback) Request { return s.l.Read(-1, nil, 0, cb) }
 	}
-	s.request(first, note).Link()
-	s.request(s.l.Nop, note).Link()
+	s.request(first, note).LinkNext()
+	s.request(s.l.Nop, note).LinkNext()
 	last := s.request(s.l.Nop, func(c Completion) {
 		want := 2
 		if quiet && !bad {

@@ -138,7 +138,7 @@ func TestSkipSuccessLeavesWhatMustSpeak(t *testing.T) {
 		l := newLoop(t, 8)
 		r, _ := pipe(t)
 		told := map[string]error{}
-		l.Read(r, make([]byte, 1), 0, func(c Completion) { told["read"] = c.Err() }).Link()
+		l.Read(r, make([]byte, 1), 0, func(c Completion) { told["read"] = c.Err() }).LinkNext()
 		l.LinkTimeout(time.Millisecond, 0, func(c Completion) { told["timeout"] = c.Err() }).SkipSuccess()
 		run(t, l)
 		require.ErrorIs(t, told["read"], unix.ECANCELED)
@@ -150,7 +150,7 @@ func TestSkipSuccessLeavesWhatMustSpeak(t *testing.T) {
 		a, b := socketPair(t)
 		unix.Write(a, []byte("x"))
 		got := ""
-		l.Recv(b, nil, 0, func(c Completion) { got = string(c.Buffer()) }).Buffers(g).Link()
+		l.Recv(b, nil, 0, func(c Completion) { got = string(c.Buffer()) }).Buffers(g).LinkNext()
 		l.Nop(nil).SkipSuccess()
 		run(t, l)
 		require.Equal(t, "x", got)
@@ -161,7 +161,7 @@ func TestSkipSuccessLeavesWhatMustSpeak(t *testing.T) {
 		g := newGroup(t, l, 2, 16, 0)
 		_, b := socketPair(t)
 		var err error
-		first := l.Recv(b, nil, 0, func(c Completion) { err = c.Err() }).Link()
+		first := l.Recv(b, nil, 0, func(c Completion) { err = c.Err() }).LinkNext()
 		l.Nop(nil).SkipSuccess()
 		first.Buffers(g)
 		run(t, l)
@@ -210,7 +210,7 @@ func TestRearmBesideOpenChains(t *testing.T) {
 		var kept Borrowed
 		got := ""
 		var end error
-		s := l.Rearm(func(cb Callback) Request { return l.RecvMultishot(b, nil, 0, cb).Buffers(g).Link() }, func(c Completion) {
+		s := l.Rearm(func(cb Callback) Request { return l.RecvMultishot(b, nil, 0, cb).Buffers(g).LinkNext() }, func(c Completion) {
 			got += string(c.Buffer())
 			if kept == (Borrowed{}) {
 				kept = c.Keep()
@@ -222,7 +222,7 @@ func TestRearmBesideOpenChains(t *testing.T) {
 		require.Len(t, g.waiting, 1)
 		unix.Read(b, make([]byte, 8))
 		require.NoError(t, kept.Release())
-		l.Read(-1, make([]byte, 1), 0, nil).Link() // takes what is linked to it along
+		l.Read(-1, make([]byte, 1), 0, nil).LinkNext() // takes what is linked to it along
 		runFor(t, l, 5*time.Millisecond)
 		require.NoError(t, end)
 		unix.Write(a, []byte(" and next"))

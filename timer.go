@@ -84,7 +84,7 @@ func (r Request) Deadline(d time.Duration) Request {
 	}
 	linked := sqe.Flags & (SQEIOLink | SQEIOHardlink)
 	if linked == 0 {
-		r.Link()
+		r.LinkNext()
 	}
 	timeout := r.loop.LinkTimeout(max(d, 0), 0, nil).Flags(linked)
 	r.loop.deadline = deadline{of: r.token, Request: timeout}

@@ -93,7 +93,7 @@ func (c *uringConnection) answer() {
 	}
 	if last {
 		// The end follows the answer without another turn of the loop.
-		c.send(answer, nil).HardLink()
+		c.send(answer, nil).HardLinkNext()
 		c.close()
 		return
 	}

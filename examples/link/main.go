@@ -67,9 +67,9 @@ func (c *chain) queue(quiet bool) {
 	line := []byte("written, synced and read in one go\n")
 	back := make([]byte, len(line))
 
-	c.loop.Write(c.fd, line, 0, c.tell("write")).Link()
-	c.loop.Fsync(c.fd, 0, c.tell("fsync")).Link()
-	c.loop.Read(c.fd, back, 0, c.tell("read")).Link()
+	c.loop.Write(c.fd, line, 0, c.tell("write")).LinkNext()
+	c.loop.Fsync(c.fd, 0, c.tell("fsync")).LinkNext()
+	c.loop.Read(c.fd, back, 0, c.tell("read")).LinkNext()
 	last := c.loop.Nop(func(done liburing.Completion) {
 		c.tell("nop")(done)
 		if done.Err() == nil {

@@ -7,22 +7,22 @@ import (
 	"sync/atomic"
 )
 
-// Group is several loops that run side by side, as a rule one a processor. Each
+// LoopGroup is several loops that run side by side, as a rule one a processor. Each
 // has its own thread and ring, and shares nothing with the others; connections
 // come to each by a listener of its own (SO_REUSEPORT), or from one that accepts
 // and hands them on with Post and Next, or with HandOver if they are direct
 // descriptors.
-type Group struct {
+type LoopGroup struct {
 	loops []*Loop
 	next  atomic.Uint32
 }
 
-// NewGroup sets up n loops as NewLoop does. If one fails none is left.
-func NewGroup(n int, entries uint32, opts ...Option) (*Group, error) {
+// NewLoopGroup sets up n loops as NewLoop does. If one fails none is left.
+func NewLoopGroup(n int, entries uint32, opts ...Option) (*LoopGroup, error) {
 	if n < 1 {
 		return nil, badInput("group of loops", "n is %d: it must be 1 at least", n)
 	}
-	g := new(Group)
+	g := new(LoopGroup)
 	for range n {
 		l, err := NewLoop(entries, opts...)
 		if err != nil {
@@ -34,15 +34,15 @@ func NewGroup(n int, entries uint32, opts ...Option) (*Group, error) {
 }
 
 // Loops returns the loops.
-func (g *Group) Loops() []*Loop { return g.loops }
+func (g *LoopGroup) Loops() []*Loop { return g.loops }
 
 // Next returns the loops in turns. It may be called from any goroutine.
-func (g *Group) Next() *Loop { return g.loops[(g.next.Add(1)-1)%uint32(len(g.loops))] }
+func (g *LoopGroup) Next() *Loop { return g.loops[(g.next.Add(1)-1)%uint32(len(g.loops))] }
 
 // Run runs all loops as Loop.Run does. When one ends, by Stop or with an error,
 // the others are stopped; the error is the first one's. A callback's panic comes
 // out of it like out of Loop.Run, when all have ended.
-func (g *Group) Run(ctx context.Context) error {
+func (g *LoopGroup) Run(ctx context.Context) error {
 	if ctx == nil {
 		return badInput("run", "the context is nil")
 	}
@@ -85,14 +85,14 @@ func (g *Group) Run(ctx context.Context) error {
 var errStopped = errors.New("liburing: a loop of the group was stopped")
 
 // Stop makes Run return. It may be called from any goroutine.
-func (g *Group) Stop() {
+func (g *LoopGroup) Stop() {
 	for _, l := range g.loops {
 		l.Stop()
 	}
 }
 
 // Close closes all loops, side by side, as Loop.Close does.
-func (g *Group) Close(ctx context.Context) error {
+func (g *LoopGroup) Close(ctx context.Context) error {
 	errs := make([]error, len(g.loops))
 	var wg sync.WaitGroup
 	for i, l := range g.loops {

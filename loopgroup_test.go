@@ -15,9 +15,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-func newLoops(t *testing.T, n int) *Group {
+func newLoops(t *testing.T, n int) *LoopGroup {
 	t.Helper()
-	g, err := NewGroup(n, 8)
+	g, err := NewLoopGroup(n, 8)
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, g.Close(context.Background())) })
 	return g
@@ -65,9 +65,9 @@ func TestGroupEnds(t *testing.T) {
 
 	require.NoError(t, g.Close(t.Context()))
 	require.ErrorIs(t, g.Run(t.Context()), ErrClosed)
-	_, err := NewGroup(0, 8)
+	_, err := NewLoopGroup(0, 8)
 	require.ErrorIs(t, err, unix.EINVAL)
-	_, err = NewGroup(2, 0)
+	_, err = NewLoopGroup(2, 0)
 	require.ErrorIs(t, err, unix.EINVAL)
 }
 
@@ -95,7 +95,7 @@ func TestGroupReusePort(t *testing.T) {
 		l.Rearm(func(cb Callback) Request { return accept(int(f.Fd()), nil, 0, cb) }, func(c Completion) {
 			if fd, err := c.Result(); err == nil {
 				served[i].Add(1)
-				l.Write(fd, []byte("hello"), 0, nil).Link()
+				l.Write(fd, []byte("hello"), 0, nil).LinkNext()
 				l.CloseFD(fd, nil)
 			}
 		})
