@@ -11,6 +11,8 @@ type backlog struct {
 	spare []*bigSQE
 }
 
+func (b *backlog) len() int { return len(b.queue) - b.first }
+
 // waiting returns the entries that are in the backlog.
 func (b *backlog) waiting() []*bigSQE { return b.queue[b.first:] }
 

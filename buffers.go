@@ -1,7 +1,6 @@
 package liburing
 
 import (
-	"errors"
 	"fmt"
 	"os"
 	"sync"
@@ -25,9 +24,6 @@ type Buffer struct {
 	Bytes []byte
 	Index int // in the pool, and in the ring that Buffers were registered with
 }
-
-// ErrBufferInUse is returned when a pool is closed with buffers still out.
-var ErrBufferInUse = errors.New("liburing: buffers of the pool are in use")
 
 // NewBufferPool maps memory for count buffers of at least size bytes, rounded
 // up to whole pages.

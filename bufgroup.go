@@ -26,11 +26,11 @@ type BufGroup struct {
 	bufs []provided // by ID
 	last int        // the buffer that was put into the ring last, -1 at first
 
-	ready   int       // buffers that the kernel has, as far as completions tell
-	users   int       // requests in flight
-	leases  leases    // what callbacks have borrowed
-	current int       // the lease of the callback that runs, or noLease
-	waiting []*Stream // requests to be made again when buffers are back
+	ready   int          // buffers that the kernel has, as far as completions tell
+	users   int          // requests in flight
+	leases  slots[lease] // what callbacks have borrowed
+	current int          // the lease of the callback that runs, or noLease
+	waiting []*Stream    // requests to be made again when buffers are back
 
 	abandoned bool   // the loop is closed
 	detail    detail // of completions that have none otherwise
@@ -112,7 +112,7 @@ func (g *BufGroup) Close() error {
 		if g.mem == nil {
 			return nil
 		}
-		if n := g.users + g.leases.out + len(g.waiting); n > 0 {
+		if n := g.users + g.leases.used + len(g.waiting); n > 0 {
 			return fmt.Errorf("%w: %d", ErrBufferInUse, n)
 		}
 		if err := g.ring.Free(); err != nil {
@@ -136,7 +136,7 @@ func (g *BufGroup) abandon() {
 }
 
 func (g *BufGroup) unmapIfFree() {
-	if g.leases.out == 0 {
+	if g.leases.used == 0 {
 		g.unmap()
 	}
 }
@@ -165,7 +165,7 @@ func (r Request) Buffers(g *BufGroup) Request {
 	}
 	sqe.Flags |= SQEBufferSelect
 	sqe.SetBufGroup(g.ring.bgid)
-	h := r.loop.table.find(r.token)
+	h := r.loop.table.handle(r.token)
 	if h.group != 0 {
 		r.loop.groups[h.group-1].users--
 	}
@@ -221,17 +221,18 @@ func (g *BufGroup) deliver(c Completion, cb Callback, truncated bool) {
 	if truncated {
 		n = min(n, uint32(g.size)-g.bufs[id].used)
 	}
-	g.current = g.take(int(id), n, c.Flags&CQEFBufMore != 0)
+	g.current = g.borrow(int(id), n, c.Flags&CQEFBufMore != 0)
 	defer g.settle() // the callback may panic
 	cb(c)
 }
 
-// take notes the buffers that a completion has filled with n bytes, from the
-// buffer id on, and borrows them. more tells that the kernel goes on with the
-// last of them.
-func (g *BufGroup) take(id int, n uint32, more bool) int {
-	i, l := g.leases.take()
-	*l = lease{gen: l.gen, first: id, off: g.bufs[id].used, n: n}
+// borrow notes the buffers that a completion has filled with n bytes, from the
+// buffer id on, and returns the lease on them. more tells that the kernel goes on
+// with the last of them.
+func (g *BufGroup) borrow(id int, n uint32, more bool) int {
+	place, e := g.leases.acquire()
+	l := &e.v
+	*l = lease{first: id, off: g.bufs[id].used, n: n}
 	for {
 		b := &g.bufs[id]
 		b.borrowed++
@@ -243,7 +244,7 @@ func (g *BufGroup) take(id int, n uint32, more bool) int {
 			if b.taken {
 				g.ready--
 			}
-			return i
+			return int(place)
 		}
 		b.taken = true
 		g.ready--
@@ -255,15 +256,16 @@ func (g *BufGroup) take(id int, n uint32, more bool) int {
 func (g *BufGroup) settle() {
 	if i := g.current; i != noLease {
 		g.current = noLease
-		g.giveBack(i)
+		g.endLease(uint32(i))
 	}
 }
 
-// giveBack ends a lease. Buffers that nobody has borrowed any more and that the
+// endLease ends a lease. Buffers that nobody has borrowed any more and that the
 // kernel is done with go back to it.
-func (g *BufGroup) giveBack(i int) {
-	l := g.leases.list[i]
-	g.leases.giveBack(i)
+func (g *BufGroup) endLease(place uint32) {
+	e := &g.leases.list[place]
+	l := e.v
+	g.leases.release(place, e)
 	if g.abandoned {
 		g.unmapIfFree()
 		return
@@ -294,7 +296,7 @@ func (c Completion) Buffer() []byte {
 func (c Completion) Buffers() iter.Seq[[]byte] {
 	return func(yield func([]byte) bool) {
 		if g, i := c.lease(); i != noLease {
-			g.each(g.leases.list[i], yield)
+			g.each(g.leases.list[i].v, yield)
 		}
 	}
 }
@@ -317,7 +319,7 @@ func (c Completion) lease() (*BufGroup, int) {
 	}
 	g := c.detail.group
 	id, ok := c.BufferID()
-	if !ok || g.current == noLease || g.leases.list[g.current].first != int(id) {
+	if !ok || g.current == noLease || g.leases.list[g.current].v.first != int(id) {
 		return nil, noLease
 	}
 	return g, g.current
@@ -344,12 +346,9 @@ type Borrowed struct {
 	gen   uint32
 }
 
-// ErrReleased is returned for bytes that were released before, or never kept.
-var ErrReleased = errors.New("liburing: the buffer has been released already")
-
 // valid reports whether the bytes are still kept.
 func (b Borrowed) valid() bool {
-	return b.group != nil && b.group.leases.list[b.lease].gen == b.gen
+	return b.group != nil && b.group.leases.find(b.lease, b.gen) != nil
 }
 
 // Bytes returns what was kept, of a bundle the part in the first buffer; nil
@@ -365,7 +364,7 @@ func (b Borrowed) Bytes() []byte {
 func (b Borrowed) All() iter.Seq[[]byte] {
 	return func(yield func([]byte) bool) {
 		if b.valid() {
-			b.group.each(b.group.leases.list[b.lease], yield)
+			b.group.each(b.group.leases.list[b.lease].v, yield)
 		}
 	}
 }
@@ -374,48 +373,21 @@ func (b Borrowed) All() iter.Seq[[]byte] {
 // more, by requests neither. A second time the error is ErrReleased and nothing
 // happens.
 func (b Borrowed) Release() error {
-	if checkThread && b.group != nil && b.group.loop.calledFromElsewhere() {
-		return ErrWrongThread
-	}
 	if !b.valid() {
 		return ErrReleased
 	}
-	b.group.giveBack(int(b.lease))
+	b.group.loop.checkCaller()
+	b.group.endLease(b.lease)
 	return nil
 }
 
 // lease is what a completion has borrowed: n bytes in count buffers, from off in
 // the first on.
 type lease struct {
-	gen   uint32
-	first int // a buffer; of a free lease, the next free one
+	first int // a buffer
 	count uint16
 	off   uint32
 	n     uint32
 }
 
 const noLease = -1
-
-// leases is a list of leases, whose free places are linked.
-type leases struct {
-	list []lease
-	free int // the first free place; len(list) if there is none
-	out  int
-}
-
-func (s *leases) take() (int, *lease) {
-	i := s.free
-	if i == len(s.list) {
-		s.list = append(s.list, lease{first: i + 1})
-	}
-	l := &s.list[i]
-	s.free = l.first
-	s.out++
-	return i, l
-}
-
-func (s *leases) giveBack(i int) {
-	s.list[i] = lease{gen: s.list[i].gen + 1, first: s.free}
-	s.free = i
-	s.out--
-}

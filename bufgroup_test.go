@@ -28,7 +28,7 @@ func newGroup(t *testing.T, l *Loop, count, size int, flags BufRingFlags) *BufGr
 func allBack(t *testing.T, g *BufGroup) {
 	t.Helper()
 	require.Equal(t, len(g.bufs), g.ready)
-	require.Zero(t, g.leases.out)
+	require.Zero(t, g.leases.used)
 	require.Zero(t, g.users)
 	require.NoError(t, g.loop.Control(func(*Ring) error {
 		requireAvailable(t, g.ring, len(g.bufs))
@@ -131,7 +131,7 @@ func TestBufGroupIncremental(t *testing.T) {
 	for _, k := range kept[4:] {
 		require.NoError(t, k.Release())
 	}
-	require.Zero(t, g.leases.out)
+	require.Zero(t, g.leases.used)
 	require.Equal(t, 2, g.ready)
 }
 
@@ -185,7 +185,7 @@ func TestBufGroupBundle(t *testing.T) {
 			if !kernelBefore(6, 17) { // which do not ask a Unix socket how much there is
 				require.Greater(t, longest, size, "no bundle had more than a buffer")
 			}
-			require.Zero(t, g.leases.out)
+			require.Zero(t, g.leases.used)
 			require.Equal(t, 8, g.ready)
 		})
 	}

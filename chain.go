@@ -75,13 +75,13 @@ func (l *Loop) settleChain(token Token) {
 	}
 	before := true
 	for _, t := range c {
-		h := l.table.find(t)
+		h := l.table.handle(t)
 		switch {
 		case t == token:
 			before = false
 		case h == nil:
 		case before:
-			l.table.release(t.index(), h)
+			l.table.drop(t)
 			l.inFlight--
 			l.forget(t)
 		default:

@@ -20,54 +20,50 @@ func (l *Loop) Control(f func(*Ring) error) error {
 	if f == nil {
 		return badInput("control", "there is no function to call")
 	}
-	if threadID() == l.thread.Load() {
+	if l.onThread() {
 		return f(&l.ring)
 	}
-	call, result := l.guarded(func() error { return f(&l.ring) }, func() {})
+	j := l.newJob(func() error { return f(&l.ring) }, nil)
 	select {
-	case l.control <- call:
-		return (<-result).done()
-	default:
-		return l.controlRunning(call, result)
+	case l.control <- j.run:
+		return j.wait()
+	default: // the thread is busy
 	}
-}
-
-// controlRunning hands call over to a thread that is busy.
-func (l *Loop) controlRunning(call func(), result chan runResult) error {
-	// Run may return before it sees the post, and the thread be idle again:
-	// whichever gets hold of the call first makes it.
-	once := make(chan struct{}, 1)
-	once <- struct{}{}
-	guarded := func() {
-		select {
-		case <-once:
-			call()
-		default:
-		}
-	}
-	if err := l.Post(guarded); err != nil {
+	if err := l.Post(j.run); err != nil {
 		return err
 	}
+	// Run may return before it sees the post, and the thread be idle again.
 	select {
-	case l.control <- guarded:
-		return (<-result).done()
-	case r := <-result:
-		return r.done()
+	case l.control <- j.run:
+		return j.wait()
+	case e := <-j.ended:
+		return e.result()
 	case <-l.done:
 	}
 	select {
-	case r := <-result: // f itself has closed the loop
-		return r.done()
+	case e := <-j.ended: // f itself has closed the loop
+		return e.result()
 	default:
 		return ErrClosed
 	}
+}
+
+// OnMessage has the loop call f for each completion that belongs to none of its
+// requests: a message that another ring has sent (MsgRing) with user data of its
+// own choice, or the tag of a registered file or buffer that the kernel has let go
+// of. Such user data must have the highest bit clear, which tokens have set.
+// Without a function they are counted as Stats.Stale. Call it where requests are
+// made.
+func (l *Loop) OnMessage(f func(userData uint64, c Completion)) {
+	l.checkCaller()
+	l.message = f
 }
 
 // attend does what other goroutines want.
 func (l *Loop) attend(ctx context.Context) (stop bool, err error) {
 	l.mail.attention.Store(false)
 	l.runPosts() // those behind one that panicked
-	l.posts, l.nextPost = l.mail.take(l.posts[:0]), 0
+	l.posts, l.nextPost = l.mail.collect(l.posts[:0]), 0
 	l.runPosts()
 	if err := ctx.Err(); err != nil {
 		return true, err

@@ -27,15 +27,15 @@ func TestRequestFromTheWrongGoroutine(t *testing.T) {
 	l := newLoop(t, 8)
 	elsewhere(t, l, func() {
 		never := func(Completion) { t.Error("called") }
-		for _, r := range []Request{
-			l.Nop(never),
-			l.Timeout(time.Second, 0, 0, never), // takes memory of the loop's
-			l.Read(0, nil, 0, never),            // may block
+		for _, request := range []func(){
+			func() { l.Nop(never) },
+			func() { l.Timeout(time.Second, 0, 0, never) }, // takes memory of the loop's
+			func() { l.Read(0, nil, 0, never) },            // may block
+			func() { l.Rearm(l.Nop, never) },
+			func() { l.After(0, func() { t.Error("called") }) },
 		} {
-			require.ErrorIs(t, r.Err(), ErrWrongThread)
+			require.PanicsWithValue(t, ErrWrongThread, request)
 		}
-		require.ErrorIs(t, l.Rearm(l.Nop, never).Err(), ErrWrongThread)
-		require.ErrorIs(t, l.After(0, func() { t.Error("called") }).Err(), ErrWrongThread)
 	})
 	require.NoError(t, l.Nop(nil).Err(), "while the loop stands still")
 	run(t, l)
@@ -46,9 +46,12 @@ func TestSetterOnTheWrongGoroutine(t *testing.T) {
 	l.Nop(func(Completion) {
 		req := l.Nop(nil)
 		require.NotNil(t, req.SQE(), "on the right one")
-		done := make(chan *SQE)
-		go func() { done <- req.LinkNext().SQE() }()
-		require.Nil(t, <-done)
+		done := make(chan any)
+		go func() {
+			defer func() { done <- recover() }()
+			req.LinkNext()
+		}()
+		require.Equal(t, ErrWrongThread, <-done)
 		require.Zero(t, req.SQE().Flags)
 	})
 	run(t, l)
@@ -80,9 +83,12 @@ func TestReleaseOnTheWrongGoroutine(t *testing.T) {
 	unix.Write(a, []byte("x"))
 	l.Recv(b, nil, 0, func(c Completion) {
 		kept := c.Keep()
-		released := make(chan error)
-		go func() { released <- kept.Release() }()
-		require.ErrorIs(t, <-released, ErrWrongThread)
+		released := make(chan any)
+		go func() {
+			defer func() { released <- recover() }()
+			kept.Release()
+		}()
+		require.Equal(t, ErrWrongThread, <-released)
 		require.NoError(t, kept.Release())
 	}).Buffers(g)
 	run(t, l)

@@ -3,26 +3,57 @@ package liburing
 import (
 	"errors"
 	"fmt"
+	"os"
 	"strings"
 	"syscall"
 )
 
-// ErrNotSupported is wrapped by the errors of what this kernel, the linked
-// liburing or this build of the package lacks. The message says which.
-var ErrNotSupported = errors.New("not supported")
+// ErrNotSupported is what errors of what this kernel, the linked liburing or this
+// build of the package lacks are: errors.Is(err, ErrNotSupported) is true for an
+// unknown setup flag, a kernel without io_uring (ENOSYS), a function that the
+// linked liburing does not have, and a build without cgo. The message says which.
+// It is errors.ErrUnsupported too.
+var ErrNotSupported error = &sentinel{"not supported", errors.ErrUnsupported}
 
-// ErrClosed is returned by the methods of a Ring, a Loop or a BufferPool that
-// has been closed.
-var ErrClosed = errors.New("liburing: use of a closed ring")
+// ErrClosed is returned by the methods of a Ring, a Loop or a BufferPool that has
+// been closed. It is os.ErrClosed too.
+var ErrClosed error = &sentinel{"liburing: use of a closed ring", os.ErrClosed}
 
 // ErrRunning is returned where a Loop has to stand still and is running.
 var ErrRunning = errors.New("liburing: the loop is running")
 
-// ErrWrongThread is the error of a request that was made on another goroutine
-// than the running loop's; Stop of a Timer or Stream, which returns none, panics
-// with it. Only programs built with -tags liburing_debug check for it; in others
-// such a request is a data race.
-var ErrWrongThread = errors.New("liburing: a request was made outside of the running loop's goroutine: use Post")
+// ErrGoexit is returned where a function that the loop has called has ended the
+// loop's goroutine (runtime.Goexit), which closes the loop.
+var ErrGoexit = errors.New("liburing: a function ended the loop's goroutine (runtime.Goexit): the loop is closed")
+
+// ErrWrongThread is what a request of a running loop panics with when it is made
+// on another goroutine than the loop's. Most such mistakes are found in every
+// build, while the loop waits in the kernel; programs built with -tags
+// liburing_debug find all. The others are data races.
+var ErrWrongThread = errors.New("liburing: a running loop was used outside of its callbacks: hand the call over with Post")
+
+// ErrBufferInUse is returned when a BufferPool or a BufGroup is closed with
+// buffers still out.
+var ErrBufferInUse = errors.New("liburing: buffers are in use")
+
+// ErrReleased is returned for bytes that were released before, or never kept.
+var ErrReleased = errors.New("liburing: the buffer has been released already")
+
+var (
+	errNoRequest = errors.New("liburing: not a request that a loop has made")
+	errStopped   = errors.New("liburing: a loop of the group was stopped")
+)
+
+// sentinel is an error value that is one of the standard library's too.
+type sentinel struct {
+	text string
+	is   error
+}
+
+func (e *sentinel) Error() string { return e.text }
+
+// Unwrap returns the standard library's error of the same meaning.
+func (e *sentinel) Unwrap() error { return e.is }
 
 // OpError is the error of a liburing function or of a request: the operation,
 // its cause, and what to do about it where that is known.
@@ -33,6 +64,8 @@ type OpError struct {
 	Op   string // liburing's name of what failed: "io_uring_setup", "openat"
 	Err  error  // the cause
 	Hint string // why, and what to do next; may be empty
+
+	lacking bool // the cause is what this kernel lacks, though its errno is a general one
 }
 
 // Error returns operation, cause and hint in one line.
@@ -45,6 +78,11 @@ func (e *OpError) Error() string {
 
 // Unwrap returns the cause.
 func (e *OpError) Unwrap() error { return e.Err }
+
+// Is has an error of what the kernel lacks be ErrNotSupported, whatever its errno.
+func (e *OpError) Is(target error) bool {
+	return (target == ErrNotSupported || target == errors.ErrUnsupported) && (e.lacking || e.Err == syscall.ENOSYS)
+}
 
 // needsBase is GO_NEEDS of liburing_cgo.h: below it, a result is not an errno
 // but the liburing 2.x that would be needed.
@@ -98,7 +136,6 @@ func (p *CallbackPanic) Error() string {
 	return fmt.Sprintf("liburing: a callback panicked: %v\n\n%s", p.Value, p.Stack)
 }
 
-// Unwrap returns the value if it is an error.
 // Unwrap returns the panic's value if it is an error.
 func (p *CallbackPanic) Unwrap() error {
 	err, _ := p.Value.(error)

@@ -25,7 +25,7 @@ func explainSetup(entries uint32, p *Params, ret int32) error {
 	case syscall.ENOMEM:
 		e.Hint = explainENOMEM(entries, p)
 	case syscall.EINVAL:
-		e.Hint = explainEINVAL(entries, p)
+		e.Hint, e.lacking = explainEINVAL(entries, p)
 	case syscall.EMFILE, syscall.ENFILE:
 		e.Hint = "no file descriptor is left for the ring: raise `ulimit -n`, or close what is not needed"
 	}
@@ -94,32 +94,33 @@ func explainLimit() string {
 }
 
 // explainEINVAL finds the reason by looking at what was asked for, and, for a
-// flag that this kernel does not know, by trying each one.
-func explainEINVAL(entries uint32, p *Params) string {
+// flag that this kernel does not know, by trying each one; only then is something
+// lacking.
+func explainEINVAL(entries uint32, p *Params) (hint string, lacking bool) {
 	clamp := p.Flags&SetupClamp != 0
 	switch {
 	case entries == 0:
-		return "a ring needs at least one entry"
+		return "a ring needs at least one entry", false
 	case entries > MaxEntries && !clamp:
-		return fmt.Sprintf("%d entries are more than the %d that the kernel allows (SetupClamp takes the most there is)", entries, MaxEntries)
+		return fmt.Sprintf("%d entries are more than the %d that the kernel allows (SetupClamp takes the most there is)", entries, MaxEntries), false
 	}
 	if p.Flags&SetupCQSize != 0 {
 		switch {
 		case p.CQEntries == 0:
-			return "SetupCQSize needs CQEntries"
+			return "SetupCQSize needs CQEntries", false
 		case p.CQEntries > 2*MaxEntries && !clamp:
-			return fmt.Sprintf("%d completion entries are more than the %d that the kernel allows", p.CQEntries, 2*MaxEntries)
+			return fmt.Sprintf("%d completion entries are more than the %d that the kernel allows", p.CQEntries, 2*MaxEntries), false
 		case nextPow2(p.CQEntries) < nextPow2(entries):
-			return fmt.Sprintf("the completion queue (%d) may not be smaller than the submission queue (%d)", p.CQEntries, entries)
+			return fmt.Sprintf("the completion queue (%d) may not be smaller than the submission queue (%d)", p.CQEntries, entries), false
 		}
 	}
 	if hint := explainFlags(p.Flags); hint != "" {
-		return hint
+		return hint, false
 	}
 	if unknown := unknownFlags(p.Flags); unknown != 0 {
-		return fmt.Sprintf("this kernel does not know %v", unknown)
+		return fmt.Sprintf("this kernel does not know %v", unknown), true
 	}
-	return fmt.Sprintf("this kernel does not take the combination %v", p.Flags)
+	return fmt.Sprintf("this kernel does not take the combination %v", p.Flags), false
 }
 
 // flagRules are the kernel's rules about flags that go together.

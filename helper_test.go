@@ -234,7 +234,7 @@ func leakedHandles() (leaks []string) {
 	for l, test := range tracked.loops {
 		select {
 		case <-l.done:
-			if busy := l.table.busy(); busy != 0 || l.inFlight != 0 || l.inner != 0 {
+			if busy := l.table.used; busy != 0 || l.inFlight != 0 || l.inner != 0 {
 				leaks = append(leaks, fmt.Sprintf("%s: %d handles", test, busy))
 			}
 		default:

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"runtime"
-	"runtime/debug"
 	"sync/atomic"
 	"syscall"
 	"time"
@@ -38,8 +37,9 @@ type Loop struct {
 	batch      [64]CQE // completions taken off the ring
 	bigs       [][2]uint64
 	next, have int    // the part of batch that no callback has seen
-	told       uint32 // the completion queue's tail after the last system call
-	taken      uint32 // the submission queue's head then
+	cqTail     uint32 // the completion queue's after the last system call
+	sqHead     uint32 // the submission queue's then
+	epoch      uint32 // how often the queue's memory has been replaced
 
 	rawEnter  bool // rawEnter does for the ring
 	yield     yielder
@@ -53,7 +53,8 @@ type Loop struct {
 	hungry    []*BufGroup      // those that streams wait for
 	nextGroup uint16           // the number that the next one tries first
 	stats     Stats
-	big       detail // of the big completion whose callback runs
+	big       detail                              // of the big completion whose callback runs
+	message   func(userData uint64, c Completion) // see OnMessage
 
 	mail     mailbox
 	posts    []func()      // taken out of the mailbox
@@ -62,6 +63,7 @@ type Loop struct {
 	woken    Callback      // of that read
 	thread   atomic.Int64  // the id of the loop's thread, 0 when it has ended
 	control  chan func()   // what the thread is to do, unbuffered
+	waiting  atomic.Bool   // the thread waits in the kernel
 	quit     bool          // the thread is to end
 	closing  atomic.Bool   // requests are refused
 	done     chan struct{} // closed when the ring is gone
@@ -173,72 +175,24 @@ func (l *Loop) RunUntilIdle(ctx context.Context) error { return l.run(ctx, true)
 // from any goroutine; a loop that stands still is not changed.
 func (l *Loop) Stop() { l.mail.requestStop() }
 
-type runResult struct {
-	err   error
-	panic *CallbackPanic
-}
-
 func (l *Loop) run(ctx context.Context, untilIdle bool) error {
 	if ctx == nil {
-		return badInput("run", "the context is nil")
+		ctx = context.Background()
 	}
-	if threadID() == l.thread.Load() {
+	if l.onThread() {
 		return ErrRunning
 	}
 	if err := l.mail.begin(); err != nil {
 		return err
 	}
 	defer context.AfterFunc(ctx, l.mail.alert)()
-	run := func() error { return l.turns(ctx, untilIdle) }
-	call, result := l.guarded(run, l.mail.end)
+	j := l.newJob(func() error { return l.turns(ctx, untilIdle) }, l.mail.end)
 	select {
-	case l.control <- call:
-		return (<-result).done()
+	case l.control <- j.run:
+		return j.wait()
 	case <-l.done: // closed at the same time
 		return ErrClosed
 	}
-}
-
-// guarded returns a function that calls f and then end, whatever f does, and the
-// channel on which it says how f ended.
-func (l *Loop) guarded(f func() error, end func()) (call func(), result chan runResult) {
-	result = make(chan runResult, 1)
-	return func() {
-		r := runResult{err: ErrGoexit}
-		ended := true
-		defer func() {
-			if ended { // whoever learns of it finds the loop closed
-				l.closing.Store(true)
-				l.mail.beginClose()
-			}
-			end()
-			result <- r
-		}()
-		r = l.guard(f)
-		ended = false
-	}, result
-}
-
-// done is how a call on another goroutine ends on this one.
-func (r runResult) done() error {
-	if r.panic != nil {
-		panic(r.panic)
-	}
-	return r.err
-}
-
-// ErrGoexit is returned where a function that the loop has called has ended the
-// loop's goroutine (runtime.Goexit), which closes the loop.
-var ErrGoexit = errors.New("liburing: a function ended the loop's goroutine (runtime.Goexit): the loop is closed")
-
-// guard calls f and catches its panic.
-func (l *Loop) guard(f func() error) (r runResult) {
-	defer func() {
-		if v := recover(); v != nil {
-			r.panic = &CallbackPanic{Value: v, Stack: debug.Stack()}
-		}
-	}()
-	return runResult{err: f()}
 }
 
 // turns is Run on the loop's thread.
@@ -252,7 +206,7 @@ func (l *Loop) turns(ctx context.Context, untilIdle bool) error {
 		if untilIdle && l.idle() {
 			return nil
 		}
-		if err := l.receive(-1); err != nil {
+		if err := l.submitAndReap(-1); err != nil {
 			return err
 		}
 		l.dispatch()
@@ -283,7 +237,7 @@ func (l *Loop) Close(ctx context.Context) error {
 			}
 		}()
 	}
-	if threadID() == l.thread.Load() {
+	if l.onThread() {
 		return nil
 	}
 	if ctx == nil {
@@ -307,9 +261,10 @@ func (l *Loop) Close(ctx context.Context) error {
 // kernel's lists to another. The first rounds wait for a few milliseconds only.
 const longestRound = 100 * time.Millisecond
 
-// exit ends the loop: it runs what was posted, cancels until nothing is in
-// flight and gives the ring back. A callback that ends the goroutine meanwhile
-// (runtime.Goexit) does not stop it: the rest is done on the way out.
+// exit ends the loop: it runs what was posted, cancels until nothing is in flight,
+// tells of what was refused and gives the ring back. A callback that ends the
+// goroutine meanwhile (runtime.Goexit) does not stop it: the rest is done on the
+// way out.
 func (l *Loop) exit() {
 	ended := false
 	defer func() {
@@ -318,13 +273,7 @@ func (l *Loop) exit() {
 		}
 	}()
 	l.mail.beginClose()
-	for done := false; !done; { // again, should a posted function panic
-		l.inClose(func() error {
-			_, err := l.attend(context.Background())
-			done = true
-			return err
-		})
-	}
+	l.runLastPosts()
 	l.closing.Store(true)
 	// Should it have been set up disabled, nothing would end. Kernels before 5.18
 	// wait for all that is in flight first, so they are not asked without need.
@@ -333,11 +282,27 @@ func (l *Loop) exit() {
 	}
 	for round := 0; l.inFlight > 0; round++ {
 		l.inClose(func() error { return l.cancelRound(round) })
-		l.mail.publish(l.counted())
+		l.tellRefused()
+		l.mail.leaveStats(l.counted())
 	}
 	l.endStreams()
+	for round := 1; !l.mail.endRefusals(round > refusalRounds); round++ {
+		l.tellRefused()
+	}
 	ended = true
 	l.free()
+}
+
+// runLastPosts runs what was posted before the loop was closed, all of it, should
+// one of the functions panic too.
+func (l *Loop) runLastPosts() {
+	for done := false; !done; {
+		l.inClose(func() error {
+			_, err := l.attend(context.Background())
+			done = true
+			return err
+		})
+	}
 }
 
 // endStreams ends the streams that wait for buffers.
@@ -353,7 +318,7 @@ func (l *Loop) endStreams() {
 
 // free gives everything back.
 func (l *Loop) free() {
-	l.mail.publish(l.counted())
+	l.mail.leaveStats(l.counted())
 	l.ring.Close()
 	for _, g := range l.groups {
 		if g != nil {
@@ -367,11 +332,11 @@ func (l *Loop) free() {
 
 // inClose calls f, whose first error or panic Close returns.
 func (l *Loop) inClose(f func() error) {
-	r := l.guard(f)
-	if l.closeErr == nil && r.panic != nil {
-		l.closeErr = r.panic
+	err, panicked := guard(f)
+	if l.closeErr == nil && panicked != nil {
+		l.closeErr = panicked
 	} else if l.closeErr == nil {
-		l.closeErr = r.err
+		l.closeErr = err
 	}
 }
 
@@ -386,7 +351,7 @@ func (l *Loop) cancelRound(round int) error {
 	}
 	wait := min(time.Millisecond<<min(round, 10), longestRound)
 	for end := time.Now().Add(wait); l.inFlight > 0; {
-		if err := l.receive(wait); err != nil {
+		if err := l.submitAndReap(wait); err != nil {
 			time.Sleep(wait) // it is going to be tried again
 			return err
 		}

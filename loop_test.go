@@ -305,8 +305,11 @@ func TestLoopClosed(t *testing.T) {
 	l := newLoop(t, 8)
 	closeLoop(t, l)
 	require.NoError(t, l.Close(context.Background()), "a second Close")
-	req := l.Nop(func(Completion) { t.Error("called") })
+	var told error
+	req := l.Nop(func(c Completion) { told = c.Err() })
 	require.ErrorIs(t, req.Err(), ErrClosed)
+	require.ErrorIs(t, told, ErrClosed)
+	require.ErrorIs(t, told, os.ErrClosed)
 	require.Nil(t, req.LinkNext().SQE())
 	require.ErrorIs(t, l.Run(context.Background()), ErrClosed)
 	require.ErrorIs(t, l.Post(func() {}), ErrClosed)

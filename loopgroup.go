@@ -44,7 +44,7 @@ func (g *LoopGroup) Next() *Loop { return g.loops[(g.next.Add(1)-1)%uint32(len(g
 // out of it like out of Loop.Run, when all have ended.
 func (g *LoopGroup) Run(ctx context.Context) error {
 	if ctx == nil {
-		return badInput("run", "the context is nil")
+		ctx = context.Background()
 	}
 	all, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
@@ -80,9 +80,6 @@ func (g *LoopGroup) Run(ctx context.Context) error {
 		return cause
 	}
 }
-
-// errStopped ends the other loops when one was stopped.
-var errStopped = errors.New("liburing: a loop of the group was stopped")
 
 // Stop makes Run return. It may be called from any goroutine.
 func (g *LoopGroup) Stop() {

@@ -20,17 +20,20 @@ type mailbox struct {
 	stop  bool     // Run is to return
 	posts []func() // in the order they came
 	stats Stats    // of a loop that is being closed
+
+	refused []refused // requests of a loop that is being closed
+	ended   bool      // the loop tells of no refusal any more
 }
 
-// publish leaves a closing loop's figures for other goroutines.
-func (b *mailbox) publish(s Stats) {
+// leaveStats leaves a closing loop's figures for other goroutines.
+func (b *mailbox) leaveStats(s Stats) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.stats = s
 }
 
-// published returns the figures that publish was given last.
-func (b *mailbox) published() Stats {
+// lastStats returns the figures that were left last.
+func (b *mailbox) lastStats() Stats {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return b.stats
@@ -56,8 +59,8 @@ func (b *mailbox) add(f func()) error {
 	return nil
 }
 
-// take returns what was queued, leaving the given empty slice to be filled.
-func (b *mailbox) take(empty []func()) []func() {
+// collect returns what was queued, leaving the given empty slice to be filled.
+func (b *mailbox) collect(empty []func()) []func() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	posts := b.posts
@@ -91,8 +94,8 @@ func (b *mailbox) stopped() bool {
 func (b *mailbox) requestStop() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	b.stop = true
 	if b.state == loopRunning {
-		b.stop = true
 		b.alert()
 	}
 }
@@ -104,7 +107,6 @@ func (b *mailbox) begin() error {
 	switch b.state {
 	case loopIdle:
 		b.state = loopRunning
-		b.stop = false
 		b.attention.Store(true)
 		return nil
 	case loopRunning:
@@ -119,6 +121,7 @@ func (b *mailbox) end() {
 	defer b.mu.Unlock()
 	if b.state == loopRunning {
 		b.state = loopIdle
+		b.stop = false
 	}
 }
 
@@ -134,4 +137,33 @@ func (b *mailbox) beginClose() bool {
 	b.stop = true
 	b.alert()
 	return true
+}
+
+// addRefused leaves a refused request for the loop to tell of, and reports whether
+// it will.
+func (b *mailbox) addRefused(r refused) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if !b.ended {
+		b.refused = append(b.refused, r)
+	}
+	return !b.ended
+}
+
+// collectRefused returns the requests that were refused since the last call.
+func (b *mailbox) collectRefused() []refused {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	list := b.refused
+	b.refused = nil
+	return list
+}
+
+// endRefusals has the loop tell of no refusal any more, unless there are some now
+// and force is false. It reports whether it has ended that.
+func (b *mailbox) endRefusals(force bool) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.ended = force || len(b.refused) == 0
+	return b.ended
 }

@@ -177,7 +177,7 @@ func (m *model) checkStats() {
 func (m *model) checkClosed() {
 	for _, r := range m.records {
 		switch {
-		case r.refused, r.silent:
+		case r.silent:
 			require.LessOrEqual(m.t, r.finals, 1, r.name)
 		default:
 			require.Equal(m.t, 1, r.finals, r.name)

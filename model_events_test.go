@@ -68,15 +68,12 @@ func (m *model) connect(s step) {
 	fd, err := unix.Socket(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
 	require.NoError(m.t, err)
 	a.begun++
-	req := m.request(expect{name: "connect", check: m.success}, func(cb Callback) Request {
+	m.request(expect{name: "connect", check: m.success}, func(cb Callback) Request {
 		return m.l.Connect(fd, a.addr, func(c Completion) {
 			cb(c)
 			m.closeFD(fd)
 		})
 	})
-	if req.Err() != nil {
-		unix.Close(fd)
-	}
 }
 
 // cancelOfMany is right for a cancel of a request that may end by itself.
@@ -107,7 +104,7 @@ func (m *model) armAccept() {
 
 // closeFD closes a descriptor on the loop, or without it if that is at its end.
 func (m *model) closeFD(fd int) {
-	req := m.request(expect{name: "close", check: m.success}, func(cb Callback) Request {
+	m.request(expect{name: "close", check: m.success}, func(cb Callback) Request {
 		return m.l.CloseFD(fd, func(c Completion) {
 			if c.Res < 0 {
 				unix.Close(fd)
@@ -115,7 +112,4 @@ func (m *model) closeFD(fd int) {
 			cb(c)
 		})
 	})
-	if req.Err() != nil {
-		unix.Close(fd)
-	}
 }

@@ -127,7 +127,7 @@ func TestTokenOfAnEarlierRequest(t *testing.T) {
 	r, w := pipe(t)
 	var read, cancel error
 	req := l.Read(r, make([]byte, 1), 0, func(c Completion) { read = c.Err() })
-	require.Equal(t, old.index(), req.Token().index(), "the place is used again")
+	require.Equal(t, old.place(), req.Token().place(), "the place is used again")
 	l.Cancel(old, 0, func(c Completion) {
 		cancel = c.Err()
 		unix.Write(w, []byte("x"))

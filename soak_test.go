@@ -354,7 +354,7 @@ func (s *soak) measure() usage {
 	runtime.ReadMemStats(&mem)
 	u := usage{heap: int(mem.HeapAlloc), goroutines: runtime.NumGoroutine(), fds: len(openFDs()), inFlight: s.l.Stats().InFlight}
 	require.NoError(s.t, s.l.Control(func(*Ring) error {
-		u.handles = s.l.table.busy() - s.l.inner
+		u.handles = s.l.table.used - s.l.inner
 		return nil
 	}))
 	statm, err := os.ReadFile("/proc/self/statm")

@@ -27,7 +27,7 @@ func (l *Loop) Stats() Stats {
 		return nil
 	})
 	if err != nil {
-		return l.mail.published()
+		return l.mail.lastStats()
 	}
 	return s
 }

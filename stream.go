@@ -37,16 +37,15 @@ func (l *Loop) Rearm(arm func(cb Callback) Request, cb Callback) *Stream {
 	s := &Stream{loop: l, arm: arm, cb: cb}
 	s.each = s.completed
 	if arm == nil {
-		s.ended, s.err = true, badInput("stream", "there is no function that makes the request")
+		s.fail(badInput("stream", "there is no function that makes the request"))
 		return s
 	}
 	s.again()
 	return s
 }
 
-// Err returns why there was no request to begin with, nil if there was: the
-// error of the one that arm made, such as ErrClosed. The callback of such a
-// stream is never called.
+// Err returns why there was no request to begin with, nil if there was: ErrClosed
+// where the loop is closed, or that arm made none. The callback is told too.
 func (s *Stream) Err() error { return s.err }
 
 // Stop ends the stream: the request is cancelled, and the callback called a last
@@ -72,22 +71,20 @@ func (s *Stream) Stop() {
 func (s *Stream) again() {
 	s.group = nil
 	r := s.arm(s.each)
-	err := r.Err()
-	if err == nil && r.loop != s.loop {
-		err = badInput("stream", "its request is another loop's")
+	switch h := s.loop.table.handle(r.token); {
+	case r.loop != s.loop:
+		s.fail(badInput("stream", "its function must make a request of the stream's own loop"))
+	case r.token == 0: // refused, which each is told
+		s.err = ErrClosed
+	case h != nil:
+		s.token, s.op = r.token, h.op
 	}
-	if err == nil {
-		s.token = r.Token()
-		if h := s.loop.table.find(s.token); h != nil {
-			s.op = h.op
-		}
-		return
-	}
-	if s.token == 0 { // the first time
-		s.ended, s.err = true, err
-		return
-	}
-	s.end()
+}
+
+// fail ends the stream for want of a request.
+func (s *Stream) fail(why error) {
+	s.ended, s.err = true, why
+	s.loop.queueBad(s.op, s.cb, why)
 }
 
 // completed is the callback of each request that the stream makes.

@@ -86,10 +86,12 @@ func TestRearmAfterAPanic(t *testing.T) {
 
 func TestRearmWithAnotherLoopsRequest(t *testing.T) {
 	l, other := newLoop(t, 8), newLoop(t, 8)
-	s := l.Rearm(func(cb Callback) Request { return other.Nop(cb) }, func(Completion) { t.Error("called") })
+	var told []error
+	s := l.Rearm(func(cb Callback) Request { return other.Nop(cb) }, func(c Completion) { told = append(told, c.Err()) })
 	require.ErrorIs(t, s.Err(), unix.EINVAL)
 	run(t, l)
 	run(t, other)
+	require.Equal(t, []error{s.Err()}, told)
 }
 
 // A receive that cuts a datagram tells its whole length: what is in the buffer is

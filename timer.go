@@ -3,6 +3,7 @@ package liburing
 import (
 	"syscall"
 	"time"
+	"unsafe"
 )
 
 // Timer is a timeout in the kernel that calls a function of the loop.
@@ -72,27 +73,13 @@ func (t *Timer) fired(c Completion, flags TimeoutFlags) {
 	}
 }
 
-// Deadline has the request cancelled if it has not completed when d has passed;
-// it then completes with ECANCELED, or EINTR where a worker waits for it. The kernel
-// links a timeout to the request (IORING_OP_LINK_TIMEOUT), so call it before the next
-// request is queued; afterwards it does nothing. A chain goes on behind the timeout.
-// Least kernel: 5.5.
-func (r Request) Deadline(d time.Duration) Request {
-	sqe := r.open()
-	if sqe == nil || sqe != r.loop.lastEntry() {
-		return r
+// pause calls f when d has passed. It does not count as a request in flight.
+func (l *Loop) pause(d time.Duration, f func()) {
+	if l.drains { // a timeout would not begin
+		time.AfterFunc(d, func() { l.Post(f) })
+		return
 	}
-	linked := sqe.Flags & (SQEIOLink | SQEIOHardlink)
-	if linked == 0 {
-		r.LinkNext()
-	}
-	timeout := r.loop.LinkTimeout(max(d, 0), 0, nil).Flags(linked)
-	r.loop.deadline = deadline{of: r.token, Request: timeout}
-	return r
-}
-
-// deadline is the timeout of a request.
-type deadline struct {
-	of Token
-	Request
+	ts := NewTimespec(d)
+	sqe := l.queueInner(OpTimeout, func(Completion) { f() }, unsafe.Pointer(&ts))
+	sqe.PrepTimeout(&ts, 0, 0)
 }

@@ -10,6 +10,9 @@ import (
 // Nop does nothing but complete, with result 0 (io_uring_prep_nop). See
 // SQE.PrepNop for more.
 func (l *Loop) Nop(cb Callback) Request {
+	if l.refuses() {
+		return l.refuse(OpNop, cb)
+	}
 	sqe, r := l.queue(OpNop, kindPlain, cb, nil)
 	sqe.PrepNop()
 	return r
@@ -20,7 +23,7 @@ func (l *Loop) Nop(cb Callback) Request {
 // (io_uring_prep_read). See SQE.PrepRead for more.
 func (l *Loop) Read(fd int, buf []byte, offset uint64, cb Callback) Request {
 	if l.refuses() {
-		return l.refusal()
+		return l.refuse(OpRead, cb)
 	}
 	l.mayBlock = true
 	sqe, r := l.queue(OpRead, kindPlain, cb, unsafe.Pointer(unsafe.SliceData(buf)))
@@ -34,7 +37,7 @@ func (l *Loop) Read(fd int, buf []byte, offset uint64, cb Callback) Request {
 // SQE.PrepWrite for more.
 func (l *Loop) Write(fd int, buf []byte, offset uint64, cb Callback) Request {
 	if l.refuses() {
-		return l.refusal()
+		return l.refuse(OpWrite, cb)
 	}
 	l.mayBlock = true
 	sqe, r := l.queue(OpWrite, kindPlain, cb, unsafe.Pointer(unsafe.SliceData(buf)))
@@ -47,7 +50,7 @@ func (l *Loop) Write(fd int, buf []byte, offset uint64, cb Callback) Request {
 // See SQE.PrepReadv for more.
 func (l *Loop) Readv(fd int, bufs [][]byte, offset uint64, cb Callback) Request {
 	if l.refuses() {
-		return l.refusal()
+		return l.refuse(OpReadv, cb)
 	}
 	l.mayBlock = true
 	x := l.table.extra()
@@ -62,7 +65,7 @@ func (l *Loop) Readv(fd int, bufs [][]byte, offset uint64, cb Callback) Request 
 // See SQE.PrepWritev for more.
 func (l *Loop) Writev(fd int, bufs [][]byte, offset uint64, cb Callback) Request {
 	if l.refuses() {
-		return l.refusal()
+		return l.refuse(OpWritev, cb)
 	}
 	l.mayBlock = true
 	x := l.table.extra()
@@ -78,7 +81,7 @@ func (l *Loop) Writev(fd int, bufs [][]byte, offset uint64, cb Callback) Request
 // (io_uring_prep_read_fixed). See SQE.PrepReadFixed for more.
 func (l *Loop) ReadFixed(fd int, buf []byte, offset uint64, bufIndex int, cb Callback) Request {
 	if l.refuses() {
-		return l.refusal()
+		return l.refuse(OpReadFixed, cb)
 	}
 	l.mayBlock = true
 	sqe, r := l.queue(OpReadFixed, kindPlain, cb, unsafe.Pointer(unsafe.SliceData(buf)))
@@ -91,7 +94,7 @@ func (l *Loop) ReadFixed(fd int, buf []byte, offset uint64, bufIndex int, cb Cal
 // buffer bufIndex (io_uring_prep_write_fixed). See SQE.PrepWriteFixed for more.
 func (l *Loop) WriteFixed(fd int, buf []byte, offset uint64, bufIndex int, cb Callback) Request {
 	if l.refuses() {
-		return l.refusal()
+		return l.refuse(OpWriteFixed, cb)
 	}
 	l.mayBlock = true
 	sqe, r := l.queue(OpWriteFixed, kindPlain, cb, unsafe.Pointer(unsafe.SliceData(buf)))
@@ -105,7 +108,7 @@ func (l *Loop) WriteFixed(fd int, buf []byte, offset uint64, bufIndex int, cb Ca
 // for more.
 func (l *Loop) Fsync(fd int, flags FsyncFlags, cb Callback) Request {
 	if l.refuses() {
-		return l.refusal()
+		return l.refuse(OpFsync, cb)
 	}
 	l.mayBlock = true
 	sqe, r := l.queue(OpFsync, kindPlain, cb, nil)
@@ -117,12 +120,12 @@ func (l *Loop) Fsync(fd int, flags FsyncFlags, cb Callback) Request {
 // Openat opens a file; the result is the descriptor (io_uring_prep_openat). See
 // SQE.PrepOpenat for more.
 func (l *Loop) Openat(dfd int, path string, flags int, mode uint32, cb Callback) Request {
+	if l.refuses() {
+		return l.refuse(OpOpenat, cb)
+	}
 	pathPtr, err := cString(OpOpenat, path)
 	if err != nil {
 		return l.queueBad(OpOpenat, cb, err)
-	}
-	if l.refuses() {
-		return l.refusal()
 	}
 	l.mayBlock = true
 	sqe, r := l.queue(OpOpenat, kindPlain, cb, unsafe.Pointer(pathPtr))
@@ -134,7 +137,7 @@ func (l *Loop) Openat(dfd int, path string, flags int, mode uint32, cb Callback)
 // more.
 func (l *Loop) CloseFD(fd int, cb Callback) Request {
 	if l.refuses() {
-		return l.refusal()
+		return l.refuse(OpClose, cb)
 	}
 	l.mayBlock = true
 	sqe, r := l.queue(OpClose, kindPlain, cb, nil)
@@ -146,12 +149,12 @@ func (l *Loop) CloseFD(fd int, cb Callback) Request {
 // Statx stores what statx(2) tells of a file (io_uring_prep_statx). See
 // SQE.PrepStatx for more.
 func (l *Loop) Statx(dfd int, path string, flags int, mask uint32, statx *Statx, cb Callback) Request {
+	if l.refuses() {
+		return l.refuse(OpStatx, cb)
+	}
 	pathPtr, err := cString(OpStatx, path)
 	if err != nil {
 		return l.queueBad(OpStatx, cb, err)
-	}
-	if l.refuses() {
-		return l.refusal()
 	}
 	l.mayBlock = true
 	x := l.table.extra()
@@ -167,7 +170,7 @@ func (l *Loop) Statx(dfd int, path string, flags int, mask uint32, statx *Statx,
 // (io_uring_prep_timeout). See SQE.PrepTimeout for more.
 func (l *Loop) Timeout(d time.Duration, count uint32, flags TimeoutFlags, cb Callback) Request {
 	if l.refuses() {
-		return l.refusal()
+		return l.refuse(OpTimeout, cb)
 	}
 	x := l.table.extra()
 	x.ts = NewTimespec(d)
@@ -180,6 +183,9 @@ func (l *Loop) Timeout(d time.Duration, count uint32, flags TimeoutFlags, cb Cal
 // and AsyncCancelAll all that are in flight, whatever theirs
 // (io_uring_prep_cancel64). See SQE.PrepCancel64 for more.
 func (l *Loop) Cancel(target Token, flags CancelFlags, cb Callback) Request {
+	if l.refuses() {
+		return l.refuse(OpAsyncCancel, cb)
+	}
 	sqe, r := l.queue(OpAsyncCancel, kindPlain, cb, nil)
 	sqe.PrepCancel64(uint64(target), flags)
 	return r
@@ -188,6 +194,9 @@ func (l *Loop) Cancel(target Token, flags CancelFlags, cb Callback) Request {
 // CancelFD cancels a request on a descriptor, with AsyncCancelAll every one
 // (io_uring_prep_cancel_fd). See SQE.PrepCancelFD for more.
 func (l *Loop) CancelFD(fd int, flags CancelFlags, cb Callback) Request {
+	if l.refuses() {
+		return l.refuse(OpAsyncCancel, cb)
+	}
 	sqe, r := l.queue(OpAsyncCancel, kindPlain, cb, nil)
 	sqe.PrepCancelFD(fd, flags)
 	sqe.useFixed(fd)
@@ -197,6 +206,9 @@ func (l *Loop) CancelFD(fd int, flags CancelFlags, cb Callback) Request {
 // PollAdd waits until a descriptor is ready; mask has the events of poll(2),
 // and so has the result (io_uring_prep_poll_add). See SQE.PrepPollAdd for more.
 func (l *Loop) PollAdd(fd int, mask uint32, cb Callback) Request {
+	if l.refuses() {
+		return l.refuse(OpPollAdd, cb)
+	}
 	sqe, r := l.queue(OpPollAdd, kindPlain, cb, nil)
 	sqe.PrepPollAdd(fd, mask)
 	sqe.useFixed(fd)
@@ -206,6 +218,9 @@ func (l *Loop) PollAdd(fd int, mask uint32, cb Callback) Request {
 // Accept accepts a connection; the result is its descriptor
 // (io_uring_prep_accept). See SQE.PrepAccept for more.
 func (l *Loop) Accept(fd int, peer *Sockaddr, flags int, cb Callback) Request {
+	if l.refuses() {
+		return l.refuse(OpAccept, cb)
+	}
 	sqe, r := l.queue(OpAccept, kindPlain, cb, unsafe.Pointer(peer))
 	sqe.PrepAccept(fd, peer, flags)
 	sqe.useFixed(fd)
@@ -215,6 +230,9 @@ func (l *Loop) Accept(fd int, peer *Sockaddr, flags int, cb Callback) Request {
 // Connect connects a socket (io_uring_prep_connect). See SQE.PrepConnect for
 // more.
 func (l *Loop) Connect(fd int, to *Sockaddr, cb Callback) Request {
+	if l.refuses() {
+		return l.refuse(OpConnect, cb)
+	}
 	sqe, r := l.queue(OpConnect, kindPlain, cb, unsafe.Pointer(to))
 	sqe.PrepConnect(fd, to)
 	sqe.useFixed(fd)
@@ -224,6 +242,9 @@ func (l *Loop) Connect(fd int, to *Sockaddr, cb Callback) Request {
 // Send sends buf on a socket; the result is the number of bytes
 // (io_uring_prep_send). See SQE.PrepSend for more.
 func (l *Loop) Send(fd int, buf []byte, flags int, cb Callback) Request {
+	if l.refuses() {
+		return l.refuse(OpSend, cb)
+	}
 	sqe, r := l.queue(OpSend, kindPlain, cb, unsafe.Pointer(unsafe.SliceData(buf)))
 	sqe.PrepSend(fd, buf, flags)
 	sqe.useFixed(fd)
@@ -233,6 +254,9 @@ func (l *Loop) Send(fd int, buf []byte, flags int, cb Callback) Request {
 // Recv receives into buf from a socket; the result is the number of bytes, 0
 // when the peer has closed (io_uring_prep_recv). See SQE.PrepRecv for more.
 func (l *Loop) Recv(fd int, buf []byte, flags int, cb Callback) Request {
+	if l.refuses() {
+		return l.refuse(OpRecv, cb)
+	}
 	sqe, r := l.queue(OpRecv, kindPlain, cb, unsafe.Pointer(unsafe.SliceData(buf)))
 	sqe.PrepRecv(fd, buf, flags)
 	sqe.useFixed(fd)
@@ -243,7 +267,7 @@ func (l *Loop) Recv(fd int, buf []byte, flags int, cb Callback) Request {
 // (io_uring_prep_readv2). See SQE.PrepReadv2 for more.
 func (l *Loop) Readv2(fd int, bufs [][]byte, offset uint64, flags int, cb Callback) Request {
 	if l.refuses() {
-		return l.refusal()
+		return l.refuse(OpReadv, cb)
 	}
 	l.mayBlock = true
 	x := l.table.extra()
@@ -258,7 +282,7 @@ func (l *Loop) Readv2(fd int, bufs [][]byte, offset uint64, flags int, cb Callba
 // (io_uring_prep_writev2). See SQE.PrepWritev2 for more.
 func (l *Loop) Writev2(fd int, bufs [][]byte, offset uint64, flags int, cb Callback) Request {
 	if l.refuses() {
-		return l.refusal()
+		return l.refuse(OpWritev, cb)
 	}
 	l.mayBlock = true
 	x := l.table.extra()
@@ -273,7 +297,7 @@ func (l *Loop) Writev2(fd int, bufs [][]byte, offset uint64, flags int, cb Callb
 // (io_uring_prep_readv_fixed). See SQE.PrepReadvFixed for more.
 func (l *Loop) ReadvFixed(fd int, bufs [][]byte, offset uint64, flags int, bufIndex int, cb Callback) Request {
 	if l.refuses() {
-		return l.refusal()
+		return l.refuse(OpReadvFixed, cb)
 	}
 	l.mayBlock = true
 	x := l.table.extra()
@@ -288,7 +312,7 @@ func (l *Loop) ReadvFixed(fd int, bufs [][]byte, offset uint64, flags int, bufIn
 // (io_uring_prep_writev_fixed). See SQE.PrepWritevFixed for more.
 func (l *Loop) WritevFixed(fd int, bufs [][]byte, offset uint64, flags int, bufIndex int, cb Callback) Request {
 	if l.refuses() {
-		return l.refusal()
+		return l.refuse(OpWritevFixed, cb)
 	}
 	l.mayBlock = true
 	x := l.table.extra()
@@ -303,6 +327,9 @@ func (l *Loop) WritevFixed(fd int, bufs [][]byte, offset uint64, flags int, bufI
 // into buffers of a group, up to nbytes at a time
 // (io_uring_prep_read_multishot). See SQE.PrepReadMultishot for more.
 func (l *Loop) ReadMultishot(fd int, nbytes uint32, offset uint64, bufGroup uint16, cb Callback) Request {
+	if l.refuses() {
+		return l.refuse(OpReadMultishot, cb)
+	}
 	sqe, r := l.queue(OpReadMultishot, kindPlain, cb, nil)
 	sqe.PrepReadMultishot(fd, nbytes, offset, bufGroup)
 	sqe.useFixed(fd)
@@ -313,7 +340,7 @@ func (l *Loop) ReadMultishot(fd int, nbytes uint32, offset uint64, bufGroup uint
 // (io_uring_prep_sync_file_range). See SQE.PrepSyncFileRange for more.
 func (l *Loop) SyncFileRange(fd int, length uint32, offset uint64, flags int, cb Callback) Request {
 	if l.refuses() {
-		return l.refusal()
+		return l.refuse(OpSyncFileRange, cb)
 	}
 	l.mayBlock = true
 	sqe, r := l.queue(OpSyncFileRange, kindPlain, cb, nil)
@@ -326,7 +353,7 @@ func (l *Loop) SyncFileRange(fd int, length uint32, offset uint64, flags int, cb
 // fallocate(2) says (io_uring_prep_fallocate). See SQE.PrepFallocate for more.
 func (l *Loop) Fallocate(fd int, mode int, offset uint64, length uint64, cb Callback) Request {
 	if l.refuses() {
-		return l.refusal()
+		return l.refuse(OpFallocate, cb)
 	}
 	l.mayBlock = true
 	sqe, r := l.queue(OpFallocate, kindPlain, cb, nil)
@@ -339,7 +366,7 @@ func (l *Loop) Fallocate(fd int, mode int, offset uint64, length uint64, cb Call
 // SQE.PrepFtruncate for more.
 func (l *Loop) Ftruncate(fd int, length int64, cb Callback) Request {
 	if l.refuses() {
-		return l.refusal()
+		return l.refuse(OpFtruncate, cb)
 	}
 	l.mayBlock = true
 	sqe, r := l.queue(OpFtruncate, kindPlain, cb, nil)
@@ -352,7 +379,7 @@ func (l *Loop) Ftruncate(fd int, length int64, cb Callback) Request {
 // does (io_uring_prep_fadvise). See SQE.PrepFadvise for more.
 func (l *Loop) Fadvise(fd int, offset uint64, length uint32, advice int, cb Callback) Request {
 	if l.refuses() {
-		return l.refusal()
+		return l.refuse(OpFadvise, cb)
 	}
 	l.mayBlock = true
 	sqe, r := l.queue(OpFadvise, kindPlain, cb, nil)
@@ -365,7 +392,7 @@ func (l *Loop) Fadvise(fd int, offset uint64, length uint32, advice int, cb Call
 // SQE.PrepFadvise64 for more.
 func (l *Loop) Fadvise64(fd int, offset uint64, length int64, advice int, cb Callback) Request {
 	if l.refuses() {
-		return l.refusal()
+		return l.refuse(OpFadvise, cb)
 	}
 	l.mayBlock = true
 	sqe, r := l.queue(OpFadvise, kindPlain, cb, nil)
@@ -378,7 +405,7 @@ func (l *Loop) Fadvise64(fd int, offset uint64, length int64, advice int, cb Cal
 // it (io_uring_prep_madvise). See SQE.PrepMadvise for more.
 func (l *Loop) Madvise(mem []byte, advice int, cb Callback) Request {
 	if l.refuses() {
-		return l.refusal()
+		return l.refuse(OpMadvise, cb)
 	}
 	l.mayBlock = true
 	sqe, r := l.queue(OpMadvise, kindPlain, cb, unsafe.Pointer(unsafe.SliceData(mem)))
@@ -390,7 +417,7 @@ func (l *Loop) Madvise(mem []byte, advice int, cb Callback) Request {
 // SQE.PrepMadvise64 for more.
 func (l *Loop) Madvise64(mem []byte, advice int, cb Callback) Request {
 	if l.refuses() {
-		return l.refusal()
+		return l.refuse(OpMadvise, cb)
 	}
 	l.mayBlock = true
 	sqe, r := l.queue(OpMadvise, kindPlain, cb, unsafe.Pointer(unsafe.SliceData(mem)))
@@ -403,7 +430,7 @@ func (l *Loop) Madvise64(mem []byte, advice int, cb Callback) Request {
 // SQE.PrepSplice for more.
 func (l *Loop) Splice(fdIn int, offIn int64, fdOut int, offOut int64, nbytes uint32, flags SpliceFlags, cb Callback) Request {
 	if l.refuses() {
-		return l.refusal()
+		return l.refuse(OpSplice, cb)
 	}
 	l.mayBlock = true
 	sqe, r := l.queue(OpSplice, kindPlain, cb, nil)
@@ -417,7 +444,7 @@ func (l *Loop) Splice(fdIn int, offIn int64, fdOut int, offOut int64, nbytes uin
 // first (io_uring_prep_tee). See SQE.PrepTee for more.
 func (l *Loop) Tee(fdIn int, fdOut int, nbytes uint32, flags SpliceFlags, cb Callback) Request {
 	if l.refuses() {
-		return l.refusal()
+		return l.refuse(OpTee, cb)
 	}
 	l.mayBlock = true
 	sqe, r := l.queue(OpTee, kindPlain, cb, nil)
@@ -430,12 +457,12 @@ func (l *Loop) Tee(fdIn int, fdOut int, nbytes uint32, flags SpliceFlags, cb Cal
 // Open opens a file; a relative path begins at the working directory
 // (io_uring_prep_open). See SQE.PrepOpen for more.
 func (l *Loop) Open(path string, flags int, mode uint32, cb Callback) Request {
+	if l.refuses() {
+		return l.refuse(OpOpenat, cb)
+	}
 	pathPtr, err := cString(OpOpenat, path)
 	if err != nil {
 		return l.queueBad(OpOpenat, cb, err)
-	}
-	if l.refuses() {
-		return l.refusal()
 	}
 	l.mayBlock = true
 	sqe, r := l.queue(OpOpenat, kindPlain, cb, unsafe.Pointer(pathPtr))
@@ -448,12 +475,12 @@ func (l *Loop) Open(path string, flags int, mode uint32, cb Callback) Request {
 // result is its number (io_uring_prep_openat_direct). See SQE.PrepOpenatDirect
 // for more.
 func (l *Loop) OpenatDirect(dfd int, path string, flags int, mode uint32, fileIndex uint32, cb Callback) Request {
+	if l.refuses() {
+		return l.refuse(OpOpenat, cb)
+	}
 	pathPtr, err := cString(OpOpenat, path)
 	if err != nil {
 		return l.queueBad(OpOpenat, cb, err)
-	}
-	if l.refuses() {
-		return l.refusal()
 	}
 	l.mayBlock = true
 	sqe, r := l.queue(OpOpenat, kindPlain, cb, unsafe.Pointer(pathPtr))
@@ -464,12 +491,12 @@ func (l *Loop) OpenatDirect(dfd int, path string, flags int, mode uint32, fileIn
 // OpenDirect is OpenatDirect for a path that begins at the working directory
 // (io_uring_prep_open_direct). See SQE.PrepOpenDirect for more.
 func (l *Loop) OpenDirect(path string, flags int, mode uint32, fileIndex uint32, cb Callback) Request {
+	if l.refuses() {
+		return l.refuse(OpOpenat, cb)
+	}
 	pathPtr, err := cString(OpOpenat, path)
 	if err != nil {
 		return l.queueBad(OpOpenat, cb, err)
-	}
-	if l.refuses() {
-		return l.refusal()
 	}
 	l.mayBlock = true
 	sqe, r := l.queue(OpOpenat, kindPlain, cb, unsafe.Pointer(pathPtr))
@@ -480,12 +507,12 @@ func (l *Loop) OpenDirect(path string, flags int, mode uint32, fileIndex uint32,
 // Openat2 opens a file as how says, see openat2(2); the result is the
 // descriptor (io_uring_prep_openat2). See SQE.PrepOpenat2 for more.
 func (l *Loop) Openat2(dfd int, path string, how *OpenHow, cb Callback) Request {
+	if l.refuses() {
+		return l.refuse(OpOpenat2, cb)
+	}
 	pathPtr, err := cString(OpOpenat2, path)
 	if err != nil {
 		return l.queueBad(OpOpenat2, cb, err)
-	}
-	if l.refuses() {
-		return l.refusal()
 	}
 	l.mayBlock = true
 	x := l.table.extra()
@@ -500,12 +527,12 @@ func (l *Loop) Openat2(dfd int, path string, how *OpenHow, cb Callback) Request 
 // OpenatDirect does (io_uring_prep_openat2_direct). See SQE.PrepOpenat2Direct
 // for more.
 func (l *Loop) Openat2Direct(dfd int, path string, how *OpenHow, fileIndex uint32, cb Callback) Request {
+	if l.refuses() {
+		return l.refuse(OpOpenat2, cb)
+	}
 	pathPtr, err := cString(OpOpenat2, path)
 	if err != nil {
 		return l.queueBad(OpOpenat2, cb, err)
-	}
-	if l.refuses() {
-		return l.refusal()
 	}
 	l.mayBlock = true
 	x := l.table.extra()
@@ -520,7 +547,7 @@ func (l *Loop) Openat2Direct(dfd int, path string, how *OpenHow, fileIndex uint3
 // (io_uring_prep_close_direct). See SQE.PrepCloseDirect for more.
 func (l *Loop) CloseDirect(fileIndex uint32, cb Callback) Request {
 	if l.refuses() {
-		return l.refusal()
+		return l.refuse(OpClose, cb)
 	}
 	l.mayBlock = true
 	sqe, r := l.queue(OpClose, kindPlain, cb, nil)
@@ -531,12 +558,12 @@ func (l *Loop) CloseDirect(fileIndex uint32, cb Callback) Request {
 // Unlinkat removes a name, with AT_REMOVEDIR an empty directory
 // (io_uring_prep_unlinkat). See SQE.PrepUnlinkat for more.
 func (l *Loop) Unlinkat(dfd int, path string, flags int, cb Callback) Request {
+	if l.refuses() {
+		return l.refuse(OpUnlinkat, cb)
+	}
 	pathPtr, err := cString(OpUnlinkat, path)
 	if err != nil {
 		return l.queueBad(OpUnlinkat, cb, err)
-	}
-	if l.refuses() {
-		return l.refusal()
 	}
 	l.mayBlock = true
 	sqe, r := l.queue(OpUnlinkat, kindPlain, cb, unsafe.Pointer(pathPtr))
@@ -547,12 +574,12 @@ func (l *Loop) Unlinkat(dfd int, path string, flags int, cb Callback) Request {
 // Unlink is Unlinkat for a path that begins at the working directory
 // (io_uring_prep_unlink). See SQE.PrepUnlink for more.
 func (l *Loop) Unlink(path string, flags int, cb Callback) Request {
+	if l.refuses() {
+		return l.refuse(OpUnlinkat, cb)
+	}
 	pathPtr, err := cString(OpUnlinkat, path)
 	if err != nil {
 		return l.queueBad(OpUnlinkat, cb, err)
-	}
-	if l.refuses() {
-		return l.refusal()
 	}
 	l.mayBlock = true
 	sqe, r := l.queue(OpUnlinkat, kindPlain, cb, unsafe.Pointer(pathPtr))
@@ -563,6 +590,9 @@ func (l *Loop) Unlink(path string, flags int, cb Callback) Request {
 // Renameat renames a file; flags are those of renameat2(2)
 // (io_uring_prep_renameat). See SQE.PrepRenameat for more.
 func (l *Loop) Renameat(oldDfd int, oldPath string, newDfd int, newPath string, flags uint32, cb Callback) Request {
+	if l.refuses() {
+		return l.refuse(OpRenameat, cb)
+	}
 	oldPathPtr, err := cString(OpRenameat, oldPath)
 	if err != nil {
 		return l.queueBad(OpRenameat, cb, err)
@@ -570,9 +600,6 @@ func (l *Loop) Renameat(oldDfd int, oldPath string, newDfd int, newPath string, 
 	newPathPtr, err := cString(OpRenameat, newPath)
 	if err != nil {
 		return l.queueBad(OpRenameat, cb, err)
-	}
-	if l.refuses() {
-		return l.refusal()
 	}
 	l.mayBlock = true
 	x := l.table.extra()
@@ -586,6 +613,9 @@ func (l *Loop) Renameat(oldDfd int, oldPath string, newDfd int, newPath string, 
 // Rename is Renameat for paths that begin at the working directory
 // (io_uring_prep_rename). See SQE.PrepRename for more.
 func (l *Loop) Rename(oldPath string, newPath string, cb Callback) Request {
+	if l.refuses() {
+		return l.refuse(OpRenameat, cb)
+	}
 	oldPathPtr, err := cString(OpRenameat, oldPath)
 	if err != nil {
 		return l.queueBad(OpRenameat, cb, err)
@@ -593,9 +623,6 @@ func (l *Loop) Rename(oldPath string, newPath string, cb Callback) Request {
 	newPathPtr, err := cString(OpRenameat, newPath)
 	if err != nil {
 		return l.queueBad(OpRenameat, cb, err)
-	}
-	if l.refuses() {
-		return l.refusal()
 	}
 	l.mayBlock = true
 	x := l.table.extra()
@@ -609,12 +636,12 @@ func (l *Loop) Rename(oldPath string, newPath string, cb Callback) Request {
 // Mkdirat makes a directory (io_uring_prep_mkdirat). See SQE.PrepMkdirat for
 // more.
 func (l *Loop) Mkdirat(dfd int, path string, mode uint32, cb Callback) Request {
+	if l.refuses() {
+		return l.refuse(OpMkdirat, cb)
+	}
 	pathPtr, err := cString(OpMkdirat, path)
 	if err != nil {
 		return l.queueBad(OpMkdirat, cb, err)
-	}
-	if l.refuses() {
-		return l.refusal()
 	}
 	l.mayBlock = true
 	sqe, r := l.queue(OpMkdirat, kindPlain, cb, unsafe.Pointer(pathPtr))
@@ -625,12 +652,12 @@ func (l *Loop) Mkdirat(dfd int, path string, mode uint32, cb Callback) Request {
 // Mkdir is Mkdirat for a path that begins at the working directory
 // (io_uring_prep_mkdir). See SQE.PrepMkdir for more.
 func (l *Loop) Mkdir(path string, mode uint32, cb Callback) Request {
+	if l.refuses() {
+		return l.refuse(OpMkdirat, cb)
+	}
 	pathPtr, err := cString(OpMkdirat, path)
 	if err != nil {
 		return l.queueBad(OpMkdirat, cb, err)
-	}
-	if l.refuses() {
-		return l.refusal()
 	}
 	l.mayBlock = true
 	sqe, r := l.queue(OpMkdirat, kindPlain, cb, unsafe.Pointer(pathPtr))
@@ -641,6 +668,9 @@ func (l *Loop) Mkdir(path string, mode uint32, cb Callback) Request {
 // Symlinkat makes a symbolic link at linkPath that points to target
 // (io_uring_prep_symlinkat). See SQE.PrepSymlinkat for more.
 func (l *Loop) Symlinkat(target string, newDfd int, linkPath string, cb Callback) Request {
+	if l.refuses() {
+		return l.refuse(OpSymlinkat, cb)
+	}
 	targetPtr, err := cString(OpSymlinkat, target)
 	if err != nil {
 		return l.queueBad(OpSymlinkat, cb, err)
@@ -648,9 +678,6 @@ func (l *Loop) Symlinkat(target string, newDfd int, linkPath string, cb Callback
 	linkPathPtr, err := cString(OpSymlinkat, linkPath)
 	if err != nil {
 		return l.queueBad(OpSymlinkat, cb, err)
-	}
-	if l.refuses() {
-		return l.refusal()
 	}
 	l.mayBlock = true
 	x := l.table.extra()
@@ -664,6 +691,9 @@ func (l *Loop) Symlinkat(target string, newDfd int, linkPath string, cb Callback
 // Symlink is Symlinkat for a path that begins at the working directory
 // (io_uring_prep_symlink). See SQE.PrepSymlink for more.
 func (l *Loop) Symlink(target string, linkPath string, cb Callback) Request {
+	if l.refuses() {
+		return l.refuse(OpSymlinkat, cb)
+	}
 	targetPtr, err := cString(OpSymlinkat, target)
 	if err != nil {
 		return l.queueBad(OpSymlinkat, cb, err)
@@ -671,9 +701,6 @@ func (l *Loop) Symlink(target string, linkPath string, cb Callback) Request {
 	linkPathPtr, err := cString(OpSymlinkat, linkPath)
 	if err != nil {
 		return l.queueBad(OpSymlinkat, cb, err)
-	}
-	if l.refuses() {
-		return l.refusal()
 	}
 	l.mayBlock = true
 	x := l.table.extra()
@@ -687,6 +714,9 @@ func (l *Loop) Symlink(target string, linkPath string, cb Callback) Request {
 // Linkat gives a file another name; flags are those of linkat(2)
 // (io_uring_prep_linkat). See SQE.PrepLinkat for more.
 func (l *Loop) Linkat(oldDfd int, oldPath string, newDfd int, newPath string, flags int, cb Callback) Request {
+	if l.refuses() {
+		return l.refuse(OpLinkat, cb)
+	}
 	oldPathPtr, err := cString(OpLinkat, oldPath)
 	if err != nil {
 		return l.queueBad(OpLinkat, cb, err)
@@ -694,9 +724,6 @@ func (l *Loop) Linkat(oldDfd int, oldPath string, newDfd int, newPath string, fl
 	newPathPtr, err := cString(OpLinkat, newPath)
 	if err != nil {
 		return l.queueBad(OpLinkat, cb, err)
-	}
-	if l.refuses() {
-		return l.refusal()
 	}
 	l.mayBlock = true
 	x := l.table.extra()
@@ -710,6 +737,9 @@ func (l *Loop) Linkat(oldDfd int, oldPath string, newDfd int, newPath string, fl
 // Link is Linkat for paths that begin at the working directory
 // (io_uring_prep_link). See SQE.PrepLink for more.
 func (l *Loop) Link(oldPath string, newPath string, flags int, cb Callback) Request {
+	if l.refuses() {
+		return l.refuse(OpLinkat, cb)
+	}
 	oldPathPtr, err := cString(OpLinkat, oldPath)
 	if err != nil {
 		return l.queueBad(OpLinkat, cb, err)
@@ -717,9 +747,6 @@ func (l *Loop) Link(oldPath string, newPath string, flags int, cb Callback) Requ
 	newPathPtr, err := cString(OpLinkat, newPath)
 	if err != nil {
 		return l.queueBad(OpLinkat, cb, err)
-	}
-	if l.refuses() {
-		return l.refusal()
 	}
 	l.mayBlock = true
 	x := l.table.extra()
@@ -733,6 +760,9 @@ func (l *Loop) Link(oldPath string, newPath string, flags int, cb Callback) Requ
 // Getxattr reads an extended attribute of the file at path into value; the
 // result is its length (io_uring_prep_getxattr). See SQE.PrepGetxattr for more.
 func (l *Loop) Getxattr(name string, value []byte, path string, cb Callback) Request {
+	if l.refuses() {
+		return l.refuse(OpGetxattr, cb)
+	}
 	namePtr, err := cString(OpGetxattr, name)
 	if err != nil {
 		return l.queueBad(OpGetxattr, cb, err)
@@ -740,9 +770,6 @@ func (l *Loop) Getxattr(name string, value []byte, path string, cb Callback) Req
 	pathPtr, err := cString(OpGetxattr, path)
 	if err != nil {
 		return l.queueBad(OpGetxattr, cb, err)
-	}
-	if l.refuses() {
-		return l.refusal()
 	}
 	l.mayBlock = true
 	x := l.table.extra()
@@ -757,6 +784,9 @@ func (l *Loop) Getxattr(name string, value []byte, path string, cb Callback) Req
 // Setxattr sets an extended attribute of the file at path; flags are those of
 // setxattr(2) (io_uring_prep_setxattr). See SQE.PrepSetxattr for more.
 func (l *Loop) Setxattr(name string, value []byte, path string, flags int, cb Callback) Request {
+	if l.refuses() {
+		return l.refuse(OpSetxattr, cb)
+	}
 	namePtr, err := cString(OpSetxattr, name)
 	if err != nil {
 		return l.queueBad(OpSetxattr, cb, err)
@@ -764,9 +794,6 @@ func (l *Loop) Setxattr(name string, value []byte, path string, flags int, cb Ca
 	pathPtr, err := cString(OpSetxattr, path)
 	if err != nil {
 		return l.queueBad(OpSetxattr, cb, err)
-	}
-	if l.refuses() {
-		return l.refusal()
 	}
 	l.mayBlock = true
 	x := l.table.extra()
@@ -781,12 +808,12 @@ func (l *Loop) Setxattr(name string, value []byte, path string, flags int, cb Ca
 // Fgetxattr reads an extended attribute of an open file into value; the result
 // is its length (io_uring_prep_fgetxattr). See SQE.PrepFgetxattr for more.
 func (l *Loop) Fgetxattr(fd int, name string, value []byte, cb Callback) Request {
+	if l.refuses() {
+		return l.refuse(OpFgetxattr, cb)
+	}
 	namePtr, err := cString(OpFgetxattr, name)
 	if err != nil {
 		return l.queueBad(OpFgetxattr, cb, err)
-	}
-	if l.refuses() {
-		return l.refusal()
 	}
 	l.mayBlock = true
 	x := l.table.extra()
@@ -801,12 +828,12 @@ func (l *Loop) Fgetxattr(fd int, name string, value []byte, cb Callback) Request
 // Fsetxattr sets an extended attribute of an open file; flags are those of
 // fsetxattr(2) (io_uring_prep_fsetxattr). See SQE.PrepFsetxattr for more.
 func (l *Loop) Fsetxattr(fd int, name string, value []byte, flags int, cb Callback) Request {
+	if l.refuses() {
+		return l.refuse(OpFsetxattr, cb)
+	}
 	namePtr, err := cString(OpFsetxattr, name)
 	if err != nil {
 		return l.queueBad(OpFsetxattr, cb, err)
-	}
-	if l.refuses() {
-		return l.refusal()
 	}
 	l.mayBlock = true
 	x := l.table.extra()
@@ -822,7 +849,7 @@ func (l *Loop) Fsetxattr(fd int, name string, value []byte, flags int, cb Callba
 // end in fds (io_uring_prep_pipe). See SQE.PrepPipe for more.
 func (l *Loop) Pipe(fds *[2]int32, flags int, cb Callback) Request {
 	if l.refuses() {
-		return l.refusal()
+		return l.refuse(OpPipe, cb)
 	}
 	l.mayBlock = true
 	sqe, r := l.queue(OpPipe, kindPlain, cb, unsafe.Pointer(fds))
@@ -836,7 +863,7 @@ func (l *Loop) Pipe(fds *[2]int32, flags int, cb Callback) Request {
 // more.
 func (l *Loop) PipeDirect(fds *[2]int32, flags int, fileIndex uint32, cb Callback) Request {
 	if l.refuses() {
-		return l.refusal()
+		return l.refuse(OpPipe, cb)
 	}
 	l.mayBlock = true
 	sqe, r := l.queue(OpPipe, kindPlain, cb, unsafe.Pointer(fds))
@@ -848,7 +875,7 @@ func (l *Loop) PipeDirect(fds *[2]int32, flags int, fileIndex uint32, cb Callbac
 // See SQE.PrepCmdDiscard for more.
 func (l *Loop) CmdDiscard(fd int, offset uint64, nbytes uint64, cb Callback) Request {
 	if l.refuses() {
-		return l.refusal()
+		return l.refuse(OpURingCmd, cb)
 	}
 	l.mayBlock = true
 	sqe, r := l.queue(OpURingCmd, kindPlain, cb, nil)
@@ -860,6 +887,9 @@ func (l *Loop) CmdDiscard(fd int, offset uint64, nbytes uint64, cb Callback) Req
 // Socket makes a socket, as socket(2) does; the result is its descriptor
 // (io_uring_prep_socket). See SQE.PrepSocket for more.
 func (l *Loop) Socket(domain int, typ int, protocol int, flags uint32, cb Callback) Request {
+	if l.refuses() {
+		return l.refuse(OpSocket, cb)
+	}
 	sqe, r := l.queue(OpSocket, kindPlain, cb, nil)
 	sqe.PrepSocket(domain, typ, protocol, flags)
 	return r
@@ -869,6 +899,9 @@ func (l *Loop) Socket(domain int, typ int, protocol int, flags uint32, cb Callba
 // FileIndexAlloc the kernel picks the place and the result is its number
 // (io_uring_prep_socket_direct). See SQE.PrepSocketDirect for more.
 func (l *Loop) SocketDirect(domain int, typ int, protocol int, fileIndex uint32, flags uint32, cb Callback) Request {
+	if l.refuses() {
+		return l.refuse(OpSocket, cb)
+	}
 	sqe, r := l.queue(OpSocket, kindPlain, cb, nil)
 	sqe.PrepSocketDirect(domain, typ, protocol, fileIndex, flags)
 	return r
@@ -877,6 +910,9 @@ func (l *Loop) SocketDirect(domain int, typ int, protocol int, fileIndex uint32,
 // SocketDirectAlloc is SocketDirect with a place that the kernel picks
 // (io_uring_prep_socket_direct_alloc). See SQE.PrepSocketDirectAlloc for more.
 func (l *Loop) SocketDirectAlloc(domain int, typ int, protocol int, flags uint32, cb Callback) Request {
+	if l.refuses() {
+		return l.refuse(OpSocket, cb)
+	}
 	sqe, r := l.queue(OpSocket, kindPlain, cb, nil)
 	sqe.PrepSocketDirectAlloc(domain, typ, protocol, flags)
 	return r
@@ -885,6 +921,9 @@ func (l *Loop) SocketDirectAlloc(domain int, typ int, protocol int, flags uint32
 // Bind gives a socket its address (io_uring_prep_bind). See SQE.PrepBind for
 // more.
 func (l *Loop) Bind(fd int, to *Sockaddr, cb Callback) Request {
+	if l.refuses() {
+		return l.refuse(OpBind, cb)
+	}
 	sqe, r := l.queue(OpBind, kindPlain, cb, unsafe.Pointer(to))
 	sqe.PrepBind(fd, to)
 	sqe.useFixed(fd)
@@ -894,6 +933,9 @@ func (l *Loop) Bind(fd int, to *Sockaddr, cb Callback) Request {
 // Listen makes a socket accept connections (io_uring_prep_listen). See
 // SQE.PrepListen for more.
 func (l *Loop) Listen(fd int, backlog int, cb Callback) Request {
+	if l.refuses() {
+		return l.refuse(OpListen, cb)
+	}
 	sqe, r := l.queue(OpListen, kindPlain, cb, nil)
 	sqe.PrepListen(fd, backlog)
 	sqe.useFixed(fd)
@@ -904,6 +946,9 @@ func (l *Loop) Listen(fd int, backlog int, cb Callback) Request {
 // FileIndexAlloc the kernel picks the place and the result is its number
 // (io_uring_prep_accept_direct). See SQE.PrepAcceptDirect for more.
 func (l *Loop) AcceptDirect(fd int, peer *Sockaddr, flags int, fileIndex uint32, cb Callback) Request {
+	if l.refuses() {
+		return l.refuse(OpAccept, cb)
+	}
 	sqe, r := l.queue(OpAccept, kindPlain, cb, unsafe.Pointer(peer))
 	sqe.PrepAcceptDirect(fd, peer, flags, fileIndex)
 	sqe.useFixed(fd)
@@ -914,6 +959,9 @@ func (l *Loop) AcceptDirect(fd int, peer *Sockaddr, flags int, fileIndex uint32,
 // completion with CQEFMore each (io_uring_prep_multishot_accept). See
 // SQE.PrepMultishotAccept for more.
 func (l *Loop) MultishotAccept(fd int, peer *Sockaddr, flags int, cb Callback) Request {
+	if l.refuses() {
+		return l.refuse(OpAccept, cb)
+	}
 	sqe, r := l.queue(OpAccept, kindPlain, cb, unsafe.Pointer(peer))
 	sqe.PrepMultishotAccept(fd, peer, flags)
 	sqe.useFixed(fd)
@@ -925,6 +973,9 @@ func (l *Loop) MultishotAccept(fd int, peer *Sockaddr, flags int, cb Callback) R
 // (io_uring_prep_multishot_accept_direct). See SQE.PrepMultishotAcceptDirect
 // for more.
 func (l *Loop) MultishotAcceptDirect(fd int, peer *Sockaddr, flags int, cb Callback) Request {
+	if l.refuses() {
+		return l.refuse(OpAccept, cb)
+	}
 	sqe, r := l.queue(OpAccept, kindPlain, cb, unsafe.Pointer(peer))
 	sqe.PrepMultishotAcceptDirect(fd, peer, flags)
 	sqe.useFixed(fd)
@@ -934,6 +985,9 @@ func (l *Loop) MultishotAcceptDirect(fd int, peer *Sockaddr, flags int, cb Callb
 // Shutdown ends one or both directions of a connection, as shutdown(2) does
 // (io_uring_prep_shutdown). See SQE.PrepShutdown for more.
 func (l *Loop) Shutdown(fd int, how int, cb Callback) Request {
+	if l.refuses() {
+		return l.refuse(OpShutdown, cb)
+	}
 	sqe, r := l.queue(OpShutdown, kindPlain, cb, nil)
 	sqe.PrepShutdown(fd, how)
 	sqe.useFixed(fd)
@@ -944,6 +998,9 @@ func (l *Loop) Shutdown(fd int, how int, cb Callback) Request {
 // bytes if that is not 0, in one go; the flag SQEBufferSelect and SetBufGroup
 // say which group (io_uring_prep_send_bundle). See SQE.PrepSendBundle for more.
 func (l *Loop) SendBundle(fd int, length uint32, flags int, cb Callback) Request {
+	if l.refuses() {
+		return l.refuse(OpSend, cb)
+	}
 	sqe, r := l.queue(OpSend, kindPlain, cb, nil)
 	sqe.PrepSendBundle(fd, length, flags)
 	sqe.useFixed(fd)
@@ -954,7 +1011,7 @@ func (l *Loop) SendBundle(fd int, length uint32, flags int, cb Callback) Request
 // more.
 func (l *Loop) Sendto(fd int, buf []byte, flags int, to *Sockaddr, cb Callback) Request {
 	if l.refuses() {
-		return l.refusal()
+		return l.refuse(OpSend, cb)
 	}
 	x := l.table.extra()
 	x.keep[0] = unsafe.Pointer(unsafe.SliceData(buf))
@@ -968,6 +1025,9 @@ func (l *Loop) Sendto(fd int, buf []byte, flags int, to *Sockaddr, cb Callback) 
 // SendZC sends buf without copying it (io_uring_prep_send_zc). See
 // SQE.PrepSendZC for more.
 func (l *Loop) SendZC(fd int, buf []byte, flags int, zcFlags RecvSendFlags, cb Callback) Request {
+	if l.refuses() {
+		return l.refuse(OpSendZC, cb)
+	}
 	sqe, r := l.queue(OpSendZC, kindPlain, cb, unsafe.Pointer(unsafe.SliceData(buf)))
 	sqe.PrepSendZC(fd, buf, flags, zcFlags)
 	sqe.useFixed(fd)
@@ -977,6 +1037,9 @@ func (l *Loop) SendZC(fd int, buf []byte, flags int, zcFlags RecvSendFlags, cb C
 // SendZCFixed sends like SendZC from the registered buffer bufIndex, in which
 // buf lies (io_uring_prep_send_zc_fixed). See SQE.PrepSendZCFixed for more.
 func (l *Loop) SendZCFixed(fd int, buf []byte, flags int, zcFlags RecvSendFlags, bufIndex int, cb Callback) Request {
+	if l.refuses() {
+		return l.refuse(OpSendZC, cb)
+	}
 	sqe, r := l.queue(OpSendZC, kindPlain, cb, unsafe.Pointer(unsafe.SliceData(buf)))
 	sqe.PrepSendZCFixed(fd, buf, flags, zcFlags, bufIndex)
 	sqe.useFixed(fd)
@@ -986,6 +1049,9 @@ func (l *Loop) SendZCFixed(fd int, buf []byte, flags int, zcFlags RecvSendFlags,
 // Sendmsg sends a message (io_uring_prep_sendmsg). See SQE.PrepSendmsg for
 // more.
 func (l *Loop) Sendmsg(fd int, msg *Msghdr, flags uint32, cb Callback) Request {
+	if l.refuses() {
+		return l.refuse(OpSendmsg, cb)
+	}
 	sqe, r := l.queue(OpSendmsg, kindPlain, cb, unsafe.Pointer(msg))
 	sqe.PrepSendmsg(fd, msg, flags)
 	sqe.useFixed(fd)
@@ -995,6 +1061,9 @@ func (l *Loop) Sendmsg(fd int, msg *Msghdr, flags uint32, cb Callback) Request {
 // SendmsgZC sends a message without copying it; see SendZC for its completions
 // (io_uring_prep_sendmsg_zc). See SQE.PrepSendmsgZC for more.
 func (l *Loop) SendmsgZC(fd int, msg *Msghdr, flags uint32, cb Callback) Request {
+	if l.refuses() {
+		return l.refuse(OpSendmsgZC, cb)
+	}
 	sqe, r := l.queue(OpSendmsgZC, kindPlain, cb, unsafe.Pointer(msg))
 	sqe.PrepSendmsgZC(fd, msg, flags)
 	sqe.useFixed(fd)
@@ -1005,6 +1074,9 @@ func (l *Loop) SendmsgZC(fd int, msg *Msghdr, flags uint32, cb Callback) Request
 // which the message's data lies (io_uring_prep_sendmsg_zc_fixed). See
 // SQE.PrepSendmsgZCFixed for more.
 func (l *Loop) SendmsgZCFixed(fd int, msg *Msghdr, flags uint32, bufIndex int, cb Callback) Request {
+	if l.refuses() {
+		return l.refuse(OpSendmsgZC, cb)
+	}
 	sqe, r := l.queue(OpSendmsgZC, kindPlain, cb, unsafe.Pointer(msg))
 	sqe.PrepSendmsgZCFixed(fd, msg, flags, bufIndex)
 	sqe.useFixed(fd)
@@ -1014,6 +1086,9 @@ func (l *Loop) SendmsgZCFixed(fd int, msg *Msghdr, flags uint32, bufIndex int, c
 // Recvmsg receives a message into the buffers that msg names
 // (io_uring_prep_recvmsg). See SQE.PrepRecvmsg for more.
 func (l *Loop) Recvmsg(fd int, msg *Msghdr, flags uint32, cb Callback) Request {
+	if l.refuses() {
+		return l.refuse(OpRecvmsg, cb)
+	}
 	sqe, r := l.queue(OpRecvmsg, kindPlain, cb, unsafe.Pointer(msg))
 	sqe.PrepRecvmsg(fd, msg, flags)
 	sqe.useFixed(fd)
@@ -1025,6 +1100,9 @@ func (l *Loop) Recvmsg(fd int, msg *Msghdr, flags uint32, cb Callback) Request {
 // CQEFMore each (io_uring_prep_recvmsg_multishot). See SQE.PrepRecvmsgMultishot
 // for more.
 func (l *Loop) RecvmsgMultishot(fd int, msg *Msghdr, flags uint32, cb Callback) Request {
+	if l.refuses() {
+		return l.refuse(OpRecvmsg, cb)
+	}
 	sqe, r := l.queue(OpRecvmsg, kindPlain, cb, unsafe.Pointer(msg))
 	sqe.PrepRecvmsgMultishot(fd, msg, flags)
 	sqe.useFixed(fd)
@@ -1035,6 +1113,9 @@ func (l *Loop) RecvmsgMultishot(fd int, msg *Msghdr, flags uint32, cb Callback) 
 // closes, or the buffers have run dry (ENOBUFS), one completion with CQEFMore
 // each (io_uring_prep_recv_multishot). See SQE.PrepRecvMultishot for more.
 func (l *Loop) RecvMultishot(fd int, buf []byte, flags int, cb Callback) Request {
+	if l.refuses() {
+		return l.refuse(OpRecv, cb)
+	}
 	sqe, r := l.queue(OpRecv, kindPlain, cb, unsafe.Pointer(unsafe.SliceData(buf)))
 	sqe.PrepRecvMultishot(fd, buf, flags)
 	sqe.useFixed(fd)
@@ -1046,7 +1127,7 @@ func (l *Loop) RecvMultishot(fd int, buf []byte, flags int, cb Callback) Request
 // SQE.PrepCmdSock for more.
 func (l *Loop) CmdSock(op SocketOp, fd int, level int, optname int, optval []byte, cb Callback) Request {
 	if l.refuses() {
-		return l.refusal()
+		return l.refuse(OpURingCmd, cb)
 	}
 	l.mayBlock = true
 	sqe, r := l.queue(OpURingCmd, kindPlain, cb, unsafe.Pointer(unsafe.SliceData(optval)))
@@ -1059,7 +1140,7 @@ func (l *Loop) CmdSock(op SocketOp, fd int, level int, optname int, optval []byt
 // (io_uring_prep_cmd_getsockname). See SQE.PrepCmdGetsockname for more.
 func (l *Loop) CmdGetsockname(fd int, name *Sockaddr, peer int, cb Callback) Request {
 	if l.refuses() {
-		return l.refusal()
+		return l.refuse(OpURingCmd, cb)
 	}
 	l.mayBlock = true
 	sqe, r := l.queue(OpURingCmd, kindPlain, cb, unsafe.Pointer(name))
@@ -1071,6 +1152,9 @@ func (l *Loop) CmdGetsockname(fd int, name *Sockaddr, peer int, cb Callback) Req
 // Nop128 is a no-op that takes a big entry (io_uring_prep_nop128). See
 // SQE.PrepNop128 for more.
 func (l *Loop) Nop128(cb Callback) Request {
+	if l.refuses() {
+		return l.refuse(OpNop128, cb)
+	}
 	sqe, r := l.queue(OpNop128, kindPlain, cb, nil)
 	sqe.PrepNop128()
 	return r
@@ -1079,6 +1163,9 @@ func (l *Loop) Nop128(cb Callback) Request {
 // MsgRing posts a completion to another ring: data is its user data, length its
 // result (io_uring_prep_msg_ring). See SQE.PrepMsgRing for more.
 func (l *Loop) MsgRing(fd int, length uint32, data uint64, flags MsgRingFlags, cb Callback) Request {
+	if l.refuses() {
+		return l.refuse(OpMsgRing, cb)
+	}
 	sqe, r := l.queue(OpMsgRing, kindPlain, cb, nil)
 	sqe.PrepMsgRing(fd, length, data, flags)
 	sqe.useFixed(fd)
@@ -1089,6 +1176,9 @@ func (l *Loop) MsgRing(fd int, length uint32, data uint64, flags MsgRingFlags, c
 // have (io_uring_prep_msg_ring_cqe_flags). See SQE.PrepMsgRingCQEFlags for
 // more.
 func (l *Loop) MsgRingCQEFlags(fd int, length uint32, data uint64, flags MsgRingFlags, cqeFlags CQEFlags, cb Callback) Request {
+	if l.refuses() {
+		return l.refuse(OpMsgRing, cb)
+	}
 	sqe, r := l.queue(OpMsgRing, kindPlain, cb, nil)
 	sqe.PrepMsgRingCQEFlags(fd, length, data, flags, cqeFlags)
 	sqe.useFixed(fd)
@@ -1100,6 +1190,9 @@ func (l *Loop) MsgRingCQEFlags(fd int, length uint32, data uint64, flags MsgRing
 // picks, and posts a completion with that number there
 // (io_uring_prep_msg_ring_fd). See SQE.PrepMsgRingFD for more.
 func (l *Loop) MsgRingFD(fd int, sourceFD int, targetFD uint32, data uint64, flags MsgRingFlags, cb Callback) Request {
+	if l.refuses() {
+		return l.refuse(OpMsgRing, cb)
+	}
 	sqe, r := l.queue(OpMsgRing, kindPlain, cb, nil)
 	sqe.PrepMsgRingFD(fd, sourceFD, targetFD, data, flags)
 	sqe.useFixed(fd)
@@ -1109,6 +1202,9 @@ func (l *Loop) MsgRingFD(fd int, sourceFD int, targetFD uint32, data uint64, fla
 // MsgRingFDAlloc is MsgRingFD with a place that the kernel picks
 // (io_uring_prep_msg_ring_fd_alloc). See SQE.PrepMsgRingFDAlloc for more.
 func (l *Loop) MsgRingFDAlloc(fd int, sourceFD int, data uint64, flags MsgRingFlags, cb Callback) Request {
+	if l.refuses() {
+		return l.refuse(OpMsgRing, cb)
+	}
 	sqe, r := l.queue(OpMsgRing, kindPlain, cb, nil)
 	sqe.PrepMsgRingFDAlloc(fd, sourceFD, data, flags)
 	sqe.useFixed(fd)
@@ -1121,7 +1217,7 @@ func (l *Loop) MsgRingFDAlloc(fd int, sourceFD int, data uint64, flags MsgRingFl
 // SQE.PrepFilesUpdate for more.
 func (l *Loop) FilesUpdate(fds []int32, offset int, cb Callback) Request {
 	if l.refuses() {
-		return l.refusal()
+		return l.refuse(OpFilesUpdate, cb)
 	}
 	l.mayBlock = true
 	sqe, r := l.queue(OpFilesUpdate, kindPlain, cb, unsafe.Pointer(unsafe.SliceData(fds)))
@@ -1133,7 +1229,7 @@ func (l *Loop) FilesUpdate(fds []int32, offset int, cb Callback) Request {
 // (io_uring_prep_fixed_fd_install). See SQE.PrepFixedFDInstall for more.
 func (l *Loop) FixedFDInstall(fd int, flags FixedFDInstallFlags, cb Callback) Request {
 	if l.refuses() {
-		return l.refusal()
+		return l.refuse(OpFixedFDInstall, cb)
 	}
 	l.mayBlock = true
 	sqe, r := l.queue(OpFixedFDInstall, kindPlain, cb, nil)
@@ -1148,7 +1244,7 @@ func (l *Loop) FixedFDInstall(fd int, flags FixedFDInstallFlags, cb Callback) Re
 // (io_uring_prep_provide_buffers). See SQE.PrepProvideBuffers for more.
 func (l *Loop) ProvideBuffers(mem []byte, length int, nr int, bgid uint16, bid uint16, cb Callback) Request {
 	if l.refuses() {
-		return l.refusal()
+		return l.refuse(OpProvideBuffers, cb)
 	}
 	l.mayBlock = true
 	sqe, r := l.queue(OpProvideBuffers, kindPlain, cb, unsafe.Pointer(unsafe.SliceData(mem)))
@@ -1161,7 +1257,7 @@ func (l *Loop) ProvideBuffers(mem []byte, length int, nr int, bgid uint16, bid u
 // more.
 func (l *Loop) RemoveBuffers(nr int, bgid uint16, cb Callback) Request {
 	if l.refuses() {
-		return l.refusal()
+		return l.refuse(OpRemoveBuffers, cb)
 	}
 	l.mayBlock = true
 	sqe, r := l.queue(OpRemoveBuffers, kindPlain, cb, nil)
@@ -1173,7 +1269,7 @@ func (l *Loop) RemoveBuffers(nr int, bgid uint16, cb Callback) Request {
 // (io_uring_prep_uring_cmd). See SQE.PrepURingCmd for more.
 func (l *Loop) URingCmd(cmdOp uint32, fd int, cb Callback) Request {
 	if l.refuses() {
-		return l.refusal()
+		return l.refuse(OpURingCmd, cb)
 	}
 	l.mayBlock = true
 	sqe, r := l.queue(OpURingCmd, kindPlain, cb, nil)
@@ -1186,7 +1282,7 @@ func (l *Loop) URingCmd(cmdOp uint32, fd int, cb Callback) Request {
 // SQE.PrepURingCmd128 for more.
 func (l *Loop) URingCmd128(cmdOp uint32, fd int, cb Callback) Request {
 	if l.refuses() {
-		return l.refusal()
+		return l.refuse(OpURingCmd128, cb)
 	}
 	l.mayBlock = true
 	sqe, r := l.queue(OpURingCmd128, kindPlain, cb, nil)
@@ -1200,7 +1296,7 @@ func (l *Loop) URingCmd128(cmdOp uint32, fd int, cb Callback) Request {
 // SQE.PrepWaitid for more.
 func (l *Loop) Waitid(idType int, id int, info *Siginfo, options int, flags uint32, cb Callback) Request {
 	if l.refuses() {
-		return l.refusal()
+		return l.refuse(OpWaitid, cb)
 	}
 	l.mayBlock = true
 	sqe, r := l.queue(OpWaitid, kindPlain, cb, unsafe.Pointer(info))
@@ -1212,6 +1308,9 @@ func (l *Loop) Waitid(idType int, id int, info *Siginfo, options int, flags uint
 // common with mask; the result is their number (io_uring_prep_futex_wake). See
 // SQE.PrepFutexWake for more.
 func (l *Loop) FutexWake(futex *uint32, val uint64, mask uint64, futexFlags Futex2Flags, flags uint32, cb Callback) Request {
+	if l.refuses() {
+		return l.refuse(OpFutexWake, cb)
+	}
 	sqe, r := l.queue(OpFutexWake, kindPlain, cb, unsafe.Pointer(futex))
 	sqe.PrepFutexWake(futex, val, mask, futexFlags, flags)
 	return r
@@ -1220,6 +1319,9 @@ func (l *Loop) FutexWake(futex *uint32, val uint64, mask uint64, futexFlags Fute
 // FutexWait waits until a futex is woken, EAGAIN if its value is not val
 // (io_uring_prep_futex_wait). See SQE.PrepFutexWait for more.
 func (l *Loop) FutexWait(futex *uint32, val uint64, mask uint64, futexFlags Futex2Flags, flags uint32, cb Callback) Request {
+	if l.refuses() {
+		return l.refuse(OpFutexWait, cb)
+	}
 	sqe, r := l.queue(OpFutexWait, kindPlain, cb, unsafe.Pointer(futex))
 	sqe.PrepFutexWait(futex, val, mask, futexFlags, flags)
 	return r
@@ -1229,6 +1331,9 @@ func (l *Loop) FutexWait(futex *uint32, val uint64, mask uint64, futexFlags Fute
 // place in the list (io_uring_prep_futex_waitv). See SQE.PrepFutexWaitv for
 // more.
 func (l *Loop) FutexWaitv(futexes []FutexWaitv, flags uint32, cb Callback) Request {
+	if l.refuses() {
+		return l.refuse(OpFutexWaitv, cb)
+	}
 	sqe, r := l.queue(OpFutexWaitv, kindPlain, cb, unsafe.Pointer(unsafe.SliceData(futexes)))
 	sqe.PrepFutexWaitv(futexes, flags)
 	return r
@@ -1238,7 +1343,7 @@ func (l *Loop) FutexWaitv(futexes []FutexWaitv, flags uint32, cb Callback) Reque
 // epoll_ctl(2) does (io_uring_prep_epoll_ctl). See SQE.PrepEpollCtl for more.
 func (l *Loop) EpollCtl(epfd int, fd int, op int, event *EpollEvent, cb Callback) Request {
 	if l.refuses() {
-		return l.refusal()
+		return l.refuse(OpEpollCtl, cb)
 	}
 	l.mayBlock = true
 	sqe, r := l.queue(OpEpollCtl, kindPlain, cb, unsafe.Pointer(event))
@@ -1249,6 +1354,9 @@ func (l *Loop) EpollCtl(epfd int, fd int, op int, event *EpollEvent, cb Callback
 // EpollWait stores what an epoll instance has to tell in events; the result is
 // their number (io_uring_prep_epoll_wait). See SQE.PrepEpollWait for more.
 func (l *Loop) EpollWait(epfd int, events []EpollEvent, flags uint32, cb Callback) Request {
+	if l.refuses() {
+		return l.refuse(OpEpollWait, cb)
+	}
 	sqe, r := l.queue(OpEpollWait, kindPlain, cb, unsafe.Pointer(unsafe.SliceData(events)))
 	sqe.PrepEpollWait(epfd, events, flags)
 	sqe.useFixed(epfd)
@@ -1258,6 +1366,9 @@ func (l *Loop) EpollWait(epfd int, events []EpollEvent, flags uint32, cb Callbac
 // TimeoutRemove takes the timeout with the given user data back
 // (io_uring_prep_timeout_remove). See SQE.PrepTimeoutRemove for more.
 func (l *Loop) TimeoutRemove(target Token, flags TimeoutFlags, cb Callback) Request {
+	if l.refuses() {
+		return l.refuse(OpTimeoutRemove, cb)
+	}
 	sqe, r := l.queue(OpTimeoutRemove, kindPlain, cb, nil)
 	sqe.PrepTimeoutRemove(uint64(target), flags)
 	return r
@@ -1268,7 +1379,7 @@ func (l *Loop) TimeoutRemove(target Token, flags TimeoutFlags, cb Callback) Requ
 // SQE.PrepTimeoutUpdate for more.
 func (l *Loop) TimeoutUpdate(d time.Duration, target Token, flags TimeoutFlags, cb Callback) Request {
 	if l.refuses() {
-		return l.refusal()
+		return l.refuse(OpTimeoutRemove, cb)
 	}
 	x := l.table.extra()
 	x.ts = NewTimespec(d)
@@ -1282,7 +1393,7 @@ func (l *Loop) TimeoutUpdate(d time.Duration, target Token, flags TimeoutFlags, 
 // SQE.PrepLinkTimeout for more.
 func (l *Loop) LinkTimeout(d time.Duration, flags TimeoutFlags, cb Callback) Request {
 	if l.refuses() {
-		return l.refusal()
+		return l.refuse(OpLinkTimeout, cb)
 	}
 	x := l.table.extra()
 	x.ts = NewTimespec(d)
@@ -1295,6 +1406,9 @@ func (l *Loop) LinkTimeout(d time.Duration, flags TimeoutFlags, cb Callback) Req
 // until it is cancelled (io_uring_prep_poll_multishot). See
 // SQE.PrepPollMultishot for more.
 func (l *Loop) PollMultishot(fd int, mask uint32, cb Callback) Request {
+	if l.refuses() {
+		return l.refuse(OpPollAdd, cb)
+	}
 	sqe, r := l.queue(OpPollAdd, kindPlain, cb, nil)
 	sqe.PrepPollMultishot(fd, mask)
 	sqe.useFixed(fd)
@@ -1304,6 +1418,9 @@ func (l *Loop) PollMultishot(fd int, mask uint32, cb Callback) Request {
 // PollRemove takes the poll request with the given user data back
 // (io_uring_prep_poll_remove). See SQE.PrepPollRemove for more.
 func (l *Loop) PollRemove(target Token, cb Callback) Request {
+	if l.refuses() {
+		return l.refuse(OpPollRemove, cb)
+	}
 	sqe, r := l.queue(OpPollRemove, kindPlain, cb, nil)
 	sqe.PrepPollRemove(uint64(target))
 	return r
@@ -1313,6 +1430,9 @@ func (l *Loop) PollRemove(target Token, cb Callback) Request {
 // PollUpdateEvents (io_uring_prep_poll_update). See SQE.PrepPollUpdate for
 // more.
 func (l *Loop) PollUpdate(target Token, mask uint32, flags PollFlags, cb Callback) Request {
+	if l.refuses() {
+		return l.refuse(OpPollRemove, cb)
+	}
 	sqe, r := l.queue(OpPollRemove, kindPlain, cb, nil)
 	sqe.PrepPollUpdate(uint64(target), 0, mask, flags&^PollUpdateUserData)
 	return r

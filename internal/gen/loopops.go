@@ -164,16 +164,13 @@ func (m *method) write(b *bytes.Buffer) {
 	}
 	m.doc(b, prep, name)
 	fmt.Fprintf(b, "func (l *Loop) %s(%s) Request {\n", name, strings.Join(append(m.signature, "cb Callback"), ", "))
+	// Before anything of the loop's is touched, which another goroutine may be using.
+	fmt.Fprintf(b, "\tif l.refuses() {\n\t\treturn l.refuse(%s, cb)\n\t}\n", m.op)
 	for _, s := range m.before {
 		fmt.Fprintf(b, "\t%s\n", s)
 	}
-	needsExtra, mayBlock := len(m.store) > 0 || len(m.keep) > 1, !slices.Contains(quick, m.op)
-	if needsExtra || mayBlock {
-		// Before anything of the loop's is touched, which another goroutine
-		// may be using.
-		b.WriteString("\tif l.refuses() {\n\t\treturn l.refusal()\n\t}\n")
-	}
-	if mayBlock {
+	needsExtra := len(m.store) > 0 || len(m.keep) > 1
+	if !slices.Contains(quick, m.op) {
 		b.WriteString("\tl.mayBlock = true\n")
 	}
 	kind, mem := "kindPlain", "nil"

@@ -1,0 +1,173 @@
+package liburing
+
+import (
+	"slices"
+	"unsafe"
+)
+
+// How requests get into the submission queue, or into the backlog behind it.
+
+// queue takes a place in the handle table and an entry of the submission queue,
+// or of the backlog, for a request. The caller has asked refuses before, and
+// prepares the entry; mem is what must stay alive until the terminal completion.
+//
+// Every request goes through here: it is one function so that it costs one call.
+func (l *Loop) queue(op Op, kind handleKind, cb Callback, mem unsafe.Pointer) (*SQE, Request) {
+	space := l.space
+	if space == 0 {
+		l.checkAwake()
+	}
+	if cb == nil {
+		cb = ignore
+	}
+	place, e := l.table.acquire()
+	token := newToken(place, e.gen)
+	e.v.cb = cb
+	e.v.mem = mem
+	e.v.op = op
+	e.v.kind = kind
+	l.inFlight++
+	var sqe *SQE
+	if space > 0 {
+		l.space = space - 1
+		m := l.ring.mem
+		sqe = m.sqe(m.sq.sqeTail)
+		m.sq.sqeTail++
+	} else {
+		// Once one had to wait in the backlog, the next ones do too: their
+		// order is kept.
+		sqe = l.backlog.push()
+	}
+	*sqe = SQE{UserData: uint64(token)}
+	return sqe, Request{loop: l, sqe: sqe, token: token, epoch: l.epoch}
+}
+
+func ignore(Completion) {}
+
+// queueBad queues a request whose arguments the library refuses: a chain it
+// stands in breaks there, and its callback is called in its turn.
+func (l *Loop) queueBad(op Op, cb Callback, why error) Request {
+	if l.refuses() {
+		return l.refuse(op, cb)
+	}
+	sqe, r := l.queue(op, kindPlain, cb, nil)
+	l.spoil(sqe, why)
+	return r
+}
+
+const opBad Op = 0xff
+
+// spoil has the request fail for a reason that the library knows: it goes to the
+// kernel as an operation that there is none of, so that it fails in its place.
+func (l *Loop) spoil(sqe *SQE, why error) {
+	flags := sqe.Flags
+	sqe.PrepRW(opBad, -1, 0, 0, 0)
+	sqe.Flags = flags & (SQEIOLink | SQEIOHardlink | SQEIODrain | SQECQESkipSuccess)
+	if l.reasons == nil {
+		l.reasons = make(map[Token]error)
+	}
+	l.reasons[Token(sqe.UserData)] = why
+	l.detailed = true
+}
+
+// lastEntry returns the entry of the request that was queued last, nil if the
+// kernel has all.
+func (l *Loop) lastEntry() *SQE {
+	if waiting := l.backlog.waiting(); len(waiting) > 0 {
+		return &waiting[len(waiting)-1].SQE
+	}
+	m := l.ring.mem
+	if m.sq.sqeTail == m.sq.sqeHead {
+		return nil
+	}
+	return m.sqe(m.sq.sqeTail - 1)
+}
+
+// entry returns the entry of a request that has not been handed to the kernel,
+// nil if there is none.
+func (l *Loop) entry(t Token) *SQE {
+	for sqe := range l.entriesBackwards {
+		if sqe.UserData == uint64(t) {
+			return sqe
+		}
+	}
+	return nil
+}
+
+// entriesBackwards yields the entries that have not been handed to the kernel,
+// the last first.
+func (l *Loop) entriesBackwards(yield func(*SQE) bool) {
+	for _, e := range slices.Backward(l.backlog.waiting()) {
+		if !yield(&e.SQE) {
+			return
+		}
+	}
+	m := l.ring.mem
+	for pos := m.sq.sqeTail; pos != m.sq.sqeHead; pos-- {
+		if !yield(m.sqe(pos - 1)) {
+			return
+		}
+	}
+}
+
+// queueInner is queue for the loop's own requests, which are counted apart.
+func (l *Loop) queueInner(op Op, done Callback, mem unsafe.Pointer) *SQE {
+	return l.queueUncounted(op, func(c Completion) {
+		l.uncount()
+		done(c)
+	}, mem)
+}
+
+// queueUncounted queues a request of the loop's own, whose callback is to call
+// uncount.
+func (l *Loop) queueUncounted(op Op, cb Callback, mem unsafe.Pointer) *SQE {
+	l.inner++
+	if last := l.lastEntry(); last != nil && last.linked() {
+		// A chain is being made, of which this is no part: it waits apart.
+		l.backlog, l.apart = l.apart, l.backlog
+		space := l.space
+		l.space = 0
+		defer func() {
+			l.backlog, l.apart = l.apart, l.backlog
+			l.space = space
+		}()
+	}
+	sqe, _ := l.queue(op, kindInner, cb, mem)
+	return sqe
+}
+
+// uncount takes the completion of a request of the loop's own out of the counts.
+func (l *Loop) uncount() {
+	l.inner--
+	l.stats.Completed--
+}
+
+// endChain ends a chain that was left without an end, as the kernel does where
+// a submission ends, and queues what had to wait for that.
+func (l *Loop) endChain() {
+	if last := l.lastEntry(); last != nil {
+		last.Flags &^= SQEIOLink | SQEIOHardlink
+	}
+	if waiting := l.apart.waiting(); len(waiting) > 0 {
+		l.backlog.queue = append(l.backlog.queue, waiting...)
+		l.apart.queue, l.apart.first = l.apart.queue[:0], 0
+		l.space = 0
+	}
+}
+
+// fill moves what waits into the submission queue. A chain for which the queue
+// is too short can't go there as a whole: its requests fail.
+func (l *Loop) fill() {
+	for {
+		tooLong := l.backlog.fill(l.ring.mem)
+		if tooLong == nil {
+			return
+		}
+		for _, e := range tooLong {
+			e.Flags = 0
+			delete(l.chains, Token(e.UserData))
+			l.spoil(&e.SQE, badInput(e.Opcode.String(), "its chain has %d requests, the loop's queue %d entries: use a loop with more",
+				len(tooLong), l.ring.mem.sq.ringEntries))
+		}
+	}
+}

@@ -1,0 +1,128 @@
+package liburing
+
+import "fmt"
+
+// Request is a request that was made of a loop. Its setters change what goes
+// to the kernel: call them right away, in the function that queued it.
+type Request struct {
+	// At most four words: more, and the compiler hands it over in memory, which
+	// costs a tenth of a no-op.
+
+	loop  *Loop
+	sqe   *SQE
+	token Token  // 0: refused
+	epoch uint32 // of the queue's memory that sqe lies in
+}
+
+// Token returns the request's name, for Cancel.
+func (r Request) Token() Token { return r.token }
+
+// Err returns why the loop has refused the request, nil if it has not: ErrClosed
+// when it is closed. The callback of such a request is called all the same, with
+// that error: there is no need to ask here.
+func (r Request) Err() error {
+	switch {
+	case r.token != 0:
+		return nil
+	case r.loop == nil:
+		return errNoRequest
+	}
+	return ErrClosed
+}
+
+// Flags adds flags to the request (IOSQE_*): SQEFixedFile, SQEAsync, SQEIODrain,
+// …. SQECQESkipSuccess is left out: the loop has to learn of every completion,
+// and a nil callback is as quiet. While a request drains the ring, what is queued
+// behind it waits, a Cancel too; before Linux 6.16 it begins when the request does,
+// and on 6.18 what comes after that waits for it in turn. Contexts, Stop and Close
+// reach all the same what is in flight (least kernel: 6.0). A loop that has drained
+// once takes more system calls to wait and to cancel from then on.
+func (r Request) Flags(flags SQEFlags) Request {
+	sqe := r.open()
+	if sqe == nil {
+		return r
+	}
+	sqe.Flags |= flags &^ SQECQESkipSuccess
+	if flags&SQEIODrain != 0 {
+		r.loop.drain()
+	}
+	return r
+}
+
+// LinkNext holds the next request that is queued back until this one has succeeded
+// (IOSQE_IO_LINK); if it fails, or reads or writes less than it should, the next
+// one completes with ECANCELED. The loop hands a chain to the kernel as a whole; one
+// that is longer than the loop's queue fails, and where the turn ends before the
+// next request is queued, the chain ends too. Least kernel: 5.3.
+func (r Request) LinkNext() Request { return r.link(SQEIOLink) }
+
+// HardLinkNext is LinkNext, but the next request runs however this one ends
+// (IOSQE_IO_HARDLINK). Least kernel: 5.5.
+func (r Request) HardLinkNext() Request { return r.link(SQEIOHardlink) }
+
+// link sets one of the flags, also on the request's Deadline, behind which the
+// chain goes on.
+func (r Request) link(flag SQEFlags) Request {
+	if sqe := r.open(); sqe != nil && r.loop.deadline.of == r.token && r.loop.deadline.open() != nil {
+		r.loop.deadline.sqe.Flags |= flag
+	}
+	return r.Flags(flag)
+}
+
+// FixedFile says that the descriptor is an index of the registered files
+// (IOSQE_FIXED_FILE); Fixed says so without it.
+func (r Request) FixedFile() Request { return r.Flags(SQEFixedFile) }
+
+// SQE returns the entry for what has no setter here, nil when the request has
+// been handed to the kernel. UserData must stay as it is.
+func (r Request) SQE() *SQE { return r.open() }
+
+// open returns the entry as long as it is this request's and the kernel has not
+// been told of it.
+func (r Request) open() *SQE {
+	if r.token == 0 || r.loop.ring.mem == nil {
+		return nil
+	}
+	r.loop.checkCaller()
+	if r.epoch != r.loop.epoch { // the queue has other memory since
+		return r.loop.entry(r.token)
+	}
+	if r.sqe.UserData != uint64(r.token) || r.loop.ring.mem.told(r.sqe) {
+		return nil
+	}
+	return r.sqe
+}
+
+// State is how far a request has come.
+type State uint8
+
+const (
+	StateDone     State = iota // it has had its last completion, or never was
+	StateQueued                // it waits for the loop's next submission
+	StateInFlight              // the kernel has it
+)
+
+// String returns the state in words.
+func (s State) String() string {
+	switch s {
+	case StateDone:
+		return "done"
+	case StateQueued:
+		return "queued"
+	case StateInFlight:
+		return "in flight"
+	}
+	return fmt.Sprintf("State(%d)", uint8(s))
+}
+
+// State tells how far the request has come that t names. Call it where requests
+// are made.
+func (l *Loop) State(t Token) State {
+	switch {
+	case l.table.handle(t) == nil:
+		return StateDone
+	case l.entry(t) != nil:
+		return StateQueued
+	}
+	return StateInFlight
+}
