@@ -348,6 +348,50 @@ test_two_runs_at_a_time() {
   pin_is_vendored
 }
 
+# is_installed DIR VERSION
+is_installed() {
+  grep -q "IO_URING_VERSION_MINOR ${2#*.}\$" "$1/include/liburing/io_uring_version.h" || fail "its headers are not $2"
+  [[ -f $1/lib/liburing.a && ! -e $1/lib/liburing.so ]] || fail "the library is missing, or shared"
+  [[ $(PKG_CONFIG_PATH=$1/lib/pkgconfig pkg-config --modversion liburing) == "$2" ]] || fail "pkg-config does not know $2"
+  [[ -z $(find "$1" -maxdepth 1 -name '.*' -not -path "$1") ]] || fail "left something in $1"
+}
+
+# As in a module cache: the folder is not to be written into, and the script cannot be run by itself.
+test_prefix() {
+  local dir=$tmp/prefix said
+  vendor --clean
+  chmod -x "$tmp/scripts/vendor-liburing.sh"
+  said=$(cd "$tmp" && PATH=$(path_without apt-get) bash scripts/vendor-liburing.sh --prefix prefix)
+  chmod +x "$tmp/scripts/vendor-liburing.sh"
+  is_installed "$dir" "$pin"
+  nothing_is_vendored
+  grep -Fx "export CGO_CFLAGS=\"-O2 -g -I$dir/include\" CGO_LDFLAGS=\"-O2 -g -L$dir/lib\"" <<<"$said" ||
+    fail "does not say what to do: $said"
+  LIBURING_VERSION=$old vendor --prefix "$dir"
+  is_installed "$dir" "$old"
+  rm -f "$cache/$pin_file"
+  serve_no_pin
+  vendor --prefix "$tmp/other"
+  is_installed "$tmp/other" "$old"
+}
+
+test_prefix_that_cannot_be() {
+  local status=0
+  touch "$tmp/file"
+  vendor --prefix "$tmp/file" 2>"$tmp/said" || status=$?
+  grep "cannot write into $tmp/file" "$tmp/said"
+  mkdir -p "$tmp/shared/lib"
+  touch "$tmp/shared/lib/liburing.so"
+  vendor --prefix "$tmp/shared" 2>"$tmp/said" || status+=$?
+  grep 'linked with instead' "$tmp/said"
+  vendor --prefix "$tmp/a space" 2>"$tmp/said" || status+=$?
+  grep 'a path with a space' "$tmp/said"
+  CC=false vendor --prefix "$tmp/empty" 2>"$tmp/said" || status+=$?
+  [[ $status == 1111 ]] || fail "status $status"
+  [[ -z $(ls -A "$tmp/empty") ]] || fail "left something behind"
+  pin_is_vendored
+}
+
 test_clean_and_wrong_usage() {
   local status=0
   vendor --no-such-option || status=$?

@@ -7,8 +7,12 @@
 # Beside the package's Go files it writes liburing_vendored.h, from which Go sees what is vendored. Does nothing when
 # all of that is in place already. Whatever fails, what was in place before stays.
 #
-# usage: vendor-liburing.sh            vendors what third_party/liburing.lock pins
-#        vendor-liburing.sh --clean    removes what this script made, but for the cache
+# For programs whose copy of the module has no third_party of its own (a module cache, a vendor folder), --prefix puts
+# the same library into another folder, and tells what makes Go find it there. Nothing is written beside the script.
+#
+# usage: vendor-liburing.sh                 vendors what third_party/liburing.lock pins
+#        vendor-liburing.sh --prefix DIR    installs it into DIR/include and DIR/lib instead, with a liburing.pc
+#        vendor-liburing.sh --clean         removes what this script made, but for the cache and prefixes
 #        vendor-liburing.sh --help
 #
 # Settings, all optional:
@@ -21,11 +25,15 @@ set -euo pipefail
 set -m
 tarball=${LIBURING_TARBALL:+$(realpath -m -- "$LIBURING_TARBALL")}
 wanted=${LIBURING_VERSION-}
+prefix=
+[[ $#${1-} != 2--prefix ]] || prefix=$(realpath -m -- "$2")
 root=$(cd "$(dirname "$0")/.." && pwd -P)
 cd "$root"
 readonly lock=third_party/liburing.lock
 readonly home=third_party/liburing
 readonly header=liburing_vendored.h
+readonly place=${prefix:-$root/third_party} # where this run works
+readonly final=${prefix:-$root/$home}       # where include and lib will be
 readonly cache=${XDG_CACHE_HOME:-${HOME:-/tmp}/.cache}/go-liburing
 read -ra cc <<<"${CC:-gcc}"
 start=${EPOCHREALTIME/[.,]/}
@@ -37,6 +45,12 @@ say() { echo "vendor-liburing: $*"; }
 warn() { say "$*" >&2; }
 die() { warn "$*"; exit 1; }
 usage() { sed -n '2,/^set /{/^set /!s/^# \{0,1\}//p}' "$0"; }
+
+# took: seconds since the start.
+took() {
+  local us=$((${EPOCHREALTIME/[.,]/} - start))
+  echo "$((us / 1000000)).$((us / 100000 % 10))"
+}
 
 end_job() { kill -- "-$job" && wait "$job"; } 2>/dev/null
 
@@ -255,7 +269,8 @@ check_tools() {
     missing+=" libc6-dev"
   fi
   [[ -z $missing ]] || die "tools for building liburing are missing. On Debian: apt-get install$missing"
-  [[ $root != *[[:space:]]* ]] || die "liburing cannot be built in a path with a space ($root): move this folder"
+  [[ $place != *[[:space:]]* ]] ||
+    die "liburing cannot be built in a path with a space ($place): take another folder"
 }
 
 # must COMMAND…
@@ -269,11 +284,11 @@ must() {
 build() {
   local new=$work/liburing
   say "liburing $version: building"
-  local flags=(ENABLE_SHARED=0 LIBURING_CFLAGS="-g -ffile-prefix-map=$new=$root/$home")
+  local flags=(ENABLE_SHARED=0 LIBURING_CFLAGS="-g -ffile-prefix-map=$new=$final")
   mkdir -p "$new/src"
   must tar -xzf "$work/liburing_$version.orig.tar.gz" -C "$new/src" --strip-components=1 --no-same-owner
   rm -rf "$new/src/debian"
-  must env -C "$new/src" ./configure --cc="${cc[*]}" --prefix="$root/$home"
+  must env -C "$new/src" ./configure --cc="${cc[*]}" --prefix="$final"
   # Without this line the tree finds itself, also after it was moved.
   sed -i '/^root=/d' "$new/src/config-host.mak"
   must make -C "$new/src/src" -j"$(nproc)" "${flags[@]}"
@@ -296,17 +311,46 @@ put_in_place() {
   write_header "$version $sum"
 }
 
-vendor() {
+# get_and_build: makes the selected version, or the fallback, in the temporary folder, unless it is in place.
+get_and_build() {
   local wanted_version=$version wanted_sum=$sum
-  rm -rf third_party/.liburing.* # of runs that were killed
-  work=$(mktemp -d "$root/third_party/.liburing.XXXXXX")
+  rm -rf "$place"/.liburing.* # of runs that were killed
+  work=$(mktemp -d "$place/.liburing.XXXXXX")
   mkdir "$work/tmp"
   get_source || get_fallback ||
     die "no source for liburing. Get Debian's liburing_$wanted_version.orig.tar.gz (SHA-256 $wanted_sum) elsewhere and run
-  LIBURING_TARBALL=path/to/it scripts/vendor-liburing.sh"
+  LIBURING_TARBALL=path/to/it scripts/vendor-liburing.sh${prefix:+ --prefix $prefix}"
   [[ $there == "$version $sum" ]] || build
-  put_in_place "$wanted_version $wanted_sum"
 }
+
+vendor() {
+  local asked_for="$version $sum"
+  get_and_build
+  put_in_place "$asked_for"
+  say "liburing $version is in $home now ($(took) s)"
+}
+
+# --- Installing elsewhere --------------------------------------------------------------------------------------------
+
+make_prefix() {
+  mkdir -p "$prefix" 2>/dev/null || true
+  [[ -d $prefix && -w $prefix ]] || die "cannot write into $prefix: take another folder, or run this as its owner"
+  [[ ! -e $prefix/lib/liburing.so ]] ||
+    die "$prefix/lib has a liburing.so, which programs would be linked with instead: take another folder"
+}
+
+install_into_prefix() {
+  get_and_build
+  local new=$work/liburing
+  mkdir -p "$new/lib/pkgconfig"
+  sed "s|@prefix@|$prefix|; s|@libdir@|$prefix/lib|; s|@includedir@|$prefix/include|
+    s|@NAME@|liburing|; s|@VERSION@|$version|" "$new/src/liburing.pc.in" >"$new/lib/pkgconfig/liburing.pc"
+  cp -R --remove-destination "$new/include" "$new/lib" "$prefix"
+  say "liburing $version is in $prefix now ($(took) s). This makes Go find it:
+export CGO_CFLAGS=\"-O2 -g -I$prefix/include\" CGO_LDFLAGS=\"-O2 -g -L$prefix/lib\""
+}
+
+# --- Running it ------------------------------------------------------------------------------------------------------
 
 clean() {
   # The record first: what an interruption leaves does not count as vendored.
@@ -315,28 +359,30 @@ clean() {
 
 # lock_folder: of several runs at a time, the others wait, and then find the work done.
 lock_folder() {
-  exec 9<third_party
+  exec 9<"$place"
   flock --nonblock 9 && return
   say "waiting for another run to end"
-  run flock 9 || warn "cannot lock third_party: don't run this twice at a time"
+  run flock 9 || warn "cannot lock $place: don't run this twice at a time"
 }
 
 need() { command -v "$1" >/dev/null || die "$1 is missing. On Debian: apt-get install $2"; }
 
 case $#${1-} in
   0 | 1--clean) ;;
+  2--prefix) make_prefix ;;
   1-h | 1--help) usage; exit ;;
   *) usage >&2; exit 2 ;;
 esac
 need sha256sum coreutils
 need flock util-linux
 lock_folder
-if (($#)); then
+if [[ ${1-} == --clean ]]; then
   clean
   exit
 fi
 select_wanted
-read_vendored
+there=
+[[ -n $prefix ]] || read_vendored
 if is_in_place; then
   write_header "$there"
   note=
@@ -345,6 +391,4 @@ if is_in_place; then
   exit
 fi
 check_tools
-vendor
-took=$((${EPOCHREALTIME/[.,]/} - start))
-say "liburing $version is in $home now ($((took / 1000000)).$((took / 100000 % 10)) s)"
+if [[ -n $prefix ]]; then install_into_prefix; else vendor; fi
