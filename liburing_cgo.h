@@ -19,13 +19,17 @@
 #endif
 
 /* Written by scripts/vendor-liburing.sh; being in this folder it makes Go's
- * build cache see that another liburing was vendored. */
-#if __has_include("liburing_vendored.h")
+ * build cache see that another liburing was vendored. `go mod vendor` copies it,
+ * but not the library that it speaks of. */
+#if __has_include("third_party/liburing/include/liburing.h") && \
+	__has_include("liburing_vendored.h")
 #include "liburing_vendored.h"
 #endif
 
+/* What it says to do must be possible wherever this file lies: in a clone, in
+ * the module cache, in a vendor folder, where the script is not beside it. */
 #if !__has_include(<liburing.h>)
-#error "liburing is missing: run scripts/vendor-liburing.sh in the module's folder, or install liburing 2.9 or newer (Debian: liburing-dev of trixie or newer)"
+#error "liburing is missing: install liburing 2.9 or newer (Debian 13: liburing-dev), or build it with scripts/vendor-liburing.sh of github.com/go-liburing/liburing: in a clone without arguments, for a module cache or vendor folder with --prefix DIR (README, Use it)"
 #else
 
 #include <errno.h>
@@ -40,7 +44,7 @@
 #endif
 
 #ifdef GO_LIBURING_TOO_OLD
-#error "this liburing is older than 2.9: run scripts/vendor-liburing.sh in the module's folder, or install liburing 2.9 or newer (Debian: liburing-dev of trixie or newer)"
+#error "this liburing is older than 2.9: install liburing 2.9 or newer (Debian 13: liburing-dev), or build it with scripts/vendor-liburing.sh of github.com/go-liburing/liburing: in a clone without arguments, for a module cache or vendor folder with --prefix DIR (README, Use it)"
 #else
 
 /* A liburing function that the linked version does not have answers
