@@ -17,10 +17,7 @@ RUN apt-get update \
 WORKDIR /tmp/vendor
 COPY scripts/vendor-liburing.sh scripts/
 COPY third_party/liburing.lock third_party/
-RUN XDG_CACHE_HOME=/tmp/vendor/cache scripts/vendor-liburing.sh \
- && make -C third_party/liburing/src install ENABLE_SHARED=0 prefix=/usr/local includedir=/usr/local/include \
-    libdir=/usr/local/lib libdevdir=/usr/local/lib mandir=/usr/local/share/man \
- && rm -rf /tmp/vendor
+RUN XDG_CACHE_HOME=/tmp/vendor/cache scripts/vendor-liburing.sh --prefix /usr/local && rm -rf /tmp/vendor
 
 # gcc takes headers from /usr/local/include first, but libraries from the distribution's folder: without this a
 # liburing-dev that a service's image installs later would lend its library to our headers.
