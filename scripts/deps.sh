@@ -1,6 +1,8 @@
 #!/bin/sh
 # Installs the tools that building needs and this machine lacks, through apt, as
 # root or with sudo. Does nothing, and needs no network, when all are there.
+#
+# usage: deps.sh [TOOL...]   these too, whose packages have the commands' names
 set -eu
 
 missing=
@@ -12,6 +14,7 @@ need make make
 need pkg-config pkg-config
 need git git
 need xz xz-utils
+for tool; do need "$tool" "$tool"; done
 [ -e /usr/include/stdio.h ] || missing="$missing libc6-dev"
 [ -e /usr/include/linux/io_uring.h ] || missing="$missing linux-libc-dev"
 

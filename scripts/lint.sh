@@ -1,13 +1,15 @@
 #!/bin/sh
-# Opinions beyond go vet: staticcheck on the Go, shellcheck on the scripts.
+# Opinions beyond go vet: staticcheck on the Go of every module, shellcheck on the scripts.
 set -eu
 cd "$(dirname "$0")/.."
+scripts/deps.sh shellcheck
 
 staticcheck=honnef.co/go/tools/cmd/staticcheck@v0.7.0
-go run "$staticcheck" -checks 'all,-ST1000,-ST1003,-ST1020,-ST1021,-ST1022' ./...
+bin=$(mktemp -d)
+trap 'rm -rf "$bin"' EXIT
+GOBIN=$bin go install "$staticcheck"
+for module in . bench/report bench/peers; do
+	(cd "$module" && "$bin/staticcheck" -checks 'all,-ST1000,-ST1003,-ST1020,-ST1021,-ST1022' ./...)
+done
 
-if command -v shellcheck >/dev/null 2>&1; then
-	shellcheck scripts/*.sh .ci/run
-else
-	echo "lint: shellcheck is not installed (Debian: shellcheck), the scripts were not looked at" >&2
-fi
+shellcheck scripts/*.sh .ci/run
