@@ -8,15 +8,11 @@ import (
 	"strings"
 
 	"github.com/go-liburing/liburing"
-	"golang.org/x/sys/unix"
 )
 
 // checkSystem tells the versions.
 func (d *diagnosis) checkSystem() {
-	var uts unix.Utsname
-	if err := unix.Uname(&uts); err == nil {
-		d.Kernel = unix.ByteSliceToString(uts.Release[:])
-	}
+	d.Kernel = kernelRelease()
 	d.Liburing = liburing.Version()
 	d.add(kernelFinding(d.Kernel))
 	d.add(finding{

@@ -27,6 +27,7 @@ var commands = []command{
 	{"cp", "copy a file or a folder", cp},
 	{"serve", "serve a folder on the web", serve},
 	{"bench", "measure this machine", bench},
+	{"version", "tell the versions of this program, liburing and the kernel", version},
 }
 
 func main() {
@@ -44,6 +45,8 @@ func run(args []string) int {
 	case "-h", "-help", "--help", "help":
 		usage(os.Stdout)
 		return 0
+	case "-version", "--version":
+		args[0] = "version"
 	}
 	for _, c := range commands {
 		if c.name == args[0] {
@@ -58,7 +61,7 @@ func run(args []string) int {
 func usage(out io.Writer) {
 	fmt.Fprint(out, "usage: uring COMMAND [flags] [arguments]\n\nio_uring on the command line.\n\ncommands:\n")
 	for _, c := range commands {
-		fmt.Fprintf(out, "  %-8s%s\n", c.name, c.about)
+		fmt.Fprintf(out, "  %-9s%s\n", c.name, c.about)
 	}
 	fmt.Fprint(out, "\n`uring COMMAND -h` tells the flags of each.\n")
 }

@@ -147,7 +147,7 @@ func (p *program) hasRing() {
 func short(b *bytes.Buffer) []byte { return b.Bytes()[:min(b.Len(), 1000)] }
 
 func TestUsage(t *testing.T) {
-	for _, args := range []string{"-h", "help", "doctor -h", "cat -h", "cp -h", "serve -h", "bench -h"} {
+	for _, args := range []string{"-h", "help", "doctor -h", "cat -h", "cp -h", "serve -h", "bench -h", "version -h"} {
 		p := uring(t, strings.Fields(args)...).exits(0)
 		require.Contains(t, p.out.String(), "usage: uring", args)
 	}
@@ -161,6 +161,7 @@ func TestUsage(t *testing.T) {
 		"cp a":                    "an argument is missing",
 		"cp -x a b":               "-x",
 		"bench now":               `"now" is one argument too many`,
+		"version now":             `"now" is one argument too many`,
 		"bench -seconds 0":        "-seconds must be above zero",
 		"bench -seconds NaN":      "-seconds must be above zero",
 		"bench -size 1K":          "-size must be 4K at least",

@@ -1,0 +1,27 @@
+//go:build linux && cgo
+
+package main
+
+import (
+	"encoding/json"
+	"runtime"
+	"strings"
+	"testing"
+
+	"github.com/go-liburing/liburing"
+	"github.com/stretchr/testify/require"
+)
+
+func TestVersion(t *testing.T) {
+	kernel := strings.TrimSpace(readFile("/proc/sys/kernel/osrelease"))
+	want := versions{Uring: "(devel)", Liburing: liburing.Version(), Kernel: kernel, Go: runtime.Version()}
+	var got versions
+	require.NoError(t, json.Unmarshal(uring(t, "version", "-json").exits(0).out.Bytes(), &got))
+	require.Equal(t, want, got)
+
+	lines := strings.Split(uring(t, "version").exits(0).out.String(), "\n")
+	require.Equal(t, []string{
+		"uring     (devel)", "liburing  " + want.Liburing, "Linux     " + want.Kernel, "Go        " + want.Go, "",
+	}, lines)
+	require.Equal(t, lines, strings.Split(uring(t, "--version").exits(0).out.String(), "\n"))
+}
