@@ -29,6 +29,9 @@ func bench(args []string) error {
 	if size < readBlock {
 		return badUsage(flags, "-size must be 4K at least, what one read takes")
 	}
+	if err := checkFolder(*dir, int64(size)); err != nil {
+		return err
+	}
 	ctx, stop := interruptible()
 	defer stop()
 	b := benchmark{ctx: ctx, each: time.Duration(*seconds * float64(time.Second)), quiet: *asJSON}

@@ -42,6 +42,28 @@ func (b *benchmark) reads(dir string, size int64) error {
 	return b.add(c)
 }
 
+// checkFolder reports what is in the way of a file of that size in dir, before
+// anything is measured.
+func checkFolder(dir string, size int64) error {
+	f, err := os.CreateTemp(dir, ".uring-bench-*")
+	if err != nil {
+		return fmt.Errorf("cannot make a file in %s: %w; another folder? (-dir)", dir, cause(err))
+	}
+	defer f.Close()
+	if err := os.Remove(f.Name()); err != nil {
+		return err
+	}
+	var fs unix.Statfs_t
+	if err := unix.Fstatfs(int(f.Fd()), &fs); err != nil {
+		return os.NewSyscallError("statfs", err)
+	}
+	if room := byteSize(fs.Bavail) * byteSize(fs.Bsize); fs.Blocks > 0 && int64(room) < size {
+		return fmt.Errorf("%s has room for %d MiB, the file takes %d MiB: another folder (-dir), a smaller file (-size)?",
+			dir, room>>20, size>>20)
+	}
+	return nil
+}
+
 // testFile makes a file of random bytes and returns it open for reading, past
 // the page cache if the file system can. It loses its name at once, so it is
 // gone when the program ends, however it does.

@@ -73,9 +73,23 @@ func written(pid int, dir string) int64 {
 	return 0
 }
 
+// It says so before it measures anything.
 func TestBenchWhereNoFileCanBe(t *testing.T) {
-	p := uring(t, "bench", "-seconds", "0.001", "-dir", "/proc/none").exits(1)
-	require.Contains(t, p.errs.String(), "cannot make a file in /proc/none")
+	dir := t.TempDir()
+	file := filepath.Join(dir, "file")
+	require.NoError(t, os.WriteFile(file, nil, 0o666))
+	for where, why := range map[string]string{
+		filepath.Join(dir, "none"): "cannot make a file in " + dir + "/none: no such file or directory; another folder? (-dir)",
+		file:                       "cannot make a file in " + file + ": not a directory; another folder? (-dir)",
+		"/proc":                    "cannot make a file in /proc: no such file or directory; another folder? (-dir)",
+	} {
+		p := uring(t, "bench", "-seconds", "0.1", "-dir", where).exits(1)
+		require.Equal(t, "uring bench: "+why+"\n", p.errs.String())
+		require.Empty(t, p.out.String())
+	}
+	p := uring(t, "bench", "-seconds", "0.1", "-size", "1000000G", "-dir", dir).exits(1)
+	require.Regexp(t, "^uring bench: "+dir+` has room for \d+ MiB, the file takes 1024000000 MiB: .*-size`, p.errs.String())
+	require.Empty(t, p.out.String())
 }
 
 // empty has a folder contain nothing.
