@@ -230,6 +230,9 @@ func (g *BufGroup) deliver(c Completion, cb Callback, truncated bool) {
 // buffer id on, and returns the lease on them. more tells that the kernel goes on
 // with the last of them.
 func (g *BufGroup) borrow(id int, n uint32, more bool) int {
+	if g.leases.full() {
+		g.leases.grow()
+	}
 	place, e := g.leases.acquire()
 	l := &e.v
 	*l = lease{first: id, off: g.bufs[id].used, n: n}

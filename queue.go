@@ -20,6 +20,9 @@ func (l *Loop) queue(op Op, kind handleKind, cb Callback, mem unsafe.Pointer) (*
 	if cb == nil {
 		cb = ignore
 	}
+	if l.table.full() {
+		l.table.grow()
+	}
 	place, e := l.table.acquire()
 	token := newToken(place, e.gen)
 	e.v.cb = cb

@@ -20,13 +20,14 @@ type cell[T any] struct {
 // that no generation is 0, and a Token is never a small number.
 const firstGen = 1 << 31
 
+// full reports whether there is no free place: then grow, before acquire.
+func (s *slots[T]) full() bool { return int(s.free) >= len(s.list) }
+
 // acquire reserves a place; its value is zero. It is small, so that the compiler
-// puts it into the function that calls it for every request.
+// puts it into the function that calls it for every request, which a call of grow
+// would prevent.
 func (s *slots[T]) acquire() (place uint32, e *cell[T]) {
 	place = s.free
-	if int(place) >= len(s.list) {
-		s.grow()
-	}
 	e = &s.list[place]
 	s.free = e.next
 	s.used++
