@@ -49,7 +49,6 @@ func TestQuietChainLongerThanTheQueue(t *testing.T) {
 	l.Nop(note).SkipSuccess()
 	run(t, l)
 	require.Equal(t, 6, failed)
-	require.Empty(t, l.chains)
 }
 
 // A link with nothing behind it ends where the turn does: the loop's own requests

@@ -170,7 +170,7 @@ func (r Request) Buffers(g *BufGroup) Request {
 		r.loop.groups[h.group-1].users--
 	}
 	g.users++
-	h.group = uint16(g.place)
+	h.group, h.special = uint16(g.place), true
 	h.truncated = (sqe.Opcode == OpRecv || sqe.Opcode == OpRecvmsg) && sqe.OpFlags&msgTrunc != 0
 	return r
 }

@@ -38,16 +38,12 @@ func (r Request) SkipSuccess() Request {
 		}
 		tokens = append(tokens, Token(e.UserData))
 	}
-	if l.chains == nil {
-		l.chains = make(map[Token]chain)
-	}
 	for i, e := range entries {
 		if i < len(entries)-1 {
 			e.Flags |= SQECQESkipSuccess
 		}
-		l.chains[tokens[i]] = tokens
+		l.table.withAside(tokens[i]).chain = tokens
 	}
-	l.detailed = true
 	return r
 }
 
@@ -68,11 +64,7 @@ func (l *Loop) lastChain() (entries []*SQE) {
 // settleChain is told of each request that has completed. If it is one of a
 // quiet chain, those before it have succeeded. If it is not the last, it has
 // failed, and the kernel does not say that those behind it are cancelled.
-func (l *Loop) settleChain(token Token) {
-	c, ok := l.chains[token]
-	if !ok {
-		return
-	}
+func (l *Loop) settleChain(token Token, c chain) {
 	before := true
 	for _, t := range c {
 		h := l.table.handle(t)
@@ -83,10 +75,9 @@ func (l *Loop) settleChain(token Token) {
 		case before:
 			l.table.drop(t)
 			l.inFlight--
-			l.forget(t)
 		default:
 			l.made = append(l.made, CQE{UserData: uint64(t), Res: -int32(syscall.ECANCELED)})
-			delete(l.chains, t)
+			l.table.aside(t).chain = nil
 		}
 	}
 }

@@ -49,7 +49,6 @@ func TestSkipSuccess(t *testing.T) {
 			require.Equal(t, told{"last": nil, "other": nil}, m)
 		}
 		require.Zero(t, l.table.used-l.inner)
-		require.Empty(t, l.chains)
 	})
 }
 
@@ -84,8 +83,6 @@ func TestSkipSuccessFailure(t *testing.T) {
 		require.ErrorContains(t, m["bad"], "NUL")
 		require.ErrorIs(t, m["last"], unix.ECANCELED)
 		require.Zero(t, l.table.used-l.inner)
-		require.Empty(t, l.chains)
-		require.Empty(t, l.reasons)
 	})
 }
 
@@ -104,7 +101,6 @@ func TestSkipSuccessCancel(t *testing.T) {
 	require.Len(t, m, 2, "%v", m)
 	require.ErrorIs(t, m["read"], context.Canceled)
 	require.ErrorIs(t, m["last"], context.Canceled)
-	require.Empty(t, l.watches)
 
 	clear(m)
 	l.Nop(m.as("first")).LinkNext()

@@ -1,6 +1,6 @@
 package liburing
 
-import "errors"
+import "fmt"
 
 // Callback is called with each completion of a request, on the loop's
 // goroutine and with no lock held: it may queue, cancel, stop and close. The
@@ -17,11 +17,10 @@ type Completion struct {
 
 // detail is what few completions have.
 type detail struct {
-	err error     // why the request is bad, where the library knows
-	ctx error     // the request's context has ended
-	big [2]uint64 // the second half of a big completion
-
-	group *BufGroup // where its buffers come from
+	refusal error     // why the request is bad, where the library knows
+	end     error     // the request's context has ended, or its deadline passed
+	big     [2]uint64 // the second half of a big completion
+	group   *BufGroup // where its buffers come from
 }
 
 // Op returns the operation that was requested.
@@ -34,16 +33,19 @@ func (c Completion) More() bool { return c.Flags&CQEFMore != 0 }
 
 // Err returns the request's error as an *OpError that unwraps to a
 // syscall.Errno, nil if it succeeded. If the request's context (WithContext)
-// ended before the request did, the error is that of the context too, even if
-// the request had succeeded meanwhile: Res tells.
+// ended before the request did, the error is that of the context too, and if its
+// Deadline passed, os.ErrDeadlineExceeded; even if the request has succeeded
+// meanwhile, or in part: Res tells.
 func (c Completion) Err() error {
 	err := (&CQE{Res: c.Res, Flags: c.Flags}).Err()
-	if c.detail != nil {
-		if c.detail.err != nil {
-			return c.detail.err
-		}
-		if c.detail.ctx != nil {
-			err = errors.Join(c.detail.ctx, err)
+	if d := c.detail; d != nil {
+		switch {
+		case d.refusal != nil:
+			return d.refusal
+		case d.end != nil && err != nil:
+			err = fmt.Errorf("%w: %w", d.end, err)
+		case d.end != nil:
+			err = d.end
 		}
 	}
 	if err == nil {

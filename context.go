@@ -3,6 +3,8 @@ package liburing
 import (
 	"context"
 	"fmt"
+	"os"
+	"syscall"
 	"time"
 )
 
@@ -51,36 +53,84 @@ func (r Request) WithContext(ctx context.Context) Request {
 	if r.token == 0 || ctx == nil || ctx.Done() == nil || l.table.handle(r.token) == nil {
 		return r
 	}
-	if l.watches == nil {
-		l.watches = make(map[Token]*watch)
-	}
 	stop := context.AfterFunc(ctx, func() { l.Post(func() { l.revoke(r.token) }) })
-	l.watches[r.token] = &watch{ctx: ctx, stop: stop, next: l.watches[r.token]}
-	l.detailed = true
+	a := l.table.withAside(r.token)
+	a.watch = &watch{ctx: ctx, stop: stop, next: a.watch}
 	return r
 }
 
-// Deadline has the request cancelled if it has not completed when d has passed;
-// it then completes with ECANCELED, or EINTR where a worker waits for it. The kernel
-// links a timeout to the request (IORING_OP_LINK_TIMEOUT), so call it before the next
-// request is queued; afterwards it does nothing. A chain goes on behind the timeout.
-// Least kernel: 5.5.
+// end tells what has ended the request before its time, nil if nothing has.
+func (a *aside) end() error {
+	if err := a.watch.err(); err != nil {
+		return err
+	}
+	if a.deadline != nil && a.deadline.passed {
+		return os.ErrDeadlineExceeded
+	}
+	return nil
+}
+
+// Deadline has the request cancelled if it has not completed when d has passed. It
+// then fails with os.ErrDeadlineExceeded, and ECANCELED, or EINTR where a worker
+// waits for it; a receive with MSG_WAITALL that has a part of its bytes has both,
+// the part and the error. The kernel links a timeout to the request
+// (IORING_OP_LINK_TIMEOUT), so call it before the next request is queued; afterwards
+// it does nothing. A chain goes on behind the timeout.
+//
+// The kernel's clock starts when the request waits for its file. It does not reach
+// what a worker thread is blocked in: a splice or tee from an empty pipe, an open of
+// a FIFO, what has SQEAsync; use WithContext for these. Needs Linux 5.5.
 func (r Request) Deadline(d time.Duration) Request {
 	sqe := r.open()
 	if sqe == nil || sqe != r.loop.lastEntry() {
 		return r
 	}
+	l := r.loop
 	linked := sqe.Flags & (SQEIOLink | SQEIOHardlink)
 	if linked == 0 {
 		r.LinkNext()
 	}
-	timeout := r.loop.LinkTimeout(max(d, 0), 0, nil).Flags(linked)
-	r.loop.deadline = deadline{of: r.token, Request: timeout}
+	limit := &deadline{loop: l, of: r.token}
+	limit.timeout = l.LinkTimeout(max(d, 0), 0, limit.over).Flags(linked)
+	if limit.timeout.token == 0 { // the loop has just been closed
+		sqe.Flags = sqe.Flags&^(SQEIOLink|SQEIOHardlink) | linked
+		return r
+	}
+	l.table.withAside(r.token).deadline = limit
+	l.deadline = limit
 	return r
 }
 
-// deadline is the timeout of a request.
+// deadline is the timeout of a request. The request's callback waits for the
+// timeout's completion, which says what ended the request; both come together.
 type deadline struct {
-	of Token
-	Request
+	loop    *Loop
+	of      Token
+	timeout Request
+	done    bool // the timeout has completed
+	passed  bool // because the time was up
+
+	holding bool // the request has completed, and waits for that
+	held    Completion
+	big     [2]uint64
+}
+
+// holds keeps the last completion of a request until its timeout has completed.
+func (d *deadline) holds(c Completion, big [2]uint64) bool {
+	if d == nil || d.done || c.More() {
+		return false
+	}
+	d.holding, d.held, d.big = true, c, big
+	return true
+}
+
+// over is the timeout's callback.
+func (d *deadline) over(c Completion) {
+	d.done, d.passed = true, c.Res == -int32(syscall.ETIME)
+	if !d.holding {
+		return
+	}
+	l, h, a := d.loop, d.loop.table.handle(d.of), d.loop.table.aside(d.of)
+	d.held.detail = l.detailOf(h, a, d.big)
+	l.complete(d.of, h, a, d.held)
 }

@@ -72,7 +72,7 @@ func (l *Loop) dispatchBatch() {
 		cqe := &l.batch[l.next]
 		token := Token(cqe.UserData)
 		e := l.table.find(token.place(), token.gen())
-		if e == nil || e.v.kind == kindExtra || e.v.group != 0 || l.detailed || cqe.Flags&CQEFMore != 0 {
+		if e == nil || e.v.special || cqe.Flags&CQEFMore != 0 || l.bigs != nil {
 			l.dispatchSpecial(token)
 			continue
 		}
@@ -96,11 +96,26 @@ func (l *Loop) dispatchSpecial(token Token) {
 		return
 	}
 	c := Completion{Res: cqe.Res, Flags: cqe.Flags, op: h.op}
-	if l.detailed {
-		c.detail = l.detailOf(i, token)
+	a := l.table.aside(token)
+	var big [2]uint64
+	if l.bigs != nil {
+		big = l.bigs[i]
 	}
+	if a != nil && a.deadline.holds(c, big) {
+		return
+	}
+	c.detail = l.detailOf(h, a, big)
+	l.complete(token, h, a, c)
+}
+
+// complete calls the callback of a completion, and frees the request's place if it
+// was the last.
+func (l *Loop) complete(token Token, h *handle, a *aside, c Completion) {
 	cb, group, truncated := h.cb, h.group, h.truncated
-	if cqe.Flags&CQEFMore == 0 {
+	if !c.More() {
+		if a != nil {
+			l.settleChain(token, a.chain)
+		}
 		l.table.drop(token)
 		l.inFlight--
 	}
@@ -132,20 +147,16 @@ func (l *Loop) dispatchForeign(i int) {
 
 // detailOf returns what there is to know of a completion beyond its 16 bytes, nil
 // if there is nothing. What is only for the callback is not allocated.
-func (l *Loop) detailOf(i int, token Token) *detail {
-	d := detail{err: l.reasons[token], ctx: l.watches[token].err()}
-	if h := l.table.handle(token); h.group != 0 {
+func (l *Loop) detailOf(h *handle, a *aside, big [2]uint64) *detail {
+	d := detail{big: big}
+	if a != nil {
+		d.refusal, d.end = a.refusal, a.end()
+	}
+	if h.group != 0 {
 		d.group = l.groups[h.group-1]
 	}
-	if l.bigs != nil {
-		d.big = l.bigs[i]
-	}
-	if l.batch[i].Flags&CQEFMore == 0 {
-		l.settleChain(token)
-		l.forget(token)
-	}
 	switch {
-	case d.err != nil || d.ctx != nil: // Err may be called later
+	case d.refusal != nil || d.end != nil: // Err may be called later
 		told := d
 		return &told
 	case l.bigs != nil:
@@ -153,13 +164,4 @@ func (l *Loop) detailOf(i int, token Token) *detail {
 		return &l.big
 	}
 	return nil
-}
-
-// forget drops what the loop knows of a request beside its handle.
-func (l *Loop) forget(token Token) {
-	l.watches[token].end()
-	delete(l.watches, token)
-	delete(l.reasons, token)
-	delete(l.chains, token)
-	l.detailed = l.bigs != nil || len(l.reasons)+len(l.watches)+len(l.chains) > 0
 }

@@ -27,6 +27,7 @@ type handle struct {
 	op   Op
 	kind handleKind
 
+	special   bool   // there is more to do at a completion than to call cb
 	truncated bool   // its results may be more than what is in the buffer (MSG_TRUNC)
 	group     uint16 // the place of the request's BufGroup, 0 if it has none
 }
@@ -44,6 +45,16 @@ const (
 type handleTable struct {
 	slots[handle]
 	extras []*extra // in stock
+	asides []*aside // of the handles that have one, by place
+	spare  []*aside // in stock
+}
+
+// aside is what few requests have beside their handle.
+type aside struct {
+	refusal  error // why the request is bad, where the library knows
+	watch    *watch
+	chain    chain
+	deadline *deadline
 }
 
 // extra is memory for requests that name more than one object, or a value that
@@ -64,11 +75,43 @@ func (t *handleTable) handle(token Token) *handle {
 
 // drop frees the place of a request that has had its terminal completion.
 func (t *handleTable) drop(token Token) {
-	e := t.find(token.place(), token.gen())
+	place := token.place()
+	e := t.find(place, token.gen())
 	if e.v.kind == kindExtra {
 		t.restock((*extra)(e.v.mem))
 	}
-	t.release(token.place(), e)
+	if a := t.aside(token); a != nil {
+		a.watch.end()
+		*a = aside{}
+		t.spare = append(t.spare, a)
+		t.asides[place] = nil
+	}
+	t.release(place, e)
+}
+
+// aside returns what a request has beside its handle, nil if it has nothing.
+func (t *handleTable) aside(token Token) *aside {
+	if place := int(token.place()); place < len(t.asides) && t.handle(token) != nil {
+		return t.asides[place]
+	}
+	return nil
+}
+
+// withAside returns the aside of a request that has not completed.
+func (t *handleTable) withAside(token Token) *aside {
+	if a := t.aside(token); a != nil {
+		return a
+	}
+	if len(t.asides) < len(t.list) {
+		t.asides = append(t.asides, make([]*aside, len(t.list)-len(t.asides))...)
+	}
+	a := new(aside)
+	if last := len(t.spare) - 1; last >= 0 {
+		a, t.spare = t.spare[last], t.spare[:last]
+	}
+	t.asides[token.place()] = a
+	t.handle(token).special = true
+	return a
 }
 
 // extra takes an extra from the stock.

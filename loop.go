@@ -28,11 +28,11 @@ type Loop struct {
 
 	space    int // free entries of the submission queue; 0 while requests wait
 	backlog  backlog
-	apart    backlog  // requests of the loop's own that wait for the end of a chain
-	deadline deadline // the last that was set
-	mayBlock bool     // a request to be submitted may block the submitter
-	inFlight int      // requests without their terminal completion
-	inner    int      // those of them that are the loop's own
+	apart    backlog   // requests of the loop's own that wait for the end of a chain
+	deadline *deadline // the last that was set
+	mayBlock bool      // a request to be submitted may block the submitter
+	inFlight int       // requests without their terminal completion
+	inner    int       // those of them that are the loop's own
 
 	batch      [64]CQE // completions taken off the ring
 	bigs       [][2]uint64
@@ -43,15 +43,11 @@ type Loop struct {
 
 	rawEnter  bool // rawEnter does for the ring
 	yield     yielder
-	detailed  bool             // completions have a detail
-	reasons   map[Token]error  // why a request is bad that the kernel will refuse
-	watches   map[Token]*watch // the contexts of requests
-	drains    bool             // a request has drained the ring
-	chains    map[Token]chain  // those whose successes are not told
-	made      []CQE            // completions that the kernel does not tell
-	groups    []*BufGroup      // nil where one was closed
-	hungry    []*BufGroup      // those that streams wait for
-	nextGroup uint16           // the number that the next one tries first
+	drains    bool        // a request has drained the ring
+	made      []CQE       // completions that the kernel does not tell
+	groups    []*BufGroup // nil where one was closed
+	hungry    []*BufGroup // those that streams wait for
+	nextGroup uint16      // the number that the next one tries first
 	stats     Stats
 	big       detail                              // of the big completion whose callback runs
 	message   func(userData uint64, c Completion) // see OnMessage
@@ -123,7 +119,6 @@ func (l *Loop) own(entries uint32, p *Params, started chan<- error) {
 	l.rawEnter = l.ring.mem.canRawEnter()
 	if l.ring.Flags()&(SetupCQE32|SetupCQEMixed) != 0 {
 		l.bigs = make([][2]uint64, len(l.batch))
-		l.detailed = true
 	}
 	l.measure()
 	// The kernel finds a registered ring faster. Before Linux 5.18 it can't

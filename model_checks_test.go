@@ -164,9 +164,6 @@ func (m *model) checkStats() {
 	s := m.l.Stats()
 	require.Zero(m.t, s.InFlight)
 	require.Zero(m.t, s.Stale)
-	require.Empty(m.t, m.l.chains)
-	require.Empty(m.t, m.l.watches)
-	require.Empty(m.t, m.l.reasons)
 	require.GreaterOrEqual(m.t, s.Submitted, uint64(len(m.records)))
 	if m.program.kind == plain { // all requests are the model's
 		require.Equal(m.t, m.calls, s.Completed)

@@ -29,6 +29,7 @@ func (l *Loop) queue(op Op, kind handleKind, cb Callback, mem unsafe.Pointer) (*
 	e.v.mem = mem
 	e.v.op = op
 	e.v.kind = kind
+	e.v.special = kind == kindExtra
 	l.inFlight++
 	var sqe *SQE
 	if space > 0 {
@@ -66,11 +67,7 @@ func (l *Loop) spoil(sqe *SQE, why error) {
 	flags := sqe.Flags
 	sqe.PrepRW(opBad, -1, 0, 0, 0)
 	sqe.Flags = flags & (SQEIOLink | SQEIOHardlink | SQEIODrain | SQECQESkipSuccess)
-	if l.reasons == nil {
-		l.reasons = make(map[Token]error)
-	}
-	l.reasons[Token(sqe.UserData)] = why
-	l.detailed = true
+	l.table.withAside(Token(sqe.UserData)).refusal = why
 }
 
 // lastEntry returns the entry of the request that was queued last, nil if the
@@ -168,7 +165,9 @@ func (l *Loop) fill() {
 		}
 		for _, e := range tooLong {
 			e.Flags = 0
-			delete(l.chains, Token(e.UserData))
+			if a := l.table.aside(Token(e.UserData)); a != nil {
+				a.chain = nil
+			}
 			l.spoil(&e.SQE, badInput(e.Opcode.String(), "its chain has %d requests, the loop's queue %d entries: use a loop with more",
 				len(tooLong), l.ring.mem.sq.ringEntries))
 		}

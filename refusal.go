@@ -23,7 +23,7 @@ type refused struct {
 
 // tell calls the callback.
 func (r refused) tell() {
-	r.cb(Completion{Res: -int32(syscall.ECANCELED), op: r.op, detail: &detail{err: &OpError{Op: r.op.String(), Err: ErrClosed}}})
+	r.cb(Completion{Res: -int32(syscall.ECANCELED), op: r.op, detail: &detail{refusal: &OpError{Op: r.op.String(), Err: ErrClosed}}})
 }
 
 // refuse returns a request that is not taken. Its callback is called with

@@ -63,8 +63,10 @@ func (r Request) HardLinkNext() Request { return r.link(SQEIOHardlink) }
 // link sets one of the flags, also on the request's Deadline, behind which the
 // chain goes on.
 func (r Request) link(flag SQEFlags) Request {
-	if sqe := r.open(); sqe != nil && r.loop.deadline.of == r.token && r.loop.deadline.open() != nil {
-		r.loop.deadline.sqe.Flags |= flag
+	if sqe := r.open(); sqe != nil && r.loop.deadline != nil && r.loop.deadline.of == r.token {
+		if timeout := r.loop.deadline.timeout.open(); timeout != nil {
+			timeout.Flags |= flag
+		}
 	}
 	return r.Flags(flag)
 }

@@ -5,6 +5,7 @@ package liburing
 import (
 	"context"
 	"errors"
+	"os"
 	"testing"
 	"time"
 
@@ -43,7 +44,6 @@ func TestTwoContexts(t *testing.T) {
 		cancel[which]()
 		run(t, l)
 		require.ErrorIs(t, err, context.Canceled)
-		require.Empty(t, l.watches)
 	}
 }
 
@@ -57,7 +57,6 @@ func TestSettersAfterTheCompletion(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		defer cancel()
 		req.Buffers(g).Bundle().WithContext(ctx).Flags(SQEIODrain).LinkNext().Deadline(time.Hour).SkipSuccess()
-		require.Empty(t, l.watches)
 		require.False(t, l.drains)
 		require.Zero(t, g.users)
 		require.NoError(t, l.Nop(nil).Err())
@@ -183,4 +182,39 @@ func TestLoopSetup(t *testing.T) {
 	if l.ring.Features()&FeatRegRegRing != 0 {
 		require.NotZero(t, l.ring.mem.enterFlags()&EnterRegisteredRing, "the ring's descriptor is registered")
 	}
+}
+
+// What a deadline has ended can be told from what was cancelled, also where a part
+// of the bytes has come, and the callback runs once.
+func TestDeadlineTells(t *testing.T) {
+	overLoops(t, 8, func(t *testing.T, l *Loop) {
+		r, _ := pipe(t)
+		a, b := socketPair(t)
+		got := map[string]error{}
+		as := func(name string) Callback {
+			return func(c Completion) {
+				require.NotContains(t, got, name, "called twice")
+				got[name] = c.Err()
+			}
+		}
+		l.Read(r, make([]byte, 1), 0, as("passed")).Deadline(time.Millisecond)
+		cancelled := l.Read(r, make([]byte, 1), 0, as("cancelled")).Deadline(time.Hour)
+		l.Cancel(cancelled.Token(), 0, nil)
+		l.Nop(as("in time")).Deadline(time.Hour)
+		unix.Write(a, []byte("part"))
+		n := 0
+		l.Recv(b, make([]byte, 10), unix.MSG_WAITALL, func(c Completion) {
+			n, _ = c.Result()
+			as("part")(c)
+		}).Deadline(time.Millisecond)
+		run(t, l)
+		require.ErrorIs(t, got["passed"], os.ErrDeadlineExceeded)
+		requireCancelled(t, got["passed"])
+		require.NotContains(t, got["passed"].Error(), "\n")
+		require.NotErrorIs(t, got["cancelled"], os.ErrDeadlineExceeded)
+		requireCancelled(t, got["cancelled"])
+		require.NoError(t, got["in time"])
+		require.ErrorIs(t, got["part"], os.ErrDeadlineExceeded)
+		require.Equal(t, 4, n)
+	})
 }
