@@ -67,3 +67,28 @@ func (l *Loop) cancelNow(t Token, flags SQEFlags, done Callback) bool {
 	done(Completion{Res: res, op: OpAsyncCancel})
 	return true
 }
+
+// CancelOp cancels a request of an operation, with AsyncCancelAll every one, of any
+// descriptor or with AsyncCancelFD none but fd's. The result is that of Cancel. The
+// loop's own requests are among them: the loop makes them again. Needs Linux 6.6.
+func (l *Loop) CancelOp(op Op, fd int, flags CancelFlags, cb Callback) Request {
+	var r Request
+	if flags&AsyncCancelFD != 0 {
+		r = l.CancelFD(fd, flags|AsyncCancelOp, cb)
+	} else {
+		r = l.Cancel(0, flags|AsyncCancelOp, cb)
+	}
+	if sqe := r.open(); sqe != nil {
+		sqe.Len = uint32(op)
+	}
+	return r
+}
+
+// CancelAndClose cancels all requests on a descriptor and then closes it; cb is
+// called with the result of the close. A descriptor that is only closed stays with
+// the requests in flight on it: a connection is not hung up, and a receive takes the
+// next bytes that come. Needs Linux 5.19; before that it only closes.
+func (l *Loop) CancelAndClose(fd int, cb Callback) Request {
+	l.CancelFD(fd, AsyncCancelAll, nil).HardLinkNext()
+	return l.CloseFD(fd, cb)
+}

@@ -189,3 +189,71 @@ func TestStats(t *testing.T) {
 	closeLoop(t, l)
 	require.EqualValues(t, 20, l.Stats().Completed)
 }
+
+// A receive in flight does not keep a connection from being hung up.
+func TestCancelAndClose(t *testing.T) {
+	needOps(t, OpSocket) // of the same kernel
+	overLoops(t, 8, func(t *testing.T, l *Loop) {
+		fds, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+		require.NoError(t, err)
+		defer unix.Close(fds[0])
+		var received, closed error
+		l.Recv(fds[1], make([]byte, 1), 0, func(c Completion) { received = c.Err() })
+		l.Nop(func(Completion) {
+			l.CancelAndClose(fds[1], func(c Completion) { closed = c.Err() })
+		})
+		hungUp := -1
+		l.Recv(fds[0], make([]byte, 1), 0, func(c Completion) { hungUp = int(c.Res) })
+		run(t, l)
+		requireCancelled(t, received)
+		require.NoError(t, closed)
+		require.Zero(t, hungUp, "the peer sees the end")
+	})
+}
+
+func TestCancelOp(t *testing.T) {
+	needOps(t, OpSocket)
+	overLoops(t, 8, func(t *testing.T, l *Loop) {
+		a, b := socketPair(t)
+		r, _ := pipe(t)
+		got := map[string]Completion{}
+		as := func(name string) Callback { return func(c Completion) { got[name] = c } }
+		l.Recv(a, make([]byte, 1), 0, func(c Completion) {
+			as("a")(c)
+			l.CancelOp(OpRecv, 0, AsyncCancelAll, as("all"))
+		})
+		l.Recv(b, make([]byte, 1), 0, as("b"))
+		read := l.Read(r, make([]byte, 1), 0, as("read"))
+		l.Nop(func(Completion) {
+			l.CancelOp(OpRecv, a, AsyncCancelFD|AsyncCancelAll, as("one"))
+		})
+		runUntil(t, l, 5*time.Millisecond, func() bool { return len(got) == 4 || got["one"].Err() != nil })
+		if one := got["one"]; one.Res == -int32(unix.EINVAL) {
+			t.Skip("this kernel can't cancel by operation")
+		}
+		require.EqualValues(t, 1, got["one"].Res)
+		require.EqualValues(t, 1, got["all"].Res)
+		require.ErrorIs(t, got["a"].Err(), unix.ECANCELED)
+		require.ErrorIs(t, got["b"].Err(), unix.ECANCELED)
+		require.NotEqual(t, StateDone, l.State(read.Token()))
+	})
+}
+
+func TestAcceptDontWait(t *testing.T) {
+	l := newLoop(t, 8)
+	fd, err := unix.Socket(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+	require.NoError(t, err)
+	defer unix.Close(fd)
+	require.NoError(t, unix.Bind(fd, &unix.SockaddrUnix{Name: ""}))
+	require.NoError(t, unix.Listen(fd, 1))
+	var waited, not error
+	req := l.Accept(fd, nil, unix.SOCK_CLOEXEC, func(c Completion) { waited = c.Err() }).PollFirst()
+	require.EqualValues(t, AcceptPollFirst, req.SQE().IOPrio)
+	l.Accept(fd, nil, unix.SOCK_CLOEXEC, func(c Completion) { not = c.Err() }).DontWait()
+	runUntil(t, l, 5*time.Millisecond, func() bool { return not != nil })
+	if kernelBefore(6, 10) {
+		t.Skip("before 6.10 both flags are refused")
+	}
+	require.ErrorIs(t, not, unix.EAGAIN)
+	require.NoError(t, waited)
+}

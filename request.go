@@ -75,6 +75,32 @@ func (r Request) link(flag SQEFlags) Request {
 // (IOSQE_FIXED_FILE); Fixed says so without it.
 func (r Request) FixedFile() Request { return r.Flags(SQEFixedFile) }
 
+// PollFirst has a receive, a send or an accept wait for its socket before it tries
+// it, which saves the try where there is surely nothing yet
+// (IORING_RECVSEND_POLL_FIRST, IORING_ACCEPT_POLL_FIRST). Other operations are left
+// as they are. Needs Linux 5.19, for an accept 6.10.
+func (r Request) PollFirst() Request {
+	if sqe := r.open(); sqe != nil {
+		switch sqe.Opcode {
+		case OpAccept:
+			sqe.IOPrio |= uint16(AcceptPollFirst)
+		case OpRecv, OpRecvmsg, OpSend, OpSendmsg, OpSendZC, OpSendmsgZC:
+			sqe.IOPrio |= uint16(RecvSendPollFirst)
+		}
+	}
+	return r
+}
+
+// DontWait has an accept fail with EAGAIN where no connection waits
+// (IORING_ACCEPT_DONTWAIT). Sends and receives have MSG_DONTWAIT for that, and other
+// operations are left as they are. Needs Linux 6.10.
+func (r Request) DontWait() Request {
+	if sqe := r.open(); sqe != nil && sqe.Opcode == OpAccept {
+		sqe.IOPrio |= uint16(AcceptDontwait)
+	}
+	return r
+}
+
 // SQE returns the entry for what has no setter here, nil when the request has
 // been handed to the kernel. UserData must stay as it is.
 func (r Request) SQE() *SQE { return r.open() }
