@@ -50,10 +50,12 @@ func (r Request) Flags(flags SQEFlags) Request {
 }
 
 // LinkNext holds the next request that is queued back until this one has succeeded
-// (IOSQE_IO_LINK); if it fails, or reads or writes less than it should, the next
-// one completes with ECANCELED. The loop hands a chain to the kernel as a whole; one
-// that is longer than the loop's queue fails, and where the turn ends before the
-// next request is queued, the chain ends too. Least kernel: 5.3.
+// (IOSQE_IO_LINK); if it fails, the next one completes with ECANCELED. A read or
+// write of fewer bytes than it was asked for has failed; a receive or send has only
+// with MSG_WAITALL, and of a command only a negative result is a failure. The loop
+// hands a chain to the kernel as a whole; one that is longer than the loop's queue
+// fails, and where the turn ends before the next request is queued, the chain ends
+// too. Needs Linux 5.3.
 func (r Request) LinkNext() Request { return r.link(SQEIOLink) }
 
 // HardLinkNext is LinkNext, but the next request runs however this one ends

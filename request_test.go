@@ -218,3 +218,37 @@ func TestDeadlineTells(t *testing.T) {
 		require.Equal(t, 4, n)
 	})
 }
+
+// What breaks a chain is a short read, but a short receive only with MSG_WAITALL.
+func TestShortResultsInAChain(t *testing.T) {
+	overLoops(t, 8, func(t *testing.T, l *Loop) {
+		a, b := socketPair(t)
+		f := tempFile(t, []byte("short"))
+		for name, test := range map[string]struct {
+			first func(cb Callback) Request
+			next  error
+		}{
+			"read":         {func(cb Callback) Request { return l.Read(int(f.Fd()), make([]byte, 10), 0, cb) }, unix.ECANCELED},
+			"receive":      {func(cb Callback) Request { return l.Recv(b, make([]byte, 10), 0, cb) }, nil},
+			"all received": {func(cb Callback) Request { return l.Recv(b, make([]byte, 10), unix.MSG_WAITALL, cb) }, unix.ECANCELED},
+		} {
+			unix.Write(a, []byte("short"))
+			var first int32
+			var next error
+			req := test.first(func(c Completion) { first = c.Res })
+			if name == "all received" {
+				req = req.Deadline(20 * time.Millisecond)
+			}
+			req.LinkNext()
+			l.Nop(func(c Completion) { next = c.Err() })
+			run(t, l)
+			require.EqualValues(t, 5, first, name)
+			if test.next == nil {
+				require.NoError(t, next, name)
+			} else {
+				require.ErrorIs(t, next, test.next, name)
+			}
+			unix.Recvfrom(b, make([]byte, 10), unix.MSG_DONTWAIT) // what a read has left
+		}
+	})
+}
