@@ -30,7 +30,7 @@ type Buffer struct {
 func NewBufferPool(count, size int) (*BufferPool, error) {
 	const op = "buffer pool"
 	page := os.Getpagesize()
-	if count <= 0 || size <= 0 || size > 1<<30 || count > (1<<40)/size {
+	if count <= 0 || size <= 0 || size > 1<<30 || int64(count) > (1<<40)/int64(size) {
 		return nil, badInput(op, "count (%d) and size (%d) must be above zero, a buffer at most 1 GiB, the whole at most 1 TiB", count, size)
 	}
 	size = (size + page - 1) / page * page

@@ -14,6 +14,10 @@ import (
 
 //go:generate go run ./internal/genconst
 
+// BlockCmdDiscard is the command that discards a range of a block device. It is
+// an ioctl number, which differs by architecture, so it is not generated.
+const BlockCmdDiscard = blockIoctl // BLOCK_URING_CMD_DISCARD
+
 // Op is a request's opcode, IORING_OP_*.
 type Op uint8
 

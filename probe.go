@@ -1,6 +1,6 @@
 package liburing
 
-import "fmt"
+import "unsafe"
 
 // Probe tells which operations a kernel knows (struct io_uring_probe).
 type Probe struct {
@@ -52,25 +52,72 @@ func (p *Probe) OpcodeSupported(op Op) bool {
 // LastOp returns the highest operation that the kernel has a number for.
 func (p *Probe) LastOp() Op { return Op(p.raw.lastOp) }
 
-// Version returns the version of the linked liburing, such as "2.15".
-func Version() string { return fmt.Sprintf("%d.%d", MajorVersion(), MinorVersion()) }
-
-// MajorVersion returns the first part of the linked liburing's version
-// (io_uring_major_version).
-func MajorVersion() int {
-	major, _ := cVersion()
-	return int(major)
+// QueryOpcodeInfo is what the kernel knows of io_uring at all, struct
+// io_uring_query_opcode.
+type QueryOpcodeInfo struct {
+	NrRequestOpcodes  uint32
+	NrRegisterOpcodes uint32
+	FeatureFlags      uint64
+	RingSetupFlags    uint64
+	EnterFlags        uint64
+	SQEFlags          uint64
+	NrQueryOpcodes    uint32
+	_                 uint32
 }
 
-// MinorVersion returns the second part of the linked liburing's version
-// (io_uring_minor_version).
-func MinorVersion() int {
-	_, minor := cVersion()
-	return int(minor)
+// QueryZCRXInfo is what the kernel knows of zero-copy receive, struct
+// io_uring_query_zcrx.
+type QueryZCRXInfo struct {
+	RegisterFlags  uint64
+	AreaFlags      uint64
+	NrCtrlOpcodes  uint32
+	Features       ZCRXFeatures
+	RqHdrSize      uint32
+	RqHdrAlignment uint32
+	_              uint64
 }
 
-// CheckVersion reports whether the linked liburing is older than the given
-// version (io_uring_check_version).
-func CheckVersion(major, minor int) bool {
-	return major > MajorVersion() || major == MajorVersion() && minor > MinorVersion()
+// QuerySCQInfo tells how large the head of the rings is, struct
+// io_uring_query_scq.
+type QuerySCQInfo struct {
+	HdrSize      uint64
+	HdrAlignment uint64
+}
+
+// queryHdr is struct io_uring_query_hdr.
+type queryHdr struct {
+	next   uint64
+	data   uint64
+	op     uint32
+	size   uint32
+	result int32
+	_      [3]uint32
+}
+
+// GetQueryOpcode asks the kernel what it knows of io_uring, without a ring
+// (io_uring_register_query). Least kernel: 6.18, least liburing: 2.15.
+func GetQueryOpcode() (info QueryOpcodeInfo, err error) {
+	err = query(uint32(QueryOpcodes), addr(&info), unsafe.Sizeof(info))
+	return info, err
+}
+
+// GetQueryZCRX asks the kernel what it knows of zero-copy receive. Least kernel: 6.19, least liburing: 2.15.
+func GetQueryZCRX() (info QueryZCRXInfo, err error) {
+	err = query(uint32(QueryZCRX), addr(&info), unsafe.Sizeof(info))
+	return info, err
+}
+
+// GetQuerySCQ asks the kernel how large the head of the rings is. Least kernel: 6.19, least liburing: 2.15.
+func GetQuerySCQ() (info QuerySCQInfo, err error) {
+	err = query(uint32(QuerySCQ), addr(&info), unsafe.Sizeof(info))
+	return info, err
+}
+
+func query(op uint32, data uint64, size uintptr) error {
+	hdr := queryHdr{data: data, op: op, size: uint32(size)}
+	ret := cRegisterQuery(&hdr)
+	if ret >= 0 {
+		ret = hdr.result
+	}
+	return opError("io_uring_register_query", ret)
 }

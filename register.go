@@ -190,9 +190,6 @@ type SyncCancelReg struct {
 	_       [3]uint64
 }
 
-// NoTimeout is the timeout that never ends.
-var NoTimeout = Timespec{Sec: -1, Nsec: -1}
-
 // RegisterSyncCancel cancels requests and waits until they have completed
 // (io_uring_register_sync_cancel). It returns how many there were, with
 // AsyncCancelAll also 0; else ENOENT if there was none, ETIME if the time was
@@ -264,19 +261,14 @@ func (r *Ring) ResizeRings(p *Params) error {
 		return badInput("io_uring_resize_rings", "there are no Params to say how large")
 	}
 	return r.call("io_uring_resize_rings", func(m *ringMem) int32 {
-		m.publishSQ()
+		// What is queued goes along into the other memory only if the kernel
+		// has been handed it, which liburing does when it submits. Rings that
+		// can be resized have no thread that would begin with it.
+		if m.flags&SetupDeferTaskrun != 0 && m.flags&SetupSQRewind == 0 {
+			m.flushSQ()
+		}
 		return cResizeRings(m, p)
 	})
-}
-
-// publishSQ tells the kernel of the entries that are prepared, so that it takes
-// them along into other memory; liburing does so only when it submits them.
-// Nothing is submitted by it: rings with SetupDeferTaskrun have no SQPOLL thread.
-func (m *ringMem) publishSQ() {
-	if m.flags&SetupDeferTaskrun != 0 && m.flags&SetupSQRewind == 0 {
-		m.sq.sqeHead = m.sq.sqeTail
-		atomic.StoreUint32(m.sq.ktail, m.sq.sqeTail)
-	}
 }
 
 // SetIowait says whether a wait counts as waiting for I/O in the processor's

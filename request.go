@@ -117,7 +117,7 @@ func (r Request) open() *SQE {
 	if r.epoch != r.loop.epoch { // the queue has other memory since
 		return r.loop.entry(r.token)
 	}
-	if r.sqe.UserData != uint64(r.token) || r.loop.ring.mem.told(r.sqe) {
+	if r.sqe.UserData != uint64(r.token) || r.loop.ring.mem.handedOver(r.sqe) {
 		return nil
 	}
 	return r.sqe

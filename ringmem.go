@@ -86,9 +86,9 @@ func (m *ringMem) sqe(pos uint32) *SQE {
 	return (*SQE)(unsafe.Add(unsafe.Pointer(m.sq.sqes), uintptr(pos&m.sq.ringMask)*m.sqeSize))
 }
 
-// told reports whether an entry is one of the submission queue's of which the
-// kernel has been told.
-func (m *ringMem) told(sqe *SQE) bool {
+// handedOver reports whether the kernel has been handed an entry of the
+// submission queue. An entry that is not the queue's has not been.
+func (m *ringMem) handedOver(sqe *SQE) bool {
 	offset := uintptr(unsafe.Pointer(sqe)) - uintptr(unsafe.Pointer(m.sq.sqes))
 	pos := offset / m.sqeSize
 	return pos <= uintptr(m.sq.ringMask) && (uint32(pos)-m.sq.sqeHead)&m.sq.ringMask >= m.sq.sqeTail-m.sq.sqeHead
@@ -99,23 +99,17 @@ func (m *ringMem) cqe(pos uint32) *CQE {
 	return (*CQE)(unsafe.Add(unsafe.Pointer(m.cq.cqes), uintptr(pos&m.cq.ringMask)*m.cqeSize))
 }
 
-// addr returns the address of memory that a request names, for the kernel.
-//
-// The pointer leaves through a variable that the compiler can't see through, so
-// what it points to is on the heap: a goroutine's stack moves when it grows,
-// and the kernel would write to where it was. Whoever prepares the request
-// keeps the memory reachable until the terminal completion.
-func addr[T any](p *T) uint64 {
-	if escape.always {
-		escape.to = unsafe.Pointer(p)
-	}
-	return uint64(uintptr(unsafe.Pointer(p)))
+// flushSQ hands the kernel all that is queued. The store needs no barrier: the
+// system call that has to follow is one. With SQPOLL a thread would look at it
+// without; liburing does that itself (__io_uring_flush_sq).
+func (m *ringMem) flushSQ() {
+	m.sq.sqeHead = m.sq.sqeTail
+	*m.sq.ktail = m.sq.sqeTail
 }
 
-// data is addr for the bytes of a slice.
-func data[T any](s []T) uint64 { return addr(unsafe.SliceData(s)) }
-
-var escape struct {
-	always bool // never set
-	to     unsafe.Pointer
+// canRawEnter reports whether rawEnter does for the ring. With SQPOLL, IOPOLL or
+// SQ_REWIND submitting works differently in the kernel, and a liburing with
+// sanitizers looks at the requests when it submits them.
+func (m *ringMem) canRawEnter() bool {
+	return m.flags&(SetupSQPoll|SetupIOPoll|SetupSQRewind) == 0 && !cSanitized()
 }

@@ -33,7 +33,7 @@ func (l *Loop) submitAndReap(wait time.Duration) error {
 		// Often what is submitted completes right away, and nothing is left to
 		// wait for.
 		l.stats.Enters++
-		m.publish()
+		m.flushSQ()
 		err = l.enterError(m.rawEnter(pending, m.enterFlags()|EnterGetEvents))
 		done = err != nil || ready || m.cqReady() != 0
 	}

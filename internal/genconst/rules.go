@@ -348,7 +348,7 @@ var ignored = map[string]string{
 	"IO_URING_VERSION_MINOR": "the version of the linked liburing is asked at run time",
 	"FUTEX_32":               "the older name of FUTEX2_SIZE_U32, from liburing's configure",
 	"UAPI_LINUX_IO_URING_H_SKIP_LINUX_TIME_TYPES_H": "tells io_uring.h what compat.h included",
-	"BLOCK_URING_CMD_DISCARD":                       "differs by architecture: written by hand in constants_ioctl.go",
+	"BLOCK_URING_CMD_DISCARD":                       "differs by architecture: written by hand in constants.go",
 }
 
 // groupOf returns the index of the group that a symbol belongs to, or -1 for an

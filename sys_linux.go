@@ -1,0 +1,99 @@
+package liburing
+
+import (
+	"encoding/binary"
+	"os"
+	"syscall"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+// What the package has from the operating system beside liburing;
+// sys_other.go stands in where there is no Linux.
+
+// The kernel's structs that golang.org/x/sys/unix has.
+type (
+	Iovec      = unix.Iovec
+	Msghdr     = unix.Msghdr
+	Statx      = unix.Statx_t
+	OpenHow    = unix.OpenHow
+	EpollEvent = unix.EpollEvent
+	Siginfo    = unix.Siginfo
+	Cmsghdr    = unix.Cmsghdr
+)
+
+const (
+	atFDCWD       = unix.AT_FDCWD
+	msgTrunc      = unix.MSG_TRUNC
+	sizeofOpenHow = uint32(unsafe.Sizeof(OpenHow{}))
+	sizeofCmsghdr = unix.SizeofCmsghdr
+
+	// blockIoctl is command 0 of block devices without an argument. Ioctl
+	// numbers differ by architecture, and golang.org/x/sys knows all of them:
+	// BLKDISCARD is command 119.
+	blockIoctl = unix.BLKDISCARD - 119
+)
+
+// mapMemory returns zeroed memory outside the Go heap, beginning at a page.
+func mapMemory(size int) ([]byte, error) {
+	return unix.Mmap(-1, 0, size, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_PRIVATE|unix.MAP_ANONYMOUS)
+}
+
+// mapFile maps a part of a file, shared with the kernel.
+func mapFile(fd int, offset int64, size int) ([]byte, error) {
+	return unix.Mmap(fd, offset, size, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED|unix.MAP_POPULATE)
+}
+
+func unmapMemory(mem []byte) error { return unix.Munmap(mem) }
+
+// unmapAt unmaps what C has mapped.
+func unmapAt(p unsafe.Pointer, size uintptr) error { return unix.MunmapPtr(p, size) }
+
+// rawEnter is io_uring_enter as a raw system call, which the scheduler does not
+// know of. That saves the crossing into C, but while it lasts this processor runs
+// no other goroutine and a stop-the-world waits for it. So it never waits, and it
+// is not for requests that are slow to submit. It is small, so that the compiler
+// puts it into its caller.
+func (m *ringMem) rawEnter(submit uint32, flags EnterFlags) int32 {
+	_, _, errno := syscall.RawSyscall6(unix.SYS_IO_URING_ENTER, uintptr(m.enterRingFD), uintptr(submit), 0, uintptr(flags), 0, 0)
+	return -int32(errno)
+}
+
+// waker is an eventfd: the loop has a read of it in flight while it sleeps.
+type waker struct {
+	fd  int
+	buf [8]byte // what is read
+}
+
+func (w *waker) open() error {
+	// Not O_NONBLOCK: io_uring would complete the read with EAGAIN.
+	fd, err := unix.Eventfd(0, unix.EFD_CLOEXEC)
+	w.fd = fd
+	return os.NewSyscallError("eventfd", err)
+}
+
+// increment is what a signal adds to the eventfd.
+var increment = binary.NativeEndian.AppendUint64(nil, 1)
+
+func (w *waker) signal() {
+	for {
+		if _, err := unix.Write(w.fd, increment); err != unix.EINTR {
+			return
+		}
+	}
+}
+
+// wait waits for a signal without the ring.
+func (w *waker) wait() {
+	for {
+		if _, err := unix.Read(w.fd, w.buf[:]); err != unix.EINTR {
+			return
+		}
+	}
+}
+
+func (w *waker) close() { unix.Close(w.fd) }
+
+// threadID names the thread that the caller runs on.
+func threadID() int64 { return int64(unix.Gettid()) }

@@ -1,0 +1,55 @@
+//go:build !linux
+
+package liburing
+
+import "unsafe"
+
+// Stand-ins for what sys_linux.go has, so that the package has the same names
+// where it cannot work.
+type (
+	Iovec struct {
+		Base *byte
+		Len  uint64
+	}
+	Msghdr struct {
+		Namelen    uint32
+		Controllen uint64
+	}
+	Cmsghdr struct {
+		Len uint64
+	}
+	Statx      struct{}
+	OpenHow    struct{}
+	EpollEvent struct{}
+	Siginfo    struct{}
+)
+
+const (
+	atFDCWD       = -100
+	msgTrunc      = 0x20
+	sizeofOpenHow = 24
+	sizeofCmsghdr = 16
+	blockIoctl    = 0x1200
+)
+
+// SetLen sets the length.
+func (v *Iovec) SetLen(n int) { v.Len = uint64(n) }
+
+func mapMemory(int) ([]byte, error)           { return nil, ErrNotSupported }
+func mapFile(int, int64, int) ([]byte, error) { return nil, ErrNotSupported }
+func unmapMemory([]byte) error                { return ErrNotSupported }
+func unmapAt(unsafe.Pointer, uintptr) error   { return ErrNotSupported }
+
+func (m *ringMem) rawEnter(submit uint32, flags EnterFlags) int32 { return 0 }
+
+type waker struct {
+	fd  int
+	buf [8]byte
+}
+
+func (w *waker) open() error { return ErrNotSupported }
+func (w *waker) signal()     {}
+func (w *waker) wait()       {}
+func (w *waker) close()      {}
+
+func threadID() int64 { return -1 }
