@@ -16,23 +16,6 @@ type BufReg struct {
 	_           [5]uint32
 }
 
-// bufRingMem is struct io_uring_buf_ring: entries, of which the first has the
-// tail in its last field.
-type bufRingMem struct {
-	_    uint64
-	_    uint32
-	_    uint16
-	tail uint16
-}
-
-// bufEntry is struct io_uring_buf.
-type bufEntry struct {
-	addr uint64
-	len  uint32
-	bid  uint16
-	_    uint16
-}
-
 // BufRing is a ring of buffers that the kernel takes from when a request with
 // SQEBufferSelect has data, struct io_uring_buf_ring. Its own memory is outside
 // the Go heap. The buffers' memory is the caller's: the BufRing keeps it alive,

@@ -7,21 +7,6 @@ type Probe struct {
 	raw rawProbe
 }
 
-type rawProbe struct {
-	lastOp uint8
-	opsLen uint8
-	_      uint16
-	_      [3]uint32
-	ops    [256]probeOp
-}
-
-type probeOp struct {
-	op    Op
-	_     uint8
-	flags ProbeOpFlags
-	_     uint32
-}
-
 // GetProbe asks the running kernel which operations it knows
 // (io_uring_get_probe). Least kernel: 5.6.
 func GetProbe() (*Probe, error) {
@@ -82,16 +67,6 @@ type QueryZCRXInfo struct {
 type QuerySCQInfo struct {
 	HdrSize      uint64
 	HdrAlignment uint64
-}
-
-// queryHdr is struct io_uring_query_hdr.
-type queryHdr struct {
-	next   uint64
-	data   uint64
-	op     uint32
-	size   uint32
-	result int32
-	_      [3]uint32
 }
 
 // GetQueryOpcode asks the kernel what it knows of io_uring, without a ring

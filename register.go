@@ -238,11 +238,6 @@ func (r *Ring) UnregisterNAPI(n *NAPI) error {
 	return r.call("io_uring_unregister_napi", func(m *ringMem) int32 { return cUnregisterNAPI(m, n) })
 }
 
-type clockRegister struct {
-	clockID uint32
-	_       [3]uint32
-}
-
 // RegisterClock chooses the clock of waits with a timeout, CLOCK_MONOTONIC or
 // CLOCK_BOOTTIME (io_uring_register_clock). Least kernel: 6.12.
 func (r *Ring) RegisterClock(clock int32) error {

@@ -3,7 +3,6 @@ package liburing
 import (
 	"runtime"
 	"syscall"
-	"unsafe"
 )
 
 // Filters: small programs that allow or deny requests.
@@ -22,21 +21,6 @@ type BPFInstruction struct {
 	Code   uint16
 	JT, JF uint8
 	K      uint32
-}
-
-// bpfCmd is struct io_uring_bpf.
-type bpfCmd struct {
-	cmdType  BPFCmd
-	cmdFlags uint16
-	_        uint32
-
-	op        uint32
-	flags     uint32
-	filterLen uint32
-	pduSize   uint8
-	_         [3]uint8
-	filter    uint64
-	_         [5]uint64
 }
 
 // register registers the filter with a ring, or the task if there is none.
@@ -65,5 +49,3 @@ func (r *Ring) RegisterBPFFilter(f *BPFFilter) error {
 func RegisterBPFFilterTask(f *BPFFilter) error {
 	return opError("io_uring_register_bpf_filter_task", f.register(nil))
 }
-
-var _ = [1]struct{}{}[unsafe.Sizeof(bpfCmd{})-72]

@@ -3,10 +3,6 @@ package liburing
 // Registered buffers: memory that the kernel maps once, for the Fixed operations
 // to name by its place in the ring's table.
 
-// rawIovec is struct iovec with its address as a number: the buffers' memory is
-// handed to the kernel, not to C.
-type rawIovec struct{ base, len uint64 }
-
 // RegisterBuffers has the kernel map buffers once, for PrepReadFixed and
 // PrepWriteFixed to name them by their place in the list
 // (io_uring_register_buffers). The ring keeps them alive until

@@ -19,21 +19,6 @@ type RegWait struct {
 	_           [40]byte
 }
 
-type memRegionReg struct {
-	desc  uint64
-	flags uint64
-	_     [2]uint64
-}
-
-type regionDesc struct {
-	addr  uint64
-	size  uint64
-	flags uint32
-	_     uint32 // id
-	_     uint64 // mmap_offset
-	_     [4]uint64
-}
-
 // RegisterWaitRegion registers a page of waits that SubmitAndWaitReg names by
 // their place (io_uring_register_region). The slice, of 64 waits a page, is
 // shared with the kernel and lives as long as the ring. The ring must have been

@@ -3,7 +3,6 @@ package liburing
 import (
 	"math"
 	"time"
-	"unsafe"
 )
 
 // MaxEntries is the most entries the kernel allows a submission queue; the
@@ -192,5 +191,3 @@ func MemorySizeParams(entries uint32, p *Params) (int64, error) {
 	n := cMemorySizeParams(entries, orDefaults(p))
 	return max(n, 0), opError("io_uring_memory_size_params", int32(min(n, 0)))
 }
-
-var _ = [1]struct{}{}[unsafe.Sizeof(Params{})-120]

@@ -32,16 +32,6 @@ type ZCRXArea struct {
 	RqAreaToken uint64 // set by the kernel: what refill entries name the area by
 }
 
-// zcrxAreaReg is struct io_uring_zcrx_area_reg.
-type zcrxAreaReg struct {
-	addr        uint64
-	len         uint64
-	rqAreaToken uint64
-	_           uint32 // flags
-	_           uint32 // dmabuf_fd
-	_           [2]uint64
-}
-
 // RegisterIFQ sets zero-copy receive up: data lands in area, and refill entries
 // are handed over in region, mapped memory of whole pages too; both must stay
 // mapped as long as the ring lives. With ZCRXRegImport they are nil

@@ -16,9 +16,19 @@ func cSanitized() bool { return false }
 
 func cQueueInitParams(entries uint32, p *Params) (*ringMem, int32) { return nil, errNoCgo }
 
+func cQueueInitMem(entries uint32, p *Params, mem []byte) (*ringMem, int32) { return nil, errNoCgo }
+
 func cQueueExit(m *ringMem) {}
 
+func cMlockSizeParams(entries uint32, p *Params) int64 { return errNoCgo }
+
 func cMemorySizeParams(entries uint32, p *Params) int64 { return errNoCgo }
+
+func cEnableRings(m *ringMem) int32 { return errNoCgo }
+
+func cResizeRings(m *ringMem, p *Params) int32 { return errNoCgo }
+
+func cRingDontfork(m *ringMem) int32 { return errNoCgo }
 
 func cSubmit(m *ringMem) int32 { return errNoCgo }
 
@@ -26,31 +36,7 @@ func cSubmitAndWait(m *ringMem, n uint32) int32 { return errNoCgo }
 
 func cSubmitAndWaitTimeout(m *ringMem, n uint32, d time.Duration) int32 { return errNoCgo }
 
-func cWaitCQENr(m *ringMem, n uint32) int32 { return errNoCgo }
-
-func cWaitCQEs(m *ringMem, n uint32, d time.Duration) int32 { return errNoCgo }
-
-func cGetEvents(m *ringMem) int32 { return errNoCgo }
-
-func cSubmitGetSQE(m *ringMem) (*SQE, int32) { return nil, errNoCgo }
-
-func cRegisterBuffers(m *ringMem, iov []rawIovec) int32 { return errNoCgo }
-
-func cUnregisterBuffers(m *ringMem) int32 { return errNoCgo }
-
-func cRegisterFiles(m *ringMem, fds []int32) int32 { return errNoCgo }
-
-func cUnregisterFiles(m *ringMem) int32 { return errNoCgo }
-
-func cRegisterProbe(m *ringMem, p *rawProbe) int32 { return errNoCgo }
-
-func cRegisterRingFD(m *ringMem) int32 { return errNoCgo }
-
 func cSubmitAndWaitMinTimeout(m *ringMem, n uint32, d time.Duration, minWait uint32) int32 {
-	return errNoCgo
-}
-
-func cWaitCQEsMinTimeout(m *ringMem, n uint32, d time.Duration, minWait uint32) int32 {
 	return errNoCgo
 }
 
@@ -58,23 +44,29 @@ func cSubmitAndWaitReg(m *ringMem, n uint32, index int) int32 { return errNoCgo 
 
 func cSubmitAndGetEvents(m *ringMem) int32 { return errNoCgo }
 
+func cSubmitGetSQE(m *ringMem) (*SQE, int32) { return nil, errNoCgo }
+
+func cWaitCQENr(m *ringMem, n uint32) int32 { return errNoCgo }
+
+func cWaitCQEs(m *ringMem, n uint32, d time.Duration) int32 { return errNoCgo }
+
+func cWaitCQEsMinTimeout(m *ringMem, n uint32, d time.Duration, minWait uint32) int32 {
+	return errNoCgo
+}
+
+func cGetEvents(m *ringMem) int32 { return errNoCgo }
+
 func cSQRingWait(m *ringMem) int32 { return errNoCgo }
 
 func cSetIowait(m *ringMem, enable bool) int32 { return errNoCgo }
 
-func cRingDontfork(m *ringMem) int32 { return errNoCgo }
+func cRegisterClock(m *ringMem, reg *clockRegister) int32 { return errNoCgo }
 
-func cEnableRings(m *ringMem) int32 { return errNoCgo }
+func cRegisterNAPI(m *ringMem, n *NAPI) int32 { return errNoCgo }
 
-func cCloseRingFD(m *ringMem) int32 { return errNoCgo }
+func cUnregisterNAPI(m *ringMem, n *NAPI) int32 { return errNoCgo }
 
-func cUnregisterRingFD(m *ringMem) int32 { return errNoCgo }
-
-func cResizeRings(m *ringMem, p *Params) int32 { return errNoCgo }
-
-func cMlockSizeParams(entries uint32, p *Params) int64 { return errNoCgo }
-
-func cQueueInitMem(entries uint32, p *Params, mem []byte) (*ringMem, int32) { return nil, errNoCgo }
+func cRegisterBuffers(m *ringMem, iov []rawIovec) int32 { return errNoCgo }
 
 func cRegisterBuffersTags(m *ringMem, iov []rawIovec, tags []uint64) int32 { return errNoCgo }
 
@@ -84,11 +76,15 @@ func cRegisterBuffersUpdateTag(m *ringMem, off uint32, iov []rawIovec, tags []ui
 	return errNoCgo
 }
 
+func cUnregisterBuffers(m *ringMem) int32 { return errNoCgo }
+
+func cCloneBuffers(dst, src *ringMem) int32 { return errNoCgo }
+
 func cCloneBuffersOffset(dst, src *ringMem, dstOff, srcOff, n uint32, flags uint32) int32 {
 	return errNoCgo
 }
 
-func cCloneBuffers(dst, src *ringMem) int32 { return errNoCgo }
+func cRegisterFiles(m *ringMem, fds []int32) int32 { return errNoCgo }
 
 func cRegisterFilesTags(m *ringMem, fds []int32, tags []uint64) int32 { return errNoCgo }
 
@@ -102,27 +98,7 @@ func cRegisterFilesUpdateTag(m *ringMem, off uint32, fds []int32, tags []uint64)
 
 func cRegisterFileAllocRange(m *ringMem, off, n uint32) int32 { return errNoCgo }
 
-func cRegisterEventfd(m *ringMem, fd int32) int32 { return errNoCgo }
-
-func cRegisterEventfdAsync(m *ringMem, fd int32) int32 { return errNoCgo }
-
-func cUnregisterEventfd(m *ringMem) int32 { return errNoCgo }
-
-func cRegisterPersonality(m *ringMem) int32 { return errNoCgo }
-
-func cUnregisterPersonality(m *ringMem, id int) int32 { return errNoCgo }
-
-func cRegisterRestrictions(m *ringMem, res []Restriction) int32 { return errNoCgo }
-
-func cRegisterIOWQAff(m *ringMem, mask []uint64) int32 { return errNoCgo }
-
-func cUnregisterIOWQAff(m *ringMem) int32 { return errNoCgo }
-
-func cRegisterIOWQMaxWorkers(m *ringMem, values *[2]uint32) int32 { return errNoCgo }
-
-func cRegisterBufRing(m *ringMem, reg *BufReg, flags uint32) int32 { return errNoCgo }
-
-func cUnregisterBufRing(m *ringMem, bgid int) int32 { return errNoCgo }
+func cUnregisterFiles(m *ringMem) int32 { return errNoCgo }
 
 func cSetupBufRing(m *ringMem, entries uint32, bgid int, flags uint32) (*bufRingMem, int32) {
 	return nil, errNoCgo
@@ -132,15 +108,9 @@ func cFreeBufRing(m *ringMem, br *bufRingMem, entries uint32, bgid int) int32 { 
 
 func cBufRingHead(m *ringMem, bgid int) (uint16, int32) { return 0, errNoCgo }
 
-func cRegisterSyncCancel(m *ringMem, reg *SyncCancelReg) int32 { return errNoCgo }
+func cRegisterBufRing(m *ringMem, reg *BufReg, flags uint32) int32 { return errNoCgo }
 
-func cRegisterSyncMsg(sqe *SQE) int32 { return errNoCgo }
-
-func cRegisterNAPI(m *ringMem, n *NAPI) int32 { return errNoCgo }
-
-func cUnregisterNAPI(m *ringMem, n *NAPI) int32 { return errNoCgo }
-
-func cRegisterClock(m *ringMem, reg *clockRegister) int32 { return errNoCgo }
+func cUnregisterBufRing(m *ringMem, bgid int) int32 { return errNoCgo }
 
 func cRegisterRegion(m *ringMem, reg *memRegionReg) int32 { return errNoCgo }
 
@@ -148,9 +118,39 @@ func cRegisterIFQ(m *ringMem, reg *ZCRXIFQReg) int32 { return errNoCgo }
 
 func cRegisterZCRXCtrl(m *ringMem, ctrl *ZCRXCtrl) int32 { return errNoCgo }
 
-func cRegisterQuery(hdr *queryHdr) int32 { return errNoCgo }
+func cRegisterEventfd(m *ringMem, fd int32) int32 { return errNoCgo }
+
+func cRegisterEventfdAsync(m *ringMem, fd int32) int32 { return errNoCgo }
+
+func cUnregisterEventfd(m *ringMem) int32 { return errNoCgo }
+
+func cRegisterRingFD(m *ringMem) int32 { return errNoCgo }
+
+func cUnregisterRingFD(m *ringMem) int32 { return errNoCgo }
+
+func cCloseRingFD(m *ringMem) int32 { return errNoCgo }
+
+func cRegisterIOWQAff(m *ringMem, mask []uint64) int32 { return errNoCgo }
+
+func cUnregisterIOWQAff(m *ringMem) int32 { return errNoCgo }
+
+func cRegisterIOWQMaxWorkers(m *ringMem, values *[2]uint32) int32 { return errNoCgo }
+
+func cRegisterPersonality(m *ringMem) int32 { return errNoCgo }
+
+func cUnregisterPersonality(m *ringMem, id int) int32 { return errNoCgo }
+
+func cRegisterRestrictions(m *ringMem, res []Restriction) int32 { return errNoCgo }
 
 func cRegisterBPFFilter(m *ringMem, bpf *bpfCmd) int32 { return errNoCgo }
+
+func cRegisterSyncCancel(m *ringMem, reg *SyncCancelReg) int32 { return errNoCgo }
+
+func cRegisterSyncMsg(sqe *SQE) int32 { return errNoCgo }
+
+func cRegisterProbe(m *ringMem, p *rawProbe) int32 { return errNoCgo }
+
+func cRegisterQuery(hdr *queryHdr) int32 { return errNoCgo }
 
 func cSetup(entries uint32, p *Params) int32 { return errNoCgo }
 

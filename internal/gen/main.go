@@ -4,7 +4,8 @@
 //   - zz_loop_ops.go: the Loop's request methods, from the SQE's Prep methods
 //     in ops*.go;
 //   - zz_nocgo.go: stand-ins for the functions of cgo.go, for builds without
-//     cgo.
+//     cgo;
+//   - zz_cgo.go: what cgo is told of the C functions that cgo.go calls.
 //
 // go generate runs it in the package's folder; with -check it writes nothing
 // and fails if a file is not what it would write.
@@ -30,7 +31,9 @@ func main() {
 	check := flag.Bool("check", false, "fail if a generated file is not up to date, and write nothing")
 	flag.Parse()
 	emit(*check, "zz_loop_ops.go", loopOps(parseAll("ops*.go")))
-	emit(*check, "zz_nocgo.go", noCgo(parse("cgo.go")))
+	c := parse("cgo.go")
+	emit(*check, "zz_nocgo.go", noCgo(c))
+	emit(*check, "zz_cgo.go", directives(c))
 }
 
 // source is a parsed file.
