@@ -52,7 +52,7 @@ func (b *backlog) fill(m *ringMem) (tooLong []*bigSQE) {
 		if n > int(m.sq.ringEntries) {
 			return b.waiting()[:n]
 		}
-		if n > m.sqSpaceLeft() {
+		if n > m.sqSpace(m.loadSQHead()) {
 			break
 		}
 		for _, e := range b.waiting()[:n] {
@@ -107,10 +107,6 @@ func chainLength(queue []*bigSQE) int {
 		}
 	}
 	return len(queue)
-}
-
-func (m *ringMem) sqSpaceLeft() int {
-	return int(m.sq.ringEntries - (m.sq.sqeTail - m.loadSQHead()))
 }
 
 func (m *ringMem) copyIn(pos uint32, e *bigSQE) {

@@ -73,7 +73,7 @@ func (g *BufGroup) register(r *Ring, flags BufRingFlags) (err error) {
 	if g.loop.closing.Load() {
 		return ErrClosed
 	}
-	entries := uint32(1) << bits.Len(uint(len(g.bufs)-1))
+	entries := 1 << bits.Len(uint(len(g.bufs)-1))
 	for range 1 << 16 { // the next one that is free
 		g.ring, err = r.SetupBufRing(entries, g.loop.nextGroup, flags)
 		g.loop.nextGroup++

@@ -24,7 +24,7 @@ type BufReg struct {
 type BufRing struct {
 	ring    *Ring
 	mem     *bufRingMem
-	entries uint32
+	entries int
 	bgid    uint16
 	keep    map[uint16][]byte // by buffer ID
 	mapped  []byte            // the memory, if the kernel made it
@@ -35,16 +35,21 @@ type BufRing struct {
 // Flags may be PbufRingInc, for buffers that are used up bit by bit (least
 // kernel: 6.12). EEXIST if the group exists, EINVAL for another number of
 // entries. Least kernel: 5.19.
-func (r *Ring) SetupBufRing(entries uint32, bgid uint16, flags BufRingFlags) (*BufRing, error) {
-	if r.mem == nil {
-		return nil, ErrClosed
-	}
+func (r *Ring) SetupBufRing(entries int, bgid uint16, flags BufRingFlags) (*BufRing, error) {
+	const op = "io_uring_setup_buf_ring"
 	if flags&PbufRingMmap != 0 {
-		return nil, badInput("io_uring_setup_buf_ring", "with memory that the kernel makes (PbufRingMmap), call MapBufRing")
+		return nil, r.badInput(op, "with memory that the kernel makes (PbufRingMmap), call MapBufRing")
 	}
-	mem, ret := cSetupBufRing(r.mem, entries, int(bgid), uint32(flags))
-	if mem == nil {
-		return nil, explainMemlock(opError("io_uring_setup_buf_ring", ret))
+	if err := checkCount(op, entries); err != nil {
+		return nil, err
+	}
+	var mem *bufRingMem
+	err := r.call(op, func(m *ringMem) (ret int32) {
+		mem, ret = cSetupBufRing(m, uint32(entries), int(bgid), uint32(flags))
+		return ret
+	})
+	if err != nil {
+		return nil, explainMemlock(err)
 	}
 	return &BufRing{ring: r, mem: mem, entries: entries, bgid: bgid, keep: map[uint16][]byte{}}, nil
 }
@@ -65,8 +70,11 @@ func (b *BufRing) Free() error {
 		}
 		b.unmap()
 	default:
-		if ret := cFreeBufRing(b.ring.mem, b.mem, b.entries, int(b.bgid)); ret < 0 {
-			return opError("io_uring_free_buf_ring", ret)
+		err := b.ring.call("io_uring_free_buf_ring", func(m *ringMem) int32 {
+			return cFreeBufRing(m, b.mem, uint32(b.entries), int(b.bgid))
+		})
+		if err != nil {
+			return err
 		}
 	}
 	b.mem, b.keep, b.mapped = nil, nil, nil
@@ -87,11 +95,11 @@ func (b *BufRing) unmap() {
 // Least kernel: 6.4.
 func (r *Ring) MapBufRing(reg BufReg) (*BufRing, error) {
 	reg.Flags |= PbufRingMmap
-	if err := r.RegisterBufRing(&reg, 0); err != nil {
+	if err := r.RegisterBufRing(reg, 0); err != nil {
 		return nil, err
 	}
-	entries, bgid := reg.RingEntries, reg.Bgid
-	mem, err := mapFile(r.FD(), OffPbufRing|int64(bgid)<<OffPbufShift, int(entries)*int(unsafe.Sizeof(bufEntry{})))
+	entries, bgid := int(reg.RingEntries), reg.Bgid
+	mem, err := mapFile(r.FD(), OffPbufRing|int64(bgid)<<OffPbufShift, entries*int(unsafe.Sizeof(bufEntry{})))
 	if err != nil {
 		r.UnregisterBufRing(bgid)
 		return nil, &OpError{Op: "mmap", Err: err, Hint: "the kernel's ring of buffers could not be mapped"}
@@ -101,7 +109,7 @@ func (r *Ring) MapBufRing(reg BufReg) (*BufRing, error) {
 }
 
 // Mask returns the entries' mask (io_uring_buf_ring_mask).
-func (b *BufRing) Mask() int { return int(b.entries - 1) }
+func (b *BufRing) Mask() int { return b.entries - 1 }
 
 // Add puts a buffer with the number bid into the entry offset places behind the
 // tail; Advance makes it visible to the kernel (io_uring_buf_ring_add).
@@ -127,17 +135,19 @@ func (b *BufRing) set(buf []byte, bid uint16, offset int) {
 }
 
 // Advance makes count buffers visible to the kernel that Add has put behind the
-// tail (io_uring_buf_ring_advance).
+// tail, no more than the ring has entries (io_uring_buf_ring_advance).
 func (b *BufRing) Advance(count int) {
-	if b.mem == nil {
-		return
+	if b.mem != nil && count > 0 {
+		b.storeTail(b.mem.tail + uint16(min(count, b.entries)))
 	}
+}
+
+func (b *BufRing) storeTail(tail uint16) {
 	// Go has no atomic store of 16 bits. The word before the tail is not used,
 	// so both are stored as one.
-	tail := uint32(b.mem.tail + uint16(count))
 	word := (*uint32)(unsafe.Add(unsafe.Pointer(b.mem), unsafe.Offsetof(b.mem.tail)-2))
 	resv := *word & 0xffff
-	atomic.StoreUint32(word, tail<<16|resv)
+	atomic.StoreUint32(word, uint32(tail)<<16|resv)
 }
 
 // CQAdvance marks count completions as taken and makes as many buffers visible
@@ -148,14 +158,14 @@ func (b *BufRing) CQAdvance(count int) { b.CQAdvanceRaw(count, count) }
 // (__io_uring_buf_ring_cq_advance).
 func (b *BufRing) CQAdvanceRaw(cqes, bufs int) {
 	b.Advance(bufs)
-	b.ring.CQAdvance(uint32(cqes))
+	b.ring.CQAdvance(cqes)
 }
 
 // Init takes all buffers out of a ring that the kernel has not taken one from
 // yet (io_uring_buf_ring_init). A new ring is empty already.
 func (b *BufRing) Init() {
 	if b.mem != nil {
-		b.Advance(-int(b.mem.tail))
+		b.storeTail(0)
 		clear(b.keep)
 	}
 }
@@ -163,11 +173,15 @@ func (b *BufRing) Init() {
 // Head returns the place of the buffer that the kernel takes next
 // (io_uring_buf_ring_head). Least kernel: 6.8.
 func (b *BufRing) Head() (uint16, error) {
-	if b.mem == nil || b.ring.mem == nil {
+	if b.mem == nil {
 		return 0, ErrClosed
 	}
-	head, ret := cBufRingHead(b.ring.mem, int(b.bgid))
-	return head, opError("io_uring_buf_ring_head", ret)
+	var head uint16
+	err := b.ring.call("io_uring_buf_ring_head", func(m *ringMem) (ret int32) {
+		head, ret = cBufRingHead(m, int(b.bgid))
+		return ret
+	})
+	return head, err
 }
 
 // Available returns how many buffers the kernel can take
@@ -184,14 +198,11 @@ func (b *BufRing) Available() (int, error) {
 // makes (reg.Flags has PbufRingMmap), to be mapped by the caller
 // (io_uring_register_buf_ring). SetupBufRing and MapBufRing are what a program
 // wants. Least kernel: 6.4.
-func (r *Ring) RegisterBufRing(reg *BufReg, flags uint32) error {
-	if r.mem == nil {
-		return ErrClosed
+func (r *Ring) RegisterBufRing(reg BufReg, flags uint32) error {
+	if reg.Flags&PbufRingMmap == 0 {
+		return r.badInput("io_uring_register_buf_ring", "only rings whose memory the kernel makes (PbufRingMmap); SetupBufRing makes others")
 	}
-	if reg == nil || reg.Flags&PbufRingMmap == 0 {
-		return badInput("io_uring_register_buf_ring", "only rings whose memory the kernel makes (PbufRingMmap); SetupBufRing makes others")
-	}
-	return r.call("io_uring_register_buf_ring", func(m *ringMem) int32 { return cRegisterBufRing(m, reg, flags) })
+	return r.call("io_uring_register_buf_ring", func(m *ringMem) int32 { return cRegisterBufRing(m, &reg, flags) })
 }
 
 // UnregisterBufRing takes a group of provided buffers back from the kernel

@@ -32,11 +32,11 @@ func requireAvailable(t *testing.T, br *BufRing, want int) {
 	require.Equal(t, want, n)
 }
 
-func mapBufRing(r *Ring, entries uint32, bgid uint16, flags BufRingFlags) (*BufRing, error) {
-	return r.MapBufRing(BufReg{RingEntries: entries, Bgid: bgid, Flags: flags})
+func mapBufRing(r *Ring, entries int, bgid uint16, flags BufRingFlags) (*BufRing, error) {
+	return r.MapBufRing(BufReg{RingEntries: uint32(entries), Bgid: bgid, Flags: flags})
 }
 
-func testBufRing(t *testing.T, setUp func(r *Ring, entries uint32, bgid uint16, flags BufRingFlags) (*BufRing, error)) {
+func testBufRing(t *testing.T, setUp func(r *Ring, entries int, bgid uint16, flags BufRingFlags) (*BufRing, error)) {
 	overSetups(t, 8, func(t *testing.T, r *Ring) {
 		br, err := setUp(r, 4, 7, 0)
 		require.NoError(t, err)
@@ -80,13 +80,13 @@ func testBufRing(t *testing.T, setUp func(r *Ring, entries uint32, bgid uint16, 
 		require.Error(t, r.UnregisterBufRing(7)) // ENOENT, EINVAL on older kernels
 
 		reg := BufReg{RingEntries: 4, Bgid: 9}
-		require.ErrorIs(t, r.RegisterBufRing(&reg, 0), unix.EINVAL)
+		require.ErrorIs(t, r.RegisterBufRing(reg, 0), unix.EINVAL)
 		reg.Flags = PbufRingMmap
 		if kernelBefore(6, 4) {
-			require.ErrorIs(t, r.RegisterBufRing(&reg, 0), unix.EINVAL)
+			require.ErrorIs(t, r.RegisterBufRing(reg, 0), unix.EINVAL)
 			return
 		}
-		require.NoError(t, r.RegisterBufRing(&reg, 0))
+		require.NoError(t, r.RegisterBufRing(reg, 0))
 		require.NoError(t, r.UnregisterBufRing(9))
 	})
 }
@@ -135,7 +135,7 @@ func TestBufRingInit(t *testing.T) {
 // The ring's own memory is given back after the Ring has been closed, too.
 func TestBufRingFreeAfterClose(t *testing.T) {
 	needOps(t, OpSocket)
-	for name, setUp := range map[string]func(*Ring, uint32, uint16, BufRingFlags) (*BufRing, error){
+	for name, setUp := range map[string]func(*Ring, int, uint16, BufRingFlags) (*BufRing, error){
 		"ours": (*Ring).SetupBufRing, "mapped": mapBufRing,
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -158,10 +158,10 @@ func TestBufRingFreeAfterClose(t *testing.T) {
 
 func TestBufRingBadInput(t *testing.T) {
 	r := newRing(t, 4)
-	for _, entries := range []uint32{0, 3, 1 << 16} {
+	for _, entries := range []int{0, 3, 1 << 16} {
 		_, err := r.SetupBufRing(entries, 1, 0)
 		require.ErrorIs(t, err, unix.EINVAL, "%d entries", entries)
-		_, err = r.MapBufRing(BufReg{RingEntries: entries, Bgid: 1})
+		_, err = r.MapBufRing(BufReg{RingEntries: uint32(entries), Bgid: 1})
 		require.ErrorIs(t, err, unix.EINVAL, "%d entries", entries)
 	}
 	_, err := r.SetupBufRing(4, 1, PbufRingMmap)

@@ -81,11 +81,11 @@ var inlines = map[string]inline{
 	},
 	"io_uring_sq_ready": func(f ffi.Func, g *random) (any, any) {
 		a, b := g.twins()
-		return a.SQReady(), uint32(f.Call(at(&b.m)))
+		return uint32(a.SQReady()), uint32(f.Call(at(&b.m)))
 	},
 	"io_uring_sq_space_left": func(f ffi.Func, g *random) (any, any) {
 		a, b := g.twins()
-		return a.SQSpaceLeft(), uint32(f.Call(at(&b.m)))
+		return uint32(a.SQSpaceLeft()), uint32(f.Call(at(&b.m)))
 	},
 	"io_uring_get_sqe": func(f ffi.Func, g *random) (any, any) {
 		a, b := g.twins()
@@ -109,7 +109,7 @@ var inlines = map[string]inline{
 	// The completion queue.
 	"io_uring_cq_ready": func(f ffi.Func, g *random) (any, any) {
 		a, b := g.twins()
-		return a.CQReady(), uint32(f.Call(at(&b.m)))
+		return uint32(a.CQReady()), uint32(f.Call(at(&b.m)))
 	},
 	"io_uring_cq_has_overflow": func(f ffi.Func, g *random) (any, any) {
 		a, b := g.twins()
@@ -117,7 +117,7 @@ var inlines = map[string]inline{
 	},
 	"io_uring_cq_advance": func(f ffi.Func, g *random) (any, any) {
 		a, b := g.twins()
-		n := g.u32()
+		n := g.IntN(a.CQReady() + 1)
 		a.CQAdvance(n)
 		f.Call(at(&b.m), uint64(n))
 		return a.state(), b.state()
@@ -160,7 +160,7 @@ var inlines = map[string]inline{
 	// Buffer rings.
 	"io_uring_buf_ring_mask": func(f ffi.Func, g *random) (any, any) {
 		n := uint32(1) << g.IntN(16)
-		b := BufRing{entries: n}
+		b := BufRing{entries: int(n)}
 		return int32(b.Mask()), int32(f.Call(uint64(n)))
 	},
 	"io_uring_buf_ring_init": func(f ffi.Func, g *random) (any, any) {
@@ -178,21 +178,21 @@ var inlines = map[string]inline{
 	},
 	"io_uring_buf_ring_advance": func(f ffi.Func, g *random) (any, any) {
 		a, b := g.twins()
-		n := g.int()
+		n := g.IntN(bufPlaces + 1)
 		a.bufRing().Advance(n)
 		f.Call(at(&b.bufs), word(n))
 		return a.state(), b.state()
 	},
 	"io_uring_buf_ring_cq_advance": func(f ffi.Func, g *random) (any, any) {
 		a, b := g.twins()
-		n := g.int()
+		n := g.IntN(min(a.CQReady(), bufPlaces) + 1)
 		a.bufRing().CQAdvance(n)
 		f.Call(at(&b.m), at(&b.bufs), word(n))
 		return a.state(), b.state()
 	},
 	"__io_uring_buf_ring_cq_advance": func(f ffi.Func, g *random) (any, any) {
 		a, b := g.twins()
-		cqes, bufs := g.int(), g.int()
+		cqes, bufs := g.IntN(a.CQReady()+1), g.IntN(bufPlaces+1)
 		a.bufRing().CQAdvanceRaw(cqes, bufs)
 		f.Call(at(&b.m), at(&b.bufs), word(cqes), word(bufs))
 		return a.state(), b.state()

@@ -10,7 +10,7 @@ import (
 
 // explainSetup makes an error of a failed setup that can be read without a
 // manual: why the kernel said no, and what to do next.
-func explainSetup(entries uint32, p *Params, ret int32) error {
+func explainSetup(entries int, p *Params, ret int32) error {
 	err := opError("io_uring_setup", ret)
 	e, ok := err.(*OpError)
 	if !ok || e.Hint != "" {
@@ -59,7 +59,7 @@ func explainEPERM(p *Params, disabled, euid int) string {
 	return hint
 }
 
-func explainENOMEM(entries uint32, p *Params) string {
+func explainENOMEM(entries int, p *Params) string {
 	need := "unknown"
 	if n, err := MemorySizeParams(entries, p); err == nil {
 		need = fmt.Sprintf("%d KiB", (n+1023)/1024)
@@ -96,7 +96,7 @@ func explainLimit() string {
 // explainEINVAL finds the reason by looking at what was asked for, and, for a
 // flag that this kernel does not know, by trying each one; only then is something
 // lacking.
-func explainEINVAL(entries uint32, p *Params) (hint string, lacking bool) {
+func explainEINVAL(entries int, p *Params) (hint string, lacking bool) {
 	clamp := p.Flags&SetupClamp != 0
 	switch {
 	case entries == 0:
@@ -110,7 +110,7 @@ func explainEINVAL(entries uint32, p *Params) (hint string, lacking bool) {
 			return "SetupCQSize needs CQEntries", false
 		case p.CQEntries > 2*MaxEntries && !clamp:
 			return fmt.Sprintf("%d completion entries are more than the %d that the kernel allows", p.CQEntries, 2*MaxEntries), false
-		case nextPow2(p.CQEntries) < nextPow2(entries):
+		case nextPow2(p.CQEntries) < nextPow2(uint32(entries)):
 			return fmt.Sprintf("the completion queue (%d) may not be smaller than the submission queue (%d)", p.CQEntries, entries), false
 		}
 	}
@@ -119,6 +119,9 @@ func explainEINVAL(entries uint32, p *Params) (hint string, lacking bool) {
 	}
 	if unknown := unknownFlags(p.Flags); unknown != 0 {
 		return fmt.Sprintf("this kernel does not know %v", unknown), true
+	}
+	if p.Flags&SetupSQAff != 0 {
+		return fmt.Sprintf("the thread of SetupSQPoll is to run on processor %d: is there one?", int32(p.SQThreadCPU)), false
 	}
 	return fmt.Sprintf("this kernel does not take the combination %v", p.Flags), false
 }

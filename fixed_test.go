@@ -13,7 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-func sparseFiles(t *testing.T, l *Loop, n uint32) {
+func sparseFiles(t *testing.T, l *Loop, n int) {
 	t.Helper()
 	needOps(t, OpSocket) // came with sparse tables, in Linux 5.19
 	require.NoError(t, l.Control(func(r *Ring) error { return r.RegisterFilesSparse(n) }))

@@ -34,7 +34,7 @@ var setups = []struct {
 }
 
 // overSetups runs a test on a ring of each kind, on a locked thread.
-func overSetups(t *testing.T, entries uint32, test func(t *testing.T, r *Ring)) {
+func overSetups(t *testing.T, entries int, test func(t *testing.T, r *Ring)) {
 	for _, s := range setups {
 		t.Run(s.name, func(t *testing.T) {
 			lockThread(t)
@@ -44,7 +44,7 @@ func overSetups(t *testing.T, entries uint32, test func(t *testing.T, r *Ring)) 
 }
 
 // overLoops runs a test on a loop of each kind.
-func overLoops(t *testing.T, entries uint32, test func(t *testing.T, l *Loop)) {
+func overLoops(t *testing.T, entries int, test func(t *testing.T, l *Loop)) {
 	for _, s := range setups {
 		t.Run(s.name, func(t *testing.T) { test(t, newLoop(t, entries, s.opts...)) })
 	}
@@ -59,7 +59,7 @@ func lockThread(t *testing.T) {
 
 // newRing returns a ring that is closed when the test ends. A kernel that does
 // not know the setup is a reason to skip; anything else is not.
-func newRing(t testing.TB, entries uint32, opts ...Option) *Ring {
+func newRing(t testing.TB, entries int, opts ...Option) *Ring {
 	t.Helper()
 	r, err := New(entries, opts...)
 	skipOldKernel(t, err, newParams(opts).Flags)
@@ -77,7 +77,7 @@ func skipOldKernel(t testing.TB, err error, flags SetupFlags) {
 
 // newLoop returns a loop that is closed when the test ends, and which must be
 // empty then.
-func newLoop(t testing.TB, entries uint32, opts ...Option) *Loop {
+func newLoop(t testing.TB, entries int, opts ...Option) *Loop {
 	t.Helper()
 	l, err := NewLoop(entries, opts...)
 	skipOldKernel(t, err, newParams(opts).Flags)

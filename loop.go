@@ -80,7 +80,7 @@ var loopFlags = []SetupFlags{
 // without flags that say otherwise the ring is for a single issuer and defers its
 // task work. With SetupIOPoll a loop that waits for requests takes a whole
 // processor and is not woken by posts. The errors are those of New.
-func NewLoop(entries uint32, opts ...Option) (*Loop, error) {
+func NewLoop(entries int, opts ...Option) (*Loop, error) {
 	p := newParams(opts)
 	if p.Flags&SetupSQEMixed != 0 {
 		return nil, badInput("io_uring_setup", "a loop's entries are of one size: use SetupSQE128, or a Ring")
@@ -107,7 +107,7 @@ func NewLoop(entries uint32, opts ...Option) (*Loop, error) {
 
 // own is the life of the loop's thread. It does not end before the last request
 // has completed: requests fail when the thread that submitted them exits.
-func (l *Loop) own(entries uint32, p *Params, started chan<- error) {
+func (l *Loop) own(entries int, p *Params, started chan<- error) {
 	runtime.LockOSThread()
 	ring, err := newLoopRing(entries, p)
 	if err != nil {
@@ -132,7 +132,7 @@ func (l *Loop) own(entries uint32, p *Params, started chan<- error) {
 	}
 }
 
-func newLoopRing(entries uint32, want *Params) (r *Ring, err error) {
+func newLoopRing(entries int, want *Params) (r *Ring, err error) {
 	for _, flags := range loopFlags {
 		p := *want
 		p.Flags |= compatible(flags, want.Flags)

@@ -18,7 +18,7 @@ type LoopGroup struct {
 }
 
 // NewLoopGroup sets up n loops as NewLoop does. If one fails none is left.
-func NewLoopGroup(n int, entries uint32, opts ...Option) (*LoopGroup, error) {
+func NewLoopGroup(n, entries int, opts ...Option) (*LoopGroup, error) {
 	if n < 1 {
 		return nil, badInput("group of loops", "n is %d: it must be 1 at least", n)
 	}

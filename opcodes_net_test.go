@@ -225,7 +225,7 @@ func provideRing(t *testing.T, l *Loop, bgid uint16, n, size int, flags BufRingF
 	needOps(t, OpSocket) // came with rings of buffers, in Linux 5.19
 	mem = make([]byte, n*size)
 	require.NoError(t, l.Control(func(r *Ring) (err error) {
-		if br, err = r.SetupBufRing(uint32(n), bgid, flags); err != nil {
+		if br, err = r.SetupBufRing(n, bgid, flags); err != nil {
 			return err
 		}
 		for i := range n {

@@ -1,6 +1,7 @@
 package liburing
 
 import (
+	"cmp"
 	"sync/atomic"
 	"syscall"
 	"time"
@@ -9,35 +10,6 @@ import (
 // What can be registered with a ring, beside buffers (register_buffers.go,
 // bufring.go), files (register_files.go), registered waits (register_wait.go),
 // filters (register_bpf.go) and zero-copy receive (zcrx.go).
-
-// call calls a function of liburing on an open ring.
-func (r *Ring) call(op string, f func(*ringMem) int32) error {
-	_, err := r.callCount(op, f)
-	return err
-}
-
-// uninterrupted calls f until no signal has cut it short, which Go's runtime
-// sends its threads: some of what is registered, more on older kernels, waits for
-// requests that are in flight.
-func uninterrupted(f func() int32) int32 {
-	for {
-		if ret := f(); ret != -int32(syscall.EINTR) {
-			return ret
-		}
-	}
-}
-
-// callCount is call for functions whose result is a number.
-func (r *Ring) callCount(op string, f func(*ringMem) int32) (int, error) {
-	if r.mem == nil {
-		return 0, ErrClosed
-	}
-	ret := uninterrupted(func() int32 { return f(r.mem) })
-	if ret < 0 {
-		return 0, opError(op, ret)
-	}
-	return int(ret), nil
-}
 
 // RegisterEventfd has the kernel write to an eventfd for each completion
 // (io_uring_register_eventfd). EBUSY if there is one. On a ring with
@@ -87,8 +59,8 @@ func (r *Ring) CQEventfdToggle(enabled bool) error {
 // RegisterProbe asks the kernel which operations it knows
 // (io_uring_register_probe). Least kernel: 5.6.
 func (r *Ring) RegisterProbe(p *Probe) error {
-	if r.mem != nil && p == nil {
-		return badInput("io_uring_register_probe", "there is no Probe to fill")
+	if p == nil {
+		return r.badInput("io_uring_register_probe", "there is no Probe to fill")
 	}
 	return r.call("io_uring_register_probe", func(m *ringMem) int32 { return cRegisterProbe(m, &p.raw) })
 }
@@ -135,7 +107,7 @@ func (r *Ring) RegisterIOWQAff(cpus []int) error {
 	mask := make([]uint64, 16) // glibc's cpu_set_t
 	for _, cpu := range cpus {
 		if cpu < 0 || cpu >= 64*len(mask) {
-			return badInput(op, "there is no processor %d", cpu)
+			return r.badInput(op, "there is no processor %d", cpu)
 		}
 		mask[cpu/64] |= 1 << (cpu % 64)
 	}
@@ -153,10 +125,16 @@ func (r *Ring) UnregisterIOWQAff() error {
 // returns the limits from before (io_uring_register_iowq_max_workers). The thread's
 // first ring sets the bounded one: its entries, and no more than four for each
 // processor. Least kernel: 5.15.
-func (r *Ring) RegisterIOWQMaxWorkers(bounded, unbounded uint32) (oldBounded, oldUnbounded uint32, err error) {
-	values := [2]uint32{bounded, unbounded}
-	err = r.call("io_uring_register_iowq_max_workers", func(m *ringMem) int32 { return cRegisterIOWQMaxWorkers(m, &values) })
-	return values[0], values[1], err
+func (r *Ring) RegisterIOWQMaxWorkers(bounded, unbounded int) (oldBounded, oldUnbounded int, err error) {
+	const op = "io_uring_register_iowq_max_workers"
+	if err := cmp.Or(checkCount(op, bounded), checkCount(op, unbounded)); err != nil {
+		return 0, 0, err
+	}
+	values := [2]uint32{uint32(bounded), uint32(unbounded)}
+	if err := r.call(op, func(m *ringMem) int32 { return cRegisterIOWQMaxWorkers(m, &values) }); err != nil {
+		return 0, 0, err
+	}
+	return int(values[0]), int(values[1]), nil
 }
 
 // RegisterRingFD registers the ring's own descriptor, which saves the kernel
@@ -252,8 +230,8 @@ func (r *Ring) RegisterClock(clock int32) error {
 // if they don't fit. The ring must have been set up with SetupDeferTaskrun.
 // Least kernel: 6.13.
 func (r *Ring) ResizeRings(p *Params) error {
-	if r.mem != nil && p == nil {
-		return badInput("io_uring_resize_rings", "there are no Params to say how large")
+	if p == nil {
+		return r.badInput("io_uring_resize_rings", "there are no Params to say how large")
 	}
 	return r.call("io_uring_resize_rings", func(m *ringMem) int32 {
 		// What is queued goes along into the other memory only if the kernel

@@ -1,5 +1,7 @@
 package liburing
 
+import "cmp"
+
 // Registered buffers: memory that the kernel maps once, for the Fixed operations
 // to name by its place in the ring's table.
 
@@ -24,7 +26,7 @@ func (r *Ring) RegisterBuffers(buffers [][]byte) error {
 func (r *Ring) RegisterBuffersTags(buffers [][]byte, tags []uint64) error {
 	const op = "io_uring_register_buffers_tags"
 	if len(tags) != len(buffers) {
-		return badInput(op, "%d tags for %d buffers", len(tags), len(buffers))
+		return r.badInput(op, "%d tags for %d buffers", len(tags), len(buffers))
 	}
 	return r.registerBuffers(op, buffers, func(m *ringMem, iov []rawIovec) int32 {
 		return cRegisterBuffersTags(m, iov, tags)
@@ -32,26 +34,23 @@ func (r *Ring) RegisterBuffersTags(buffers [][]byte, tags []uint64) error {
 }
 
 func (r *Ring) registerBuffers(op string, buffers [][]byte, register func(*ringMem, []rawIovec) int32) error {
-	if r.mem == nil {
-		return ErrClosed
-	}
-	iov, err := rawIovecs(op, buffers, false)
+	iov, err := r.rawIovecs(op, buffers, false)
 	if err != nil {
 		return err
 	}
-	if ret := uninterrupted(func() int32 { return register(r.mem, iov) }); ret < 0 {
-		return explainMemlock(opError(op, ret))
+	if err := r.call(op, func(m *ringMem) int32 { return register(m, iov) }); err != nil {
+		return explainMemlock(err)
 	}
 	r.buffers = append([][]byte(nil), buffers...)
 	return nil
 }
 
 // rawIovecs makes the list for the kernel; a nil buffer is an empty place.
-func rawIovecs(op string, buffers [][]byte, sparse bool) ([]rawIovec, error) {
+func (r *Ring) rawIovecs(op string, buffers [][]byte, sparse bool) ([]rawIovec, error) {
 	iov := make([]rawIovec, len(buffers))
 	for i, b := range buffers {
 		if len(b) == 0 && !(sparse && b == nil) {
-			return nil, badInput(op, "buffer %d is empty", i)
+			return nil, r.badInput(op, "buffer %d is empty", i)
 		}
 		iov[i] = rawIovec{base: data(b), len: uint64(len(b))}
 	}
@@ -61,12 +60,13 @@ func rawIovecs(op string, buffers [][]byte, sparse bool) ([]rawIovec, error) {
 // RegisterBuffersSparse makes a table of n empty places, to be filled with
 // RegisterBuffersUpdateTag or CloneBuffers (io_uring_register_buffers_sparse).
 // Least kernel: 5.19.
-func (r *Ring) RegisterBuffersSparse(n uint32) error {
-	if r.mem == nil {
-		return ErrClosed
+func (r *Ring) RegisterBuffersSparse(n int) error {
+	const op = "io_uring_register_buffers_sparse"
+	if err := checkCount(op, n); err != nil {
+		return err
 	}
-	if ret := cRegisterBuffersSparse(r.mem, n); ret < 0 {
-		return opError("io_uring_register_buffers_sparse", ret)
+	if err := r.call(op, func(m *ringMem) int32 { return cRegisterBuffersSparse(m, uint32(n)) }); err != nil {
+		return err
 	}
 	r.buffers = make([][]byte, n)
 	return nil
@@ -77,27 +77,21 @@ func (r *Ring) RegisterBuffersSparse(n uint32) error {
 // RegisterBuffersTags (io_uring_register_buffers_update_tag). It returns how
 // many were replaced. Requests in flight keep the old ones in the kernel: keep
 // their memory alive until those have completed. Least kernel: 5.13.
-func (r *Ring) RegisterBuffersUpdateTag(off uint32, buffers [][]byte, tags []uint64) (int, error) {
+func (r *Ring) RegisterBuffersUpdateTag(off int, buffers [][]byte, tags []uint64) (int, error) {
 	const op = "io_uring_register_buffers_update_tag"
-	if r.mem == nil {
-		return 0, ErrClosed
-	}
 	if tags == nil {
 		tags = make([]uint64, len(buffers))
 	}
-	if len(tags) != len(buffers) || uint64(off)+uint64(len(buffers)) > uint64(len(r.buffers)) {
-		return 0, badInput(op, "%d tags for %d buffers at %d of a table of %d", len(tags), len(buffers), off, len(r.buffers))
+	if len(tags) != len(buffers) || off < 0 || off > len(r.buffers)-len(buffers) {
+		return 0, r.badInput(op, "%d tags for %d buffers at %d of a table of %d", len(tags), len(buffers), off, len(r.buffers))
 	}
-	iov, err := rawIovecs(op, buffers, true)
+	iov, err := r.rawIovecs(op, buffers, true)
 	if err != nil {
 		return 0, err
 	}
-	n := cRegisterBuffersUpdateTag(r.mem, off, iov, tags)
-	if n < 0 {
-		return 0, explainMemlock(opError(op, n))
-	}
+	n, err := r.callCount(op, func(m *ringMem) int32 { return cRegisterBuffersUpdateTag(m, uint32(off), iov, tags) })
 	copy(r.buffers[off:], buffers[:n])
-	return int(n), nil
+	return n, explainMemlock(err)
 }
 
 // UnregisterBuffers gives registered buffers up (io_uring_unregister_buffers).
@@ -114,14 +108,7 @@ func (r *Ring) UnregisterBuffers() error {
 // CloneBuffers gives this ring the registered buffers of another
 // (io_uring_clone_buffers). EBUSY if it has some. Least kernel: 6.12.
 func (r *Ring) CloneBuffers(src *Ring) error {
-	if r.mem == nil || src == nil || src.mem == nil {
-		return ErrClosed
-	}
-	if ret := cCloneBuffers(r.mem, src.mem); ret < 0 {
-		return opError("io_uring_clone_buffers", ret)
-	}
-	r.buffers = append([][]byte(nil), src.buffers...)
-	return nil
+	return r.clone("io_uring_clone_buffers", src, 0, 0, 0, cCloneBuffers)
 }
 
 // CloneBuffersRaw is CloneBuffers with flags, such as RegisterDstReplace
@@ -134,27 +121,38 @@ func (r *Ring) CloneBuffersRaw(src *Ring, flags CloneBuffersFlags) error {
 // place srcOff there to dstOff here, all if n is 0; with RegisterDstReplace
 // those that are here are replaced (io_uring_clone_buffers_offset). Least
 // kernel: 6.13, least liburing: 2.10.
-func (r *Ring) CloneBuffersOffset(src *Ring, dstOff, srcOff, n uint32, flags CloneBuffersFlags) error {
+func (r *Ring) CloneBuffersOffset(src *Ring, dstOff, srcOff, n int, flags CloneBuffersFlags) error {
 	return r.CloneBuffersOffsetRaw(src, dstOff, srcOff, n, flags|RegisterSrcRegistered)
 }
 
 // CloneBuffersOffsetRaw is CloneBuffersOffset that uses the other ring's
 // registered descriptor only if the flags have RegisterSrcRegistered
 // (__io_uring_clone_buffers_offset). Least kernel: 6.13, least liburing: 2.10.
-func (r *Ring) CloneBuffersOffsetRaw(src *Ring, dstOff, srcOff, n uint32, flags CloneBuffersFlags) error {
-	if r.mem == nil || src == nil || src.mem == nil {
+func (r *Ring) CloneBuffersOffsetRaw(src *Ring, dstOff, srcOff, n int, flags CloneBuffersFlags) error {
+	const op = "io_uring_clone_buffers_offset"
+	if err := cmp.Or(checkCount(op, dstOff), checkCount(op, srcOff), checkCount(op, n)); err != nil {
+		return err
+	}
+	return r.clone(op, src, dstOff, srcOff, n, func(to, from *ringMem) int32 {
+		return cCloneBuffersOffset(to, from, uint32(dstOff), uint32(srcOff), uint32(n), uint32(flags))
+	})
+}
+
+// clone has buffers cloned and keeps alive what this ring has of them then.
+func (r *Ring) clone(op string, src *Ring, dstOff, srcOff, n int, clone func(to, from *ringMem) int32) error {
+	if src == nil || src.mem == nil {
 		return ErrClosed
 	}
-	if ret := cCloneBuffersOffset(r.mem, src.mem, dstOff, srcOff, n, uint32(flags)); ret < 0 {
-		return opError("io_uring_clone_buffers_offset", ret)
+	if err := r.call(op, func(m *ringMem) int32 { return clone(m, src.mem) }); err != nil {
+		return err
 	}
-	if n == 0 && uint64(srcOff) < uint64(len(src.buffers)) {
-		n = uint32(len(src.buffers)) - srcOff
+	if n == 0 {
+		n = max(0, len(src.buffers)-srcOff)
 	}
-	for uint64(len(r.buffers)) < uint64(dstOff)+uint64(n) {
+	for len(r.buffers) < dstOff+n {
 		r.buffers = append(r.buffers, nil)
 	}
-	if uint64(srcOff)+uint64(n) <= uint64(len(src.buffers)) {
+	if srcOff+n <= len(src.buffers) {
 		copy(r.buffers[dstOff:], src.buffers[srcOff:srcOff+n])
 	}
 	return nil

@@ -1,5 +1,7 @@
 package liburing
 
+import "cmp"
+
 // Registered files: descriptors in the ring's own table, which requests with
 // SQEFixedFile name by their place.
 
@@ -19,42 +21,53 @@ func (r *Ring) RegisterFiles(fds []int) error {
 func (r *Ring) RegisterFilesTags(fds []int, tags []uint64) error {
 	const op = "io_uring_register_files_tags"
 	if len(tags) != len(fds) {
-		return badInput(op, "%d tags for %d files", len(tags), len(fds))
+		return r.badInput(op, "%d tags for %d files", len(tags), len(fds))
 	}
 	return explainNofile(r.call(op, func(m *ringMem) int32 { return cRegisterFilesTags(m, descriptors(fds), tags) }))
 }
 
 // RegisterFilesSparse makes a table of n empty places
 // (io_uring_register_files_sparse). Least kernel: 5.19.
-func (r *Ring) RegisterFilesSparse(n uint32) error {
-	return explainNofile(r.call("io_uring_register_files_sparse", func(m *ringMem) int32 { return cRegisterFilesSparse(m, n) }))
+func (r *Ring) RegisterFilesSparse(n int) error {
+	const op = "io_uring_register_files_sparse"
+	if err := checkCount(op, n); err != nil {
+		return err
+	}
+	return explainNofile(r.call(op, func(m *ringMem) int32 { return cRegisterFilesSparse(m, uint32(n)) }))
 }
 
 // RegisterFilesUpdate replaces registered files from the place off on, -1
 // empties one, and returns how many were replaced
 // (io_uring_register_files_update). Least kernel: 5.5.
-func (r *Ring) RegisterFilesUpdate(off uint32, fds []int) (int, error) {
-	return r.callCount("io_uring_register_files_update", func(m *ringMem) int32 {
-		return cRegisterFilesUpdate(m, off, descriptors(fds))
-	})
+func (r *Ring) RegisterFilesUpdate(off int, fds []int) (int, error) {
+	const op = "io_uring_register_files_update"
+	if err := checkCount(op, off); err != nil {
+		return 0, err
+	}
+	return r.callCount(op, func(m *ringMem) int32 { return cRegisterFilesUpdate(m, uint32(off), descriptors(fds)) })
 }
 
 // RegisterFilesUpdateTag replaces like RegisterFilesUpdate, with new tags
 // (io_uring_register_files_update_tag). Least kernel: 5.13.
-func (r *Ring) RegisterFilesUpdateTag(off uint32, fds []int, tags []uint64) (int, error) {
+func (r *Ring) RegisterFilesUpdateTag(off int, fds []int, tags []uint64) (int, error) {
 	const op = "io_uring_register_files_update_tag"
-	if len(tags) != len(fds) {
-		return 0, badInput(op, "%d tags for %d files", len(tags), len(fds))
+	if err := checkCount(op, off); err != nil {
+		return 0, err
 	}
-	return r.callCount(op, func(m *ringMem) int32 { return cRegisterFilesUpdateTag(m, off, descriptors(fds), tags) })
+	if len(tags) != len(fds) {
+		return 0, r.badInput(op, "%d tags for %d files", len(tags), len(fds))
+	}
+	return r.callCount(op, func(m *ringMem) int32 { return cRegisterFilesUpdateTag(m, uint32(off), descriptors(fds), tags) })
 }
 
 // RegisterFileAllocRange keeps the kernel to n places from off on when it picks
 // one (FileIndexAlloc) (io_uring_register_file_alloc_range). Least kernel: 6.0.
-func (r *Ring) RegisterFileAllocRange(off, n uint32) error {
-	return r.call("io_uring_register_file_alloc_range", func(m *ringMem) int32 {
-		return cRegisterFileAllocRange(m, off, n)
-	})
+func (r *Ring) RegisterFileAllocRange(off, n int) error {
+	const op = "io_uring_register_file_alloc_range"
+	if err := cmp.Or(checkCount(op, off), checkCount(op, n)); err != nil {
+		return err
+	}
+	return r.call(op, func(m *ringMem) int32 { return cRegisterFileAllocRange(m, uint32(off), uint32(n)) })
 }
 
 // UnregisterFiles gives the registered files up (io_uring_unregister_files).

@@ -96,7 +96,7 @@ func TestRegisterFilesBeyondTheLimit(t *testing.T) {
 	require.NoError(t, unix.Getrlimit(unix.RLIMIT_NOFILE, &limit))
 	needOps(t, OpSocket) // came with sparse tables, in Linux 5.19
 	// liburing raises the soft limit as far as it can.
-	err := newRing(t, 4).RegisterFilesSparse(uint32(min(limit.Max, 1<<20)) + 1)
+	err := newRing(t, 4).RegisterFilesSparse(int(min(limit.Max, 1<<20)) + 1)
 	require.ErrorIs(t, err, unix.EMFILE)
 	require.ErrorContains(t, err, "ulimit -n")
 }

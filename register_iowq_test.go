@@ -99,16 +99,16 @@ func blockWorkers(t *testing.T, r *Ring, n int) (finish func()) {
 }
 
 func TestRegisterIOWQMaxWorkers(t *testing.T) {
-	for _, limit := range []uint32{1, 3} {
+	for _, limit := range []int{1, 3} {
 		onFreshThread(t, func(tid int) {
 			r := newRing(t, 8)
 			_, _, err := r.RegisterIOWQMaxWorkers(limit, 7)
 			require.NoError(t, err)
 			bounded, unbounded, err := r.RegisterIOWQMaxWorkers(0, 0)
 			require.NoError(t, err)
-			require.Equal(t, [2]uint32{limit, 7}, [2]uint32{bounded, unbounded})
+			require.Equal(t, [2]int{limit, 7}, [2]int{bounded, unbounded})
 			finish := blockWorkers(t, r, 3) // opening is for the bounded ones
-			count := func() bool { return len(threadWorkers(t, tid)) == int(limit) }
+			count := func() bool { return len(threadWorkers(t, tid)) == limit }
 			require.Eventually(t, count, 5*time.Second, time.Millisecond)
 			require.Never(t, func() bool { return !count() }, 50*time.Millisecond, 5*time.Millisecond)
 			finish()

@@ -262,12 +262,12 @@ func TestRegisterSyncCancel(t *testing.T) {
 // Calls that a signal has cut short go on, and wait no longer in all than they should.
 func TestUninterrupted(t *testing.T) {
 	calls := 0
-	require.EqualValues(t, -int32(unix.EBUSY), uninterrupted(func() int32 {
+	require.ErrorIs(t, newRing(t, 4).call("call", func(*ringMem) int32 {
 		if calls++; calls < 3 {
 			return -int32(unix.EINTR)
 		}
 		return -int32(unix.EBUSY)
-	}))
+	}), unix.EBUSY)
 	require.Equal(t, 3, calls)
 	for passed, want := range map[time.Duration]Timespec{
 		0:                   {Sec: 3, Nsec: 100},
@@ -466,7 +466,7 @@ func TestRegisterBadInput(t *testing.T) {
 		"zcrx ctrl":   func() error { return r.RegisterZCRXCtrl(nil) },
 		"filter":      func() error { return r.RegisterBPFFilter(nil) },
 		"task filter": func() error { return RegisterBPFFilterTask(nil) },
-		"buf ring":    func() error { return r.RegisterBufRing(nil, 0) },
+		"buf ring":    func() error { return r.RegisterBufRing(BufReg{}, 0) },
 		"no wait":     func() error { _, err := Setup(4, nil); return err },
 		"no limits":   func() error { return r.RegisterRestrictions(nil) },
 	} {

@@ -25,11 +25,8 @@ type RegWait struct {
 // set up with SetupRDisabled, and not be enabled yet. Least kernel: 6.13.
 func (r *Ring) RegisterWaitRegion(pages int) ([]RegWait, error) {
 	const op = "io_uring_register_region"
-	if r.mem == nil {
-		return nil, ErrClosed
-	}
 	if pages <= 0 || pages > 1<<20 {
-		return nil, badInput(op, "%d pages", pages)
+		return nil, r.badInput(op, "%d pages: from 1 to %d are allowed", pages, 1<<20)
 	}
 	mem, err := mapMemory(pages * os.Getpagesize())
 	if err != nil {
@@ -37,11 +34,11 @@ func (r *Ring) RegisterWaitRegion(pages int) ([]RegWait, error) {
 	}
 	desc := &regionDesc{addr: data(mem), size: uint64(len(mem)), flags: uint32(MemRegionTypeUser)}
 	reg := memRegionReg{desc: addr(desc), flags: uint64(MemRegionRegWaitArg)}
-	ret := cRegisterRegion(r.mem, &reg)
+	err = r.call(op, func(m *ringMem) int32 { return cRegisterRegion(m, &reg) })
 	runtime.KeepAlive(desc) // reg has it as a number
-	if ret < 0 {
+	if err != nil {
 		unmapMemory(mem)
-		return nil, opError(op, ret)
+		return nil, err
 	}
 	r.regions = append(r.regions, mem)
 	first := (*RegWait)(unsafe.Pointer(unsafe.SliceData(mem)))
@@ -53,22 +50,19 @@ func (r *Ring) RegisterWaitRegion(pages int) ([]RegWait, error) {
 // without one the error is ETIME (io_uring_submit_and_wait_reg). After a signal
 // the whole time begins again. EFAULT if there is no such wait. Least kernel:
 // 6.13.
-func (r *Ring) SubmitAndWaitReg(n uint32, index int) (*CQE, error) {
+func (r *Ring) SubmitAndWaitReg(n int, index int) (*CQE, error) {
 	const op = "io_uring_submit_and_wait_reg"
-	if r.mem == nil {
-		return nil, ErrClosed
+	if err := checkCount(op, n); err != nil {
+		return nil, err
 	}
-	if int(int32(index)) != index { // C would cut it down to another wait
-		return nil, opError(op, -int32(syscall.EFAULT))
-	}
-	for {
-		ret := cSubmitAndWaitReg(r.mem, n, index)
-		r.yield.crossed()
-		if ret >= 0 {
-			return r.peekNoWait(), nil
+	err := r.call(op, func(m *ringMem) int32 {
+		if int(int32(index)) != index { // C would cut it down to another wait
+			return -int32(syscall.EFAULT)
 		}
-		if ret != -int32(syscall.EINTR) {
-			return nil, opError(op, ret)
-		}
+		return cSubmitAndWaitReg(m, uint32(n), index)
+	})
+	if err != nil {
+		return nil, err
 	}
+	return r.peekNoWait(), nil
 }

@@ -70,20 +70,20 @@ func (r *Ring) Flags() SetupFlags {
 }
 
 // SQEntries returns how many requests the submission queue can hold.
-func (r *Ring) SQEntries() uint32 {
+func (r *Ring) SQEntries() int {
 	if r.mem == nil {
 		return 0
 	}
-	return r.mem.sq.ringEntries
+	return int(r.mem.sq.ringEntries)
 }
 
 // CQEntries returns how many completions the completion queue can hold. The
 // kernel keeps more in its own memory (FeatNodrop), none is lost.
-func (r *Ring) CQEntries() uint32 {
+func (r *Ring) CQEntries() int {
 	if r.mem == nil {
 		return 0
 	}
-	return r.mem.cq.ringEntries
+	return int(r.mem.cq.ringEntries)
 }
 
 // GetSQE returns the next free entry of the submission queue to prepare a
@@ -107,25 +107,34 @@ func (r *Ring) GetSQE() (sqe *SQE) {
 // none.
 func (r *Ring) GetSQE128() *SQE {
 	m := r.mem
-	if m == nil || m.flags&(SetupSQE128|SetupSQEMixed) == 0 {
+	switch {
+	case m == nil:
+		return nil
+	case m.flags&SetupSQE128 != 0:
+		return r.GetSQE()
+	case m.flags&SetupSQEMixed == 0:
 		return nil
 	}
-	if m.flags&SetupSQE128 != 0 {
-		return r.GetSQE()
+	need := 2
+	last := (m.sq.sqeTail+1)&m.sq.ringMask == 0 // a big one does not fit there
+	if last {
+		need = 3
 	}
-	used := m.sq.sqeTail - m.loadSQHead()
-	if (m.sq.sqeTail+1)&m.sq.ringMask == 0 { // the last place: a big one does not fit
-		if used+2 >= m.sq.ringEntries {
-			return nil
-		}
-		filler := r.GetSQE()
+	if m.sqSpace(m.loadSQHead()) < need {
+		return nil
+	}
+	if last {
+		filler := m.nextSQE(1)
 		filler.PrepNop()
 		filler.Flags |= SQECQESkipSuccess
-	} else if used+1 >= m.sq.ringEntries {
-		return nil
 	}
+	return m.nextSQE(2)
+}
+
+// nextSQE takes the next entry of the submission queue, as many places long.
+func (m *ringMem) nextSQE(places uint32) *SQE {
 	sqe := m.sqe(m.sq.sqeTail)
-	m.sq.sqeTail += 2
+	m.sq.sqeTail += places
 	sqe.initialize()
 	return sqe
 }
@@ -138,18 +147,18 @@ func (r *Ring) SubmitGetSQE() (*SQE, error) {
 	if sqe := r.GetSQE(); sqe != nil {
 		return sqe, nil
 	}
-	if r.mem == nil {
-		return nil, ErrClosed
-	}
-	sqe, ret := cSubmitGetSQE(r.mem)
-	r.yield.crossed()
-	if sqe != nil {
-		return sqe, nil
-	}
-	if ret >= 0 {
-		ret = -int32(syscall.EAGAIN)
-	}
-	return nil, opError("io_uring_submit", ret)
+	var sqe *SQE
+	err := r.call("io_uring_submit", func(m *ringMem) (ret int32) {
+		sqe, ret = cSubmitGetSQE(m)
+		switch {
+		case sqe != nil:
+			return 0
+		case ret >= 0:
+			return -int32(syscall.EAGAIN)
+		}
+		return ret
+	})
+	return sqe, err
 }
 
 // loadSQHead is io_uring_load_sq_head.
@@ -167,29 +176,35 @@ func (m *ringMem) unsubmitted() uint32 {
 
 // SQReady returns how many entries are prepared and not submitted, or with
 // SetupSQPoll not consumed (io_uring_sq_ready).
-func (r *Ring) SQReady() uint32 {
+func (r *Ring) SQReady() int {
 	if r.mem == nil {
 		return 0
 	}
-	return r.mem.sq.sqeTail - r.mem.loadSQHead()
+	return int(r.mem.sq.sqeTail - r.mem.loadSQHead())
 }
 
 // SQSpaceLeft returns how many entries are free in the submission queue
 // (io_uring_sq_space_left).
-func (r *Ring) SQSpaceLeft() uint32 {
+func (r *Ring) SQSpaceLeft() int {
 	if r.mem == nil {
 		return 0
 	}
-	return r.mem.sq.ringEntries - r.SQReady()
+	return r.mem.sqSpace(r.mem.loadSQHead())
+}
+
+// sqSpace returns how many entries are free in the submission queue when the
+// kernel has taken those before head.
+func (m *ringMem) sqSpace(head uint32) int {
+	return int(m.sq.ringEntries - (m.sq.sqeTail - head))
 }
 
 // CQReady returns how many completions are there to be taken
 // (io_uring_cq_ready).
-func (r *Ring) CQReady() uint32 {
+func (r *Ring) CQReady() int {
 	if r.mem == nil {
 		return 0
 	}
-	return r.mem.cqReady()
+	return int(r.mem.cqReady())
 }
 
 func (m *ringMem) cqReady() uint32 {
@@ -215,48 +230,26 @@ func (r *Ring) SQFlags() SQRingFlags {
 
 // Submit hands the prepared requests to the kernel and returns how many it took
 // (io_uring_submit).
-func (r *Ring) Submit() (int, error) {
-	if r.mem == nil {
-		return 0, ErrClosed
-	}
-	for {
-		ret := cSubmit(r.mem)
-		r.yield.crossed()
-		if ret >= 0 {
-			return int(ret), nil
-		}
-		if ret != -int32(syscall.EINTR) {
-			return 0, opError("io_uring_submit", ret)
-		}
-	}
-}
+func (r *Ring) Submit() (int, error) { return r.callCount("io_uring_submit", cSubmit) }
 
 // SubmitAndWait submits like Submit and waits, in the same system call, until
 // n completions are there, or as many as the completion queue holds
 // (io_uring_submit_and_wait). Signals, which Go's runtime uses, do not end the
 // wait early.
-func (r *Ring) SubmitAndWait(n uint32) (int, error) {
-	if r.mem == nil {
-		return 0, ErrClosed
+func (r *Ring) SubmitAndWait(n int) (int, error) {
+	const op = "io_uring_submit_and_wait"
+	if err := checkCount(op, n); err != nil {
+		return 0, err
 	}
-	m := r.mem
-	pending := r.SQReady()
-	for {
-		ret := cSubmitAndWait(m, n)
-		r.yield.crossed()
-		if ret >= 0 {
-			// A signal may have cut the wait short: the kernel then reports the
-			// requests that it took, not the interruption. It also reports them
-			// when it stopped at a bad one; then it did not wait on purpose.
-			if uint32(ret) == pending && m.cqReady() < min(n, m.cq.ringEntries) {
-				return int(ret), r.wait(n)
-			}
-			return int(ret), nil
-		}
-		if ret != -int32(syscall.EINTR) {
-			return 0, opError("io_uring_submit_and_wait", ret)
-		}
+	prepared := r.SQReady()
+	took, err := r.callCount(op, func(m *ringMem) int32 { return cSubmitAndWait(m, uint32(n)) })
+	// A signal may have cut the wait short: the kernel then reports the requests
+	// that it took, not the interruption. It also reports them when it stopped at
+	// a bad one; then it did not wait on purpose.
+	if err == nil && took == prepared && r.CQReady() < min(n, r.CQEntries()) {
+		err = r.wait(n)
 	}
+	return took, err
 }
 
 // SubmitAndWaitTimeout submits and waits until n completions are there or the
@@ -264,18 +257,15 @@ func (r *Ring) SubmitAndWait(n uint32) (int, error) {
 // (io_uring_submit_and_wait_timeout). When the time is over without a
 // completion the error is ETIME; requests were submitted all the same. A
 // negative timeout waits without a limit.
-func (r *Ring) SubmitAndWaitTimeout(n uint32, timeout time.Duration) (*CQE, error) {
+func (r *Ring) SubmitAndWaitTimeout(n int, timeout time.Duration) (*CQE, error) {
 	if timeout < 0 {
 		if _, err := r.SubmitAndWait(n); err != nil {
 			return nil, err
 		}
 		return r.peekNoWait(), nil
 	}
-	if r.mem == nil {
-		return nil, ErrClosed
-	}
-	return r.untilTimeout("io_uring_submit_and_wait_timeout", timeout, func(left time.Duration) int32 {
-		return cSubmitAndWaitTimeout(r.mem, n, left)
+	return r.untilTimeout("io_uring_submit_and_wait_timeout", n, timeout, func(m *ringMem, left time.Duration) int32 {
+		return cSubmitAndWaitTimeout(m, uint32(n), left)
 	})
 }
 
@@ -285,11 +275,8 @@ func (r *Ring) WaitCQE() (*CQE, error) { return r.WaitCQENr(1) }
 
 // WaitCQENr waits until n completions are there and returns the first
 // (io_uring_wait_cqe_nr).
-func (r *Ring) WaitCQENr(n uint32) (*CQE, error) {
-	if r.mem == nil {
-		return nil, ErrClosed
-	}
-	if r.mem.cqReady() < n || n == 0 {
+func (r *Ring) WaitCQENr(n int) (*CQE, error) {
+	if r.CQReady() < n || n <= 0 {
 		if err := r.wait(n); err != nil {
 			return nil, err
 		}
@@ -302,15 +289,12 @@ func (r *Ring) WaitCQENr(n uint32) (*CQE, error) {
 
 // WaitCQEs waits until n completions are there or the time is over, and returns
 // the first; the error is ETIME if there is none (io_uring_wait_cqes).
-func (r *Ring) WaitCQEs(n uint32, timeout time.Duration) (*CQE, error) {
+func (r *Ring) WaitCQEs(n int, timeout time.Duration) (*CQE, error) {
 	if timeout < 0 {
 		return r.WaitCQENr(n)
 	}
-	if r.mem == nil {
-		return nil, ErrClosed
-	}
-	return r.untilTimeout("io_uring_wait_cqes", timeout, func(left time.Duration) int32 {
-		return cWaitCQEs(r.mem, n, left)
+	return r.untilTimeout("io_uring_wait_cqes", n, timeout, func(m *ringMem, left time.Duration) int32 {
+		return cWaitCQEs(m, uint32(n), left)
 	})
 }
 
@@ -324,24 +308,18 @@ func (r *Ring) WaitCQETimeout(timeout time.Duration) (*CQE, error) {
 // completions, but at least one, once minWait is over
 // (io_uring_submit_and_wait_min_timeout). EINVAL without FeatMinTimeout. Least
 // kernel: 6.12.
-func (r *Ring) SubmitAndWaitMinTimeout(n uint32, timeout, minWait time.Duration) (*CQE, error) {
-	if r.mem == nil {
-		return nil, ErrClosed
-	}
-	return r.untilTimeout("io_uring_submit_and_wait_min_timeout", orLong(timeout), func(left time.Duration) int32 {
-		return cSubmitAndWaitMinTimeout(r.mem, n, left, microseconds(minWait))
+func (r *Ring) SubmitAndWaitMinTimeout(n int, timeout, minWait time.Duration) (*CQE, error) {
+	return r.untilTimeout("io_uring_submit_and_wait_min_timeout", n, orLong(timeout), func(m *ringMem, left time.Duration) int32 {
+		return cSubmitAndWaitMinTimeout(m, uint32(n), left, microseconds(minWait))
 	})
 }
 
 // WaitCQEsMinTimeout is WaitCQEs that returns with less than n completions, but
 // at least one, once minWait is over (io_uring_wait_cqes_min_timeout). EINVAL
 // without FeatMinTimeout. Least kernel: 6.12.
-func (r *Ring) WaitCQEsMinTimeout(n uint32, timeout, minWait time.Duration) (*CQE, error) {
-	if r.mem == nil {
-		return nil, ErrClosed
-	}
-	return r.untilTimeout("io_uring_wait_cqes_min_timeout", orLong(timeout), func(left time.Duration) int32 {
-		return cWaitCQEsMinTimeout(r.mem, n, left, microseconds(minWait))
+func (r *Ring) WaitCQEsMinTimeout(n int, timeout, minWait time.Duration) (*CQE, error) {
+	return r.untilTimeout("io_uring_wait_cqes_min_timeout", n, orLong(timeout), func(m *ringMem, left time.Duration) int32 {
+		return cWaitCQEsMinTimeout(m, uint32(n), left, microseconds(minWait))
 	})
 }
 
@@ -362,32 +340,33 @@ func microseconds(d time.Duration) uint32 {
 	return uint32(min((d-1)/time.Microsecond+1, math.MaxUint32))
 }
 
-// wait blocks until n completions are there, going on after signals.
-func (r *Ring) wait(n uint32) error {
-	for {
-		ret := cWaitCQENr(r.mem, n)
-		r.yield.crossed()
-		if ret != -int32(syscall.EINTR) {
-			return opError("io_uring_wait_cqe_nr", ret)
-		}
+// wait blocks until n completions are there.
+func (r *Ring) wait(n int) error {
+	const op = "io_uring_wait_cqe_nr"
+	if err := checkCount(op, n); err != nil {
+		return err
 	}
+	return r.call(op, func(m *ringMem) int32 { return cWaitCQENr(m, uint32(n)) })
 }
 
-// untilTimeout calls wait with the time that is left until it ends other than
-// by a signal.
-func (r *Ring) untilTimeout(op string, timeout time.Duration, wait func(time.Duration) int32) (*CQE, error) {
-	end := time.Now().Add(timeout)
-	for left := timeout; ; left = max(0, time.Until(end)) {
-		ret := wait(left)
-		r.yield.crossed()
-		if ret == -int32(syscall.EINTR) {
-			continue
-		}
-		if ret < 0 {
-			return nil, opError(op, ret)
-		}
-		return r.peekNoWait(), nil
+// untilTimeout calls wait for n completions, again with the time that is left if
+// a signal has ended it, and returns the first completion.
+func (r *Ring) untilTimeout(op string, n int, timeout time.Duration, wait func(m *ringMem, left time.Duration) int32) (*CQE, error) {
+	if err := checkCount(op, n); err != nil {
+		return nil, err
 	}
+	end, left := time.Now().Add(timeout), timeout
+	err := r.call(op, func(m *ringMem) int32 {
+		ret := wait(m, left)
+		if ret == -int32(syscall.EINTR) {
+			left = max(0, time.Until(end))
+		}
+		return ret
+	})
+	if err != nil {
+		return nil, err
+	}
+	return r.peekNoWait(), nil
 }
 
 // PeekCQE returns the next completion if one is there; otherwise the error is
@@ -451,8 +430,7 @@ func (r *Ring) PeekBatchCQE(cqes []*CQE) int {
 		return 0
 	}
 	n := r.peekBatch(cqes)
-	if n == 0 && r.mem.needsFlush() {
-		cGetEvents(r.mem)
+	if n == 0 && r.mem.needsFlush() && r.GetEvents() == nil {
 		n = r.peekBatch(cqes)
 	}
 	return n
@@ -512,16 +490,17 @@ func (r *Ring) CQEs() iter.Seq[*CQE] {
 // CQESeen marks a completion as taken, so that the kernel can use its place
 // (io_uring_cqe_seen). The entry must not be touched after that.
 func (r *Ring) CQESeen(cqe *CQE) {
-	if cqe != nil {
-		r.CQAdvance(cqe.Nr())
+	if m := r.mem; m != nil && cqe != nil {
+		m.storeCQHead(*m.cq.khead + cqe.Nr())
 	}
 }
 
-// CQAdvance marks n places of the completion queue as taken; a big entry of a
-// ring with SetupCQEMixed takes two (io_uring_cq_advance).
-func (r *Ring) CQAdvance(n uint32) {
-	if n != 0 && r.mem != nil {
-		r.mem.storeCQHead(*r.mem.cq.khead + n)
+// CQAdvance marks n places of the completion queue as taken, no more than there
+// are completions; a big entry of a ring with SetupCQEMixed takes two
+// (io_uring_cq_advance).
+func (r *Ring) CQAdvance(n int) {
+	if m := r.mem; m != nil && n > 0 {
+		m.storeCQHead(*m.cq.khead + uint32(min(n, int(m.cqReady()))))
 	}
 }
 
@@ -539,12 +518,7 @@ func (m *ringMem) storeCQHead(head uint32) {
 
 // GetEvents has the kernel bring the completions that it holds back into the
 // queue: deferred work, overflowed ones (io_uring_get_events).
-func (r *Ring) GetEvents() error {
-	if r.mem == nil {
-		return ErrClosed
-	}
-	return opError("io_uring_get_events", cGetEvents(r.mem))
-}
+func (r *Ring) GetEvents() error { return r.call("io_uring_get_events", cGetEvents) }
 
 // SubmitAndGetEvents submits and has the kernel bring the completions that it
 // holds back into the queue (io_uring_submit_and_get_events).

@@ -322,7 +322,7 @@ func TestRingFullCQ(t *testing.T) {
 func TestRingBadSetup(t *testing.T) {
 	for _, c := range []struct {
 		name    string
-		entries uint32
+		entries int
 		opts    []Option
 		says    string
 	}{
@@ -330,6 +330,7 @@ func TestRingBadSetup(t *testing.T) {
 		{"too many", MaxEntries + 1, nil, "32768"},
 		{"small cq", 64, []Option{WithCQEntries(32)}, "smaller than the submission queue"},
 		{"zero cq", 8, []Option{WithCQEntries(0)}, "needs cqentries"},
+		{"no such processor", 8, []Option{WithSQPoll(time.Second), WithSQThreadCPU(-1)}, "processor -1"},
 		{"alone", 8, []Option{WithFlags(SetupDeferTaskrun)}, "single_issuer"},
 		{"unknown", 8, []Option{WithFlags(1 << 30)}, "0x40000000"},
 	} {

@@ -61,11 +61,12 @@ func WithFlags(flags SetupFlags) Option {
 }
 
 // WithCQEntries asks for a completion queue of n entries, rounded up to a power
-// of two; the default is twice the submission queue (SetupCQSize).
-func WithCQEntries(n uint32) Option {
+// of two; the default is twice the submission queue (SetupCQSize). New refuses
+// what is not above zero.
+func WithCQEntries(n int) Option {
 	return func(p *Params) {
 		p.Flags |= SetupCQSize
-		p.CQEntries = n
+		p.CQEntries = toUint32(n)
 	}
 }
 
@@ -81,11 +82,12 @@ func WithSQPoll(idle time.Duration) Option {
 	}
 }
 
-// WithSQThreadCPU binds the thread of WithSQPoll to a processor (SetupSQAff).
-func WithSQThreadCPU(cpu uint32) Option {
+// WithSQThreadCPU binds the thread of WithSQPoll to a processor (SetupSQAff). New
+// refuses one that there is not.
+func WithSQThreadCPU(cpu int) Option {
 	return func(p *Params) {
 		p.Flags |= SetupSQAff
-		p.SQThreadCPU = cpu
+		p.SQThreadCPU = toUint32(cpu)
 	}
 }
 
@@ -115,21 +117,24 @@ func milliseconds(d time.Duration) uint32 {
 // The error says what stood in the way and what to do about it: a sysctl, a
 // sandbox, an old kernel, the memlock limit, a flag that is too new. Least
 // kernel: 5.1.
-func New(entries uint32, opts ...Option) (*Ring, error) {
+func New(entries int, opts ...Option) (*Ring, error) {
 	return QueueInitParams(entries, newParams(opts))
 }
 
 // QueueInit sets up a ring with the given flags (io_uring_queue_init).
-func QueueInit(entries uint32, flags SetupFlags) (*Ring, error) {
+func QueueInit(entries int, flags SetupFlags) (*Ring, error) {
 	return QueueInitParams(entries, &Params{Flags: flags})
 }
 
 // QueueInitParams sets up a ring as p says, nil for the defaults, and stores in
 // p what the kernel made of it (io_uring_queue_init_params).
-func QueueInitParams(entries uint32, p *Params) (*Ring, error) {
+func QueueInitParams(entries int, p *Params) (*Ring, error) {
+	if err := checkCount("io_uring_setup", entries); err != nil {
+		return nil, err
+	}
 	p = orDefaults(p)
 	asked := *p
-	mem, ret := cQueueInitParams(entries, p)
+	mem, ret := cQueueInitParams(uint32(entries), p)
 	if ret < 0 {
 		return nil, explainSetup(entries, &asked, ret)
 	}
@@ -141,15 +146,18 @@ func QueueInitParams(entries uint32, p *Params) (*Ring, error) {
 // mapped, begin at a page and lie in one huge page, or be one page; it must stay
 // mapped until the ring is closed. ENOMEM if it is too small. p may be nil. Least
 // kernel: 6.5.
-func QueueInitMem(entries uint32, p *Params, mem []byte) (r *Ring, used int, err error) {
+func QueueInitMem(entries int, p *Params, mem []byte) (r *Ring, used int, err error) {
 	if len(mem) == 0 {
 		return nil, 0, badInput("io_uring_queue_init_mem", "the memory is empty")
+	}
+	if err := checkCount("io_uring_setup", entries); err != nil {
+		return nil, 0, err
 	}
 	p = orDefaults(p)
 	asked := *p
 	asked.Flags |= SetupNoMmap // which liburing adds
 	data(mem)                  // not on the stack
-	m, ret := cQueueInitMem(entries, p, mem)
+	m, ret := cQueueInitMem(uint32(entries), p, mem)
 	if ret < 0 {
 		return nil, 0, explainSetup(entries, &asked, ret)
 	}
@@ -167,27 +175,35 @@ func orDefaults(p *Params) *Params {
 // that don't count it, which is what liburing thinks of all since 5.12
 // (io_uring_mlock_size). From about 6.14 on they count again; MemorySize tells
 // what then.
-func MlockSize(entries uint32, flags SetupFlags) (int64, error) {
+func MlockSize(entries int, flags SetupFlags) (int64, error) {
 	return MlockSizeParams(entries, &Params{Flags: flags})
 }
 
 // MlockSizeParams is MlockSize for the ring that p describes, nil for the
 // defaults (io_uring_mlock_size_params).
-func MlockSizeParams(entries uint32, p *Params) (int64, error) {
-	n := cMlockSizeParams(entries, orDefaults(p))
-	return max(n, 0), opError("io_uring_mlock_size_params", int32(min(n, 0)))
+func MlockSizeParams(entries int, p *Params) (int64, error) {
+	const op = "io_uring_mlock_size_params"
+	if err := checkCount(op, entries); err != nil {
+		return 0, err
+	}
+	n := cMlockSizeParams(uint32(entries), orDefaults(p))
+	return max(n, 0), opError(op, int32(min(n, 0)))
 }
 
 // MemorySize returns how many bytes of memory a ring takes
 // (io_uring_memory_size). Least liburing: 2.11.
-func MemorySize(entries uint32, flags SetupFlags) (int64, error) {
+func MemorySize(entries int, flags SetupFlags) (int64, error) {
 	return MemorySizeParams(entries, &Params{Flags: flags})
 }
 
 // MemorySizeParams returns how many bytes of memory the ring that p describes
 // takes, which is what counts against RLIMIT_MEMLOCK where that applies
 // (io_uring_memory_size_params). p may be nil. Least liburing: 2.11.
-func MemorySizeParams(entries uint32, p *Params) (int64, error) {
-	n := cMemorySizeParams(entries, orDefaults(p))
-	return max(n, 0), opError("io_uring_memory_size_params", int32(min(n, 0)))
+func MemorySizeParams(entries int, p *Params) (int64, error) {
+	const op = "io_uring_memory_size_params"
+	if err := checkCount(op, entries); err != nil {
+		return 0, err
+	}
+	n := cMemorySizeParams(uint32(entries), orDefaults(p))
+	return max(n, 0), opError(op, int32(min(n, 0)))
 }

@@ -163,6 +163,6 @@ func (l *Loop) measure() {
 	l.sqHead = head
 	l.space = 0
 	if l.backlog.len() == 0 {
-		l.space = m.sqSpaceLeft()
+		l.space = m.sqSpace(head)
 	}
 }

@@ -39,11 +39,8 @@ type ZCRXArea struct {
 // can't. Least kernel: 6.15, least liburing: 2.10.
 func (r *Ring) RegisterIFQ(reg *ZCRXIFQReg, area *ZCRXArea, region []byte) error {
 	const op = "io_uring_register_ifq"
-	if r.mem == nil {
-		return ErrClosed
-	}
 	if reg == nil {
-		return badInput(op, "there is no ZCRXIFQReg to say which queue")
+		return r.badInput(op, "there is no ZCRXIFQReg to say which queue")
 	}
 	areaReg, desc := new(zcrxAreaReg), new(regionDesc)
 	reg.area, reg.region = 0, 0
@@ -55,11 +52,11 @@ func (r *Ring) RegisterIFQ(reg *ZCRXIFQReg, area *ZCRXArea, region []byte) error
 		*desc = regionDesc{addr: data(region), size: uint64(len(region)), flags: uint32(MemRegionTypeUser)}
 		reg.region = addr(desc)
 	}
-	ret := cRegisterIFQ(r.mem, reg)
+	err := r.call(op, func(m *ringMem) int32 { return cRegisterIFQ(m, reg) })
 	runtime.KeepAlive(areaReg) // reg has them as numbers
 	runtime.KeepAlive(desc)
-	if ret < 0 {
-		return opError(op, ret)
+	if err != nil {
+		return err
 	}
 	if area != nil {
 		area.RqAreaToken = areaReg.rqAreaToken

@@ -100,7 +100,7 @@ func ring(c *clock) (result, error) {
 				sqe.PrepNop()
 				sqe.SetData64(uint64(i))
 			}
-			if _, err := r.SubmitAndWait(uint32(c.batch)); err != nil {
+			if _, err := r.SubmitAndWait(int(c.batch)); err != nil {
 				return err
 			}
 			enters++

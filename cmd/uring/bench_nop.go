@@ -59,7 +59,7 @@ func ringNops(ctx context.Context, batch int, each time.Duration) (tally, error)
 		for range batch {
 			ring.GetSQE().PrepNop()
 		}
-		if _, err := ring.SubmitAndWait(uint32(batch)); err != nil {
+		if _, err := ring.SubmitAndWait(batch); err != nil {
 			return tally{}, err
 		}
 		for cqe := range ring.CQEs() {

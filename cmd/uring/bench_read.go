@@ -122,7 +122,7 @@ func randomReads(ctx context.Context, f *os.File, size int64, depth int, each ti
 	if err != nil {
 		return tally{}, err
 	}
-	loop, err := liburing.NewLoop(uint32(depth))
+	loop, err := liburing.NewLoop(depth)
 	if err != nil {
 		return tally{}, errors.Join(err, pool.Close())
 	}

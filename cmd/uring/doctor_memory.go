@@ -12,13 +12,13 @@ import (
 
 // ringSize is a size of ring that was tried.
 type ringSize struct {
-	Entries uint32 `json:"entries"`
-	Bytes   int64  `json:"bytes"`
-	Fits    bool   `json:"fits"`
+	Entries int   `json:"entries"`
+	Bytes   int64 `json:"bytes"`
+	Fits    bool  `json:"fits"`
 }
 
 // commonSizes are the sizes of rings that programs ask for.
-var commonSizes = []uint32{64, 256, 1024, 4096, 32768}
+var commonSizes = []int{64, 256, 1024, 4096, 32768}
 
 // checkMemory finds out which rings the limit of locked memory leaves room for.
 func (d *diagnosis) checkMemory(s self) {
@@ -49,7 +49,7 @@ func ipcLockFinding(s self) finding {
 
 // ringFits tries a ring. The memory of one that was closed counts for a moment
 // longer, so a refusal has to last.
-func ringFits(entries uint32) bool {
+func ringFits(entries int) bool {
 	for range 20 {
 		ring, err := liburing.New(entries)
 		if err == nil {

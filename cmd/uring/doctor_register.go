@@ -17,7 +17,7 @@ import (
 // registerTry is how a register call is tried.
 type registerTry struct {
 	noMemory bool // it takes none; the others get some that nobody can read
-	nr       uint32
+	nr       int
 }
 
 // Sizes of structs whose size is an argument.
@@ -66,7 +66,7 @@ func registerAbilities(ring *liburing.Ring) (all []ability, err error) {
 		fd, arg := ring.FD(), unreadable
 		switch op {
 		case liburing.UnregisterPersonality:
-			try = registerTry{noMemory: true, nr: uint32(personality)}
+			try = registerTry{noMemory: true, nr: personality}
 		case liburing.RegisterSendMsgRing:
 			fd = -1 // it is for programs without a ring
 		}

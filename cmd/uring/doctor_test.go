@@ -171,7 +171,7 @@ func TestKernelFinding(t *testing.T) {
 }
 
 func TestMemlockFinding(t *testing.T) {
-	fits := func(upTo uint32) (rings []ringSize) {
+	fits := func(upTo int) (rings []ringSize) {
 		for _, n := range commonSizes {
 			rings = append(rings, ringSize{n, int64(n) * 100, n <= upTo})
 		}

@@ -63,7 +63,7 @@ func readStart(name string) error {
 		sqe.PrepRead(int(f.Fd()), bufs[n*blockSize:(n+1)*blockSize], uint64(n*blockSize))
 		sqe.SetData64(uint64(n * blockSize))
 	}
-	submitted, err := ring.SubmitAndWait(uint32(n))
+	submitted, err := ring.SubmitAndWait(n)
 	if err != nil {
 		return err
 	}

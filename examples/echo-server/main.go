@@ -43,7 +43,7 @@ func main() {
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	if err := serve(ctx, at, uint32(*most), *count, *size); err != nil && ctx.Err() == nil {
+	if err := serve(ctx, at, int(*most), *count, *size); err != nil && ctx.Err() == nil {
 		fmt.Fprintln(os.Stderr, "echo-server:", err)
 		os.Exit(1)
 	}
@@ -65,7 +65,7 @@ func badArguments(most uint, count, size int) string {
 	return ""
 }
 
-func serve(ctx context.Context, at netip.AddrPort, most uint32, count, size int) (err error) {
+func serve(ctx context.Context, at netip.AddrPort, most, count, size int) (err error) {
 	fd, local, err := socket.Listen(unix.SOCK_STREAM, at)
 	if err != nil {
 		return err

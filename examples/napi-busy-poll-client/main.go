@@ -121,7 +121,7 @@ func (c *client) trip(ctx context.Context, number uint64) (time.Duration, error)
 // results waits for as many requests as are in flight, which must have the
 // results that are wanted.
 func (c *client) results(ctx context.Context, want ...int) (err error) {
-	if err := c.ring.Wait(ctx, uint32(len(want)), c.patience); err != nil {
+	if err := c.ring.Wait(ctx, len(want), c.patience); err != nil {
 		return err
 	}
 	i := 0

@@ -60,7 +60,7 @@ func measure(duration time.Duration) error {
 	if err := errors.Join(ring.RegisterRingFD(), ring.RegisterFilesSparse(table)); err != nil {
 		return err
 	}
-	for place := range uint32(table) {
+	for place := range table {
 		if _, err := ring.RegisterFilesUpdate(place, pipe[:1]); err != nil {
 			return err
 		}

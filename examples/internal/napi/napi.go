@@ -107,7 +107,7 @@ const glance = 50 * time.Millisecond
 
 // Wait submits what is prepared and waits until n completions are there, the
 // patience is over (never if it is 0) or ctx ends.
-func (r *Ring) Wait(ctx context.Context, n uint32, patience time.Duration) error {
+func (r *Ring) Wait(ctx context.Context, n int, patience time.Duration) error {
 	sleep := glance
 	if r.spin {
 		sleep = 0

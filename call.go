@@ -1,0 +1,67 @@
+package liburing
+
+import (
+	"math"
+	"syscall"
+)
+
+// The one road from a Ring's methods to liburing. Functions without a ring
+// (Register, GetQueryOpcode, …) do not take it: none of them waits, but for
+// Enter, whose caller wants to know of the signal.
+
+// callCount calls a function of liburing on an open ring and returns its result,
+// an error if it is below zero. It calls again after a signal, which Go's runtime
+// sends its threads: waits, and some of what is registered, end at one with
+// nothing done.
+func (r *Ring) callCount(op string, f func(*ringMem) int32) (int, error) {
+	if r.mem == nil {
+		return 0, ErrClosed
+	}
+	for {
+		ret := f(r.mem)
+		r.yield.crossed()
+		if ret >= 0 {
+			return int(ret), nil
+		}
+		if ret != -int32(syscall.EINTR) {
+			return 0, opError(op, ret)
+		}
+	}
+}
+
+// call is callCount for functions whose result is not a number.
+func (r *Ring) call(op string, f func(*ringMem) int32) error {
+	_, err := r.callCount(op, f)
+	return err
+}
+
+// badInput is badInput for a ring that may be closed, which comes first.
+func (r *Ring) badInput(op, format string, args ...any) error {
+	if r.mem == nil {
+		return ErrClosed
+	}
+	return badInput(op, format, args...)
+}
+
+// checkCount returns the error of a count, a size or a place that is out of range:
+// the kernel has 32 bits for each, and some of its arithmetic has a sign. It is
+// small, so that the compiler puts it into its callers.
+func checkCount(op string, n int) error {
+	if uint(n) > math.MaxInt32 {
+		return badCount(op, n)
+	}
+	return nil
+}
+
+func badCount(op string, n int) error {
+	return badInput(op, "%d is out of range: from 0 to %d is allowed", n, math.MaxInt32)
+}
+
+// toUint32 is for counts that no error can be returned for: what is out of range
+// becomes the largest number, which the kernel refuses.
+func toUint32(n int) uint32 {
+	if uint(n) > math.MaxInt32 {
+		return math.MaxUint32
+	}
+	return uint32(n)
+}
