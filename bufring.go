@@ -31,10 +31,10 @@ type BufRing struct {
 }
 
 // SetupBufRing makes a ring of entries provided buffers, a power of two up to
-// 32768, for the group bgid, and registers it (io_uring_setup_buf_ring).
-// Flags may be PbufRingInc, for buffers that are used up bit by bit (least
-// kernel: 6.12). EEXIST if the group exists, EINVAL for another number of
-// entries. Least kernel: 5.19.
+// 32768, for the group bgid, and registers it (io_uring_setup_buf_ring). Flags
+// may be PbufRingInc, for buffers that are used up bit by bit (needs Linux
+// 6.12). EEXIST if the group exists, EINVAL for another number of entries.
+// Needs Linux 5.19.
 func (r *Ring) SetupBufRing(entries int, bgid uint16, flags BufRingFlags) (*BufRing, error) {
 	const op = "io_uring_setup_buf_ring"
 	if flags&PbufRingMmap != 0 {
@@ -55,8 +55,8 @@ func (r *Ring) SetupBufRing(entries int, bgid uint16, flags BufRingFlags) (*BufR
 }
 
 // Free takes the group back from the kernel and frees the ring's memory
-// (io_uring_free_buf_ring). A second call does nothing. After the Ring's Close,
-// which ends the group, only the memory is left to be freed.
+// (io_uring_free_buf_ring). A second call does nothing. The Ring's Close ends
+// the group; then only the memory is left to be freed.
 func (b *BufRing) Free() error {
 	if b.mem == nil {
 		return nil
@@ -91,8 +91,8 @@ func (b *BufRing) unmap() {
 
 // MapBufRing is SetupBufRing with the ring's memory made by the kernel and
 // mapped from it (io_uring_register_buf_ring with PbufRingMmap), and with all
-// that a BufReg can ask for. EINVAL for a MinLeft that the kernel does not know.
-// Least kernel: 6.4.
+// that a BufReg can ask for. EINVAL if the kernel does not know MinLeft. Needs
+// Linux 6.4.
 func (r *Ring) MapBufRing(reg BufReg) (*BufRing, error) {
 	reg.Flags |= PbufRingMmap
 	if err := r.RegisterBufRing(reg, 0); err != nil {
@@ -161,8 +161,8 @@ func (b *BufRing) CQAdvanceRaw(cqes, bufs int) {
 	b.ring.CQAdvance(cqes)
 }
 
-// Init takes all buffers out of a ring that the kernel has not taken one from
-// yet (io_uring_buf_ring_init). A new ring is empty already.
+// Init empties a ring that the kernel has taken no buffer from yet
+// (io_uring_buf_ring_init). A new ring is empty already.
 func (b *BufRing) Init() {
 	if b.mem != nil {
 		b.storeTail(0)
@@ -171,7 +171,7 @@ func (b *BufRing) Init() {
 }
 
 // Head returns the place of the buffer that the kernel takes next
-// (io_uring_buf_ring_head). Least kernel: 6.8.
+// (io_uring_buf_ring_head). Needs Linux 6.8.
 func (b *BufRing) Head() (uint16, error) {
 	if b.mem == nil {
 		return 0, ErrClosed
@@ -185,7 +185,7 @@ func (b *BufRing) Head() (uint16, error) {
 }
 
 // Available returns how many buffers the kernel can take
-// (io_uring_buf_ring_available). Least kernel: 6.8.
+// (io_uring_buf_ring_available). Needs Linux 6.8.
 func (b *BufRing) Available() (int, error) {
 	head, err := b.Head()
 	if err != nil {
@@ -196,8 +196,8 @@ func (b *BufRing) Available() (int, error) {
 
 // RegisterBufRing registers a ring of provided buffers whose memory the kernel
 // makes (reg.Flags has PbufRingMmap), to be mapped by the caller
-// (io_uring_register_buf_ring). SetupBufRing and MapBufRing are what a program
-// wants. Least kernel: 6.4.
+// (io_uring_register_buf_ring). Most programs want SetupBufRing or MapBufRing.
+// Needs Linux 6.4.
 func (r *Ring) RegisterBufRing(reg BufReg, flags uint32) error {
 	if reg.Flags&PbufRingMmap == 0 {
 		return r.badInput("io_uring_register_buf_ring", "only rings whose memory the kernel makes (PbufRingMmap); SetupBufRing makes others")
@@ -206,9 +206,9 @@ func (r *Ring) RegisterBufRing(reg BufReg, flags uint32) error {
 }
 
 // UnregisterBufRing takes a group of provided buffers back from the kernel
-// (io_uring_unregister_buf_ring), as RegisterBufRing or another program gave it;
-// a BufRing's Free does it itself. ENOENT if there is no such group, EINVAL on
-// kernels before 6.9. Least kernel: 5.19.
+// (io_uring_unregister_buf_ring), as RegisterBufRing or another program gave
+// it; a BufRing's Free does it itself. ENOENT if there is no such group, EINVAL
+// on kernels before 6.9. Needs Linux 5.19.
 func (r *Ring) UnregisterBufRing(bgid uint16) error {
 	return r.call("io_uring_unregister_buf_ring", func(m *ringMem) int32 { return cUnregisterBufRing(m, int(bgid)) })
 }

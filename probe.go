@@ -8,7 +8,7 @@ type Probe struct {
 }
 
 // GetProbe asks the running kernel which operations it knows
-// (io_uring_get_probe). Least kernel: 5.6.
+// (io_uring_get_probe). Needs Linux 5.6.
 func GetProbe() (*Probe, error) {
 	r, err := QueueInit(2, 0)
 	if err != nil {
@@ -19,7 +19,7 @@ func GetProbe() (*Probe, error) {
 }
 
 // GetProbe asks the kernel which operations it knows (io_uring_get_probe_ring).
-// The operations that restrictions forbid are among them. Least kernel: 5.6.
+// The operations that restrictions forbid are among them. Needs Linux 5.6.
 func (r *Ring) GetProbe() (*Probe, error) {
 	p := new(Probe)
 	if err := r.RegisterProbe(p); err != nil {
@@ -70,19 +70,21 @@ type QuerySCQInfo struct {
 }
 
 // GetQueryOpcode asks the kernel what it knows of io_uring, without a ring
-// (io_uring_register_query). Least kernel: 6.18, least liburing: 2.15.
+// (io_uring_register_query). Needs Linux 6.18 and liburing 2.15.
 func GetQueryOpcode() (info QueryOpcodeInfo, err error) {
 	err = query(uint32(QueryOpcodes), addr(&info), unsafe.Sizeof(info))
 	return info, err
 }
 
-// GetQueryZCRX asks the kernel what it knows of zero-copy receive. Least kernel: 6.19, least liburing: 2.15.
+// GetQueryZCRX asks the kernel what it knows of zero-copy receive. Needs Linux
+// 6.19 and liburing 2.15.
 func GetQueryZCRX() (info QueryZCRXInfo, err error) {
 	err = query(uint32(QueryZCRX), addr(&info), unsafe.Sizeof(info))
 	return info, err
 }
 
-// GetQuerySCQ asks the kernel how large the head of the rings is. Least kernel: 6.19, least liburing: 2.15.
+// GetQuerySCQ asks the kernel how large the head of the rings is. Needs Linux
+// 6.19 and liburing 2.15.
 func GetQuerySCQ() (info QuerySCQInfo, err error) {
 	err = query(uint32(QuerySCQ), addr(&info), unsafe.Sizeof(info))
 	return info, err

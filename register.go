@@ -11,24 +11,25 @@ import (
 // bufring.go), files (register_files.go), registered waits (register_wait.go),
 // filters (register_bpf.go) and zero-copy receive (zcrx.go).
 
-// RegisterEventfd has the kernel write to an eventfd for each completion
+// RegisterEventfd makes the kernel write to an eventfd for each completion
 // (io_uring_register_eventfd). EBUSY if there is one. On a ring with
 // SetupDeferTaskrun it tells of completions before they are in the queue: call
-// GetEvents, or wait, to have them there. Kernels before 5.18 wait until no request
-// is in flight, here, for RegisterEventfdAsync and for UnregisterEventfd, which for a
-// Loop that has run may be never. Least kernel: 5.2.
+// GetEvents, or wait, to bring them there. Before Linux 5.18 this,
+// RegisterEventfdAsync and UnregisterEventfd wait until no request is in
+// flight, which may never be the case on a Loop that has run. Needs Linux 5.2.
 func (r *Ring) RegisterEventfd(fd int) error {
 	return r.call("io_uring_register_eventfd", func(m *ringMem) int32 { return cRegisterEventfd(m, descriptor(fd)) })
 }
 
-// RegisterEventfdAsync is RegisterEventfd for completions only that come later
-// than their submission (io_uring_register_eventfd_async). Least kernel: 5.6.
+// RegisterEventfdAsync is RegisterEventfd for those completions only that come
+// after the submission has returned (io_uring_register_eventfd_async). Needs
+// Linux 5.6.
 func (r *Ring) RegisterEventfdAsync(fd int) error {
 	return r.call("io_uring_register_eventfd_async", func(m *ringMem) int32 { return cRegisterEventfdAsync(m, descriptor(fd)) })
 }
 
 // UnregisterEventfd ends RegisterEventfd (io_uring_unregister_eventfd). ENXIO
-// if there is none. Least kernel: 5.2.
+// if there is none. Needs Linux 5.2.
 func (r *Ring) UnregisterEventfd() error {
 	return r.call("io_uring_unregister_eventfd", cUnregisterEventfd)
 }
@@ -57,7 +58,7 @@ func (r *Ring) CQEventfdToggle(enabled bool) error {
 }
 
 // RegisterProbe asks the kernel which operations it knows
-// (io_uring_register_probe). Least kernel: 5.6.
+// (io_uring_register_probe). Needs Linux 5.6.
 func (r *Ring) RegisterProbe(p *Probe) error {
 	if p == nil {
 		return r.badInput("io_uring_register_probe", "there is no Probe to fill")
@@ -67,14 +68,14 @@ func (r *Ring) RegisterProbe(p *Probe) error {
 
 // RegisterPersonality keeps the credentials that the thread has now; requests
 // with SQE.Personality set to the result use them
-// (io_uring_register_personality). Least kernel: 5.6.
+// (io_uring_register_personality). Needs Linux 5.6.
 func (r *Ring) RegisterPersonality() (uint16, error) {
 	id, err := r.callCount("io_uring_register_personality", cRegisterPersonality)
 	return uint16(id), err
 }
 
-// UnregisterPersonality gives credentials up (io_uring_unregister_personality).
-// EINVAL if there are none with this number. Least kernel: 5.6.
+// UnregisterPersonality drops credentials (io_uring_unregister_personality).
+// EINVAL if there are none with this number. Needs Linux 5.6.
 func (r *Ring) UnregisterPersonality(id uint16) error {
 	return r.call("io_uring_unregister_personality", func(m *ringMem) int32 { return cUnregisterPersonality(m, int(id)) })
 }
@@ -88,20 +89,20 @@ type Restriction struct {
 	_      [3]uint32
 }
 
-// RegisterRestrictions allows a ring nothing but what the list has; EnableRings
-// puts it in force (io_uring_register_restrictions). The ring must have been set
-// up with SetupRDisabled, else EBADFD. Least kernel: 5.10.
+// RegisterRestrictions limits a ring to what the list allows, as soon as
+// EnableRings is called (io_uring_register_restrictions). The ring must have
+// been set up with SetupRDisabled, else EBADFD. Needs Linux 5.10.
 func (r *Ring) RegisterRestrictions(list []Restriction) error {
 	return r.call("io_uring_register_restrictions", func(m *ringMem) int32 { return cRegisterRestrictions(m, list) })
 }
 
 // EnableRings lets a ring that was set up with SetupRDisabled take requests
 // (io_uring_enable_rings). With SetupSingleIssuer the calling thread is the
-// issuer. Least kernel: 5.10.
+// issuer. Needs Linux 5.10.
 func (r *Ring) EnableRings() error { return r.call("io_uring_enable_rings", cEnableRings) }
 
-// RegisterIOWQAff keeps the ring's worker threads to some processors
-// (io_uring_register_iowq_aff). Least kernel: 5.14.
+// RegisterIOWQAff confines the ring's worker threads to the given processors
+// (io_uring_register_iowq_aff). Needs Linux 5.14.
 func (r *Ring) RegisterIOWQAff(cpus []int) error {
 	const op = "io_uring_register_iowq_aff"
 	mask := make([]uint64, 16) // glibc's cpu_set_t
@@ -115,16 +116,17 @@ func (r *Ring) RegisterIOWQAff(cpus []int) error {
 }
 
 // UnregisterIOWQAff lets the workers run everywhere
-// (io_uring_unregister_iowq_aff). Least kernel: 5.14.
+// (io_uring_unregister_iowq_aff). Needs Linux 5.14.
 func (r *Ring) UnregisterIOWQAff() error {
 	return r.call("io_uring_unregister_iowq_aff", cUnregisterIOWQAff)
 }
 
 // RegisterIOWQMaxWorkers limits the worker threads of the calling thread, for
-// regular files (bounded) and for everything else (unbounded); 0 changes nothing. It
-// returns the limits from before (io_uring_register_iowq_max_workers). The thread's
-// first ring sets the bounded one: its entries, and no more than four for each
-// processor. Least kernel: 5.15.
+// regular files (bounded) and for everything else (unbounded); 0 changes
+// nothing. It returns the limits from before
+// (io_uring_register_iowq_max_workers). The thread's first ring sets the
+// bounded one: its entries, and no more than four for each processor. Needs
+// Linux 5.15.
 func (r *Ring) RegisterIOWQMaxWorkers(bounded, unbounded int) (oldBounded, oldUnbounded int, err error) {
 	const op = "io_uring_register_iowq_max_workers"
 	if err := cmp.Or(checkCount(op, bounded), checkCount(op, unbounded)); err != nil {
@@ -139,17 +141,17 @@ func (r *Ring) RegisterIOWQMaxWorkers(bounded, unbounded int) (oldBounded, oldUn
 
 // RegisterRingFD registers the ring's own descriptor, which saves the kernel
 // looking it up at each enter (io_uring_register_ring_fd). It holds for the
-// calling thread only: lock it. Least kernel: 5.18.
+// calling thread only: lock it. Needs Linux 5.18.
 func (r *Ring) RegisterRingFD() error { return r.call("io_uring_register_ring_fd", cRegisterRingFD) }
 
-// UnregisterRingFD ends RegisterRingFD (io_uring_unregister_ring_fd). Least
-// kernel: 5.18.
+// UnregisterRingFD ends RegisterRingFD (io_uring_unregister_ring_fd). Needs
+// Linux 5.18.
 func (r *Ring) UnregisterRingFD() error {
 	return r.call("io_uring_unregister_ring_fd", cUnregisterRingFD)
 }
 
 // CloseRingFD closes the ring's descriptor; the registered one serves on
-// (io_uring_close_ring_fd). Least kernel: 6.3.
+// (io_uring_close_ring_fd). Needs Linux 6.3.
 func (r *Ring) CloseRingFD() error { return r.call("io_uring_close_ring_fd", cCloseRingFD) }
 
 // Dontfork keeps the ring's memory out of child processes
@@ -170,8 +172,8 @@ type SyncCancelReg struct {
 
 // RegisterSyncCancel cancels requests and waits until they have completed
 // (io_uring_register_sync_cancel). It returns how many there were, with
-// AsyncCancelAll also 0; else ENOENT if there was none, ETIME if the time was
-// too short. Least kernel: 6.0.
+// AsyncCancelAll also 0; otherwise the error is ENOENT if there was none, ETIME
+// if the time was too short. Needs Linux 6.0.
 func (r *Ring) RegisterSyncCancel(reg SyncCancelReg) (int, error) {
 	start, timeout := time.Now(), reg.Timeout
 	found := false
@@ -188,9 +190,9 @@ func (r *Ring) RegisterSyncCancel(reg SyncCancelReg) (int, error) {
 	})
 }
 
-// RegisterSyncMsg posts a completion to a ring without having one: sqe was
-// prepared by PrepMsgRing (io_uring_register_sync_msg). Least kernel: 6.13,
-// least liburing: 2.11.
+// RegisterSyncMsg posts a completion to a ring, for callers that have none
+// themselves: sqe was prepared by PrepMsgRing (io_uring_register_sync_msg).
+// Needs Linux 6.13 and liburing 2.11.
 func RegisterSyncMsg(sqe *SQE) error {
 	return opError("io_uring_register_sync_msg", cRegisterSyncMsg(sqe))
 }
@@ -203,21 +205,21 @@ type NAPI struct {
 	_              uint64
 }
 
-// RegisterNAPI has waits poll the devices of the ring's sockets for a while
-// first, and stores what was set before in n (io_uring_register_napi). Least
-// kernel: 6.9.
+// RegisterNAPI makes waits poll the devices of the ring's sockets for a while
+// first, and stores what was set before in n (io_uring_register_napi). Needs
+// Linux 6.9.
 func (r *Ring) RegisterNAPI(n *NAPI) error {
 	return r.call("io_uring_register_napi", func(m *ringMem) int32 { return cRegisterNAPI(m, n) })
 }
 
 // UnregisterNAPI ends RegisterNAPI and stores what was set in n, which may be
-// nil (io_uring_unregister_napi). Least kernel: 6.9.
+// nil (io_uring_unregister_napi). Needs Linux 6.9.
 func (r *Ring) UnregisterNAPI(n *NAPI) error {
 	return r.call("io_uring_unregister_napi", func(m *ringMem) int32 { return cUnregisterNAPI(m, n) })
 }
 
 // RegisterClock chooses the clock of waits with a timeout, CLOCK_MONOTONIC or
-// CLOCK_BOOTTIME (io_uring_register_clock). Least kernel: 6.12.
+// CLOCK_BOOTTIME (io_uring_register_clock). Needs Linux 6.12.
 func (r *Ring) RegisterClock(clock int32) error {
 	reg := clockRegister{clockID: uint32(clock)}
 	return r.call("io_uring_register_clock", func(m *ringMem) int32 { return cRegisterClock(m, &reg) })
@@ -226,9 +228,9 @@ func (r *Ring) RegisterClock(clock int32) error {
 // ResizeRings gives the ring queues of other sizes; p has SQEntries, and with
 // SetupCQSize CQEntries; SetupClamp is the only other flag
 // (io_uring_resize_rings). Entries and completions that are there are kept, but
-// in other memory: an SQE or CQE got before must not be used any more. EOVERFLOW
-// if they don't fit. The ring must have been set up with SetupDeferTaskrun.
-// Least kernel: 6.13.
+// in other memory: an SQE or CQE got before must not be used any more.
+// EOVERFLOW if they don't fit. The ring must have been set up with
+// SetupDeferTaskrun. Needs Linux 6.13.
 func (r *Ring) ResizeRings(p *Params) error {
 	if p == nil {
 		return r.badInput("io_uring_resize_rings", "there are no Params to say how large")
@@ -246,7 +248,7 @@ func (r *Ring) ResizeRings(p *Params) error {
 
 // SetIowait says whether a wait counts as waiting for I/O in the processor's
 // statistics, which keeps its frequency up; it does unless switched off
-// (io_uring_set_iowait). Least kernel: 6.15, least liburing: 2.10.
+// (io_uring_set_iowait). Needs Linux 6.15 and liburing 2.10.
 func (r *Ring) SetIowait(enable bool) error {
 	return r.call("io_uring_set_iowait", func(m *ringMem) int32 { return cSetIowait(m, enable) })
 }

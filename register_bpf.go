@@ -36,16 +36,15 @@ func (f *BPFFilter) register(m *ringMem) int32 {
 	return ret
 }
 
-// RegisterBPFFilter has a filter decide about the ring's requests of one
-// operation (io_uring_register_bpf_filter). Least kernel: 7.0, least liburing:
-// 2.15.
+// RegisterBPFFilter lets a filter decide on the ring's requests of one
+// operation (io_uring_register_bpf_filter). Needs Linux 7.0 and liburing 2.15.
 func (r *Ring) RegisterBPFFilter(f *BPFFilter) error {
 	return r.call("io_uring_register_bpf_filter", f.register)
 }
 
-// RegisterBPFFilterTask has a filter decide about the requests of rings that the
+// RegisterBPFFilterTask lets a filter decide on the requests of rings that the
 // calling thread makes later (io_uring_register_bpf_filter_task). It cannot be
-// taken back. Least kernel: 7.0, least liburing: 2.15.
+// taken back. Needs Linux 7.0 and liburing 2.15.
 func RegisterBPFFilterTask(f *BPFFilter) error {
 	return opError("io_uring_register_bpf_filter_task", f.register(nil))
 }

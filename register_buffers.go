@@ -5,7 +5,7 @@ import "cmp"
 // Registered buffers: memory that the kernel maps once, for the Fixed operations
 // to name by its place in the ring's table.
 
-// RegisterBuffers has the kernel map buffers once, for PrepReadFixed and
+// RegisterBuffers makes the kernel map buffers once, for PrepReadFixed and
 // PrepWriteFixed to name them by their place in the list
 // (io_uring_register_buffers). The ring keeps them alive until
 // UnregisterBuffers or Close; memory outside the Go heap (BufferPool) must
@@ -13,16 +13,16 @@ import "cmp"
 //
 // ENOMEM means the memlock limit, EBUSY that buffers are registered already,
 // EFAULT that one is not ordinary memory. At most 16384 buffers (1024 before
-// Linux 5.13) of at most 1 GiB each. Least kernel: 5.1.
+// Linux 5.13) of at most 1 GiB each. Needs Linux 5.1.
 func (r *Ring) RegisterBuffers(buffers [][]byte) error {
 	return r.registerBuffers("io_uring_register_buffers", buffers, cRegisterBuffers)
 }
 
-// RegisterBuffersTags registers like RegisterBuffers and gives each buffer a tag
-// that is not 0: a completion with the tag as its user data comes when the
+// RegisterBuffersTags registers like RegisterBuffers and gives each buffer a
+// tag that is not 0: a completion with the tag as its user data comes when the
 // kernel has let go of the buffer (io_uring_register_buffers_tags). Kernels
 // before 6.13 tell of buffers that an update replaces, not of those that
-// UnregisterBuffers takes. Least kernel: 5.13.
+// UnregisterBuffers takes. Needs Linux 5.13.
 func (r *Ring) RegisterBuffersTags(buffers [][]byte, tags []uint64) error {
 	const op = "io_uring_register_buffers_tags"
 	if len(tags) != len(buffers) {
@@ -59,7 +59,7 @@ func (r *Ring) rawIovecs(op string, buffers [][]byte, sparse bool) ([]rawIovec, 
 
 // RegisterBuffersSparse makes a table of n empty places, to be filled with
 // RegisterBuffersUpdateTag or CloneBuffers (io_uring_register_buffers_sparse).
-// Least kernel: 5.19.
+// Needs Linux 5.19.
 func (r *Ring) RegisterBuffersSparse(n int) error {
 	const op = "io_uring_register_buffers_sparse"
 	if err := checkCount(op, n); err != nil {
@@ -73,10 +73,10 @@ func (r *Ring) RegisterBuffersSparse(n int) error {
 }
 
 // RegisterBuffersUpdateTag replaces registered buffers from the place off on; a
-// nil buffer empties one. tags may be nil, or has one for each buffer, see
+// nil buffer empties one. tags may be nil, or have one for each buffer, see
 // RegisterBuffersTags (io_uring_register_buffers_update_tag). It returns how
 // many were replaced. Requests in flight keep the old ones in the kernel: keep
-// their memory alive until those have completed. Least kernel: 5.13.
+// their memory alive until those have completed. Needs Linux 5.13.
 func (r *Ring) RegisterBuffersUpdateTag(off int, buffers [][]byte, tags []uint64) (int, error) {
 	const op = "io_uring_register_buffers_update_tag"
 	if tags == nil {
@@ -94,9 +94,10 @@ func (r *Ring) RegisterBuffersUpdateTag(off int, buffers [][]byte, tags []uint64
 	return n, explainMemlock(err)
 }
 
-// UnregisterBuffers gives registered buffers up (io_uring_unregister_buffers).
-// Requests in flight that use them keep them in the kernel until they complete.
-// ENXIO if none are registered. Least kernel: 5.1.
+// UnregisterBuffers releases the registered buffers
+// (io_uring_unregister_buffers). Requests in flight that use them keep them in
+// the kernel until they complete. ENXIO if none are registered. Needs Linux
+// 5.1.
 func (r *Ring) UnregisterBuffers() error {
 	if err := r.call("io_uring_unregister_buffers", cUnregisterBuffers); err != nil {
 		return err
@@ -106,28 +107,28 @@ func (r *Ring) UnregisterBuffers() error {
 }
 
 // CloneBuffers gives this ring the registered buffers of another
-// (io_uring_clone_buffers). EBUSY if it has some. Least kernel: 6.12.
+// (io_uring_clone_buffers). EBUSY if it has some already. Needs Linux 6.12.
 func (r *Ring) CloneBuffers(src *Ring) error {
 	return r.clone("io_uring_clone_buffers", src, 0, 0, 0, cCloneBuffers)
 }
 
 // CloneBuffersRaw is CloneBuffers with flags, such as RegisterDstReplace
-// (__io_uring_clone_buffers). Least kernel: 6.13, least liburing: 2.10.
+// (__io_uring_clone_buffers). Needs Linux 6.13 and liburing 2.10.
 func (r *Ring) CloneBuffersRaw(src *Ring, flags CloneBuffersFlags) error {
 	return r.CloneBuffersOffsetRaw(src, 0, 0, 0, flags)
 }
 
 // CloneBuffersOffset gives this ring n registered buffers of another, from the
 // place srcOff there to dstOff here, all if n is 0; with RegisterDstReplace
-// those that are here are replaced (io_uring_clone_buffers_offset). Least
-// kernel: 6.13, least liburing: 2.10.
+// those that are here are replaced (io_uring_clone_buffers_offset). Needs Linux
+// 6.13 and liburing 2.10.
 func (r *Ring) CloneBuffersOffset(src *Ring, dstOff, srcOff, n int, flags CloneBuffersFlags) error {
 	return r.CloneBuffersOffsetRaw(src, dstOff, srcOff, n, flags|RegisterSrcRegistered)
 }
 
 // CloneBuffersOffsetRaw is CloneBuffersOffset that uses the other ring's
 // registered descriptor only if the flags have RegisterSrcRegistered
-// (__io_uring_clone_buffers_offset). Least kernel: 6.13, least liburing: 2.10.
+// (__io_uring_clone_buffers_offset). Needs Linux 6.13 and liburing 2.10.
 func (r *Ring) CloneBuffersOffsetRaw(src *Ring, dstOff, srcOff, n int, flags CloneBuffersFlags) error {
 	const op = "io_uring_clone_buffers_offset"
 	if err := cmp.Or(checkCount(op, dstOff), checkCount(op, srcOff), checkCount(op, n)); err != nil {

@@ -8,16 +8,16 @@ import "cmp"
 // RegisterFiles puts descriptors into the ring's own table; requests with
 // SQEFixedFile name them by their place in it, which saves the kernel looking
 // them up (io_uring_register_files). The kernel holds the files open until
-// UnregisterFiles or Close; -1 leaves a place empty. Least kernel: 5.1.
+// UnregisterFiles or Close; -1 leaves a place empty. Needs Linux 5.1.
 func (r *Ring) RegisterFiles(fds []int) error {
 	return explainNofile(r.call("io_uring_register_files", func(m *ringMem) int32 { return cRegisterFiles(m, descriptors(fds)) }))
 }
 
 // RegisterFilesTags registers like RegisterFiles and gives each file a tag that
-// is not 0: a completion with the tag as its user data comes when the kernel has
-// let go of the file (io_uring_register_files_tags). Kernels before 6.13 tell of
-// files that an update replaces, not of those that UnregisterFiles takes. Least
-// kernel: 5.13.
+// is not 0: a completion with the tag as its user data comes when the kernel
+// has let go of the file (io_uring_register_files_tags). Kernels before 6.13
+// tell of files that an update replaces, not of those that UnregisterFiles
+// takes. Needs Linux 5.13.
 func (r *Ring) RegisterFilesTags(fds []int, tags []uint64) error {
 	const op = "io_uring_register_files_tags"
 	if len(tags) != len(fds) {
@@ -27,7 +27,7 @@ func (r *Ring) RegisterFilesTags(fds []int, tags []uint64) error {
 }
 
 // RegisterFilesSparse makes a table of n empty places
-// (io_uring_register_files_sparse). Least kernel: 5.19.
+// (io_uring_register_files_sparse). Needs Linux 5.19.
 func (r *Ring) RegisterFilesSparse(n int) error {
 	const op = "io_uring_register_files_sparse"
 	if err := checkCount(op, n); err != nil {
@@ -36,9 +36,9 @@ func (r *Ring) RegisterFilesSparse(n int) error {
 	return explainNofile(r.call(op, func(m *ringMem) int32 { return cRegisterFilesSparse(m, uint32(n)) }))
 }
 
-// RegisterFilesUpdate replaces registered files from the place off on, -1
-// empties one, and returns how many were replaced
-// (io_uring_register_files_update). Least kernel: 5.5.
+// RegisterFilesUpdate replaces registered files from the place off on, where -1
+// empties a place, and returns how many were replaced
+// (io_uring_register_files_update). Needs Linux 5.5.
 func (r *Ring) RegisterFilesUpdate(off int, fds []int) (int, error) {
 	const op = "io_uring_register_files_update"
 	if err := checkCount(op, off); err != nil {
@@ -48,7 +48,7 @@ func (r *Ring) RegisterFilesUpdate(off int, fds []int) (int, error) {
 }
 
 // RegisterFilesUpdateTag replaces like RegisterFilesUpdate, with new tags
-// (io_uring_register_files_update_tag). Least kernel: 5.13.
+// (io_uring_register_files_update_tag). Needs Linux 5.13.
 func (r *Ring) RegisterFilesUpdateTag(off int, fds []int, tags []uint64) (int, error) {
 	const op = "io_uring_register_files_update_tag"
 	if err := checkCount(op, off); err != nil {
@@ -60,8 +60,9 @@ func (r *Ring) RegisterFilesUpdateTag(off int, fds []int, tags []uint64) (int, e
 	return r.callCount(op, func(m *ringMem) int32 { return cRegisterFilesUpdateTag(m, uint32(off), descriptors(fds), tags) })
 }
 
-// RegisterFileAllocRange keeps the kernel to n places from off on when it picks
-// one (FileIndexAlloc) (io_uring_register_file_alloc_range). Least kernel: 6.0.
+// RegisterFileAllocRange confines the kernel to the n places from off on when
+// it picks one itself (FileIndexAlloc) (io_uring_register_file_alloc_range).
+// Needs Linux 6.0.
 func (r *Ring) RegisterFileAllocRange(off, n int) error {
 	const op = "io_uring_register_file_alloc_range"
 	if err := cmp.Or(checkCount(op, off), checkCount(op, n)); err != nil {
@@ -70,8 +71,8 @@ func (r *Ring) RegisterFileAllocRange(off, n int) error {
 	return r.call(op, func(m *ringMem) int32 { return cRegisterFileAllocRange(m, uint32(off), uint32(n)) })
 }
 
-// UnregisterFiles gives the registered files up (io_uring_unregister_files).
-// ENXIO if none are registered. Least kernel: 5.1.
+// UnregisterFiles releases the registered files (io_uring_unregister_files).
+// ENXIO if none are registered. Needs Linux 5.1.
 func (r *Ring) UnregisterFiles() error { return r.call("io_uring_unregister_files", cUnregisterFiles) }
 
 func descriptors(fds []int) []int32 {

@@ -19,10 +19,10 @@ type RegWait struct {
 	_           [40]byte
 }
 
-// RegisterWaitRegion registers a page of waits that SubmitAndWaitReg names by
+// RegisterWaitRegion registers pages of waits that SubmitAndWaitReg names by
 // their place (io_uring_register_region). The slice, of 64 waits a page, is
 // shared with the kernel and lives as long as the ring. The ring must have been
-// set up with SetupRDisabled, and not be enabled yet. Least kernel: 6.13.
+// set up with SetupRDisabled, and not be enabled yet. Needs Linux 6.13.
 func (r *Ring) RegisterWaitRegion(pages int) ([]RegWait, error) {
 	const op = "io_uring_register_region"
 	if pages <= 0 || pages > 1<<20 {
@@ -48,7 +48,7 @@ func (r *Ring) RegisterWaitRegion(pages int) ([]RegWait, error) {
 // SubmitAndWaitReg submits and waits as the registered wait index says, and
 // returns the first completion, nil if there is none; when the time is over
 // without one the error is ETIME (io_uring_submit_and_wait_reg). After a signal
-// the whole time begins again. EFAULT if there is no such wait. Least kernel:
+// the whole time begins again. EFAULT if there is no such wait. Needs Linux
 // 6.13.
 func (r *Ring) SubmitAndWaitReg(n int, index int) (*CQE, error) {
 	const op = "io_uring_submit_and_wait_reg"

@@ -17,6 +17,9 @@ import (
 // such as SetupSingleIssuer ask for one, and do not let it end while requests
 // are in flight.
 //
+// Counts, sizes and places are of type int. One that is negative, or above 2^31-1,
+// is refused with EINVAL.
+//
 // Memory that a request names must stay reachable and untouched until its
 // terminal completion, the one without CQEFMore. The collector does not know
 // that the kernel holds it: keep a reference in a variable or a struct.
@@ -78,7 +81,7 @@ func (r *Ring) SQEntries() int {
 }
 
 // CQEntries returns how many completions the completion queue can hold. The
-// kernel keeps more in its own memory (FeatNodrop), none is lost.
+// kernel keeps more in its own memory (FeatNodrop), so that none is lost.
 func (r *Ring) CQEntries() int {
 	if r.mem == nil {
 		return 0
@@ -218,9 +221,9 @@ func (r *Ring) CQHasOverflow() bool {
 	return r.mem != nil && r.mem.overflowed()
 }
 
-// SQFlags returns what the kernel says of the submission queue: that its thread
-// sleeps and the next submission will wake it (SQNeedWakeup), that completions
-// overflowed, or that task work waits. In C it is *ring->sq.kflags.
+// SQFlags returns what the kernel says about the submission queue: that its
+// thread sleeps and the next submission will wake it (SQNeedWakeup), that
+// completions overflowed, or that task work waits. In C it is *ring->sq.kflags.
 func (r *Ring) SQFlags() SQRingFlags {
 	if r.mem == nil {
 		return 0
@@ -304,27 +307,27 @@ func (r *Ring) WaitCQETimeout(timeout time.Duration) (*CQE, error) {
 	return r.WaitCQEs(1, timeout)
 }
 
-// SubmitAndWaitMinTimeout is SubmitAndWaitTimeout that returns with less than n
-// completions, but at least one, once minWait is over
-// (io_uring_submit_and_wait_min_timeout). EINVAL without FeatMinTimeout. Least
-// kernel: 6.12.
+// SubmitAndWaitMinTimeout is SubmitAndWaitTimeout that returns with fewer than
+// n completions, but at least one, once minWait is over
+// (io_uring_submit_and_wait_min_timeout). EINVAL without FeatMinTimeout. Needs
+// Linux 6.12.
 func (r *Ring) SubmitAndWaitMinTimeout(n int, timeout, minWait time.Duration) (*CQE, error) {
 	return r.untilTimeout("io_uring_submit_and_wait_min_timeout", n, orLong(timeout), func(m *ringMem, left time.Duration) int32 {
 		return cSubmitAndWaitMinTimeout(m, uint32(n), left, microseconds(minWait))
 	})
 }
 
-// WaitCQEsMinTimeout is WaitCQEs that returns with less than n completions, but
-// at least one, once minWait is over (io_uring_wait_cqes_min_timeout). EINVAL
-// without FeatMinTimeout. Least kernel: 6.12.
+// WaitCQEsMinTimeout is WaitCQEs that returns with fewer than n completions,
+// but at least one, once minWait is over (io_uring_wait_cqes_min_timeout).
+// EINVAL without FeatMinTimeout. Needs Linux 6.12.
 func (r *Ring) WaitCQEsMinTimeout(n int, timeout, minWait time.Duration) (*CQE, error) {
 	return r.untilTimeout("io_uring_wait_cqes_min_timeout", n, orLong(timeout), func(m *ringMem, left time.Duration) int32 {
 		return cWaitCQEsMinTimeout(m, uint32(n), left, microseconds(minWait))
 	})
 }
 
-// orLong returns a very long time for one below zero, which means no limit: the
-// kernel heeds the time after which less is enough only if there is a limit.
+// orLong makes a very long time of one below zero, which means no limit: the
+// kernel heeds minWait only if there is a limit.
 func orLong(timeout time.Duration) time.Duration {
 	if timeout < 0 {
 		return 100 * 365 * 24 * time.Hour
@@ -516,18 +519,18 @@ func (m *ringMem) storeCQHead(head uint32) {
 	atomic.StoreUint32(m.cq.khead, head)
 }
 
-// GetEvents has the kernel bring the completions that it holds back into the
+// GetEvents makes the kernel bring the completions that it holds back into the
 // queue: deferred work, overflowed ones (io_uring_get_events).
 func (r *Ring) GetEvents() error { return r.call("io_uring_get_events", cGetEvents) }
 
-// SubmitAndGetEvents submits and has the kernel bring the completions that it
+// SubmitAndGetEvents submits and makes the kernel bring the completions that it
 // holds back into the queue (io_uring_submit_and_get_events).
 func (r *Ring) SubmitAndGetEvents() (int, error) {
 	return r.callCount("io_uring_submit_and_get_events", cSubmitAndGetEvents)
 }
 
 // SQRingWait waits until the submission queue of a ring with SetupSQPoll has
-// room (io_uring_sqring_wait). Least kernel: 5.10.
+// room (io_uring_sqring_wait). Needs Linux 5.10.
 func (r *Ring) SQRingWait() error {
 	return r.call("io_uring_sqring_wait", func(m *ringMem) int32 {
 		if m.flags&SetupSQPoll == 0 || r.SQSpaceLeft() != 0 {

@@ -62,7 +62,7 @@ func WithFlags(flags SetupFlags) Option {
 
 // WithCQEntries asks for a completion queue of n entries, rounded up to a power
 // of two; the default is twice the submission queue (SetupCQSize). New refuses
-// what is not above zero.
+// a number below one.
 func WithCQEntries(n int) Option {
 	return func(p *Params) {
 		p.Flags |= SetupCQSize
@@ -70,11 +70,11 @@ func WithCQEntries(n int) Option {
 	}
 }
 
-// WithSQPoll has a kernel thread take requests off the submission queue, so
+// WithSQPoll makes a kernel thread take requests off the submission queue, so
 // that submitting needs no system call while it is awake. It goes to sleep
 // after idle without a request; zero means one second (SetupSQPoll). Waiting
-// for completions still is a system call, which a Loop makes when none is there;
-// a Ring's PeekCQE looks without one.
+// for completions still is a system call, which a Loop makes when none is
+// there; a Ring's PeekCQE looks without one.
 func WithSQPoll(idle time.Duration) Option {
 	return func(p *Params) {
 		p.Flags |= SetupSQPoll
@@ -82,8 +82,8 @@ func WithSQPoll(idle time.Duration) Option {
 	}
 }
 
-// WithSQThreadCPU binds the thread of WithSQPoll to a processor (SetupSQAff). New
-// refuses one that there is not.
+// WithSQThreadCPU binds the thread of WithSQPoll to a processor (SetupSQAff).
+// New refuses a processor that does not exist.
 func WithSQThreadCPU(cpu int) Option {
 	return func(p *Params) {
 		p.Flags |= SetupSQAff
@@ -92,7 +92,7 @@ func WithSQThreadCPU(cpu int) Option {
 }
 
 // WithAttachWQ shares the worker threads, and the SQPOLL thread, of another
-// ring (SetupAttachWQ). ENXIO if that is closed.
+// ring (SetupAttachWQ). New fails with ENXIO if that ring is closed.
 func WithAttachWQ(r *Ring) Option {
 	return func(p *Params) {
 		p.Flags |= SetupAttachWQ
@@ -103,8 +103,8 @@ func WithAttachWQ(r *Ring) Option {
 	}
 }
 
-// milliseconds rounds up, so that a wish for a short time does not become the
-// zero that means the default.
+// milliseconds rounds up, so that a short time does not become the zero that
+// means the default.
 func milliseconds(d time.Duration) uint32 {
 	ms := (d + time.Millisecond - 1) / time.Millisecond
 	return uint32(min(max(ms, 0), 1<<31))
@@ -115,8 +115,8 @@ func milliseconds(d time.Duration) uint32 {
 // (io_uring_queue_init_params).
 //
 // The error says what stood in the way and what to do about it: a sysctl, a
-// sandbox, an old kernel, the memlock limit, a flag that is too new. Least
-// kernel: 5.1.
+// sandbox, an old kernel, the memlock limit, a flag that is too new. Needs
+// Linux 5.1.
 func New(entries int, opts ...Option) (*Ring, error) {
 	return QueueInitParams(entries, newParams(opts))
 }
@@ -141,11 +141,11 @@ func QueueInitParams(entries int, p *Params) (*Ring, error) {
 	return &Ring{mem: mem}, nil
 }
 
-// QueueInitMem sets up a ring whose queues lie in memory of the caller's, and
+// QueueInitMem sets up a ring whose queues lie in the caller's memory, and
 // returns how many bytes of it they take (io_uring_queue_init_mem). mem must be
-// mapped, begin at a page and lie in one huge page, or be one page; it must stay
-// mapped until the ring is closed. ENOMEM if it is too small. p may be nil. Least
-// kernel: 6.5.
+// mapped, begin at a page and lie in one huge page, or be one page; it must
+// stay mapped until the ring is closed. ENOMEM if it is too small. p may be
+// nil. Needs Linux 6.5.
 func QueueInitMem(entries int, p *Params, mem []byte) (r *Ring, used int, err error) {
 	if len(mem) == 0 {
 		return nil, 0, badInput("io_uring_queue_init_mem", "the memory is empty")
@@ -172,9 +172,8 @@ func orDefaults(p *Params) *Params {
 }
 
 // MlockSize returns how many bytes of locked memory a ring needs: 0 on kernels
-// that don't count it, which is what liburing thinks of all since 5.12
-// (io_uring_mlock_size). From about 6.14 on they count again; MemorySize tells
-// what then.
+// that do not count it, as liburing believes of all since 5.12
+// (io_uring_mlock_size). From about 6.14 on they count again: see MemorySize.
 func MlockSize(entries int, flags SetupFlags) (int64, error) {
 	return MlockSizeParams(entries, &Params{Flags: flags})
 }
@@ -191,14 +190,14 @@ func MlockSizeParams(entries int, p *Params) (int64, error) {
 }
 
 // MemorySize returns how many bytes of memory a ring takes
-// (io_uring_memory_size). Least liburing: 2.11.
+// (io_uring_memory_size). Needs liburing 2.11.
 func MemorySize(entries int, flags SetupFlags) (int64, error) {
 	return MemorySizeParams(entries, &Params{Flags: flags})
 }
 
 // MemorySizeParams returns how many bytes of memory the ring that p describes
 // takes, which is what counts against RLIMIT_MEMLOCK where that applies
-// (io_uring_memory_size_params). p may be nil. Least liburing: 2.11.
+// (io_uring_memory_size_params). p may be nil. Needs liburing 2.11.
 func MemorySizeParams(entries int, p *Params) (int64, error) {
 	const op = "io_uring_memory_size_params"
 	if err := checkCount(op, entries); err != nil {

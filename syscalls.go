@@ -5,8 +5,8 @@ import "cmp"
 // The three system calls themselves, for programs that do without a Ring.
 
 // Setup makes a ring and returns its descriptor; mapping its queues, by the
-// offsets that it stores in p, is up to the caller (io_uring_setup). Least
-// kernel: 5.1.
+// offsets that it stores in p, is up to the caller (io_uring_setup). Needs
+// Linux 5.1.
 func Setup(entries int, p *Params) (fd int, err error) {
 	if err := checkCount("io_uring_setup", entries); err != nil {
 		return -1, err
@@ -22,15 +22,15 @@ func Setup(entries int, p *Params) (fd int, err error) {
 	return int(ret), nil
 }
 
-// Enter submits requests and waits for completions; it returns how many requests
-// were taken (io_uring_enter). EINTR after a signal. Least kernel: 5.1.
+// Enter submits requests and waits for completions; it returns how many
+// requests were taken (io_uring_enter). EINTR after a signal. Needs Linux 5.1.
 func Enter(fd int, toSubmit, minComplete int, flags EnterFlags) (int, error) {
 	return Enter2(fd, toSubmit, minComplete, flags, nil)
 }
 
 // Enter2 is Enter with an argument, the bytes of a struct such as
 // io_uring_getevents_arg, as the flags say (io_uring_enter2). What it points to
-// must be on the heap, and reachable. Least kernel: 5.11.
+// must be on the heap, and reachable. Needs Linux 5.11.
 func Enter2(fd int, toSubmit, minComplete int, flags EnterFlags, arg []byte) (int, error) {
 	const op = "io_uring_enter"
 	if err := cmp.Or(checkCount(op, toSubmit), checkCount(op, minComplete)); err != nil {
@@ -42,7 +42,7 @@ func Enter2(fd int, toSubmit, minComplete int, flags EnterFlags, arg []byte) (in
 
 // Register carries out a register operation whose argument is the bytes of arg;
 // it returns the kernel's result (io_uring_register). What the kernel keeps of
-// arg must be on the heap, and live as long as it does. Least kernel: 5.1.
+// arg must be on the heap, and live as long as it does. Needs Linux 5.1.
 func Register(fd int, op RegisterOp, arg []byte, nrArgs int) (int, error) {
 	const name = "io_uring_register"
 	if err := checkCount(name, nrArgs); err != nil {

@@ -36,7 +36,7 @@ type ZCRXArea struct {
 // are handed over in region, mapped memory of whole pages too; both must stay
 // mapped as long as the ring lives. With ZCRXRegImport they are nil
 // (io_uring_register_ifq). ENODEV if there is no such device, EOPNOTSUPP if it
-// can't. Least kernel: 6.15, least liburing: 2.10.
+// is not able to. Needs Linux 6.15 and liburing 2.10.
 func (r *Ring) RegisterIFQ(reg *ZCRXIFQReg, area *ZCRXArea, region []byte) error {
 	const op = "io_uring_register_ifq"
 	if reg == nil {
@@ -76,8 +76,8 @@ type ZCRXCtrl struct {
 }
 
 // RegisterZCRXCtrl carries out a command on a zero-copy receive instance
-// (io_uring_register_zcrx_ctrl). ENXIO if there is none with this number. Least
-// kernel: 6.19, least liburing: 2.15.
+// (io_uring_register_zcrx_ctrl). ENXIO if there is none with this number. Needs
+// Linux 6.19 and liburing 2.15.
 func (r *Ring) RegisterZCRXCtrl(ctrl *ZCRXCtrl) error {
 	return r.call("io_uring_register_zcrx_ctrl", func(m *ringMem) int32 { return cRegisterZCRXCtrl(m, ctrl) })
 }
