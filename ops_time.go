@@ -2,50 +2,126 @@ package liburing
 
 // Timeouts, polling and cancelling.
 
-// PrepTimeoutRemove takes the timeout with the given user data back
+// PrepTimeout completes when the time ts has passed, with ETIME, or with 0 once
+// count other requests of the ring have completed, whichever comes first; with
+// count 0 the time alone counts (io_uring_prep_timeout). With TimeoutAbs ts is
+// a point in time of the clock that flags name, CLOCK_MONOTONIC without one.
+// With TimeoutMultishot (Linux 6.4) it fires each time ts has passed, count
+// times or with 0 without end, one completion with ETIME and CQEFMore each.
+// With TimeoutEtimeSuccess ETIME does not end a chain. Needs Linux 5.4.
+//
+// ts needs to live until the request is submitted. With TimeoutImmediateArg
+// SQE.Addr has nanoseconds in place of its address, for you to set.
+//
+//loop:doc A Loop's own requests count as others do.
+func (s *SQE) PrepTimeout(ts *Timespec, count uint32, flags TimeoutFlags) {
+	s.PrepRW(OpTimeout, -1, addr(ts), 1, uint64(count))
+	s.OpFlags = uint32(flags)
+}
+
+// PrepTimeoutRemove takes the timeout back that userData names
 // (io_uring_prep_timeout_remove). The result is 0, ENOENT if there is none,
-// EBUSY if it is firing; the timeout completes with ECANCELED. Least kernel: 5.5.
+// EBUSY or EALREADY if it is firing. The timeout itself completes with
+// ECANCELED. flags must be 0. Needs Linux 5.5.
+//
+// With TimeoutUpdate in flags it would be PrepTimeoutUpdate, and SQE.Off the
+// address of the time.
 func (s *SQE) PrepTimeoutRemove(userData uint64, flags TimeoutFlags) {
 	s.PrepRW(OpTimeoutRemove, -1, userData, 0, 0)
 	s.OpFlags = uint32(flags)
 }
 
-// PrepTimeoutUpdate sets the timeout with the given user data to another time;
-// with LinkTimeoutUpdate that of a linked one (io_uring_prep_timeout_update). ts
-// needs to live until the request is submitted. Least kernel: 5.11.
+// PrepTimeoutUpdate sets the timeout that userData names to another time, ts
+// from now on; with LinkTimeoutUpdate it is a linked one, with TimeoutAbs ts is
+// a point in time (io_uring_prep_timeout_update). The result is 0, ENOENT if
+// there is none, EALREADY if it is firing. Needs Linux 5.11.
+//
+// ts needs to live until the request is submitted. With TimeoutImmediateArg
+// SQE.Off has nanoseconds in place of its address, for you to set.
 func (s *SQE) PrepTimeoutUpdate(ts *Timespec, userData uint64, flags TimeoutFlags) {
 	s.PrepRW(OpTimeoutRemove, -1, userData, 0, addr(ts))
 	s.OpFlags = uint32(flags | TimeoutUpdate)
 }
 
 // PrepLinkTimeout cancels the request that is linked to it, the one before, if
-// that has not completed when the time is over
-// (io_uring_prep_link_timeout). Then the timeout's result is ETIME, otherwise
-// ECANCELED. ts needs to live until the request is submitted. Least kernel: 5.5.
+// that has not completed when the time ts has passed
+// (io_uring_prep_link_timeout). Then the timeout's result is ETIME, or EALREADY
+// if it came too late to cancel; otherwise it is ECANCELED. What a worker
+// thread is blocked in, such as a splice from an empty pipe, it does not end.
+// With TimeoutAbs ts is a point in time. Needs Linux 5.5.
+//
+// ts needs to live until the request is submitted. With TimeoutImmediateArg
+// SQE.Addr has nanoseconds in place of its address, for you to set.
+//
+//loop:doc Request.Deadline makes one.
 func (s *SQE) PrepLinkTimeout(ts *Timespec, flags TimeoutFlags) {
 	s.PrepRW(OpLinkTimeout, -1, addr(ts), 1, 0)
 	s.OpFlags = uint32(flags)
 }
 
-// PrepPollMultishot completes each time a descriptor becomes ready, with
-// CQEFMore, until it is cancelled (io_uring_prep_poll_multishot). Least kernel:
-// 5.13.
+// PrepPollAdd waits until a descriptor is ready; mask has the events of
+// poll(2), and so has the result (io_uring_prep_poll_add). Regular files and
+// directories are always ready. Needs Linux 5.1.
+func (s *SQE) PrepPollAdd(fd int, mask uint32) {
+	s.PrepRW(OpPollAdd, fd, 0, 0, 0)
+	s.OpFlags = pollMask(mask)
+}
+
+// PrepPollMultishot is PrepPollAdd that completes each time the descriptor
+// becomes ready, with CQEFMore, until it is cancelled or fails
+// (io_uring_prep_poll_multishot). Needs Linux 5.13.
 func (s *SQE) PrepPollMultishot(fd int, mask uint32) {
 	s.PrepPollAdd(fd, mask)
 	s.Len = uint32(PollAddMulti)
 }
 
-// PrepPollRemove takes the poll request with the given user data back
-// (io_uring_prep_poll_remove). The result is 0, or ENOENT if there is none.
-// Least kernel: 5.1.
+// PrepPollRemove takes the poll request back that userData names
+// (io_uring_prep_poll_remove). The result is 0, ENOENT if there is none,
+// EALREADY if it is completing. The poll request itself completes with
+// ECANCELED. Needs Linux 5.1.
 func (s *SQE) PrepPollRemove(userData uint64) {
 	s.PrepRW(OpPollRemove, -1, userData, 0, 0)
 }
 
-// PrepPollUpdate changes the poll request with the given user data: its
-// events with PollUpdateEvents (io_uring_prep_poll_update), its user data with
-// PollUpdateUserData. ENOENT if there is none. Least kernel: 5.13.
+// PrepPollUpdate changes the events of the poll request that userData names to
+// those of mask (io_uring_prep_poll_update). flags must have PollUpdateEvents;
+// PollAddMulti beside it makes it one that completes again and again. The
+// result is 0, ENOENT if there is none, EALREADY if it is completing. Needs
+// Linux 5.13.
+//
+// With PollUpdateUserData the request gets newUserData. Without either of the
+// two flags it is PrepPollRemove.
 func (s *SQE) PrepPollUpdate(userData, newUserData uint64, mask uint32, flags PollFlags) {
 	s.PrepRW(OpPollRemove, -1, userData, uint32(flags), newUserData)
 	s.OpFlags = pollMask(mask)
+}
+
+// PrepCancel64 cancels the request that userData names, or with AsyncCancelAny
+// whichever is in flight, and with AsyncCancelAll all of them
+// (io_uring_prep_cancel64); the flags came with Linux 5.19. The result is 0 if
+// it was found and cancelled, ENOENT if not found, EALREADY if it is too late
+// to stop it; with AsyncCancelAll the number of those cancelled. The cancelled
+// request completes itself, as a rule with ECANCELED, or with EINTR where a
+// worker thread was blocked in it. Drivers' commands can't be cancelled as a
+// rule (ENOENT). Needs Linux 5.5.
+//
+// With AsyncCancelOp SQE.Len has the operation, for you to set.
+//
+//loop:doc CancelFD cancels what is in flight on a descriptor, CancelOp what is of an
+//loop:doc operation.
+func (s *SQE) PrepCancel64(userData uint64, flags CancelFlags) {
+	s.PrepRW(OpAsyncCancel, -1, userData, 0, 0)
+	s.OpFlags = uint32(flags)
+}
+
+// PrepCancelFD cancels a request that is in flight on a descriptor, with
+// AsyncCancelAll every one (io_uring_prep_cancel_fd). Results are those of
+// PrepCancel64. With AsyncCancelFDFixed fd is a place of the registered files.
+// Needs Linux 5.19.
+//
+// With AsyncCancelOp SQE.Len has the operation, with AsyncCancelUserdata
+// SQE.Addr the user data that has to match as well, for you to set.
+func (s *SQE) PrepCancelFD(fd int, flags CancelFlags) {
+	s.PrepRW(OpAsyncCancel, fd, 0, 0, 0)
+	s.OpFlags = uint32(flags | AsyncCancelFD)
 }

@@ -29,8 +29,9 @@ type SQE struct {
 // (io_uring_sqe_set_data64).
 func (s *SQE) SetData64(data uint64) { s.UserData = data }
 
-// SetFlags replaces the entry's flags (io_uring_sqe_set_flags). Call it after
-// the Prep method: some of them set flags of their own.
+// SetFlags replaces the entry's flags (io_uring_sqe_set_flags). Call it after the
+// Prep method, and with the flags that the method has set, if it has: SQEBufferSelect
+// (PrepReadMultishot), SQEFixedFile (PrepFixedFDInstall).
 func (s *SQE) SetFlags(flags SQEFlags) { s.Flags = flags }
 
 // SetBufGroup names the group of provided buffers that a request with

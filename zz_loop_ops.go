@@ -7,20 +7,8 @@ import (
 	"unsafe"
 )
 
-// Nop does nothing but complete, with result 0 (io_uring_prep_nop). See
-// SQE.PrepNop for more.
-func (l *Loop) Nop(cb Callback) Request {
-	if l.refuses() {
-		return l.refuse(OpNop, cb)
-	}
-	sqe, r := l.queue(OpNop, kindPlain, cb, nil)
-	sqe.PrepNop()
-	return r
-}
-
-// Read reads into buf from a file offset, or from the file position if offset
-// is ^uint64(0); the result is the number of bytes, 0 at the end of the file
-// (io_uring_prep_read). See SQE.PrepRead for more.
+// Read reads into buf from an offset of the file (io_uring_prep_read). See
+// SQE.PrepRead for more.
 func (l *Loop) Read(fd int, buf []byte, offset uint64, cb Callback) Request {
 	if l.refuses() {
 		return l.refuse(OpRead, cb)
@@ -32,8 +20,7 @@ func (l *Loop) Read(fd int, buf []byte, offset uint64, cb Callback) Request {
 	return r
 }
 
-// Write writes buf at a file offset, or at the file position if offset is
-// ^uint64(0); the result is the number of bytes (io_uring_prep_write). See
+// Write writes buf at an offset of the file (io_uring_prep_write). See
 // SQE.PrepWrite for more.
 func (l *Loop) Write(fd int, buf []byte, offset uint64, cb Callback) Request {
 	if l.refuses() {
@@ -46,8 +33,8 @@ func (l *Loop) Write(fd int, buf []byte, offset uint64, cb Callback) Request {
 	return r
 }
 
-// Readv reads into several buffers, one after the other (io_uring_prep_readv).
-// See SQE.PrepReadv for more.
+// Readv reads into several buffers, one after the other, 1024 at most
+// (io_uring_prep_readv). See SQE.PrepReadv for more.
 func (l *Loop) Readv(fd int, bufs [][]byte, offset uint64, cb Callback) Request {
 	if l.refuses() {
 		return l.refuse(OpReadv, cb)
@@ -61,8 +48,8 @@ func (l *Loop) Readv(fd int, bufs [][]byte, offset uint64, cb Callback) Request 
 	return r
 }
 
-// Writev writes several buffers, one after the other (io_uring_prep_writev).
-// See SQE.PrepWritev for more.
+// Writev writes several buffers, one after the other, 1024 at most
+// (io_uring_prep_writev). See SQE.PrepWritev for more.
 func (l *Loop) Writev(fd int, bufs [][]byte, offset uint64, cb Callback) Request {
 	if l.refuses() {
 		return l.refuse(OpWritev, cb)
@@ -72,193 +59,6 @@ func (l *Loop) Writev(fd int, bufs [][]byte, offset uint64, cb Callback) Request
 	x.iov = appendIovecs(x.iov, bufs)
 	sqe, r := l.queue(OpWritev, kindExtra, cb, unsafe.Pointer(x))
 	sqe.PrepWritev(fd, x.iov, offset)
-	sqe.useFixed(fd)
-	return r
-}
-
-// ReadFixed reads like Read into buf, which lies within the registered buffer
-// bufIndex, and so saves the kernel looking its pages up
-// (io_uring_prep_read_fixed). See SQE.PrepReadFixed for more.
-func (l *Loop) ReadFixed(fd int, buf []byte, offset uint64, bufIndex int, cb Callback) Request {
-	if l.refuses() {
-		return l.refuse(OpReadFixed, cb)
-	}
-	l.mayBlock = true
-	sqe, r := l.queue(OpReadFixed, kindPlain, cb, unsafe.Pointer(unsafe.SliceData(buf)))
-	sqe.PrepReadFixed(fd, buf, offset, bufIndex)
-	sqe.useFixed(fd)
-	return r
-}
-
-// WriteFixed writes like Write from buf, which lies within the registered
-// buffer bufIndex (io_uring_prep_write_fixed). See SQE.PrepWriteFixed for more.
-func (l *Loop) WriteFixed(fd int, buf []byte, offset uint64, bufIndex int, cb Callback) Request {
-	if l.refuses() {
-		return l.refuse(OpWriteFixed, cb)
-	}
-	l.mayBlock = true
-	sqe, r := l.queue(OpWriteFixed, kindPlain, cb, unsafe.Pointer(unsafe.SliceData(buf)))
-	sqe.PrepWriteFixed(fd, buf, offset, bufIndex)
-	sqe.useFixed(fd)
-	return r
-}
-
-// Fsync flushes a file to its device, with FsyncDatasync without the metadata
-// that is not needed to read it back (io_uring_prep_fsync). See SQE.PrepFsync
-// for more.
-func (l *Loop) Fsync(fd int, flags FsyncFlags, cb Callback) Request {
-	if l.refuses() {
-		return l.refuse(OpFsync, cb)
-	}
-	l.mayBlock = true
-	sqe, r := l.queue(OpFsync, kindPlain, cb, nil)
-	sqe.PrepFsync(fd, flags)
-	sqe.useFixed(fd)
-	return r
-}
-
-// Openat opens a file; the result is the descriptor (io_uring_prep_openat). See
-// SQE.PrepOpenat for more.
-func (l *Loop) Openat(dfd int, path string, flags int, mode uint32, cb Callback) Request {
-	if l.refuses() {
-		return l.refuse(OpOpenat, cb)
-	}
-	pathPtr, err := cString(OpOpenat, path)
-	if err != nil {
-		return l.queueBad(OpOpenat, cb, err)
-	}
-	l.mayBlock = true
-	sqe, r := l.queue(OpOpenat, kindPlain, cb, unsafe.Pointer(pathPtr))
-	sqe.PrepOpenat(dfd, pathPtr, flags, mode)
-	return r
-}
-
-// CloseFD closes a descriptor (io_uring_prep_close). See SQE.PrepClose for
-// more.
-func (l *Loop) CloseFD(fd int, cb Callback) Request {
-	if l.refuses() {
-		return l.refuse(OpClose, cb)
-	}
-	l.mayBlock = true
-	sqe, r := l.queue(OpClose, kindPlain, cb, nil)
-	sqe.PrepClose(fd)
-	sqe.useFixed(fd)
-	return r
-}
-
-// Statx stores what statx(2) tells of a file (io_uring_prep_statx). See
-// SQE.PrepStatx for more.
-func (l *Loop) Statx(dfd int, path string, flags int, mask uint32, statx *Statx, cb Callback) Request {
-	if l.refuses() {
-		return l.refuse(OpStatx, cb)
-	}
-	pathPtr, err := cString(OpStatx, path)
-	if err != nil {
-		return l.queueBad(OpStatx, cb, err)
-	}
-	l.mayBlock = true
-	x := l.table.extra()
-	x.keep[0] = unsafe.Pointer(pathPtr)
-	x.keep[1] = unsafe.Pointer(statx)
-	sqe, r := l.queue(OpStatx, kindExtra, cb, unsafe.Pointer(x))
-	sqe.PrepStatx(dfd, pathPtr, flags, mask, statx)
-	return r
-}
-
-// Timeout completes after a time, with ETIME, or with 0 once count other
-// requests have completed, whichever comes first; count 0 means never mind
-// (io_uring_prep_timeout). See SQE.PrepTimeout for more.
-func (l *Loop) Timeout(d time.Duration, count uint32, flags TimeoutFlags, cb Callback) Request {
-	if l.refuses() {
-		return l.refuse(OpTimeout, cb)
-	}
-	x := l.table.extra()
-	x.ts = NewTimespec(d)
-	sqe, r := l.queue(OpTimeout, kindExtra, cb, unsafe.Pointer(x))
-	sqe.PrepTimeout(&x.ts, count, flags)
-	return r
-}
-
-// Cancel cancels the request with the given user data, or with AsyncCancelAny
-// and AsyncCancelAll all that are in flight, whatever theirs
-// (io_uring_prep_cancel64). See SQE.PrepCancel64 for more.
-func (l *Loop) Cancel(target Token, flags CancelFlags, cb Callback) Request {
-	if l.refuses() {
-		return l.refuse(OpAsyncCancel, cb)
-	}
-	sqe, r := l.queue(OpAsyncCancel, kindPlain, cb, nil)
-	sqe.PrepCancel64(uint64(target), flags)
-	return r
-}
-
-// CancelFD cancels a request on a descriptor, with AsyncCancelAll every one
-// (io_uring_prep_cancel_fd). See SQE.PrepCancelFD for more.
-func (l *Loop) CancelFD(fd int, flags CancelFlags, cb Callback) Request {
-	if l.refuses() {
-		return l.refuse(OpAsyncCancel, cb)
-	}
-	sqe, r := l.queue(OpAsyncCancel, kindPlain, cb, nil)
-	sqe.PrepCancelFD(fd, flags)
-	sqe.useFixed(fd)
-	return r
-}
-
-// PollAdd waits until a descriptor is ready; mask has the events of poll(2),
-// and so has the result (io_uring_prep_poll_add). See SQE.PrepPollAdd for more.
-func (l *Loop) PollAdd(fd int, mask uint32, cb Callback) Request {
-	if l.refuses() {
-		return l.refuse(OpPollAdd, cb)
-	}
-	sqe, r := l.queue(OpPollAdd, kindPlain, cb, nil)
-	sqe.PrepPollAdd(fd, mask)
-	sqe.useFixed(fd)
-	return r
-}
-
-// Accept accepts a connection; the result is its descriptor
-// (io_uring_prep_accept). See SQE.PrepAccept for more.
-func (l *Loop) Accept(fd int, peer *Sockaddr, flags int, cb Callback) Request {
-	if l.refuses() {
-		return l.refuse(OpAccept, cb)
-	}
-	sqe, r := l.queue(OpAccept, kindPlain, cb, unsafe.Pointer(peer))
-	sqe.PrepAccept(fd, peer, flags)
-	sqe.useFixed(fd)
-	return r
-}
-
-// Connect connects a socket (io_uring_prep_connect). See SQE.PrepConnect for
-// more.
-func (l *Loop) Connect(fd int, to *Sockaddr, cb Callback) Request {
-	if l.refuses() {
-		return l.refuse(OpConnect, cb)
-	}
-	sqe, r := l.queue(OpConnect, kindPlain, cb, unsafe.Pointer(to))
-	sqe.PrepConnect(fd, to)
-	sqe.useFixed(fd)
-	return r
-}
-
-// Send sends buf on a socket; the result is the number of bytes
-// (io_uring_prep_send). See SQE.PrepSend for more.
-func (l *Loop) Send(fd int, buf []byte, flags int, cb Callback) Request {
-	if l.refuses() {
-		return l.refuse(OpSend, cb)
-	}
-	sqe, r := l.queue(OpSend, kindPlain, cb, unsafe.Pointer(unsafe.SliceData(buf)))
-	sqe.PrepSend(fd, buf, flags)
-	sqe.useFixed(fd)
-	return r
-}
-
-// Recv receives into buf from a socket; the result is the number of bytes, 0
-// when the peer has closed (io_uring_prep_recv). See SQE.PrepRecv for more.
-func (l *Loop) Recv(fd int, buf []byte, flags int, cb Callback) Request {
-	if l.refuses() {
-		return l.refuse(OpRecv, cb)
-	}
-	sqe, r := l.queue(OpRecv, kindPlain, cb, unsafe.Pointer(unsafe.SliceData(buf)))
-	sqe.PrepRecv(fd, buf, flags)
 	sqe.useFixed(fd)
 	return r
 }
@@ -278,7 +78,7 @@ func (l *Loop) Readv2(fd int, bufs [][]byte, offset uint64, flags int, cb Callba
 	return r
 }
 
-// Writev2 is Writev with the flags of pwritev2(2), RWF_APPEND and the like
+// Writev2 is Writev with the flags of pwritev2(2), RWF_DSYNC and the like
 // (io_uring_prep_writev2). See SQE.PrepWritev2 for more.
 func (l *Loop) Writev2(fd int, bufs [][]byte, offset uint64, flags int, cb Callback) Request {
 	if l.refuses() {
@@ -293,7 +93,35 @@ func (l *Loop) Writev2(fd int, bufs [][]byte, offset uint64, flags int, cb Callb
 	return r
 }
 
-// ReadvFixed reads like Readv2 into parts of the registered buffer bufIndex
+// ReadFixed is Read into buf that lies within the registered buffer bufIndex,
+// whose pages the kernel need not look up (io_uring_prep_read_fixed). See
+// SQE.PrepReadFixed for more.
+func (l *Loop) ReadFixed(fd int, buf []byte, offset uint64, bufIndex int, cb Callback) Request {
+	if l.refuses() {
+		return l.refuse(OpReadFixed, cb)
+	}
+	l.mayBlock = true
+	sqe, r := l.queue(OpReadFixed, kindPlain, cb, unsafe.Pointer(unsafe.SliceData(buf)))
+	sqe.PrepReadFixed(fd, buf, offset, bufIndex)
+	sqe.useFixed(fd)
+	return r
+}
+
+// WriteFixed is Write from buf that lies within the registered buffer bufIndex,
+// whose pages the kernel need not look up (io_uring_prep_write_fixed). See
+// SQE.PrepWriteFixed for more.
+func (l *Loop) WriteFixed(fd int, buf []byte, offset uint64, bufIndex int, cb Callback) Request {
+	if l.refuses() {
+		return l.refuse(OpWriteFixed, cb)
+	}
+	l.mayBlock = true
+	sqe, r := l.queue(OpWriteFixed, kindPlain, cb, unsafe.Pointer(unsafe.SliceData(buf)))
+	sqe.PrepWriteFixed(fd, buf, offset, bufIndex)
+	sqe.useFixed(fd)
+	return r
+}
+
+// ReadvFixed is Readv2 into parts of the registered buffer bufIndex
 // (io_uring_prep_readv_fixed). See SQE.PrepReadvFixed for more.
 func (l *Loop) ReadvFixed(fd int, bufs [][]byte, offset uint64, flags int, bufIndex int, cb Callback) Request {
 	if l.refuses() {
@@ -308,7 +136,7 @@ func (l *Loop) ReadvFixed(fd int, bufs [][]byte, offset uint64, flags int, bufIn
 	return r
 }
 
-// WritevFixed writes like Writev2 from parts of the registered buffer bufIndex
+// WritevFixed is Writev2 from parts of the registered buffer bufIndex
 // (io_uring_prep_writev_fixed). See SQE.PrepWritevFixed for more.
 func (l *Loop) WritevFixed(fd int, bufs [][]byte, offset uint64, flags int, bufIndex int, cb Callback) Request {
 	if l.refuses() {
@@ -324,8 +152,8 @@ func (l *Loop) WritevFixed(fd int, bufs [][]byte, offset uint64, flags int, bufI
 }
 
 // ReadMultishot reads again and again, whenever there is something to read,
-// into buffers of a group, up to nbytes at a time
-// (io_uring_prep_read_multishot). See SQE.PrepReadMultishot for more.
+// into buffers of a group (io_uring_prep_read_multishot). See
+// SQE.PrepReadMultishot for more.
 func (l *Loop) ReadMultishot(fd int, nbytes uint32, offset uint64, bufGroup uint16, cb Callback) Request {
 	if l.refuses() {
 		return l.refuse(OpReadMultishot, cb)
@@ -336,7 +164,22 @@ func (l *Loop) ReadMultishot(fd int, nbytes uint32, offset uint64, bufGroup uint
 	return r
 }
 
-// SyncFileRange flushes a range of a file, as sync_file_range(2) does
+// Fsync flushes a file to its device; with FsyncDatasync it leaves out the
+// metadata that is not needed to read the data back (io_uring_prep_fsync). See
+// SQE.PrepFsync for more.
+func (l *Loop) Fsync(fd int, flags FsyncFlags, cb Callback) Request {
+	if l.refuses() {
+		return l.refuse(OpFsync, cb)
+	}
+	l.mayBlock = true
+	sqe, r := l.queue(OpFsync, kindPlain, cb, nil)
+	sqe.PrepFsync(fd, flags)
+	sqe.useFixed(fd)
+	return r
+}
+
+// SyncFileRange flushes length bytes of a file's data from offset on, or with
+// length 0 all from there, as flags of sync_file_range(2) say
 // (io_uring_prep_sync_file_range). See SQE.PrepSyncFileRange for more.
 func (l *Loop) SyncFileRange(fd int, length uint32, offset uint64, flags int, cb Callback) Request {
 	if l.refuses() {
@@ -349,7 +192,7 @@ func (l *Loop) SyncFileRange(fd int, length uint32, offset uint64, flags int, cb
 	return r
 }
 
-// Fallocate reserves, frees or zeroes a range of a file, as mode of
+// Fallocate reserves, frees or zeroes a range of a regular file, as mode of
 // fallocate(2) says (io_uring_prep_fallocate). See SQE.PrepFallocate for more.
 func (l *Loop) Fallocate(fd int, mode int, offset uint64, length uint64, cb Callback) Request {
 	if l.refuses() {
@@ -362,8 +205,8 @@ func (l *Loop) Fallocate(fd int, mode int, offset uint64, length uint64, cb Call
 	return r
 }
 
-// Ftruncate sets a file's length in bytes (io_uring_prep_ftruncate). See
-// SQE.PrepFtruncate for more.
+// Ftruncate sets the length of a regular file in bytes
+// (io_uring_prep_ftruncate). See SQE.PrepFtruncate for more.
 func (l *Loop) Ftruncate(fd int, length int64, cb Callback) Request {
 	if l.refuses() {
 		return l.refuse(OpFtruncate, cb)
@@ -375,8 +218,9 @@ func (l *Loop) Ftruncate(fd int, length int64, cb Callback) Request {
 	return r
 }
 
-// Fadvise announces how a range of a file will be used, as posix_fadvise(2)
-// does (io_uring_prep_fadvise). See SQE.PrepFadvise for more.
+// Fadvise announces how length bytes of a file from offset on, or with length 0
+// all from there, will be used, as posix_fadvise(2) does
+// (io_uring_prep_fadvise). See SQE.PrepFadvise for more.
 func (l *Loop) Fadvise(fd int, offset uint64, length uint32, advice int, cb Callback) Request {
 	if l.refuses() {
 		return l.refuse(OpFadvise, cb)
@@ -425,8 +269,8 @@ func (l *Loop) Madvise64(mem []byte, advice int, cb Callback) Request {
 	return r
 }
 
-// Splice moves bytes between a pipe and another file without copying them to
-// user space; one of the two must be a pipe (io_uring_prep_splice). See
+// Splice moves up to nbytes between a pipe and another file without copying
+// them to user space; one of the two must be a pipe (io_uring_prep_splice). See
 // SQE.PrepSplice for more.
 func (l *Loop) Splice(fdIn int, offIn int64, fdOut int, offOut int64, nbytes uint32, flags SpliceFlags, cb Callback) Request {
 	if l.refuses() {
@@ -440,8 +284,8 @@ func (l *Loop) Splice(fdIn int, offIn int64, fdOut int, offOut int64, nbytes uin
 	return r
 }
 
-// Tee copies bytes from one pipe to another without taking them out of the
-// first (io_uring_prep_tee). See SQE.PrepTee for more.
+// Tee copies up to nbytes from one pipe to another without taking them out of
+// the first (io_uring_prep_tee). See SQE.PrepTee for more.
 func (l *Loop) Tee(fdIn int, fdOut int, nbytes uint32, flags SpliceFlags, cb Callback) Request {
 	if l.refuses() {
 		return l.refuse(OpTee, cb)
@@ -454,7 +298,23 @@ func (l *Loop) Tee(fdIn int, fdOut int, nbytes uint32, flags SpliceFlags, cb Cal
 	return r
 }
 
-// Open opens a file; a relative path begins at the working directory
+// Openat opens a file; the result is the descriptor (io_uring_prep_openat). See
+// SQE.PrepOpenat for more.
+func (l *Loop) Openat(dfd int, path string, flags int, mode uint32, cb Callback) Request {
+	if l.refuses() {
+		return l.refuse(OpOpenat, cb)
+	}
+	pathPtr, err := cString(OpOpenat, path)
+	if err != nil {
+		return l.queueBad(OpOpenat, cb, err)
+	}
+	l.mayBlock = true
+	sqe, r := l.queue(OpOpenat, kindPlain, cb, unsafe.Pointer(pathPtr))
+	sqe.PrepOpenat(dfd, pathPtr, flags, mode)
+	return r
+}
+
+// Open is Openat for a path that begins at the working directory
 // (io_uring_prep_open). See SQE.PrepOpen for more.
 func (l *Loop) Open(path string, flags int, mode uint32, cb Callback) Request {
 	if l.refuses() {
@@ -470,10 +330,9 @@ func (l *Loop) Open(path string, flags int, mode uint32, cb Callback) Request {
 	return r
 }
 
-// OpenatDirect opens a file into a place of the registered files, without an
-// ordinary descriptor; with FileIndexAlloc the kernel picks the place and the
-// result is its number (io_uring_prep_openat_direct). See SQE.PrepOpenatDirect
-// for more.
+// OpenatDirect is Openat into the place fileIndex of the registered files,
+// without a descriptor of the process (io_uring_prep_openat_direct). See
+// SQE.PrepOpenatDirect for more.
 func (l *Loop) OpenatDirect(dfd int, path string, flags int, mode uint32, fileIndex uint32, cb Callback) Request {
 	if l.refuses() {
 		return l.refuse(OpOpenat, cb)
@@ -523,9 +382,9 @@ func (l *Loop) Openat2(dfd int, path string, how *OpenHow, cb Callback) Request 
 	return r
 }
 
-// Openat2Direct opens as Openat2 does, into a place of the registered files as
-// OpenatDirect does (io_uring_prep_openat2_direct). See SQE.PrepOpenat2Direct
-// for more.
+// Openat2Direct is Openat2 into a place of the registered files, as
+// OpenatDirect does it (io_uring_prep_openat2_direct). See
+// SQE.PrepOpenat2Direct for more.
 func (l *Loop) Openat2Direct(dfd int, path string, how *OpenHow, fileIndex uint32, cb Callback) Request {
 	if l.refuses() {
 		return l.refuse(OpOpenat2, cb)
@@ -543,6 +402,19 @@ func (l *Loop) Openat2Direct(dfd int, path string, how *OpenHow, fileIndex uint3
 	return r
 }
 
+// CloseFD closes a descriptor (io_uring_prep_close). See SQE.PrepClose for
+// more.
+func (l *Loop) CloseFD(fd int, cb Callback) Request {
+	if l.refuses() {
+		return l.refuse(OpClose, cb)
+	}
+	l.mayBlock = true
+	sqe, r := l.queue(OpClose, kindPlain, cb, nil)
+	sqe.PrepClose(fd)
+	sqe.useFixed(fd)
+	return r
+}
+
 // CloseDirect empties a place of the registered files
 // (io_uring_prep_close_direct). See SQE.PrepCloseDirect for more.
 func (l *Loop) CloseDirect(fileIndex uint32, cb Callback) Request {
@@ -552,6 +424,25 @@ func (l *Loop) CloseDirect(fileIndex uint32, cb Callback) Request {
 	l.mayBlock = true
 	sqe, r := l.queue(OpClose, kindPlain, cb, nil)
 	sqe.PrepCloseDirect(fileIndex)
+	return r
+}
+
+// Statx stores in statx what statx(2) tells of a file, as much as mask asks for
+// (io_uring_prep_statx). See SQE.PrepStatx for more.
+func (l *Loop) Statx(dfd int, path string, flags int, mask uint32, statx *Statx, cb Callback) Request {
+	if l.refuses() {
+		return l.refuse(OpStatx, cb)
+	}
+	pathPtr, err := cString(OpStatx, path)
+	if err != nil {
+		return l.queueBad(OpStatx, cb, err)
+	}
+	l.mayBlock = true
+	x := l.table.extra()
+	x.keep[0] = unsafe.Pointer(pathPtr)
+	x.keep[1] = unsafe.Pointer(statx)
+	sqe, r := l.queue(OpStatx, kindExtra, cb, unsafe.Pointer(x))
+	sqe.PrepStatx(dfd, pathPtr, flags, mask, statx)
 	return r
 }
 
@@ -610,8 +501,8 @@ func (l *Loop) Renameat(oldDfd int, oldPath string, newDfd int, newPath string, 
 	return r
 }
 
-// Rename is Renameat for paths that begin at the working directory
-// (io_uring_prep_rename). See SQE.PrepRename for more.
+// Rename is Renameat for paths that begin at the working directory, without
+// flags (io_uring_prep_rename). See SQE.PrepRename for more.
 func (l *Loop) Rename(oldPath string, newPath string, cb Callback) Request {
 	if l.refuses() {
 		return l.refuse(OpRenameat, cb)
@@ -633,8 +524,8 @@ func (l *Loop) Rename(oldPath string, newPath string, cb Callback) Request {
 	return r
 }
 
-// Mkdirat makes a directory (io_uring_prep_mkdirat). See SQE.PrepMkdirat for
-// more.
+// Mkdirat makes a directory; the process's umask applies to mode
+// (io_uring_prep_mkdirat). See SQE.PrepMkdirat for more.
 func (l *Loop) Mkdirat(dfd int, path string, mode uint32, cb Callback) Request {
 	if l.refuses() {
 		return l.refuse(OpMkdirat, cb)
@@ -688,7 +579,7 @@ func (l *Loop) Symlinkat(target string, newDfd int, linkPath string, cb Callback
 	return r
 }
 
-// Symlink is Symlinkat for a path that begins at the working directory
+// Symlink is Symlinkat for a link whose path begins at the working directory
 // (io_uring_prep_symlink). See SQE.PrepSymlink for more.
 func (l *Loop) Symlink(target string, linkPath string, cb Callback) Request {
 	if l.refuses() {
@@ -757,8 +648,9 @@ func (l *Loop) Link(oldPath string, newPath string, flags int, cb Callback) Requ
 	return r
 }
 
-// Getxattr reads an extended attribute of the file at path into value; the
-// result is its length (io_uring_prep_getxattr). See SQE.PrepGetxattr for more.
+// Getxattr reads the extended attribute name of the file at path into value;
+// the result is its length, with an empty value that which it has
+// (io_uring_prep_getxattr). See SQE.PrepGetxattr for more.
 func (l *Loop) Getxattr(name string, value []byte, path string, cb Callback) Request {
 	if l.refuses() {
 		return l.refuse(OpGetxattr, cb)
@@ -781,8 +673,9 @@ func (l *Loop) Getxattr(name string, value []byte, path string, cb Callback) Req
 	return r
 }
 
-// Setxattr sets an extended attribute of the file at path; flags are those of
-// setxattr(2) (io_uring_prep_setxattr). See SQE.PrepSetxattr for more.
+// Setxattr sets the extended attribute name of the file at path to value; flags
+// are those of setxattr(2) (io_uring_prep_setxattr). See SQE.PrepSetxattr for
+// more.
 func (l *Loop) Setxattr(name string, value []byte, path string, flags int, cb Callback) Request {
 	if l.refuses() {
 		return l.refuse(OpSetxattr, cb)
@@ -805,8 +698,8 @@ func (l *Loop) Setxattr(name string, value []byte, path string, flags int, cb Ca
 	return r
 }
 
-// Fgetxattr reads an extended attribute of an open file into value; the result
-// is its length (io_uring_prep_fgetxattr). See SQE.PrepFgetxattr for more.
+// Fgetxattr is Getxattr for an open file (io_uring_prep_fgetxattr). See
+// SQE.PrepFgetxattr for more.
 func (l *Loop) Fgetxattr(fd int, name string, value []byte, cb Callback) Request {
 	if l.refuses() {
 		return l.refuse(OpFgetxattr, cb)
@@ -825,8 +718,8 @@ func (l *Loop) Fgetxattr(fd int, name string, value []byte, cb Callback) Request
 	return r
 }
 
-// Fsetxattr sets an extended attribute of an open file; flags are those of
-// fsetxattr(2) (io_uring_prep_fsetxattr). See SQE.PrepFsetxattr for more.
+// Fsetxattr is Setxattr for an open file (io_uring_prep_fsetxattr). See
+// SQE.PrepFsetxattr for more.
 func (l *Loop) Fsetxattr(fd int, name string, value []byte, flags int, cb Callback) Request {
 	if l.refuses() {
 		return l.refuse(OpFsetxattr, cb)
@@ -871,8 +764,8 @@ func (l *Loop) PipeDirect(fds *[2]int32, flags int, fileIndex uint32, cb Callbac
 	return r
 }
 
-// CmdDiscard discards a range of a block device (io_uring_prep_cmd_discard).
-// See SQE.PrepCmdDiscard for more.
+// CmdDiscard discards a range of a block device, in bytes that are whole blocks
+// (io_uring_prep_cmd_discard). See SQE.PrepCmdDiscard for more.
 func (l *Loop) CmdDiscard(fd int, offset uint64, nbytes uint64, cb Callback) Request {
 	if l.refuses() {
 		return l.refuse(OpURingCmd, cb)
@@ -895,8 +788,7 @@ func (l *Loop) Socket(domain int, typ int, protocol int, flags uint32, cb Callba
 	return r
 }
 
-// SocketDirect makes a socket in a place of the registered files; with
-// FileIndexAlloc the kernel picks the place and the result is its number
+// SocketDirect is Socket into the place fileIndex of the registered files
 // (io_uring_prep_socket_direct). See SQE.PrepSocketDirect for more.
 func (l *Loop) SocketDirect(domain int, typ int, protocol int, fileIndex uint32, flags uint32, cb Callback) Request {
 	if l.refuses() {
@@ -907,8 +799,9 @@ func (l *Loop) SocketDirect(domain int, typ int, protocol int, fileIndex uint32,
 	return r
 }
 
-// SocketDirectAlloc is SocketDirect with a place that the kernel picks
-// (io_uring_prep_socket_direct_alloc). See SQE.PrepSocketDirectAlloc for more.
+// SocketDirectAlloc is SocketDirect with a place that the kernel picks, the
+// result (io_uring_prep_socket_direct_alloc). See SQE.PrepSocketDirectAlloc for
+// more.
 func (l *Loop) SocketDirectAlloc(domain int, typ int, protocol int, flags uint32, cb Callback) Request {
 	if l.refuses() {
 		return l.refuse(OpSocket, cb)
@@ -930,8 +823,8 @@ func (l *Loop) Bind(fd int, to *Sockaddr, cb Callback) Request {
 	return r
 }
 
-// Listen makes a socket accept connections (io_uring_prep_listen). See
-// SQE.PrepListen for more.
+// Listen has a socket take connections, of which at most backlog wait to be
+// accepted (io_uring_prep_listen). See SQE.PrepListen for more.
 func (l *Loop) Listen(fd int, backlog int, cb Callback) Request {
 	if l.refuses() {
 		return l.refuse(OpListen, cb)
@@ -942,8 +835,19 @@ func (l *Loop) Listen(fd int, backlog int, cb Callback) Request {
 	return r
 }
 
-// AcceptDirect accepts a connection into a place of the registered files; with
-// FileIndexAlloc the kernel picks the place and the result is its number
+// Accept accepts a connection; the result is its descriptor
+// (io_uring_prep_accept). See SQE.PrepAccept for more.
+func (l *Loop) Accept(fd int, peer *Sockaddr, flags int, cb Callback) Request {
+	if l.refuses() {
+		return l.refuse(OpAccept, cb)
+	}
+	sqe, r := l.queue(OpAccept, kindPlain, cb, unsafe.Pointer(peer))
+	sqe.PrepAccept(fd, peer, flags)
+	sqe.useFixed(fd)
+	return r
+}
+
+// AcceptDirect is Accept into the place fileIndex of the registered files
 // (io_uring_prep_accept_direct). See SQE.PrepAcceptDirect for more.
 func (l *Loop) AcceptDirect(fd int, peer *Sockaddr, flags int, fileIndex uint32, cb Callback) Request {
 	if l.refuses() {
@@ -955,8 +859,8 @@ func (l *Loop) AcceptDirect(fd int, peer *Sockaddr, flags int, fileIndex uint32,
 	return r
 }
 
-// MultishotAccept accepts connections until it is cancelled or fails, one
-// completion with CQEFMore each (io_uring_prep_multishot_accept). See
+// MultishotAccept accepts connections until it is cancelled or fails, as Accept
+// does, one completion with CQEFMore each (io_uring_prep_multishot_accept). See
 // SQE.PrepMultishotAccept for more.
 func (l *Loop) MultishotAccept(fd int, peer *Sockaddr, flags int, cb Callback) Request {
 	if l.refuses() {
@@ -968,8 +872,8 @@ func (l *Loop) MultishotAccept(fd int, peer *Sockaddr, flags int, cb Callback) R
 	return r
 }
 
-// MultishotAcceptDirect accepts like MultishotAccept, into places of the
-// registered files that the kernel picks
+// MultishotAcceptDirect is MultishotAccept into places of the registered files
+// that the kernel picks; the results are their numbers
 // (io_uring_prep_multishot_accept_direct). See SQE.PrepMultishotAcceptDirect
 // for more.
 func (l *Loop) MultishotAcceptDirect(fd int, peer *Sockaddr, flags int, cb Callback) Request {
@@ -978,6 +882,18 @@ func (l *Loop) MultishotAcceptDirect(fd int, peer *Sockaddr, flags int, cb Callb
 	}
 	sqe, r := l.queue(OpAccept, kindPlain, cb, unsafe.Pointer(peer))
 	sqe.PrepMultishotAcceptDirect(fd, peer, flags)
+	sqe.useFixed(fd)
+	return r
+}
+
+// Connect connects a socket (io_uring_prep_connect). See SQE.PrepConnect for
+// more.
+func (l *Loop) Connect(fd int, to *Sockaddr, cb Callback) Request {
+	if l.refuses() {
+		return l.refuse(OpConnect, cb)
+	}
+	sqe, r := l.queue(OpConnect, kindPlain, cb, unsafe.Pointer(to))
+	sqe.PrepConnect(fd, to)
 	sqe.useFixed(fd)
 	return r
 }
@@ -994,21 +910,19 @@ func (l *Loop) Shutdown(fd int, how int, cb Callback) Request {
 	return r
 }
 
-// SendBundle sends as many buffers of a group as there are, at most length
-// bytes if that is not 0, in one go; the flag SQEBufferSelect and SetBufGroup
-// say which group (io_uring_prep_send_bundle). See SQE.PrepSendBundle for more.
-func (l *Loop) SendBundle(fd int, length uint32, flags int, cb Callback) Request {
+// Send sends buf on a socket (io_uring_prep_send). See SQE.PrepSend for more.
+func (l *Loop) Send(fd int, buf []byte, flags int, cb Callback) Request {
 	if l.refuses() {
 		return l.refuse(OpSend, cb)
 	}
-	sqe, r := l.queue(OpSend, kindPlain, cb, nil)
-	sqe.PrepSendBundle(fd, length, flags)
+	sqe, r := l.queue(OpSend, kindPlain, cb, unsafe.Pointer(unsafe.SliceData(buf)))
+	sqe.PrepSend(fd, buf, flags)
 	sqe.useFixed(fd)
 	return r
 }
 
-// Sendto sends buf to an address (io_uring_prep_sendto). See SQE.PrepSendto for
-// more.
+// Sendto is Send to an address, for sockets without a connection
+// (io_uring_prep_sendto). See SQE.PrepSendto for more.
 func (l *Loop) Sendto(fd int, buf []byte, flags int, to *Sockaddr, cb Callback) Request {
 	if l.refuses() {
 		return l.refuse(OpSend, cb)
@@ -1022,7 +936,19 @@ func (l *Loop) Sendto(fd int, buf []byte, flags int, to *Sockaddr, cb Callback) 
 	return r
 }
 
-// SendZC sends buf without copying it (io_uring_prep_send_zc). See
+// SendBundle sends as many buffers of a group as there are in one go, on a
+// stream (io_uring_prep_send_bundle). See SQE.PrepSendBundle for more.
+func (l *Loop) SendBundle(fd int, length uint32, flags int, cb Callback) Request {
+	if l.refuses() {
+		return l.refuse(OpSend, cb)
+	}
+	sqe, r := l.queue(OpSend, kindPlain, cb, nil)
+	sqe.PrepSendBundle(fd, length, flags)
+	sqe.useFixed(fd)
+	return r
+}
+
+// SendZC sends buf on a socket without copying it (io_uring_prep_send_zc). See
 // SQE.PrepSendZC for more.
 func (l *Loop) SendZC(fd int, buf []byte, flags int, zcFlags RecvSendFlags, cb Callback) Request {
 	if l.refuses() {
@@ -1034,8 +960,8 @@ func (l *Loop) SendZC(fd int, buf []byte, flags int, zcFlags RecvSendFlags, cb C
 	return r
 }
 
-// SendZCFixed sends like SendZC from the registered buffer bufIndex, in which
-// buf lies (io_uring_prep_send_zc_fixed). See SQE.PrepSendZCFixed for more.
+// SendZCFixed is SendZC from the registered buffer bufIndex, in which buf lies
+// (io_uring_prep_send_zc_fixed). See SQE.PrepSendZCFixed for more.
 func (l *Loop) SendZCFixed(fd int, buf []byte, flags int, zcFlags RecvSendFlags, bufIndex int, cb Callback) Request {
 	if l.refuses() {
 		return l.refuse(OpSendZC, cb)
@@ -1046,7 +972,8 @@ func (l *Loop) SendZCFixed(fd int, buf []byte, flags int, zcFlags RecvSendFlags,
 	return r
 }
 
-// Sendmsg sends a message (io_uring_prep_sendmsg). See SQE.PrepSendmsg for
+// Sendmsg sends a message of several buffers, to an address or with control
+// messages if msg has them (io_uring_prep_sendmsg). See SQE.PrepSendmsg for
 // more.
 func (l *Loop) Sendmsg(fd int, msg *Msghdr, flags uint32, cb Callback) Request {
 	if l.refuses() {
@@ -1058,8 +985,8 @@ func (l *Loop) Sendmsg(fd int, msg *Msghdr, flags uint32, cb Callback) Request {
 	return r
 }
 
-// SendmsgZC sends a message without copying it; see SendZC for its completions
-// (io_uring_prep_sendmsg_zc). See SQE.PrepSendmsgZC for more.
+// SendmsgZC is Sendmsg without copying the data; its two completions are those
+// of SendZC (io_uring_prep_sendmsg_zc). See SQE.PrepSendmsgZC for more.
 func (l *Loop) SendmsgZC(fd int, msg *Msghdr, flags uint32, cb Callback) Request {
 	if l.refuses() {
 		return l.refuse(OpSendmsgZC, cb)
@@ -1070,8 +997,8 @@ func (l *Loop) SendmsgZC(fd int, msg *Msghdr, flags uint32, cb Callback) Request
 	return r
 }
 
-// SendmsgZCFixed sends like SendmsgZC from the registered buffer bufIndex, in
-// which the message's data lies (io_uring_prep_sendmsg_zc_fixed). See
+// SendmsgZCFixed is SendmsgZC from the registered buffer bufIndex, in which the
+// message's data lies (io_uring_prep_sendmsg_zc_fixed). See
 // SQE.PrepSendmsgZCFixed for more.
 func (l *Loop) SendmsgZCFixed(fd int, msg *Msghdr, flags uint32, bufIndex int, cb Callback) Request {
 	if l.refuses() {
@@ -1083,35 +1010,21 @@ func (l *Loop) SendmsgZCFixed(fd int, msg *Msghdr, flags uint32, bufIndex int, c
 	return r
 }
 
-// Recvmsg receives a message into the buffers that msg names
-// (io_uring_prep_recvmsg). See SQE.PrepRecvmsg for more.
-func (l *Loop) Recvmsg(fd int, msg *Msghdr, flags uint32, cb Callback) Request {
-	if l.refuses() {
-		return l.refuse(OpRecvmsg, cb)
-	}
-	sqe, r := l.queue(OpRecvmsg, kindPlain, cb, unsafe.Pointer(msg))
-	sqe.PrepRecvmsg(fd, msg, flags)
-	sqe.useFixed(fd)
-	return r
-}
-
-// RecvmsgMultishot receives messages into buffers of a group until it is
-// cancelled, fails, or the group has run dry (ENOBUFS), one completion with
-// CQEFMore each (io_uring_prep_recvmsg_multishot). See SQE.PrepRecvmsgMultishot
+// Recv receives into buf from a socket (io_uring_prep_recv). See SQE.PrepRecv
 // for more.
-func (l *Loop) RecvmsgMultishot(fd int, msg *Msghdr, flags uint32, cb Callback) Request {
+func (l *Loop) Recv(fd int, buf []byte, flags int, cb Callback) Request {
 	if l.refuses() {
-		return l.refuse(OpRecvmsg, cb)
+		return l.refuse(OpRecv, cb)
 	}
-	sqe, r := l.queue(OpRecvmsg, kindPlain, cb, unsafe.Pointer(msg))
-	sqe.PrepRecvmsgMultishot(fd, msg, flags)
+	sqe, r := l.queue(OpRecv, kindPlain, cb, unsafe.Pointer(unsafe.SliceData(buf)))
+	sqe.PrepRecv(fd, buf, flags)
 	sqe.useFixed(fd)
 	return r
 }
 
-// RecvMultishot receives again and again until it is cancelled, fails, the peer
-// closes, or the buffers have run dry (ENOBUFS), one completion with CQEFMore
-// each (io_uring_prep_recv_multishot). See SQE.PrepRecvMultishot for more.
+// RecvMultishot receives again and again, as Recv does, one completion with
+// CQEFMore each (io_uring_prep_recv_multishot). See SQE.PrepRecvMultishot for
+// more.
 func (l *Loop) RecvMultishot(fd int, buf []byte, flags int, cb Callback) Request {
 	if l.refuses() {
 		return l.refuse(OpRecv, cb)
@@ -1122,8 +1035,34 @@ func (l *Loop) RecvMultishot(fd int, buf []byte, flags int, cb Callback) Request
 	return r
 }
 
-// CmdSock has a socket carry out a command: SocketOpSIOCINQ, SocketOpSIOCOUTQ,
-// SocketOpGetsockopt, SocketOpSetsockopt (io_uring_prep_cmd_sock). See
+// Recvmsg receives a message into the buffers that msg names, with the sender's
+// address and control messages if it has room for them (io_uring_prep_recvmsg).
+// See SQE.PrepRecvmsg for more.
+func (l *Loop) Recvmsg(fd int, msg *Msghdr, flags uint32, cb Callback) Request {
+	if l.refuses() {
+		return l.refuse(OpRecvmsg, cb)
+	}
+	sqe, r := l.queue(OpRecvmsg, kindPlain, cb, unsafe.Pointer(msg))
+	sqe.PrepRecvmsg(fd, msg, flags)
+	sqe.useFixed(fd)
+	return r
+}
+
+// RecvmsgMultishot receives messages into buffers of a group, one completion
+// with CQEFMore each, until it is cancelled, fails, or the group has run dry
+// (ENOBUFS) (io_uring_prep_recvmsg_multishot). See SQE.PrepRecvmsgMultishot for
+// more.
+func (l *Loop) RecvmsgMultishot(fd int, msg *Msghdr, flags uint32, cb Callback) Request {
+	if l.refuses() {
+		return l.refuse(OpRecvmsg, cb)
+	}
+	sqe, r := l.queue(OpRecvmsg, kindPlain, cb, unsafe.Pointer(msg))
+	sqe.PrepRecvmsgMultishot(fd, msg, flags)
+	sqe.useFixed(fd)
+	return r
+}
+
+// CmdSock has a socket carry out a command (io_uring_prep_cmd_sock). See
 // SQE.PrepCmdSock for more.
 func (l *Loop) CmdSock(op SocketOp, fd int, level int, optname int, optval []byte, cb Callback) Request {
 	if l.refuses() {
@@ -1136,8 +1075,9 @@ func (l *Loop) CmdSock(op SocketOp, fd int, level int, optname int, optval []byt
 	return r
 }
 
-// CmdGetsockname stores a socket's address, or with peer 1 its peer's, in name
-// (io_uring_prep_cmd_getsockname). See SQE.PrepCmdGetsockname for more.
+// CmdGetsockname stores a socket's address in name, or if peer is set that of
+// its peer (io_uring_prep_cmd_getsockname). See SQE.PrepCmdGetsockname for
+// more.
 func (l *Loop) CmdGetsockname(fd int, name *Sockaddr, peer int, cb Callback) Request {
 	if l.refuses() {
 		return l.refuse(OpURingCmd, cb)
@@ -1149,8 +1089,19 @@ func (l *Loop) CmdGetsockname(fd int, name *Sockaddr, peer int, cb Callback) Req
 	return r
 }
 
-// Nop128 is a no-op that takes a big entry (io_uring_prep_nop128). See
-// SQE.PrepNop128 for more.
+// Nop does nothing but complete, with result 0 (io_uring_prep_nop). See
+// SQE.PrepNop for more.
+func (l *Loop) Nop(cb Callback) Request {
+	if l.refuses() {
+		return l.refuse(OpNop, cb)
+	}
+	sqe, r := l.queue(OpNop, kindPlain, cb, nil)
+	sqe.PrepNop()
+	return r
+}
+
+// Nop128 is Nop in a big entry (io_uring_prep_nop128). See SQE.PrepNop128 for
+// more.
 func (l *Loop) Nop128(cb Callback) Request {
 	if l.refuses() {
 		return l.refuse(OpNop128, cb)
@@ -1160,35 +1111,35 @@ func (l *Loop) Nop128(cb Callback) Request {
 	return r
 }
 
-// MsgRing posts a completion to another ring: data is its user data, length its
-// result (io_uring_prep_msg_ring). See SQE.PrepMsgRing for more.
-func (l *Loop) MsgRing(fd int, length uint32, data uint64, flags MsgRingFlags, cb Callback) Request {
+// MsgRing posts a completion to the ring whose descriptor is fd: data is its
+// user data, res its result (io_uring_prep_msg_ring). See SQE.PrepMsgRing for
+// more.
+func (l *Loop) MsgRing(fd int, res uint32, data uint64, flags MsgRingFlags, cb Callback) Request {
 	if l.refuses() {
 		return l.refuse(OpMsgRing, cb)
 	}
 	sqe, r := l.queue(OpMsgRing, kindPlain, cb, nil)
-	sqe.PrepMsgRing(fd, length, data, flags)
+	sqe.PrepMsgRing(fd, res, data, flags)
 	sqe.useFixed(fd)
 	return r
 }
 
-// MsgRingCQEFlags posts like MsgRing, with the flags that the completion is to
-// have (io_uring_prep_msg_ring_cqe_flags). See SQE.PrepMsgRingCQEFlags for
-// more.
-func (l *Loop) MsgRingCQEFlags(fd int, length uint32, data uint64, flags MsgRingFlags, cqeFlags CQEFlags, cb Callback) Request {
+// MsgRingCQEFlags is MsgRing with the flags that the completion is to have
+// (io_uring_prep_msg_ring_cqe_flags). See SQE.PrepMsgRingCQEFlags for more.
+func (l *Loop) MsgRingCQEFlags(fd int, res uint32, data uint64, flags MsgRingFlags, cqeFlags CQEFlags, cb Callback) Request {
 	if l.refuses() {
 		return l.refuse(OpMsgRing, cb)
 	}
 	sqe, r := l.queue(OpMsgRing, kindPlain, cb, nil)
-	sqe.PrepMsgRingCQEFlags(fd, length, data, flags, cqeFlags)
+	sqe.PrepMsgRingCQEFlags(fd, res, data, flags, cqeFlags)
 	sqe.useFixed(fd)
 	return r
 }
 
 // MsgRingFD puts a registered file of this ring, sourceFD, into the place
-// targetFD of another ring's, or with FileIndexAlloc into one that the kernel
-// picks, and posts a completion with that number there
-// (io_uring_prep_msg_ring_fd). See SQE.PrepMsgRingFD for more.
+// targetFD of the ring whose descriptor is fd, or with FileIndexAlloc into one
+// that the kernel picks (io_uring_prep_msg_ring_fd). See SQE.PrepMsgRingFD for
+// more.
 func (l *Loop) MsgRingFD(fd int, sourceFD int, targetFD uint32, data uint64, flags MsgRingFlags, cb Callback) Request {
 	if l.refuses() {
 		return l.refuse(OpMsgRing, cb)
@@ -1211,9 +1162,8 @@ func (l *Loop) MsgRingFDAlloc(fd int, sourceFD int, data uint64, flags MsgRingFl
 	return r
 }
 
-// FilesUpdate replaces registered files from the place offset on; -1 empties a
-// place. With offset FileIndexAlloc (-1) the kernel picks free places and
-// stores their numbers in fds (io_uring_prep_files_update). See
+// FilesUpdate sets the registered files from the place offset on to the
+// descriptors fds; -1 empties a place (io_uring_prep_files_update). See
 // SQE.PrepFilesUpdate for more.
 func (l *Loop) FilesUpdate(fds []int32, offset int, cb Callback) Request {
 	if l.refuses() {
@@ -1225,8 +1175,9 @@ func (l *Loop) FilesUpdate(fds []int32, offset int, cb Callback) Request {
 	return r
 }
 
-// FixedFDInstall gives a registered file an ordinary descriptor, the result
-// (io_uring_prep_fixed_fd_install). See SQE.PrepFixedFDInstall for more.
+// FixedFDInstall gives the registered file in the place fd a descriptor of the
+// process, the result (io_uring_prep_fixed_fd_install). See
+// SQE.PrepFixedFDInstall for more.
 func (l *Loop) FixedFDInstall(fd int, flags FixedFDInstallFlags, cb Callback) Request {
 	if l.refuses() {
 		return l.refuse(OpFixedFDInstall, cb)
@@ -1316,8 +1267,8 @@ func (l *Loop) FutexWake(futex *uint32, val uint64, mask uint64, futexFlags Fute
 	return r
 }
 
-// FutexWait waits until a futex is woken, EAGAIN if its value is not val
-// (io_uring_prep_futex_wait). See SQE.PrepFutexWait for more.
+// FutexWait waits until a futex is woken with a mask that has a bit in common
+// with mask (io_uring_prep_futex_wait). See SQE.PrepFutexWait for more.
 func (l *Loop) FutexWait(futex *uint32, val uint64, mask uint64, futexFlags Futex2Flags, flags uint32, cb Callback) Request {
 	if l.refuses() {
 		return l.refuse(OpFutexWait, cb)
@@ -1327,9 +1278,9 @@ func (l *Loop) FutexWait(futex *uint32, val uint64, mask uint64, futexFlags Fute
 	return r
 }
 
-// FutexWaitv waits until one of several futexes is woken; the result is its
-// place in the list (io_uring_prep_futex_waitv). See SQE.PrepFutexWaitv for
-// more.
+// FutexWaitv waits until one of several futexes, at most 128, is woken; the
+// result is its place in the list (io_uring_prep_futex_waitv). See
+// SQE.PrepFutexWaitv for more.
 func (l *Loop) FutexWaitv(futexes []FutexWaitv, flags uint32, cb Callback) Request {
 	if l.refuses() {
 		return l.refuse(OpFutexWaitv, cb)
@@ -1351,8 +1302,9 @@ func (l *Loop) EpollCtl(epfd int, fd int, op int, event *EpollEvent, cb Callback
 	return r
 }
 
-// EpollWait stores what an epoll instance has to tell in events; the result is
-// their number (io_uring_prep_epoll_wait). See SQE.PrepEpollWait for more.
+// EpollWait waits until an epoll instance has something to tell and stores it
+// in events; the result is how many (io_uring_prep_epoll_wait). See
+// SQE.PrepEpollWait for more.
 func (l *Loop) EpollWait(epfd int, events []EpollEvent, flags uint32, cb Callback) Request {
 	if l.refuses() {
 		return l.refuse(OpEpollWait, cb)
@@ -1363,7 +1315,22 @@ func (l *Loop) EpollWait(epfd int, events []EpollEvent, flags uint32, cb Callbac
 	return r
 }
 
-// TimeoutRemove takes the timeout with the given user data back
+// Timeout completes when the time ts has passed, with ETIME, or with 0 once
+// count other requests of the ring have completed, whichever comes first; with
+// count 0 the time alone counts (io_uring_prep_timeout). See SQE.PrepTimeout
+// for more.
+func (l *Loop) Timeout(d time.Duration, count uint32, flags TimeoutFlags, cb Callback) Request {
+	if l.refuses() {
+		return l.refuse(OpTimeout, cb)
+	}
+	x := l.table.extra()
+	x.ts = NewTimespec(d)
+	sqe, r := l.queue(OpTimeout, kindExtra, cb, unsafe.Pointer(x))
+	sqe.PrepTimeout(&x.ts, count, flags)
+	return r
+}
+
+// TimeoutRemove takes the timeout back that userData names
 // (io_uring_prep_timeout_remove). See SQE.PrepTimeoutRemove for more.
 func (l *Loop) TimeoutRemove(target Token, flags TimeoutFlags, cb Callback) Request {
 	if l.refuses() {
@@ -1374,9 +1341,10 @@ func (l *Loop) TimeoutRemove(target Token, flags TimeoutFlags, cb Callback) Requ
 	return r
 }
 
-// TimeoutUpdate sets the timeout with the given user data to another time; with
-// LinkTimeoutUpdate that of a linked one (io_uring_prep_timeout_update). See
-// SQE.PrepTimeoutUpdate for more.
+// TimeoutUpdate sets the timeout that userData names to another time, ts from
+// now on; with LinkTimeoutUpdate it is a linked one, with TimeoutAbs ts is a
+// point in time (io_uring_prep_timeout_update). See SQE.PrepTimeoutUpdate for
+// more.
 func (l *Loop) TimeoutUpdate(d time.Duration, target Token, flags TimeoutFlags, cb Callback) Request {
 	if l.refuses() {
 		return l.refuse(OpTimeoutRemove, cb)
@@ -1389,8 +1357,8 @@ func (l *Loop) TimeoutUpdate(d time.Duration, target Token, flags TimeoutFlags, 
 }
 
 // LinkTimeout cancels the request that is linked to it, the one before, if that
-// has not completed when the time is over (io_uring_prep_link_timeout). See
-// SQE.PrepLinkTimeout for more.
+// has not completed when the time ts has passed (io_uring_prep_link_timeout).
+// See SQE.PrepLinkTimeout for more.
 func (l *Loop) LinkTimeout(d time.Duration, flags TimeoutFlags, cb Callback) Request {
 	if l.refuses() {
 		return l.refuse(OpLinkTimeout, cb)
@@ -1402,9 +1370,21 @@ func (l *Loop) LinkTimeout(d time.Duration, flags TimeoutFlags, cb Callback) Req
 	return r
 }
 
-// PollMultishot completes each time a descriptor becomes ready, with CQEFMore,
-// until it is cancelled (io_uring_prep_poll_multishot). See
-// SQE.PrepPollMultishot for more.
+// PollAdd waits until a descriptor is ready; mask has the events of poll(2),
+// and so has the result (io_uring_prep_poll_add). See SQE.PrepPollAdd for more.
+func (l *Loop) PollAdd(fd int, mask uint32, cb Callback) Request {
+	if l.refuses() {
+		return l.refuse(OpPollAdd, cb)
+	}
+	sqe, r := l.queue(OpPollAdd, kindPlain, cb, nil)
+	sqe.PrepPollAdd(fd, mask)
+	sqe.useFixed(fd)
+	return r
+}
+
+// PollMultishot is PollAdd that completes each time the descriptor becomes
+// ready, with CQEFMore, until it is cancelled or fails
+// (io_uring_prep_poll_multishot). See SQE.PrepPollMultishot for more.
 func (l *Loop) PollMultishot(fd int, mask uint32, cb Callback) Request {
 	if l.refuses() {
 		return l.refuse(OpPollAdd, cb)
@@ -1415,7 +1395,7 @@ func (l *Loop) PollMultishot(fd int, mask uint32, cb Callback) Request {
 	return r
 }
 
-// PollRemove takes the poll request with the given user data back
+// PollRemove takes the poll request back that userData names
 // (io_uring_prep_poll_remove). See SQE.PrepPollRemove for more.
 func (l *Loop) PollRemove(target Token, cb Callback) Request {
 	if l.refuses() {
@@ -1426,14 +1406,38 @@ func (l *Loop) PollRemove(target Token, cb Callback) Request {
 	return r
 }
 
-// PollUpdate changes the poll request with the given user data: its events with
-// PollUpdateEvents (io_uring_prep_poll_update). See SQE.PrepPollUpdate for
-// more.
+// PollUpdate changes the events of the poll request that userData names to
+// those of mask (io_uring_prep_poll_update). See SQE.PrepPollUpdate for more.
 func (l *Loop) PollUpdate(target Token, mask uint32, flags PollFlags, cb Callback) Request {
 	if l.refuses() {
 		return l.refuse(OpPollRemove, cb)
 	}
 	sqe, r := l.queue(OpPollRemove, kindPlain, cb, nil)
 	sqe.PrepPollUpdate(uint64(target), 0, mask, flags&^PollUpdateUserData)
+	return r
+}
+
+// Cancel cancels the request that userData names, or with AsyncCancelAny
+// whichever is in flight, and with AsyncCancelAll all of them
+// (io_uring_prep_cancel64). See SQE.PrepCancel64 for more.
+func (l *Loop) Cancel(target Token, flags CancelFlags, cb Callback) Request {
+	if l.refuses() {
+		return l.refuse(OpAsyncCancel, cb)
+	}
+	sqe, r := l.queue(OpAsyncCancel, kindPlain, cb, nil)
+	sqe.PrepCancel64(uint64(target), flags)
+	return r
+}
+
+// CancelFD cancels a request that is in flight on a descriptor, with
+// AsyncCancelAll every one (io_uring_prep_cancel_fd). See SQE.PrepCancelFD for
+// more.
+func (l *Loop) CancelFD(fd int, flags CancelFlags, cb Callback) Request {
+	if l.refuses() {
+		return l.refuse(OpAsyncCancel, cb)
+	}
+	sqe, r := l.queue(OpAsyncCancel, kindPlain, cb, nil)
+	sqe.PrepCancelFD(fd, flags)
+	sqe.useFixed(fd)
 	return r
 }

@@ -54,9 +54,6 @@ type stream struct {
 	toFailed bool  // it was one of the second descriptor
 }
 
-// current is the offset that means the file's own position.
-const current = ^uint64(0)
-
 // run moves it all. When ctx ends, so does a read that waits for input.
 func (s *stream) run() error {
 	s.read()
@@ -64,7 +61,7 @@ func (s *stream) run() error {
 }
 
 func (s *stream) read() {
-	s.loop.Read(s.from.fd, s.buf, current, func(c liburing.Completion) {
+	s.loop.Read(s.from.fd, s.buf, liburing.CurrentPosition, func(c liburing.Completion) {
 		n, err := c.Result()
 		s.from.moved(n, len(s.buf))
 		switch {
@@ -77,7 +74,7 @@ func (s *stream) read() {
 }
 
 func (s *stream) write(rest []byte) {
-	s.loop.Write(s.to.fd, rest, current, func(c liburing.Completion) {
+	s.loop.Write(s.to.fd, rest, liburing.CurrentPosition, func(c liburing.Completion) {
 		n, err := c.Result()
 		s.to.moved(n, len(rest))
 		switch {

@@ -62,11 +62,8 @@ type copier struct {
 	err      error
 }
 
-// current is the offset that means the file's own position.
-const current = ^uint64(0)
-
 func (c *copier) read() {
-	c.loop.Read(int(c.in.Fd()), c.buf, current, func(done liburing.Completion) {
+	c.loop.Read(int(c.in.Fd()), c.buf, liburing.CurrentPosition, func(done liburing.Completion) {
 		n, err := done.Result()
 		switch {
 		case err != nil:
@@ -78,7 +75,7 @@ func (c *copier) read() {
 }
 
 func (c *copier) write(rest []byte) {
-	c.loop.Write(int(c.out.Fd()), rest, current, func(done liburing.Completion) {
+	c.loop.Write(int(c.out.Fd()), rest, liburing.CurrentPosition, func(done liburing.Completion) {
 		n, err := done.Result()
 		c.position += int64(n)
 		switch {
