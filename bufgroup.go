@@ -163,6 +163,10 @@ func (r Request) Buffers(g *BufGroup) Request {
 		r.loop.spoil(sqe, badInput(sqe.Opcode.String(), "a request that is silent can't tell which buffer it has filled"))
 		return r
 	}
+	if !sqe.Opcode.facts().buffers {
+		r.loop.spoil(sqe, badInput(sqe.Opcode.String(), "the operation does not take its memory from a group of buffers"))
+		return r
+	}
 	sqe.Flags |= SQEBufferSelect
 	sqe.SetBufGroup(g.ring.bgid)
 	h := r.loop.table.handle(r.token)
@@ -171,7 +175,7 @@ func (r Request) Buffers(g *BufGroup) Request {
 	}
 	g.users++
 	h.group, h.special = uint16(g.place), true
-	h.truncated = (sqe.Opcode == OpRecv || sqe.Opcode == OpRecvmsg) && sqe.OpFlags&msgTrunc != 0
+	h.truncated = sqe.Opcode.facts().cuts && sqe.OpFlags&msgTrunc != 0
 	return r
 }
 

@@ -72,14 +72,18 @@ func (l *Loop) cancelNow(t Token, flags SQEFlags, done Callback) bool {
 // descriptor or with AsyncCancelFD none but fd's. The result is that of Cancel. The
 // loop's own requests are among them: the loop makes them again. Needs Linux 6.6.
 func (l *Loop) CancelOp(op Op, fd int, flags CancelFlags, cb Callback) Request {
-	var r Request
-	if flags&AsyncCancelFD != 0 {
-		r = l.CancelFD(fd, flags|AsyncCancelOp, cb)
-	} else {
-		r = l.Cancel(0, flags|AsyncCancelOp, cb)
+	if l.refuses() {
+		return l.refuse(OpAsyncCancel, cb)
 	}
-	if sqe := r.open(); sqe != nil {
-		sqe.Len = uint32(op)
+	if flags&AsyncCancelUserdata != 0 {
+		return l.queueBadArgs(OpAsyncCancel, cb, "flags ask for a token's request, and the token is not given: use Cancel")
+	}
+	sqe, r := l.queue(OpAsyncCancel, kindPlain, cb, nil)
+	sqe.PrepCancel64(0, flags|AsyncCancelOp)
+	sqe.Len = uint32(op)
+	if flags&AsyncCancelFD != 0 {
+		sqe.FD = descriptor(fd)
+		sqe.useFixed(fd)
 	}
 	return r
 }

@@ -59,7 +59,9 @@ type RWAttrFlags uint64
 type FsyncFlags uint32
 
 // TimeoutFlags are the flags of timeout requests, IORING_TIMEOUT_* and
-// IORING_LINK_TIMEOUT_*.
+// IORING_LINK_TIMEOUT_*. With TimeoutImmediateArg an entry has nanoseconds where it
+// otherwise has the address of a Timespec; a Loop's methods need no such flag and
+// leave it out.
 type TimeoutFlags uint32
 
 // SpliceFlags are the flags of splice and tee requests, SPLICE_F_*. Those of

@@ -2,7 +2,8 @@ package liburing
 
 // Fixed is a place in the ring's table of registered files: a direct descriptor.
 // The kernel finds the file there without looking it up in the process's table.
-// Operations such as AcceptDirect, with FileIndexAlloc, return one.
+// Operations such as AcceptDirect, with FileIndexAlloc, return one; those that are
+// for places of the table take one.
 //
 //	loop.Recv(liburing.Fixed(place).FD(), buf, 0, cb)
 type Fixed uint32
@@ -26,20 +27,16 @@ func (s *SQE) useFixed(fd int) {
 	}
 }
 
-// nameFixed says that the request is for a registered file, which operations
-// that deal with descriptors themselves are told elsewhere than all others.
+// nameFixed says that the request is for a registered file, which an operation
+// that empties places is told elsewhere than all others.
 func (s *SQE) nameFixed(index uint32) {
-	switch s.Opcode {
-	case OpClose:
+	if s.Opcode.facts().fixed == fixedByIndex {
 		s.FD = 0
 		s.setTargetFixedFile(index)
-	case OpAsyncCancel:
-		s.FD = int32(index)
-		s.OpFlags |= uint32(AsyncCancelFDFixed)
-	default:
-		s.FD = int32(index)
-		s.Flags |= SQEFixedFile
+		return
 	}
+	s.FD = int32(index)
+	s.Flags |= SQEFixedFile
 }
 
 // useFixedIn is useFixed for the file that a splice reads from.
@@ -62,7 +59,7 @@ func (l *Loop) HandOver(file Fixed, to *Loop, f func(Fixed, error)) Request {
 	if to == nil {
 		return l.queueBad(OpMsgRing, func(c Completion) { f(0, c.Err()) }, badInput("msg_ring", "there is no loop to hand the file to"))
 	}
-	return l.MsgRingFDAlloc(to.ring.FD(), int(file), 0, MsgRingCQESkip, func(c Completion) {
+	return l.MsgRingFDAlloc(to.ring.FD(), file, 0, MsgRingCQESkip, func(c Completion) {
 		place, err := c.Result()
 		if err == nil {
 			err = to.Post(func() { f(Fixed(place), nil) })

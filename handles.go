@@ -60,9 +60,35 @@ type aside struct {
 // extra is memory for requests that name more than one object, or a value that
 // has to live somewhere.
 type extra struct {
-	keep [3]unsafe.Pointer
-	ts   Timespec
-	iov  []Iovec
+	keep  [3]unsafe.Pointer
+	ts    Timespec
+	iov   []Iovec
+	fds   []int32 // descriptors as the kernel has them
+	fdsOf []int   // and where the caller has them
+}
+
+// setFDs has the kernel read and write descriptors in x.fds. What it writes is
+// copied to the caller when the request has completed.
+func (x *extra) setFDs(fds []int) {
+	for _, fd := range fds {
+		x.fds = append(x.fds, descriptor(fd))
+	}
+	x.fdsOf = fds
+}
+
+// setPair is setFDs for a pair, which pair returns.
+func (x *extra) setPair(fds *[2]int) {
+	if fds != nil {
+		x.setFDs(fds[:])
+	}
+}
+
+// pair returns the two descriptors in x.fds, nil if there are none.
+func (x *extra) pair() *[2]int32 {
+	if len(x.fds) == 0 {
+		return nil
+	}
+	return (*[2]int32)(x.fds)
 }
 
 // handle returns the handle of a token, nil if its request has completed.
@@ -126,8 +152,11 @@ func (t *handleTable) extra() *extra {
 
 // restock empties an extra and puts it into the stock.
 func (t *handleTable) restock(x *extra) {
+	for i := range x.fdsOf {
+		x.fdsOf[i] = int(x.fds[i])
+	}
 	clear(x.iov)
-	*x = extra{iov: x.iov[:0]}
+	*x = extra{iov: x.iov[:0], fds: x.fds[:0]}
 	t.extras = append(t.extras, x)
 }
 

@@ -79,7 +79,7 @@ func (s *slot) open(*rand.Rand) {
 		s.m.success(c)
 		s.file = true
 	}, func(cb Callback) Request {
-		return s.m.l.OpenatDirect(unix.AT_FDCWD, name, os.O_RDWR, 0, uint32(s.Fixed), cb)
+		return s.m.l.OpenatDirect(unix.AT_FDCWD, name, os.O_RDWR, 0, s.Fixed, cb)
 	})
 }
 
@@ -97,7 +97,7 @@ func (s *slot) accept(*rand.Rand) {
 	s.use("accept into a slot", func(c Completion) {
 		m.success(c)
 		s.peer, m.accepting = fd, false
-	}, func(cb Callback) Request { return m.l.AcceptDirect(m.door, nil, 0, uint32(s.Fixed), cb) })
+	}, func(cb Callback) Request { return m.l.AcceptDirect(m.door, nil, 0, s.Fixed, cb) })
 }
 
 // missing reads where nothing is.
@@ -151,7 +151,7 @@ func (s *slot) send(rnd *rand.Rand) {
 // close empties the slot; a peer learns of it.
 func (s *slot) close(rnd *rand.Rand) {
 	m := s.m
-	do := func(cb Callback) Request { return m.l.CloseDirect(uint32(s.Fixed), cb) }
+	do := func(cb Callback) Request { return m.l.CloseDirect(s.Fixed, cb) }
 	if rnd.IntN(2) == 0 {
 		do = func(cb Callback) Request { return m.l.CloseFD(s.FD(), cb) }
 	}

@@ -358,16 +358,16 @@ func TestOpFilesUpdate(t *testing.T) {
 		a, b := int(tempFile(t, []byte("a")).Fd()), int(tempFile(t, []byte("b")).Fd())
 		fixedFiles(t, l, -1, a, -1)
 		require.Equal(t, 2, result(t, l, func(cb Callback) Request {
-			return l.FilesUpdate([]int32{int32(b), -1}, 0, cb)
+			return l.FilesUpdate([]int{b, -1}, 0, cb)
 		}))
 		require.Equal(t, "b", readBack(t, l, 0, SQEFixedFile))
 		failure(t, l, unix.EBADF, func(cb Callback) Request { return l.Read(1, make([]byte, 1), 0, cb).FixedFile() })
 
-		list := []int32{int32(a), int32(b)}
-		require.Equal(t, 2, result(t, l, func(cb Callback) Request { return l.FilesUpdate(list, -1, cb) }))
-		require.ElementsMatch(t, []int32{1, 2}, list, "the kernel tells where it has put them")
-		require.Equal(t, "a", readBack(t, l, int(list[0]), SQEFixedFile))
-		require.Equal(t, "b", readBack(t, l, int(list[1]), SQEFixedFile))
+		list := []int{a, b}
+		require.Equal(t, 2, result(t, l, func(cb Callback) Request { return l.FilesUpdate(list, FileIndexAlloc, cb) }))
+		require.ElementsMatch(t, []int{1, 2}, list, "the kernel tells where it has put them")
+		require.Equal(t, "a", readBack(t, l, list[0], SQEFixedFile))
+		require.Equal(t, "b", readBack(t, l, list[1], SQEFixedFile))
 		failure(t, l, unix.EINVAL, func(cb Callback) Request { return l.FilesUpdate(list, 2, cb) })
 	})
 }

@@ -210,7 +210,7 @@ func TestOpDirectSockets(t *testing.T) {
 		require.Len(t, got, 1)
 		require.Less(t, got[0], 8)
 		for _, index := range []int{5, 6, i, got[0]} {
-			one(t, l, func(cb Callback) Request { return l.CloseDirect(uint32(index), cb) })
+			one(t, l, func(cb Callback) Request { return l.CloseDirect(Fixed(index), cb) })
 		}
 		c := do(t, l, func(cb Callback) Request { return l.CloseDirect(5, cb) })
 		require.ErrorIs(t, c[0].Err(), unix.EBADF)
@@ -509,11 +509,14 @@ func TestOpSocketCommands(t *testing.T) {
 		require.EqualValues(t, 1, binary.NativeEndian.Uint32(val))
 
 		name := NewSockaddr()
-		c := do(t, l, func(cb Callback) Request { return l.CmdGetsockname(server, name, 0, cb) })
+		c := do(t, l, func(cb Callback) Request { return l.CmdGetsockname(server, name, false, cb) })
 		if c[0].Err() != nil { // before Linux 6.19
 			require.ErrorIs(t, c[0].Err(), unix.EOPNOTSUPP)
 		} else {
 			require.Equal(t, addr.String(), name.String())
+			c = do(t, l, func(cb Callback) Request { return l.CmdGetsockname(server, name, true, cb) })
+			require.NoError(t, c[0].Err())
+			require.NotEqual(t, addr.String(), name.String(), "the peer's")
 		}
 		c = do(t, l, func(cb Callback) Request { return l.CmdSock(99, server, 0, 0, nil, cb) })
 		require.ErrorIs(t, c[0].Err(), unix.EOPNOTSUPP)

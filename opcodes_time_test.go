@@ -220,13 +220,19 @@ func TestOpCancelForms(t *testing.T) {
 		polled := error(nil)
 		read(other)
 		l.PollAdd(other, unix.POLLIN, func(c Completion) { polled = c.Err() })
-		req := l.Cancel(0, AsyncCancelOp, func(c Completion) { require.NoError(t, c.Err()) })
-		req.SQE().Len = uint32(OpPollAdd)
+		l.CancelOp(OpPollAdd, 0, 0, func(c Completion) { require.NoError(t, c.Err()) })
 		l.Timeout(5*time.Millisecond, 0, 0, func(Completion) {
 			require.ErrorIs(t, polled, unix.ECANCELED)
 			require.Equal(t, 1, cancelled[other], "a read is not a poll")
 			l.CancelFD(other, 0, nil)
 		})
+		run(t, l)
+
+		// By operation and descriptor.
+		l.PollAdd(Fixed(0).FD(), unix.POLLIN, func(c Completion) { require.ErrorIs(t, c.Err(), unix.ECANCELED) })
+		l.CancelOp(OpPollAdd, other, AsyncCancelFD, func(c Completion) { require.ErrorIs(t, c.Err(), unix.ENOENT) })
+		l.CancelOp(OpRead, Fixed(0).FD(), AsyncCancelFD, func(c Completion) { require.ErrorIs(t, c.Err(), unix.ENOENT) })
+		l.CancelOp(OpPollAdd, Fixed(0).FD(), AsyncCancelFD, func(c Completion) { require.NoError(t, c.Err()) })
 		run(t, l)
 	})
 }

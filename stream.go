@@ -169,7 +169,4 @@ func (s *Stream) end() {
 }
 
 // isEOF reports whether a completion means that nothing more will come.
-func (c Completion) isEOF() bool { return c.Res == 0 && slices.Contains(readers, c.op) }
-
-// readers are the operations whose result is 0 at the end.
-var readers = []Op{OpRead, OpReadv, OpReadFixed, OpReadvFixed, OpReadMultishot, OpRecv, OpRecvmsg, OpSplice, OpTee}
+func (c Completion) isEOF() bool { return c.Res == 0 && c.op.facts().ends }

@@ -7,8 +7,11 @@ import (
 	"unsafe"
 )
 
-// Read reads into buf from an offset of the file (io_uring_prep_read). See
-// SQE.PrepRead for more.
+// Read reads into buf from an offset of the file (io_uring_prep_read). The
+// result is the number of bytes, 0 at the end of the file or when the other end
+// of a pipe or a connection is closed. CurrentPosition is the offset that is
+// right for every kind of descriptor; pipes, sockets and terminals ignore it.
+// Needs Linux 5.6.
 func (l *Loop) Read(fd int, buf []byte, offset uint64, cb Callback) Request {
 	if l.refuses() {
 		return l.refuse(OpRead, cb)
@@ -20,8 +23,14 @@ func (l *Loop) Read(fd int, buf []byte, offset uint64, cb Callback) Request {
 	return r
 }
 
-// Write writes buf at an offset of the file (io_uring_prep_write). See
-// SQE.PrepWrite for more.
+// Write writes buf at an offset of the file (io_uring_prep_write). The result
+// is the number of bytes, which may be less than all. CurrentPosition is the
+// offset that is right for every kind of descriptor; pipes, sockets and
+// terminals ignore it. Several writes in flight on a pipe, a socket or at the
+// current position may overtake each other: wait for one before you make the
+// next, or link them. On Linux 6.18 at least, a write at the current position
+// that is cut short (a full disk, a limit) leaves the position where it was:
+// give offsets where that may happen. Needs Linux 5.6.
 func (l *Loop) Write(fd int, buf []byte, offset uint64, cb Callback) Request {
 	if l.refuses() {
 		return l.refuse(OpWrite, cb)
@@ -34,7 +43,10 @@ func (l *Loop) Write(fd int, buf []byte, offset uint64, cb Callback) Request {
 }
 
 // Readv reads into several buffers, one after the other, 1024 at most
-// (io_uring_prep_readv). See SQE.PrepReadv for more.
+// (io_uring_prep_readv). The result is the number of bytes, 0 at the end of the
+// file or when the other end of a pipe or a connection is closed.
+// CurrentPosition is the offset that is right for every kind of descriptor;
+// pipes, sockets and terminals ignore it. Needs Linux 5.1.
 func (l *Loop) Readv(fd int, bufs [][]byte, offset uint64, cb Callback) Request {
 	if l.refuses() {
 		return l.refuse(OpReadv, cb)
@@ -49,7 +61,11 @@ func (l *Loop) Readv(fd int, bufs [][]byte, offset uint64, cb Callback) Request 
 }
 
 // Writev writes several buffers, one after the other, 1024 at most
-// (io_uring_prep_writev). See SQE.PrepWritev for more.
+// (io_uring_prep_writev). The result is the number of bytes, which may be less
+// than all. CurrentPosition is the offset that is right for every kind of
+// descriptor; pipes, sockets and terminals ignore it. Several writes in flight
+// on a pipe, a socket or at the current position may overtake each other: wait
+// for one before you make the next, or link them. Needs Linux 5.1.
 func (l *Loop) Writev(fd int, bufs [][]byte, offset uint64, cb Callback) Request {
 	if l.refuses() {
 		return l.refuse(OpWritev, cb)
@@ -64,7 +80,7 @@ func (l *Loop) Writev(fd int, bufs [][]byte, offset uint64, cb Callback) Request
 }
 
 // Readv2 is Readv with the flags of preadv2(2), RWF_NOWAIT and the like
-// (io_uring_prep_readv2). See SQE.PrepReadv2 for more.
+// (io_uring_prep_readv2). Needs Linux 5.1.
 func (l *Loop) Readv2(fd int, bufs [][]byte, offset uint64, flags int, cb Callback) Request {
 	if l.refuses() {
 		return l.refuse(OpReadv, cb)
@@ -79,7 +95,8 @@ func (l *Loop) Readv2(fd int, bufs [][]byte, offset uint64, flags int, cb Callba
 }
 
 // Writev2 is Writev with the flags of pwritev2(2), RWF_DSYNC and the like
-// (io_uring_prep_writev2). See SQE.PrepWritev2 for more.
+// (io_uring_prep_writev2). With RWF_APPEND it writes at the end of the file,
+// whatever the offset. Needs Linux 5.1.
 func (l *Loop) Writev2(fd int, bufs [][]byte, offset uint64, flags int, cb Callback) Request {
 	if l.refuses() {
 		return l.refuse(OpWritev, cb)
@@ -94,8 +111,8 @@ func (l *Loop) Writev2(fd int, bufs [][]byte, offset uint64, flags int, cb Callb
 }
 
 // ReadFixed is Read into buf that lies within the registered buffer bufIndex,
-// whose pages the kernel need not look up (io_uring_prep_read_fixed). See
-// SQE.PrepReadFixed for more.
+// whose pages the kernel need not look up (io_uring_prep_read_fixed). EFAULT if
+// it does not lie there. Needs Linux 5.1.
 func (l *Loop) ReadFixed(fd int, buf []byte, offset uint64, bufIndex int, cb Callback) Request {
 	if l.refuses() {
 		return l.refuse(OpReadFixed, cb)
@@ -108,8 +125,8 @@ func (l *Loop) ReadFixed(fd int, buf []byte, offset uint64, bufIndex int, cb Cal
 }
 
 // WriteFixed is Write from buf that lies within the registered buffer bufIndex,
-// whose pages the kernel need not look up (io_uring_prep_write_fixed). See
-// SQE.PrepWriteFixed for more.
+// whose pages the kernel need not look up (io_uring_prep_write_fixed). EFAULT
+// if it does not lie there. Needs Linux 5.1.
 func (l *Loop) WriteFixed(fd int, buf []byte, offset uint64, bufIndex int, cb Callback) Request {
 	if l.refuses() {
 		return l.refuse(OpWriteFixed, cb)
@@ -122,7 +139,8 @@ func (l *Loop) WriteFixed(fd int, buf []byte, offset uint64, bufIndex int, cb Ca
 }
 
 // ReadvFixed is Readv2 into parts of the registered buffer bufIndex
-// (io_uring_prep_readv_fixed). See SQE.PrepReadvFixed for more.
+// (io_uring_prep_readv_fixed). EFAULT if one does not lie there or is empty.
+// Needs Linux 6.15.
 func (l *Loop) ReadvFixed(fd int, bufs [][]byte, offset uint64, flags int, bufIndex int, cb Callback) Request {
 	if l.refuses() {
 		return l.refuse(OpReadvFixed, cb)
@@ -137,7 +155,8 @@ func (l *Loop) ReadvFixed(fd int, bufs [][]byte, offset uint64, flags int, bufIn
 }
 
 // WritevFixed is Writev2 from parts of the registered buffer bufIndex
-// (io_uring_prep_writev_fixed). See SQE.PrepWritevFixed for more.
+// (io_uring_prep_writev_fixed). EFAULT if one does not lie there or is empty.
+// Needs Linux 6.15.
 func (l *Loop) WritevFixed(fd int, bufs [][]byte, offset uint64, flags int, bufIndex int, cb Callback) Request {
 	if l.refuses() {
 		return l.refuse(OpWritevFixed, cb)
@@ -152,21 +171,29 @@ func (l *Loop) WritevFixed(fd int, bufs [][]byte, offset uint64, flags int, bufI
 }
 
 // ReadMultishot reads again and again, whenever there is something to read,
-// into buffers of a group (io_uring_prep_read_multishot). See
-// SQE.PrepReadMultishot for more.
-func (l *Loop) ReadMultishot(fd int, nbytes uint32, offset uint64, bufGroup uint16, cb Callback) Request {
+// into buffers of a group (io_uring_prep_read_multishot): each time up to
+// nbytes, or with 0 as much as a buffer holds. It completes with CQEFMore for
+// each buffer until the end of the file, an error, or ENOBUFS when the group
+// has run dry. For pipes, terminals and other descriptors that can be polled;
+// regular files can't (EBADFD). Request.Buffers names the group in place of
+// bufGroup. Needs Linux 6.7.
+func (l *Loop) ReadMultishot(fd int, nbytes int, offset uint64, bufGroup uint16, cb Callback) Request {
 	if l.refuses() {
 		return l.refuse(OpReadMultishot, cb)
 	}
+	if why := badCount("nbytes", nbytes); why != "" {
+		return l.queueBadArgs(OpReadMultishot, cb, why)
+	}
 	sqe, r := l.queue(OpReadMultishot, kindPlain, cb, nil)
-	sqe.PrepReadMultishot(fd, nbytes, offset, bufGroup)
+	sqe.PrepReadMultishot(fd, uint32(nbytes), offset, bufGroup)
 	sqe.useFixed(fd)
 	return r
 }
 
 // Fsync flushes a file to its device; with FsyncDatasync it leaves out the
-// metadata that is not needed to read the data back (io_uring_prep_fsync). See
-// SQE.PrepFsync for more.
+// metadata that is not needed to read the data back (io_uring_prep_fsync). It
+// does not wait for writes in flight: link it behind them. Pipes and sockets
+// can't be flushed (EINVAL). It always takes a worker thread. Needs Linux 5.1.
 func (l *Loop) Fsync(fd int, flags FsyncFlags, cb Callback) Request {
 	if l.refuses() {
 		return l.refuse(OpFsync, cb)
@@ -180,20 +207,25 @@ func (l *Loop) Fsync(fd int, flags FsyncFlags, cb Callback) Request {
 
 // SyncFileRange flushes length bytes of a file's data from offset on, or with
 // length 0 all from there, as flags of sync_file_range(2) say
-// (io_uring_prep_sync_file_range). See SQE.PrepSyncFileRange for more.
-func (l *Loop) SyncFileRange(fd int, length uint32, offset uint64, flags int, cb Callback) Request {
+// (io_uring_prep_sync_file_range). Regular files, directories and block devices
+// only (ESPIPE). It always takes a worker thread. Needs Linux 5.2.
+func (l *Loop) SyncFileRange(fd int, length int, offset uint64, flags int, cb Callback) Request {
 	if l.refuses() {
 		return l.refuse(OpSyncFileRange, cb)
 	}
+	if why := badCount("length", length); why != "" {
+		return l.queueBadArgs(OpSyncFileRange, cb, why)
+	}
 	l.mayBlock = true
 	sqe, r := l.queue(OpSyncFileRange, kindPlain, cb, nil)
-	sqe.PrepSyncFileRange(fd, length, offset, flags)
+	sqe.PrepSyncFileRange(fd, uint32(length), offset, flags)
 	sqe.useFixed(fd)
 	return r
 }
 
 // Fallocate reserves, frees or zeroes a range of a regular file, as mode of
-// fallocate(2) says (io_uring_prep_fallocate). See SQE.PrepFallocate for more.
+// fallocate(2) says (io_uring_prep_fallocate). EOPNOTSUPP if the file system
+// can't. It always takes a worker thread. Needs Linux 5.6.
 func (l *Loop) Fallocate(fd int, mode int, offset uint64, length uint64, cb Callback) Request {
 	if l.refuses() {
 		return l.refuse(OpFallocate, cb)
@@ -206,7 +238,8 @@ func (l *Loop) Fallocate(fd int, mode int, offset uint64, length uint64, cb Call
 }
 
 // Ftruncate sets the length of a regular file in bytes
-// (io_uring_prep_ftruncate). See SQE.PrepFtruncate for more.
+// (io_uring_prep_ftruncate). EINVAL if fd is not open for writing. It always
+// takes a worker thread. Needs Linux 6.9.
 func (l *Loop) Ftruncate(fd int, length int64, cb Callback) Request {
 	if l.refuses() {
 		return l.refuse(OpFtruncate, cb)
@@ -220,20 +253,24 @@ func (l *Loop) Ftruncate(fd int, length int64, cb Callback) Request {
 
 // Fadvise announces how length bytes of a file from offset on, or with length 0
 // all from there, will be used, as posix_fadvise(2) does
-// (io_uring_prep_fadvise). See SQE.PrepFadvise for more.
-func (l *Loop) Fadvise(fd int, offset uint64, length uint32, advice int, cb Callback) Request {
+// (io_uring_prep_fadvise). Pipes have nothing to advise on (ESPIPE). Needs
+// Linux 5.6.
+func (l *Loop) Fadvise(fd int, offset uint64, length int, advice int, cb Callback) Request {
 	if l.refuses() {
 		return l.refuse(OpFadvise, cb)
 	}
+	if why := badCount("length", length); why != "" {
+		return l.queueBadArgs(OpFadvise, cb, why)
+	}
 	l.mayBlock = true
 	sqe, r := l.queue(OpFadvise, kindPlain, cb, nil)
-	sqe.PrepFadvise(fd, offset, length, advice)
+	sqe.PrepFadvise(fd, offset, uint32(length), advice)
 	sqe.useFixed(fd)
 	return r
 }
 
-// Fadvise64 is Fadvise for a range of any length (io_uring_prep_fadvise64). See
-// SQE.PrepFadvise64 for more.
+// Fadvise64 is Fadvise for a range of any length (io_uring_prep_fadvise64).
+// Needs Linux 6.11.
 func (l *Loop) Fadvise64(fd int, offset uint64, length int64, advice int, cb Callback) Request {
 	if l.refuses() {
 		return l.refuse(OpFadvise, cb)
@@ -246,7 +283,8 @@ func (l *Loop) Fadvise64(fd int, offset uint64, length int64, advice int, cb Cal
 }
 
 // Madvise announces how memory will be used, as madvise(2) does, up to 4 GiB of
-// it (io_uring_prep_madvise). See SQE.PrepMadvise for more.
+// it (io_uring_prep_madvise). It is about whole pages: give it mapped memory,
+// not Go's heap. It always takes a worker thread. Needs Linux 5.6.
 func (l *Loop) Madvise(mem []byte, advice int, cb Callback) Request {
 	if l.refuses() {
 		return l.refuse(OpMadvise, cb)
@@ -257,8 +295,8 @@ func (l *Loop) Madvise(mem []byte, advice int, cb Callback) Request {
 	return r
 }
 
-// Madvise64 is Madvise for memory of any length (io_uring_prep_madvise64). See
-// SQE.PrepMadvise64 for more.
+// Madvise64 is Madvise for memory of any length (io_uring_prep_madvise64). It
+// always takes a worker thread. Needs Linux 6.11.
 func (l *Loop) Madvise64(mem []byte, advice int, cb Callback) Request {
 	if l.refuses() {
 		return l.refuse(OpMadvise, cb)
@@ -270,36 +308,51 @@ func (l *Loop) Madvise64(mem []byte, advice int, cb Callback) Request {
 }
 
 // Splice moves up to nbytes between a pipe and another file without copying
-// them to user space; one of the two must be a pipe (io_uring_prep_splice). See
-// SQE.PrepSplice for more.
-func (l *Loop) Splice(fdIn int, offIn int64, fdOut int, offOut int64, nbytes uint32, flags SpliceFlags, cb Callback) Request {
+// them to user space; one of the two must be a pipe (io_uring_prep_splice). The
+// result is the number of bytes, 0 at the end. The offset of what has none, a
+// pipe or a socket, must be -1; for another file -1 means its position, which
+// moves on. flags are those of splice(2); with SpliceFFDInFixed, fdIn is a
+// place of the registered files. It always takes a worker thread, which a pipe
+// without data or room holds up. Needs Linux 5.7.
+func (l *Loop) Splice(fdIn int, offIn int64, fdOut int, offOut int64, nbytes int, flags SpliceFlags, cb Callback) Request {
 	if l.refuses() {
 		return l.refuse(OpSplice, cb)
 	}
+	if why := badCount("nbytes", nbytes); why != "" {
+		return l.queueBadArgs(OpSplice, cb, why)
+	}
 	l.mayBlock = true
 	sqe, r := l.queue(OpSplice, kindPlain, cb, nil)
-	sqe.PrepSplice(fdIn, offIn, fdOut, offOut, nbytes, flags)
+	sqe.PrepSplice(fdIn, offIn, fdOut, offOut, uint32(nbytes), flags)
 	sqe.useFixedIn(fdIn)
 	sqe.useFixed(fdOut)
 	return r
 }
 
 // Tee copies up to nbytes from one pipe to another without taking them out of
-// the first (io_uring_prep_tee). See SQE.PrepTee for more.
-func (l *Loop) Tee(fdIn int, fdOut int, nbytes uint32, flags SpliceFlags, cb Callback) Request {
+// the first (io_uring_prep_tee). The result is the number of bytes, 0 at the
+// end. flags are those of Splice. It always takes a worker thread, which a pipe
+// without data or room holds up. Needs Linux 5.8.
+func (l *Loop) Tee(fdIn int, fdOut int, nbytes int, flags SpliceFlags, cb Callback) Request {
 	if l.refuses() {
 		return l.refuse(OpTee, cb)
 	}
+	if why := badCount("nbytes", nbytes); why != "" {
+		return l.queueBadArgs(OpTee, cb, why)
+	}
 	l.mayBlock = true
 	sqe, r := l.queue(OpTee, kindPlain, cb, nil)
-	sqe.PrepTee(fdIn, fdOut, nbytes, flags)
+	sqe.PrepTee(fdIn, fdOut, uint32(nbytes), flags)
 	sqe.useFixedIn(fdIn)
 	sqe.useFixed(fdOut)
 	return r
 }
 
-// Openat opens a file; the result is the descriptor (io_uring_prep_openat). See
-// SQE.PrepOpenat for more.
+// Openat opens a file; the result is the descriptor (io_uring_prep_openat). A
+// relative path begins at the directory dfd, or with AT_FDCWD at the working
+// directory. flags and mode are those of openat(2): the process's umask
+// applies, and O_CLOEXEC has to be asked for. With O_CREAT, O_TRUNC or
+// O_TMPFILE it takes a worker thread. Needs Linux 5.6.
 func (l *Loop) Openat(dfd int, path string, flags int, mode uint32, cb Callback) Request {
 	if l.refuses() {
 		return l.refuse(OpOpenat, cb)
@@ -315,7 +368,7 @@ func (l *Loop) Openat(dfd int, path string, flags int, mode uint32, cb Callback)
 }
 
 // Open is Openat for a path that begins at the working directory
-// (io_uring_prep_open). See SQE.PrepOpen for more.
+// (io_uring_prep_open). Needs Linux 5.6.
 func (l *Loop) Open(path string, flags int, mode uint32, cb Callback) Request {
 	if l.refuses() {
 		return l.refuse(OpOpenat, cb)
@@ -331,9 +384,10 @@ func (l *Loop) Open(path string, flags int, mode uint32, cb Callback) Request {
 }
 
 // OpenatDirect is Openat into the place fileIndex of the registered files,
-// without a descriptor of the process (io_uring_prep_openat_direct). See
-// SQE.PrepOpenatDirect for more.
-func (l *Loop) OpenatDirect(dfd int, path string, flags int, mode uint32, fileIndex uint32, cb Callback) Request {
+// without a descriptor of the process (io_uring_prep_openat_direct). The result
+// is 0; with FileIndexAlloc the kernel picks the place and the result is its
+// number, or ENFILE if none is free. EINVAL with O_CLOEXEC. Needs Linux 5.15.
+func (l *Loop) OpenatDirect(dfd int, path string, flags int, mode uint32, fileIndex Fixed, cb Callback) Request {
 	if l.refuses() {
 		return l.refuse(OpOpenat, cb)
 	}
@@ -343,13 +397,13 @@ func (l *Loop) OpenatDirect(dfd int, path string, flags int, mode uint32, fileIn
 	}
 	l.mayBlock = true
 	sqe, r := l.queue(OpOpenat, kindPlain, cb, unsafe.Pointer(pathPtr))
-	sqe.PrepOpenatDirect(dfd, pathPtr, flags, mode, fileIndex)
+	sqe.PrepOpenatDirect(dfd, pathPtr, flags, mode, uint32(fileIndex))
 	return r
 }
 
 // OpenDirect is OpenatDirect for a path that begins at the working directory
-// (io_uring_prep_open_direct). See SQE.PrepOpenDirect for more.
-func (l *Loop) OpenDirect(path string, flags int, mode uint32, fileIndex uint32, cb Callback) Request {
+// (io_uring_prep_open_direct). Needs Linux 5.15.
+func (l *Loop) OpenDirect(path string, flags int, mode uint32, fileIndex Fixed, cb Callback) Request {
 	if l.refuses() {
 		return l.refuse(OpOpenat, cb)
 	}
@@ -359,12 +413,13 @@ func (l *Loop) OpenDirect(path string, flags int, mode uint32, fileIndex uint32,
 	}
 	l.mayBlock = true
 	sqe, r := l.queue(OpOpenat, kindPlain, cb, unsafe.Pointer(pathPtr))
-	sqe.PrepOpenDirect(pathPtr, flags, mode, fileIndex)
+	sqe.PrepOpenDirect(pathPtr, flags, mode, uint32(fileIndex))
 	return r
 }
 
 // Openat2 opens a file as how says, see openat2(2); the result is the
-// descriptor (io_uring_prep_openat2). See SQE.PrepOpenat2 for more.
+// descriptor (io_uring_prep_openat2). With O_CREAT, O_TRUNC or O_TMPFILE it
+// takes a worker thread. Needs Linux 5.6.
 func (l *Loop) Openat2(dfd int, path string, how *OpenHow, cb Callback) Request {
 	if l.refuses() {
 		return l.refuse(OpOpenat2, cb)
@@ -383,9 +438,8 @@ func (l *Loop) Openat2(dfd int, path string, how *OpenHow, cb Callback) Request 
 }
 
 // Openat2Direct is Openat2 into a place of the registered files, as
-// OpenatDirect does it (io_uring_prep_openat2_direct). See
-// SQE.PrepOpenat2Direct for more.
-func (l *Loop) Openat2Direct(dfd int, path string, how *OpenHow, fileIndex uint32, cb Callback) Request {
+// OpenatDirect does it (io_uring_prep_openat2_direct). Needs Linux 5.15.
+func (l *Loop) Openat2Direct(dfd int, path string, how *OpenHow, fileIndex Fixed, cb Callback) Request {
 	if l.refuses() {
 		return l.refuse(OpOpenat2, cb)
 	}
@@ -398,12 +452,13 @@ func (l *Loop) Openat2Direct(dfd int, path string, how *OpenHow, fileIndex uint3
 	x.keep[0] = unsafe.Pointer(pathPtr)
 	x.keep[1] = unsafe.Pointer(how)
 	sqe, r := l.queue(OpOpenat2, kindExtra, cb, unsafe.Pointer(x))
-	sqe.PrepOpenat2Direct(dfd, pathPtr, how, fileIndex)
+	sqe.PrepOpenat2Direct(dfd, pathPtr, how, uint32(fileIndex))
 	return r
 }
 
-// CloseFD closes a descriptor (io_uring_prep_close). See SQE.PrepClose for
-// more.
+// CloseFD closes a descriptor (io_uring_prep_close). Requests that are in
+// flight on it go on and keep the file open, so a connection is not hung up
+// before they have ended: cancel them first. Needs Linux 5.6.
 func (l *Loop) CloseFD(fd int, cb Callback) Request {
 	if l.refuses() {
 		return l.refuse(OpClose, cb)
@@ -416,20 +471,22 @@ func (l *Loop) CloseFD(fd int, cb Callback) Request {
 }
 
 // CloseDirect empties a place of the registered files
-// (io_uring_prep_close_direct). See SQE.PrepCloseDirect for more.
-func (l *Loop) CloseDirect(fileIndex uint32, cb Callback) Request {
+// (io_uring_prep_close_direct). EBADF if it is empty. Requests that are in
+// flight on the file go on. Needs Linux 5.15.
+func (l *Loop) CloseDirect(fileIndex Fixed, cb Callback) Request {
 	if l.refuses() {
 		return l.refuse(OpClose, cb)
 	}
 	l.mayBlock = true
 	sqe, r := l.queue(OpClose, kindPlain, cb, nil)
-	sqe.PrepCloseDirect(fileIndex)
+	sqe.PrepCloseDirect(uint32(fileIndex))
 	return r
 }
 
 // Statx stores in statx what statx(2) tells of a file, as much as mask asks for
-// (io_uring_prep_statx). See SQE.PrepStatx for more.
-func (l *Loop) Statx(dfd int, path string, flags int, mask uint32, statx *Statx, cb Callback) Request {
+// (io_uring_prep_statx). With AT_EMPTY_PATH in flags and an empty path it is
+// the file that dfd is. It always takes a worker thread. Needs Linux 5.6.
+func (l *Loop) Statx(dfd int, path string, flags int, mask int, statx *Statx, cb Callback) Request {
 	if l.refuses() {
 		return l.refuse(OpStatx, cb)
 	}
@@ -442,12 +499,12 @@ func (l *Loop) Statx(dfd int, path string, flags int, mask uint32, statx *Statx,
 	x.keep[0] = unsafe.Pointer(pathPtr)
 	x.keep[1] = unsafe.Pointer(statx)
 	sqe, r := l.queue(OpStatx, kindExtra, cb, unsafe.Pointer(x))
-	sqe.PrepStatx(dfd, pathPtr, flags, mask, statx)
+	sqe.PrepStatx(dfd, pathPtr, flags, uint32(mask), statx)
 	return r
 }
 
 // Unlinkat removes a name, with AT_REMOVEDIR an empty directory
-// (io_uring_prep_unlinkat). See SQE.PrepUnlinkat for more.
+// (io_uring_prep_unlinkat). It always takes a worker thread. Needs Linux 5.11.
 func (l *Loop) Unlinkat(dfd int, path string, flags int, cb Callback) Request {
 	if l.refuses() {
 		return l.refuse(OpUnlinkat, cb)
@@ -463,7 +520,7 @@ func (l *Loop) Unlinkat(dfd int, path string, flags int, cb Callback) Request {
 }
 
 // Unlink is Unlinkat for a path that begins at the working directory
-// (io_uring_prep_unlink). See SQE.PrepUnlink for more.
+// (io_uring_prep_unlink). It always takes a worker thread. Needs Linux 5.11.
 func (l *Loop) Unlink(path string, flags int, cb Callback) Request {
 	if l.refuses() {
 		return l.refuse(OpUnlinkat, cb)
@@ -479,8 +536,8 @@ func (l *Loop) Unlink(path string, flags int, cb Callback) Request {
 }
 
 // Renameat renames a file; flags are those of renameat2(2)
-// (io_uring_prep_renameat). See SQE.PrepRenameat for more.
-func (l *Loop) Renameat(oldDfd int, oldPath string, newDfd int, newPath string, flags uint32, cb Callback) Request {
+// (io_uring_prep_renameat). It always takes a worker thread. Needs Linux 5.11.
+func (l *Loop) Renameat(oldDfd int, oldPath string, newDfd int, newPath string, flags int, cb Callback) Request {
 	if l.refuses() {
 		return l.refuse(OpRenameat, cb)
 	}
@@ -497,12 +554,13 @@ func (l *Loop) Renameat(oldDfd int, oldPath string, newDfd int, newPath string, 
 	x.keep[0] = unsafe.Pointer(oldPathPtr)
 	x.keep[1] = unsafe.Pointer(newPathPtr)
 	sqe, r := l.queue(OpRenameat, kindExtra, cb, unsafe.Pointer(x))
-	sqe.PrepRenameat(oldDfd, oldPathPtr, newDfd, newPathPtr, flags)
+	sqe.PrepRenameat(oldDfd, oldPathPtr, newDfd, newPathPtr, uint32(flags))
 	return r
 }
 
 // Rename is Renameat for paths that begin at the working directory, without
-// flags (io_uring_prep_rename). See SQE.PrepRename for more.
+// flags (io_uring_prep_rename). It always takes a worker thread. Needs Linux
+// 5.11.
 func (l *Loop) Rename(oldPath string, newPath string, cb Callback) Request {
 	if l.refuses() {
 		return l.refuse(OpRenameat, cb)
@@ -525,7 +583,7 @@ func (l *Loop) Rename(oldPath string, newPath string, cb Callback) Request {
 }
 
 // Mkdirat makes a directory; the process's umask applies to mode
-// (io_uring_prep_mkdirat). See SQE.PrepMkdirat for more.
+// (io_uring_prep_mkdirat). It always takes a worker thread. Needs Linux 5.15.
 func (l *Loop) Mkdirat(dfd int, path string, mode uint32, cb Callback) Request {
 	if l.refuses() {
 		return l.refuse(OpMkdirat, cb)
@@ -541,7 +599,7 @@ func (l *Loop) Mkdirat(dfd int, path string, mode uint32, cb Callback) Request {
 }
 
 // Mkdir is Mkdirat for a path that begins at the working directory
-// (io_uring_prep_mkdir). See SQE.PrepMkdir for more.
+// (io_uring_prep_mkdir). It always takes a worker thread. Needs Linux 5.15.
 func (l *Loop) Mkdir(path string, mode uint32, cb Callback) Request {
 	if l.refuses() {
 		return l.refuse(OpMkdirat, cb)
@@ -557,7 +615,7 @@ func (l *Loop) Mkdir(path string, mode uint32, cb Callback) Request {
 }
 
 // Symlinkat makes a symbolic link at linkPath that points to target
-// (io_uring_prep_symlinkat). See SQE.PrepSymlinkat for more.
+// (io_uring_prep_symlinkat). It always takes a worker thread. Needs Linux 5.15.
 func (l *Loop) Symlinkat(target string, newDfd int, linkPath string, cb Callback) Request {
 	if l.refuses() {
 		return l.refuse(OpSymlinkat, cb)
@@ -580,7 +638,7 @@ func (l *Loop) Symlinkat(target string, newDfd int, linkPath string, cb Callback
 }
 
 // Symlink is Symlinkat for a link whose path begins at the working directory
-// (io_uring_prep_symlink). See SQE.PrepSymlink for more.
+// (io_uring_prep_symlink). It always takes a worker thread. Needs Linux 5.15.
 func (l *Loop) Symlink(target string, linkPath string, cb Callback) Request {
 	if l.refuses() {
 		return l.refuse(OpSymlinkat, cb)
@@ -603,7 +661,7 @@ func (l *Loop) Symlink(target string, linkPath string, cb Callback) Request {
 }
 
 // Linkat gives a file another name; flags are those of linkat(2)
-// (io_uring_prep_linkat). See SQE.PrepLinkat for more.
+// (io_uring_prep_linkat). It always takes a worker thread. Needs Linux 5.15.
 func (l *Loop) Linkat(oldDfd int, oldPath string, newDfd int, newPath string, flags int, cb Callback) Request {
 	if l.refuses() {
 		return l.refuse(OpLinkat, cb)
@@ -626,7 +684,8 @@ func (l *Loop) Linkat(oldDfd int, oldPath string, newDfd int, newPath string, fl
 }
 
 // Link is Linkat for paths that begin at the working directory
-// (io_uring_prep_link). See SQE.PrepLink for more.
+// (io_uring_prep_link). It always takes a worker thread. Request.LinkNext is
+// what makes a chain of requests. Needs Linux 5.15.
 func (l *Loop) Link(oldPath string, newPath string, flags int, cb Callback) Request {
 	if l.refuses() {
 		return l.refuse(OpLinkat, cb)
@@ -650,7 +709,8 @@ func (l *Loop) Link(oldPath string, newPath string, flags int, cb Callback) Requ
 
 // Getxattr reads the extended attribute name of the file at path into value;
 // the result is its length, with an empty value that which it has
-// (io_uring_prep_getxattr). See SQE.PrepGetxattr for more.
+// (io_uring_prep_getxattr). ENODATA if there is none, ERANGE if value is too
+// short. It always takes a worker thread. Needs Linux 5.19.
 func (l *Loop) Getxattr(name string, value []byte, path string, cb Callback) Request {
 	if l.refuses() {
 		return l.refuse(OpGetxattr, cb)
@@ -674,8 +734,8 @@ func (l *Loop) Getxattr(name string, value []byte, path string, cb Callback) Req
 }
 
 // Setxattr sets the extended attribute name of the file at path to value; flags
-// are those of setxattr(2) (io_uring_prep_setxattr). See SQE.PrepSetxattr for
-// more.
+// are those of setxattr(2) (io_uring_prep_setxattr). It always takes a worker
+// thread. Needs Linux 5.19.
 func (l *Loop) Setxattr(name string, value []byte, path string, flags int, cb Callback) Request {
 	if l.refuses() {
 		return l.refuse(OpSetxattr, cb)
@@ -698,8 +758,8 @@ func (l *Loop) Setxattr(name string, value []byte, path string, flags int, cb Ca
 	return r
 }
 
-// Fgetxattr is Getxattr for an open file (io_uring_prep_fgetxattr). See
-// SQE.PrepFgetxattr for more.
+// Fgetxattr is Getxattr for an open file (io_uring_prep_fgetxattr). It always
+// takes a worker thread. Needs Linux 5.19.
 func (l *Loop) Fgetxattr(fd int, name string, value []byte, cb Callback) Request {
 	if l.refuses() {
 		return l.refuse(OpFgetxattr, cb)
@@ -718,8 +778,8 @@ func (l *Loop) Fgetxattr(fd int, name string, value []byte, cb Callback) Request
 	return r
 }
 
-// Fsetxattr is Setxattr for an open file (io_uring_prep_fsetxattr). See
-// SQE.PrepFsetxattr for more.
+// Fsetxattr is Setxattr for an open file (io_uring_prep_fsetxattr). It always
+// takes a worker thread. Needs Linux 5.19.
 func (l *Loop) Fsetxattr(fd int, name string, value []byte, flags int, cb Callback) Request {
 	if l.refuses() {
 		return l.refuse(OpFsetxattr, cb)
@@ -739,33 +799,37 @@ func (l *Loop) Fsetxattr(fd int, name string, value []byte, flags int, cb Callba
 }
 
 // Pipe makes a pipe and stores the descriptors of its reading and its writing
-// end in fds (io_uring_prep_pipe). See SQE.PrepPipe for more.
-func (l *Loop) Pipe(fds *[2]int32, flags int, cb Callback) Request {
+// end in fds (io_uring_prep_pipe). flags are those of pipe2(2): O_CLOEXEC has
+// to be asked for. Needs Linux 6.16.
+func (l *Loop) Pipe(fds *[2]int, flags int, cb Callback) Request {
 	if l.refuses() {
 		return l.refuse(OpPipe, cb)
 	}
 	l.mayBlock = true
-	sqe, r := l.queue(OpPipe, kindPlain, cb, unsafe.Pointer(fds))
-	sqe.PrepPipe(fds, flags)
+	x := l.table.extra()
+	x.setPair(fds)
+	sqe, r := l.queue(OpPipe, kindExtra, cb, unsafe.Pointer(x))
+	sqe.PrepPipe(x.pair(), flags)
 	return r
 }
 
 // PipeDirect makes a pipe whose ends take two places of the registered files,
 // fileIndex and the next, or with FileIndexAlloc two that the kernel picks; fds
-// has their numbers (io_uring_prep_pipe_direct). See SQE.PrepPipeDirect for
-// more.
-func (l *Loop) PipeDirect(fds *[2]int32, flags int, fileIndex uint32, cb Callback) Request {
+// has their numbers (io_uring_prep_pipe_direct). Needs Linux 6.16.
+func (l *Loop) PipeDirect(fds *[2]int, flags int, fileIndex Fixed, cb Callback) Request {
 	if l.refuses() {
 		return l.refuse(OpPipe, cb)
 	}
 	l.mayBlock = true
-	sqe, r := l.queue(OpPipe, kindPlain, cb, unsafe.Pointer(fds))
-	sqe.PrepPipeDirect(fds, flags, fileIndex)
+	x := l.table.extra()
+	x.setPair(fds)
+	sqe, r := l.queue(OpPipe, kindExtra, cb, unsafe.Pointer(x))
+	sqe.PrepPipeDirect(x.pair(), flags, uint32(fileIndex))
 	return r
 }
 
 // CmdDiscard discards a range of a block device, in bytes that are whole blocks
-// (io_uring_prep_cmd_discard). See SQE.PrepCmdDiscard for more.
+// (io_uring_prep_cmd_discard). What was there is lost. Needs Linux 6.12.
 func (l *Loop) CmdDiscard(fd int, offset uint64, nbytes uint64, cb Callback) Request {
 	if l.refuses() {
 		return l.refuse(OpURingCmd, cb)
@@ -778,41 +842,42 @@ func (l *Loop) CmdDiscard(fd int, offset uint64, nbytes uint64, cb Callback) Req
 }
 
 // Socket makes a socket, as socket(2) does; the result is its descriptor
-// (io_uring_prep_socket). See SQE.PrepSocket for more.
-func (l *Loop) Socket(domain int, typ int, protocol int, flags uint32, cb Callback) Request {
+// (io_uring_prep_socket). SOCK_CLOEXEC has to be asked for in typ; flags must
+// be 0 so far. Needs Linux 5.19.
+func (l *Loop) Socket(domain int, typ int, protocol int, flags int, cb Callback) Request {
 	if l.refuses() {
 		return l.refuse(OpSocket, cb)
 	}
 	sqe, r := l.queue(OpSocket, kindPlain, cb, nil)
-	sqe.PrepSocket(domain, typ, protocol, flags)
+	sqe.PrepSocket(domain, typ, protocol, uint32(flags))
 	return r
 }
 
 // SocketDirect is Socket into the place fileIndex of the registered files
-// (io_uring_prep_socket_direct). See SQE.PrepSocketDirect for more.
-func (l *Loop) SocketDirect(domain int, typ int, protocol int, fileIndex uint32, flags uint32, cb Callback) Request {
+// (io_uring_prep_socket_direct). The result is 0; with FileIndexAlloc the
+// kernel picks the place and the result is its number, or ENFILE if none is
+// free. EINVAL with SOCK_CLOEXEC. Needs Linux 5.19.
+func (l *Loop) SocketDirect(domain int, typ int, protocol int, fileIndex Fixed, flags int, cb Callback) Request {
 	if l.refuses() {
 		return l.refuse(OpSocket, cb)
 	}
 	sqe, r := l.queue(OpSocket, kindPlain, cb, nil)
-	sqe.PrepSocketDirect(domain, typ, protocol, fileIndex, flags)
+	sqe.PrepSocketDirect(domain, typ, protocol, uint32(fileIndex), uint32(flags))
 	return r
 }
 
 // SocketDirectAlloc is SocketDirect with a place that the kernel picks, the
-// result (io_uring_prep_socket_direct_alloc). See SQE.PrepSocketDirectAlloc for
-// more.
-func (l *Loop) SocketDirectAlloc(domain int, typ int, protocol int, flags uint32, cb Callback) Request {
+// result (io_uring_prep_socket_direct_alloc). Needs Linux 5.19.
+func (l *Loop) SocketDirectAlloc(domain int, typ int, protocol int, flags int, cb Callback) Request {
 	if l.refuses() {
 		return l.refuse(OpSocket, cb)
 	}
 	sqe, r := l.queue(OpSocket, kindPlain, cb, nil)
-	sqe.PrepSocketDirectAlloc(domain, typ, protocol, flags)
+	sqe.PrepSocketDirectAlloc(domain, typ, protocol, uint32(flags))
 	return r
 }
 
-// Bind gives a socket its address (io_uring_prep_bind). See SQE.PrepBind for
-// more.
+// Bind gives a socket its address (io_uring_prep_bind). Needs Linux 6.11.
 func (l *Loop) Bind(fd int, to *Sockaddr, cb Callback) Request {
 	if l.refuses() {
 		return l.refuse(OpBind, cb)
@@ -824,7 +889,7 @@ func (l *Loop) Bind(fd int, to *Sockaddr, cb Callback) Request {
 }
 
 // Listen has a socket take connections, of which at most backlog wait to be
-// accepted (io_uring_prep_listen). See SQE.PrepListen for more.
+// accepted (io_uring_prep_listen). Needs Linux 6.11.
 func (l *Loop) Listen(fd int, backlog int, cb Callback) Request {
 	if l.refuses() {
 		return l.refuse(OpListen, cb)
@@ -836,7 +901,9 @@ func (l *Loop) Listen(fd int, backlog int, cb Callback) Request {
 }
 
 // Accept accepts a connection; the result is its descriptor
-// (io_uring_prep_accept). See SQE.PrepAccept for more.
+// (io_uring_prep_accept). The peer's address is stored in peer, which may be
+// nil. flags are those of accept4(2): SOCK_CLOEXEC has to be asked for. Needs
+// Linux 5.5.
 func (l *Loop) Accept(fd int, peer *Sockaddr, flags int, cb Callback) Request {
 	if l.refuses() {
 		return l.refuse(OpAccept, cb)
@@ -848,20 +915,24 @@ func (l *Loop) Accept(fd int, peer *Sockaddr, flags int, cb Callback) Request {
 }
 
 // AcceptDirect is Accept into the place fileIndex of the registered files
-// (io_uring_prep_accept_direct). See SQE.PrepAcceptDirect for more.
-func (l *Loop) AcceptDirect(fd int, peer *Sockaddr, flags int, fileIndex uint32, cb Callback) Request {
+// (io_uring_prep_accept_direct). The result is 0; with FileIndexAlloc the
+// kernel picks the place and the result is its number, or ENFILE if none is
+// free: then the connection is lost. EINVAL with SOCK_CLOEXEC. Needs Linux
+// 5.15.
+func (l *Loop) AcceptDirect(fd int, peer *Sockaddr, flags int, fileIndex Fixed, cb Callback) Request {
 	if l.refuses() {
 		return l.refuse(OpAccept, cb)
 	}
 	sqe, r := l.queue(OpAccept, kindPlain, cb, unsafe.Pointer(peer))
-	sqe.PrepAcceptDirect(fd, peer, flags, fileIndex)
+	sqe.PrepAcceptDirect(fd, peer, flags, uint32(fileIndex))
 	sqe.useFixed(fd)
 	return r
 }
 
 // MultishotAccept accepts connections until it is cancelled or fails, as Accept
-// does, one completion with CQEFMore each (io_uring_prep_multishot_accept). See
-// SQE.PrepMultishotAccept for more.
+// does, one completion with CQEFMore each (io_uring_prep_multishot_accept).
+// peer, if not nil, is overwritten by each. The limit of descriptors is that of
+// the time when the request was made. Needs Linux 5.19.
 func (l *Loop) MultishotAccept(fd int, peer *Sockaddr, flags int, cb Callback) Request {
 	if l.refuses() {
 		return l.refuse(OpAccept, cb)
@@ -874,8 +945,8 @@ func (l *Loop) MultishotAccept(fd int, peer *Sockaddr, flags int, cb Callback) R
 
 // MultishotAcceptDirect is MultishotAccept into places of the registered files
 // that the kernel picks; the results are their numbers
-// (io_uring_prep_multishot_accept_direct). See SQE.PrepMultishotAcceptDirect
-// for more.
+// (io_uring_prep_multishot_accept_direct). ENFILE if none is free. Needs Linux
+// 5.19.
 func (l *Loop) MultishotAcceptDirect(fd int, peer *Sockaddr, flags int, cb Callback) Request {
 	if l.refuses() {
 		return l.refuse(OpAccept, cb)
@@ -886,8 +957,9 @@ func (l *Loop) MultishotAcceptDirect(fd int, peer *Sockaddr, flags int, cb Callb
 	return r
 }
 
-// Connect connects a socket (io_uring_prep_connect). See SQE.PrepConnect for
-// more.
+// Connect connects a socket (io_uring_prep_connect). It waits until the
+// connection is made or refused, whether the socket is O_NONBLOCK or not. Needs
+// Linux 5.5.
 func (l *Loop) Connect(fd int, to *Sockaddr, cb Callback) Request {
 	if l.refuses() {
 		return l.refuse(OpConnect, cb)
@@ -899,7 +971,7 @@ func (l *Loop) Connect(fd int, to *Sockaddr, cb Callback) Request {
 }
 
 // Shutdown ends one or both directions of a connection, as shutdown(2) does
-// (io_uring_prep_shutdown). See SQE.PrepShutdown for more.
+// (io_uring_prep_shutdown). It always takes a worker thread. Needs Linux 5.11.
 func (l *Loop) Shutdown(fd int, how int, cb Callback) Request {
 	if l.refuses() {
 		return l.refuse(OpShutdown, cb)
@@ -910,7 +982,11 @@ func (l *Loop) Shutdown(fd int, how int, cb Callback) Request {
 	return r
 }
 
-// Send sends buf on a socket (io_uring_prep_send). See SQE.PrepSend for more.
+// Send sends buf on a socket (io_uring_prep_send). The result is the number of
+// bytes, on a stream without MSG_WAITALL possibly less than all. flags are
+// those of send(2). Several sends in flight on one stream may overtake each
+// other: wait for one before you make the next, or link them, with MSG_WAITALL
+// so that a short one ends the chain. Needs Linux 5.6.
 func (l *Loop) Send(fd int, buf []byte, flags int, cb Callback) Request {
 	if l.refuses() {
 		return l.refuse(OpSend, cb)
@@ -922,7 +998,7 @@ func (l *Loop) Send(fd int, buf []byte, flags int, cb Callback) Request {
 }
 
 // Sendto is Send to an address, for sockets without a connection
-// (io_uring_prep_sendto). See SQE.PrepSendto for more.
+// (io_uring_prep_sendto). Needs Linux 6.1.
 func (l *Loop) Sendto(fd int, buf []byte, flags int, to *Sockaddr, cb Callback) Request {
 	if l.refuses() {
 		return l.refuse(OpSend, cb)
@@ -937,22 +1013,39 @@ func (l *Loop) Sendto(fd int, buf []byte, flags int, to *Sockaddr, cb Callback) 
 }
 
 // SendBundle sends as many buffers of a group as there are in one go, on a
-// stream (io_uring_prep_send_bundle). See SQE.PrepSendBundle for more.
-func (l *Loop) SendBundle(fd int, length uint32, flags int, cb Callback) Request {
+// stream (io_uring_prep_send_bundle). length, if not 0, limits what the first
+// completion may have sent, not what comes after it. The first buffer's number
+// comes with the completion, the others follow it; one that fails or sends less
+// than all has used up all that it was to send. Encrypted sockets (kTLS) refuse
+// it (EOPNOTSUPP). Request.Flags with SQEBufferSelect, and SetBufGroup of
+// Request.SQE, say which group. Needs Linux 6.10.
+func (l *Loop) SendBundle(fd int, length int, flags int, cb Callback) Request {
 	if l.refuses() {
 		return l.refuse(OpSend, cb)
 	}
+	if why := badCount("length", length); why != "" {
+		return l.queueBadArgs(OpSend, cb, why)
+	}
 	sqe, r := l.queue(OpSend, kindPlain, cb, nil)
-	sqe.PrepSendBundle(fd, length, flags)
+	sqe.PrepSendBundle(fd, uint32(length), flags)
 	sqe.useFixed(fd)
 	return r
 }
 
-// SendZC sends buf on a socket without copying it (io_uring_prep_send_zc). See
-// SQE.PrepSendZC for more.
+// SendZC sends buf on a socket without copying it (io_uring_prep_send_zc). Two
+// completions come: the result, the number of bytes, with CQEFMore, and another
+// with CQEFNotif when the network is done with buf, which must not change until
+// then. As a rule the second one comes also if the first is an error; CQEFMore
+// tells. flags are those of send(2), zcFlags those of the kernel, such as
+// SendZCReportUsage. Short sends and the order of several are as with Send.
+// Sockets that can't send so (Unix sockets among them) refuse it (EOPNOTSUPP).
+// Needs Linux 6.0.
 func (l *Loop) SendZC(fd int, buf []byte, flags int, zcFlags RecvSendFlags, cb Callback) Request {
 	if l.refuses() {
 		return l.refuse(OpSendZC, cb)
+	}
+	if why := badSendZC(zcFlags); why != "" {
+		return l.queueBadArgs(OpSendZC, cb, why)
 	}
 	sqe, r := l.queue(OpSendZC, kindPlain, cb, unsafe.Pointer(unsafe.SliceData(buf)))
 	sqe.PrepSendZC(fd, buf, flags, zcFlags)
@@ -961,10 +1054,13 @@ func (l *Loop) SendZC(fd int, buf []byte, flags int, zcFlags RecvSendFlags, cb C
 }
 
 // SendZCFixed is SendZC from the registered buffer bufIndex, in which buf lies
-// (io_uring_prep_send_zc_fixed). See SQE.PrepSendZCFixed for more.
+// (io_uring_prep_send_zc_fixed). EFAULT if it does not. Needs Linux 6.0.
 func (l *Loop) SendZCFixed(fd int, buf []byte, flags int, zcFlags RecvSendFlags, bufIndex int, cb Callback) Request {
 	if l.refuses() {
 		return l.refuse(OpSendZC, cb)
+	}
+	if why := badSendZCFixed(zcFlags); why != "" {
+		return l.queueBadArgs(OpSendZC, cb, why)
 	}
 	sqe, r := l.queue(OpSendZC, kindPlain, cb, unsafe.Pointer(unsafe.SliceData(buf)))
 	sqe.PrepSendZCFixed(fd, buf, flags, zcFlags, bufIndex)
@@ -973,45 +1069,53 @@ func (l *Loop) SendZCFixed(fd int, buf []byte, flags int, zcFlags RecvSendFlags,
 }
 
 // Sendmsg sends a message of several buffers, to an address or with control
-// messages if msg has them (io_uring_prep_sendmsg). See SQE.PrepSendmsg for
-// more.
-func (l *Loop) Sendmsg(fd int, msg *Msghdr, flags uint32, cb Callback) Request {
+// messages if msg has them (io_uring_prep_sendmsg). The result is the number of
+// bytes, on a stream without MSG_WAITALL possibly less than all. flags are
+// those of sendmsg(2). Several sends in flight on one stream may overtake each
+// other: wait for one before you make the next, or link them, with MSG_WAITALL
+// so that a short one ends the chain. Needs Linux 5.3.
+func (l *Loop) Sendmsg(fd int, msg *Msghdr, flags int, cb Callback) Request {
 	if l.refuses() {
 		return l.refuse(OpSendmsg, cb)
 	}
 	sqe, r := l.queue(OpSendmsg, kindPlain, cb, unsafe.Pointer(msg))
-	sqe.PrepSendmsg(fd, msg, flags)
+	sqe.PrepSendmsg(fd, msg, uint32(flags))
 	sqe.useFixed(fd)
 	return r
 }
 
 // SendmsgZC is Sendmsg without copying the data; its two completions are those
-// of SendZC (io_uring_prep_sendmsg_zc). See SQE.PrepSendmsgZC for more.
-func (l *Loop) SendmsgZC(fd int, msg *Msghdr, flags uint32, cb Callback) Request {
+// of SendZC (io_uring_prep_sendmsg_zc). Needs Linux 6.1.
+func (l *Loop) SendmsgZC(fd int, msg *Msghdr, flags int, cb Callback) Request {
 	if l.refuses() {
 		return l.refuse(OpSendmsgZC, cb)
 	}
 	sqe, r := l.queue(OpSendmsgZC, kindPlain, cb, unsafe.Pointer(msg))
-	sqe.PrepSendmsgZC(fd, msg, flags)
+	sqe.PrepSendmsgZC(fd, msg, uint32(flags))
 	sqe.useFixed(fd)
 	return r
 }
 
 // SendmsgZCFixed is SendmsgZC from the registered buffer bufIndex, in which the
-// message's data lies (io_uring_prep_sendmsg_zc_fixed). See
-// SQE.PrepSendmsgZCFixed for more.
-func (l *Loop) SendmsgZCFixed(fd int, msg *Msghdr, flags uint32, bufIndex int, cb Callback) Request {
+// message's data lies (io_uring_prep_sendmsg_zc_fixed). EFAULT if it does not.
+// Needs Linux 6.15.
+func (l *Loop) SendmsgZCFixed(fd int, msg *Msghdr, flags int, bufIndex int, cb Callback) Request {
 	if l.refuses() {
 		return l.refuse(OpSendmsgZC, cb)
 	}
 	sqe, r := l.queue(OpSendmsgZC, kindPlain, cb, unsafe.Pointer(msg))
-	sqe.PrepSendmsgZCFixed(fd, msg, flags, bufIndex)
+	sqe.PrepSendmsgZCFixed(fd, msg, uint32(flags), bufIndex)
 	sqe.useFixed(fd)
 	return r
 }
 
-// Recv receives into buf from a socket (io_uring_prep_recv). See SQE.PrepRecv
-// for more.
+// Recv receives into buf from a socket (io_uring_prep_recv). The result is the
+// number of bytes: of a stream, as many as are there, or with MSG_WAITALL all
+// of buf, and 0 when the peer has closed; of datagrams, one, which may be
+// empty, and what buf has no room for is lost. flags are those of recv(2); with
+// MSG_TRUNC the result is the datagram's length, also if that is more than buf
+// has. With a nil buf, Request.Buffers names a group that the memory comes
+// from. Needs Linux 5.6.
 func (l *Loop) Recv(fd int, buf []byte, flags int, cb Callback) Request {
 	if l.refuses() {
 		return l.refuse(OpRecv, cb)
@@ -1023,8 +1127,11 @@ func (l *Loop) Recv(fd int, buf []byte, flags int, cb Callback) Request {
 }
 
 // RecvMultishot receives again and again, as Recv does, one completion with
-// CQEFMore each (io_uring_prep_recv_multishot). See SQE.PrepRecvMultishot for
-// more.
+// CQEFMore each (io_uring_prep_recv_multishot): until it is cancelled, fails,
+// the peer closes, an empty datagram comes, or the buffers have run dry
+// (ENOBUFS). buf must be nil: the memory comes from a group of buffers.
+// MSG_WAITALL is refused (EINVAL). Request.Buffers says which group, and Rearm
+// makes the request again. Needs Linux 6.0.
 func (l *Loop) RecvMultishot(fd int, buf []byte, flags int, cb Callback) Request {
 	if l.refuses() {
 		return l.refuse(OpRecv, cb)
@@ -1037,36 +1144,48 @@ func (l *Loop) RecvMultishot(fd int, buf []byte, flags int, cb Callback) Request
 
 // Recvmsg receives a message into the buffers that msg names, with the sender's
 // address and control messages if it has room for them (io_uring_prep_recvmsg).
-// See SQE.PrepRecvmsg for more.
-func (l *Loop) Recvmsg(fd int, msg *Msghdr, flags uint32, cb Callback) Request {
+// The result is the number of bytes, 0 when the peer has closed the stream or
+// the datagram is empty; msg.Flags tells what was cut. flags are those of
+// recvmsg(2). Needs Linux 5.3.
+func (l *Loop) Recvmsg(fd int, msg *Msghdr, flags int, cb Callback) Request {
 	if l.refuses() {
 		return l.refuse(OpRecvmsg, cb)
 	}
 	sqe, r := l.queue(OpRecvmsg, kindPlain, cb, unsafe.Pointer(msg))
-	sqe.PrepRecvmsg(fd, msg, flags)
+	sqe.PrepRecvmsg(fd, msg, uint32(flags))
 	sqe.useFixed(fd)
 	return r
 }
 
 // RecvmsgMultishot receives messages into buffers of a group, one completion
 // with CQEFMore each, until it is cancelled, fails, or the group has run dry
-// (ENOBUFS) (io_uring_prep_recvmsg_multishot). See SQE.PrepRecvmsgMultishot for
-// more.
-func (l *Loop) RecvmsgMultishot(fd int, msg *Msghdr, flags uint32, cb Callback) Request {
+// (ENOBUFS) (io_uring_prep_recvmsg_multishot). Of msg only Namelen and
+// Controllen count: the room for the sender's address and for control messages,
+// which with a header precede the payload in each buffer; RecvmsgValidate takes
+// it apart. A payload of 0 bytes ends it: the peer has closed, or the datagram
+// was empty. Request.Buffers says which group. Needs Linux 6.0.
+func (l *Loop) RecvmsgMultishot(fd int, msg *Msghdr, flags int, cb Callback) Request {
 	if l.refuses() {
 		return l.refuse(OpRecvmsg, cb)
 	}
 	sqe, r := l.queue(OpRecvmsg, kindPlain, cb, unsafe.Pointer(msg))
-	sqe.PrepRecvmsgMultishot(fd, msg, flags)
+	sqe.PrepRecvmsgMultishot(fd, msg, uint32(flags))
 	sqe.useFixed(fd)
 	return r
 }
 
-// CmdSock has a socket carry out a command (io_uring_prep_cmd_sock). See
-// SQE.PrepCmdSock for more.
+// CmdSock has a socket carry out a command (io_uring_prep_cmd_sock):
+// SocketOpSIOCINQ and SocketOpSIOCOUTQ, whose result is a number of bytes,
+// SocketOpGetsockopt (level SOL_SOCKET only), whose result is the option's
+// length, or SocketOpSetsockopt. optval has the option. EOPNOTSUPP if the
+// socket does not know the command. SocketOpTXTimestamp is for URingCmd. Needs
+// Linux 6.7.
 func (l *Loop) CmdSock(op SocketOp, fd int, level int, optname int, optval []byte, cb Callback) Request {
 	if l.refuses() {
 		return l.refuse(OpURingCmd, cb)
+	}
+	if why := badCmdSock(op); why != "" {
+		return l.queueBadArgs(OpURingCmd, cb, why)
 	}
 	l.mayBlock = true
 	sqe, r := l.queue(OpURingCmd, kindPlain, cb, unsafe.Pointer(unsafe.SliceData(optval)))
@@ -1076,21 +1195,20 @@ func (l *Loop) CmdSock(op SocketOp, fd int, level int, optname int, optval []byt
 }
 
 // CmdGetsockname stores a socket's address in name, or if peer is set that of
-// its peer (io_uring_prep_cmd_getsockname). See SQE.PrepCmdGetsockname for
-// more.
-func (l *Loop) CmdGetsockname(fd int, name *Sockaddr, peer int, cb Callback) Request {
+// its peer (io_uring_prep_cmd_getsockname). Needs Linux 6.19.
+func (l *Loop) CmdGetsockname(fd int, name *Sockaddr, peer bool, cb Callback) Request {
 	if l.refuses() {
 		return l.refuse(OpURingCmd, cb)
 	}
 	l.mayBlock = true
 	sqe, r := l.queue(OpURingCmd, kindPlain, cb, unsafe.Pointer(name))
-	sqe.PrepCmdGetsockname(fd, name, peer)
+	sqe.PrepCmdGetsockname(fd, name, boolArg(peer))
 	sqe.useFixed(fd)
 	return r
 }
 
-// Nop does nothing but complete, with result 0 (io_uring_prep_nop). See
-// SQE.PrepNop for more.
+// Nop does nothing but complete, with result 0 (io_uring_prep_nop). Needs Linux
+// 5.1.
 func (l *Loop) Nop(cb Callback) Request {
 	if l.refuses() {
 		return l.refuse(OpNop, cb)
@@ -1100,8 +1218,8 @@ func (l *Loop) Nop(cb Callback) Request {
 	return r
 }
 
-// Nop128 is Nop in a big entry (io_uring_prep_nop128). See SQE.PrepNop128 for
-// more.
+// Nop128 is Nop in a big entry (io_uring_prep_nop128). EINVAL if the ring has
+// none. A loop has them with SetupSQE128. Needs Linux 6.19.
 func (l *Loop) Nop128(cb Callback) Request {
 	if l.refuses() {
 		return l.refuse(OpNop128, cb)
@@ -1112,87 +1230,97 @@ func (l *Loop) Nop128(cb Callback) Request {
 }
 
 // MsgRing posts a completion to the ring whose descriptor is fd: data is its
-// user data, res its result (io_uring_prep_msg_ring). See SQE.PrepMsgRing for
-// more.
-func (l *Loop) MsgRing(fd int, res uint32, data uint64, flags MsgRingFlags, cb Callback) Request {
+// user data, res its result (io_uring_prep_msg_ring). EOVERFLOW if that ring
+// has no room, EBADFD if fd is no ring. A Loop takes data for the token of one
+// of its requests, which it must not be: use Post to reach one. Needs Linux
+// 5.18.
+func (l *Loop) MsgRing(fd int, res int32, data uint64, flags MsgRingFlags, cb Callback) Request {
 	if l.refuses() {
 		return l.refuse(OpMsgRing, cb)
 	}
 	sqe, r := l.queue(OpMsgRing, kindPlain, cb, nil)
-	sqe.PrepMsgRing(fd, res, data, flags)
+	sqe.PrepMsgRing(fd, uint32(res), data, flags)
 	sqe.useFixed(fd)
 	return r
 }
 
 // MsgRingCQEFlags is MsgRing with the flags that the completion is to have
-// (io_uring_prep_msg_ring_cqe_flags). See SQE.PrepMsgRingCQEFlags for more.
-func (l *Loop) MsgRingCQEFlags(fd int, res uint32, data uint64, flags MsgRingFlags, cqeFlags CQEFlags, cb Callback) Request {
+// (io_uring_prep_msg_ring_cqe_flags). Needs Linux 6.3.
+func (l *Loop) MsgRingCQEFlags(fd int, res int32, data uint64, flags MsgRingFlags, cqeFlags CQEFlags, cb Callback) Request {
 	if l.refuses() {
 		return l.refuse(OpMsgRing, cb)
 	}
 	sqe, r := l.queue(OpMsgRing, kindPlain, cb, nil)
-	sqe.PrepMsgRingCQEFlags(fd, res, data, flags, cqeFlags)
+	sqe.PrepMsgRingCQEFlags(fd, uint32(res), data, flags, cqeFlags)
 	sqe.useFixed(fd)
 	return r
 }
 
 // MsgRingFD puts a registered file of this ring, sourceFD, into the place
 // targetFD of the ring whose descriptor is fd, or with FileIndexAlloc into one
-// that the kernel picks (io_uring_prep_msg_ring_fd). See SQE.PrepMsgRingFD for
-// more.
-func (l *Loop) MsgRingFD(fd int, sourceFD int, targetFD uint32, data uint64, flags MsgRingFlags, cb Callback) Request {
+// that the kernel picks (io_uring_prep_msg_ring_fd). The result is 0, or the
+// number of the place that was picked; a completion with that result and the
+// user data data is posted there, but for MsgRingCQESkip. EBADF if there is no
+// such file, ENFILE if no place is free. HandOver moves a file to another Loop.
+// Needs Linux 6.0.
+func (l *Loop) MsgRingFD(fd int, sourceFD Fixed, targetFD Fixed, data uint64, flags MsgRingFlags, cb Callback) Request {
 	if l.refuses() {
 		return l.refuse(OpMsgRing, cb)
 	}
 	sqe, r := l.queue(OpMsgRing, kindPlain, cb, nil)
-	sqe.PrepMsgRingFD(fd, sourceFD, targetFD, data, flags)
+	sqe.PrepMsgRingFD(fd, int(sourceFD), uint32(targetFD), data, flags)
 	sqe.useFixed(fd)
 	return r
 }
 
 // MsgRingFDAlloc is MsgRingFD with a place that the kernel picks
-// (io_uring_prep_msg_ring_fd_alloc). See SQE.PrepMsgRingFDAlloc for more.
-func (l *Loop) MsgRingFDAlloc(fd int, sourceFD int, data uint64, flags MsgRingFlags, cb Callback) Request {
+// (io_uring_prep_msg_ring_fd_alloc). Needs Linux 6.0.
+func (l *Loop) MsgRingFDAlloc(fd int, sourceFD Fixed, data uint64, flags MsgRingFlags, cb Callback) Request {
 	if l.refuses() {
 		return l.refuse(OpMsgRing, cb)
 	}
 	sqe, r := l.queue(OpMsgRing, kindPlain, cb, nil)
-	sqe.PrepMsgRingFDAlloc(fd, sourceFD, data, flags)
+	sqe.PrepMsgRingFDAlloc(fd, int(sourceFD), data, flags)
 	sqe.useFixed(fd)
 	return r
 }
 
 // FilesUpdate sets the registered files from the place offset on to the
-// descriptors fds; -1 empties a place (io_uring_prep_files_update). See
-// SQE.PrepFilesUpdate for more.
-func (l *Loop) FilesUpdate(fds []int32, offset int, cb Callback) Request {
+// descriptors fds; -1 empties a place (io_uring_prep_files_update). The result
+// is how many were set. With offset FileIndexAlloc the kernel picks free places
+// and stores their numbers in fds. ENXIO if the ring has no registered files,
+// EINVAL if there are not so many places. Needs Linux 5.6.
+func (l *Loop) FilesUpdate(fds []int, offset Fixed, cb Callback) Request {
 	if l.refuses() {
 		return l.refuse(OpFilesUpdate, cb)
 	}
 	l.mayBlock = true
-	sqe, r := l.queue(OpFilesUpdate, kindPlain, cb, unsafe.Pointer(unsafe.SliceData(fds)))
-	sqe.PrepFilesUpdate(fds, offset)
+	x := l.table.extra()
+	x.setFDs(fds)
+	sqe, r := l.queue(OpFilesUpdate, kindExtra, cb, unsafe.Pointer(x))
+	sqe.PrepFilesUpdate(x.fds, int(offset))
 	return r
 }
 
 // FixedFDInstall gives the registered file in the place fd a descriptor of the
-// process, the result (io_uring_prep_fixed_fd_install). See
-// SQE.PrepFixedFDInstall for more.
-func (l *Loop) FixedFDInstall(fd int, flags FixedFDInstallFlags, cb Callback) Request {
+// process, the result (io_uring_prep_fixed_fd_install). It is closed on exec
+// unless flags has FixedFDNoCloexec. EBADF if the place is empty. Needs Linux
+// 6.8.
+func (l *Loop) FixedFDInstall(fd Fixed, flags FixedFDInstallFlags, cb Callback) Request {
 	if l.refuses() {
 		return l.refuse(OpFixedFDInstall, cb)
 	}
 	l.mayBlock = true
 	sqe, r := l.queue(OpFixedFDInstall, kindPlain, cb, nil)
-	sqe.PrepFixedFDInstall(fd, flags)
-	sqe.useFixed(fd)
+	sqe.PrepFixedFDInstall(int(fd), flags)
 	return r
 }
 
 // ProvideBuffers adds nr buffers of length bytes each, which lie one after the
 // other in mem, to the group bgid, numbered from bid on; mem must stay
 // reachable as long as they are in the group, longer than the request
-// (io_uring_prep_provide_buffers). See SQE.PrepProvideBuffers for more.
+// (io_uring_prep_provide_buffers). E2BIG if mem has no room for them. A BufRing
+// does the same without requests. Needs Linux 5.7.
 func (l *Loop) ProvideBuffers(mem []byte, length int, nr int, bgid uint16, bid uint16, cb Callback) Request {
 	if l.refuses() {
 		return l.refuse(OpProvideBuffers, cb)
@@ -1204,8 +1332,8 @@ func (l *Loop) ProvideBuffers(mem []byte, length int, nr int, bgid uint16, bid u
 }
 
 // RemoveBuffers takes nr buffers out of the group bgid; the result is how many
-// there were (io_uring_prep_remove_buffers). See SQE.PrepRemoveBuffers for
-// more.
+// there were (io_uring_prep_remove_buffers). ENOENT if there is no such group.
+// Needs Linux 5.7.
 func (l *Loop) RemoveBuffers(nr int, bgid uint16, cb Callback) Request {
 	if l.refuses() {
 		return l.refuse(OpRemoveBuffers, cb)
@@ -1217,7 +1345,10 @@ func (l *Loop) RemoveBuffers(nr int, bgid uint16, cb Callback) Request {
 }
 
 // URingCmd has the driver behind a descriptor carry out a command of its own
-// (io_uring_prep_uring_cmd). See SQE.PrepURingCmd for more.
+// (io_uring_prep_uring_cmd). What the result means is the driver's business: of
+// an NVMe drive it may be a status above zero, which is a failure and ends no
+// chain. As a rule it can't be cancelled. EOPNOTSUPP if there are no such
+// commands. Needs Linux 5.19.
 func (l *Loop) URingCmd(cmdOp uint32, fd int, cb Callback) Request {
 	if l.refuses() {
 		return l.refuse(OpURingCmd, cb)
@@ -1229,8 +1360,8 @@ func (l *Loop) URingCmd(cmdOp uint32, fd int, cb Callback) Request {
 	return r
 }
 
-// URingCmd128 is URingCmd in a big entry (io_uring_prep_uring_cmd128). See
-// SQE.PrepURingCmd128 for more.
+// URingCmd128 is URingCmd in a big entry (io_uring_prep_uring_cmd128). EINVAL
+// if the ring has none. A loop has them with SetupSQE128. Needs Linux 6.19.
 func (l *Loop) URingCmd128(cmdOp uint32, fd int, cb Callback) Request {
 	if l.refuses() {
 		return l.refuse(OpURingCmd128, cb)
@@ -1243,55 +1374,69 @@ func (l *Loop) URingCmd128(cmdOp uint32, fd int, cb Callback) Request {
 }
 
 // Waitid waits for a child to change its state, as waitid(2) does, and stores
-// what happened in info, which may be nil (io_uring_prep_waitid). See
-// SQE.PrepWaitid for more.
-func (l *Loop) Waitid(idType int, id int, info *Siginfo, options int, flags uint32, cb Callback) Request {
+// what happened in info, which may be nil (io_uring_prep_waitid). The result is
+// 0. ECHILD if there is no such child. flags must be 0. Needs Linux 6.7.
+func (l *Loop) Waitid(idType int, id int, info *Siginfo, options int, flags int, cb Callback) Request {
 	if l.refuses() {
 		return l.refuse(OpWaitid, cb)
 	}
 	l.mayBlock = true
 	sqe, r := l.queue(OpWaitid, kindPlain, cb, unsafe.Pointer(info))
-	sqe.PrepWaitid(idType, id, info, options, flags)
+	sqe.PrepWaitid(idType, id, info, options, uint32(flags))
 	return r
 }
 
 // FutexWake wakes at most val waiters of a futex whose masks have a bit in
-// common with mask; the result is their number (io_uring_prep_futex_wake). See
-// SQE.PrepFutexWake for more.
-func (l *Loop) FutexWake(futex *uint32, val uint64, mask uint64, futexFlags Futex2Flags, flags uint32, cb Callback) Request {
+// common with mask; the result is their number (io_uring_prep_futex_wake).
+// futexFlags are the futex's size, Futex2SizeU32, and Futex2Private if it is
+// the process's own; flags must be 0. Needs Linux 6.7.
+func (l *Loop) FutexWake(futex *uint32, val uint64, mask uint64, futexFlags Futex2Flags, flags int, cb Callback) Request {
 	if l.refuses() {
 		return l.refuse(OpFutexWake, cb)
 	}
+	if why := badFutexWake(futexFlags); why != "" {
+		return l.queueBadArgs(OpFutexWake, cb, why)
+	}
 	sqe, r := l.queue(OpFutexWake, kindPlain, cb, unsafe.Pointer(futex))
-	sqe.PrepFutexWake(futex, val, mask, futexFlags, flags)
+	sqe.PrepFutexWake(futex, val, mask, futexFlags, uint32(flags))
 	return r
 }
 
 // FutexWait waits until a futex is woken with a mask that has a bit in common
-// with mask (io_uring_prep_futex_wait). See SQE.PrepFutexWait for more.
-func (l *Loop) FutexWait(futex *uint32, val uint64, mask uint64, futexFlags Futex2Flags, flags uint32, cb Callback) Request {
+// with mask (io_uring_prep_futex_wait). EAGAIN if its value is not val.
+// futexFlags are the futex's size, Futex2SizeU32, and Futex2Private if it is
+// the process's own; flags must be 0. Needs Linux 6.7.
+func (l *Loop) FutexWait(futex *uint32, val uint64, mask uint64, futexFlags Futex2Flags, flags int, cb Callback) Request {
 	if l.refuses() {
 		return l.refuse(OpFutexWait, cb)
 	}
+	if why := badFutexWait(futexFlags); why != "" {
+		return l.queueBadArgs(OpFutexWait, cb, why)
+	}
 	sqe, r := l.queue(OpFutexWait, kindPlain, cb, unsafe.Pointer(futex))
-	sqe.PrepFutexWait(futex, val, mask, futexFlags, flags)
+	sqe.PrepFutexWait(futex, val, mask, futexFlags, uint32(flags))
 	return r
 }
 
 // FutexWaitv waits until one of several futexes, at most 128, is woken; the
-// result is its place in the list (io_uring_prep_futex_waitv). See
-// SQE.PrepFutexWaitv for more.
-func (l *Loop) FutexWaitv(futexes []FutexWaitv, flags uint32, cb Callback) Request {
+// result is its place in the list (io_uring_prep_futex_waitv). EAGAIN if the
+// value of one is not what the list says. flags must be 0. Needs Linux 6.7.
+func (l *Loop) FutexWaitv(futexes []FutexWaitv, flags int, cb Callback) Request {
 	if l.refuses() {
 		return l.refuse(OpFutexWaitv, cb)
 	}
+	if why := badFutexWaitv(futexes); why != "" {
+		return l.queueBadArgs(OpFutexWaitv, cb, why)
+	}
 	sqe, r := l.queue(OpFutexWaitv, kindPlain, cb, unsafe.Pointer(unsafe.SliceData(futexes)))
-	sqe.PrepFutexWaitv(futexes, flags)
+	sqe.PrepFutexWaitv(futexes, uint32(flags))
 	return r
 }
 
 // EpollCtl adds, changes or removes what an epoll instance watches, as
-// epoll_ctl(2) does (io_uring_prep_epoll_ctl). See SQE.PrepEpollCtl for more.
+// epoll_ctl(2) does (io_uring_prep_epoll_ctl). Neither of the two descriptors
+// can be a registered file. Regular files can't be watched (EPERM). Needs Linux
+// 5.6.
 func (l *Loop) EpollCtl(epfd int, fd int, op int, event *EpollEvent, cb Callback) Request {
 	if l.refuses() {
 		return l.refuse(OpEpollCtl, cb)
@@ -1303,48 +1448,60 @@ func (l *Loop) EpollCtl(epfd int, fd int, op int, event *EpollEvent, cb Callback
 }
 
 // EpollWait waits until an epoll instance has something to tell and stores it
-// in events; the result is how many (io_uring_prep_epoll_wait). See
-// SQE.PrepEpollWait for more.
-func (l *Loop) EpollWait(epfd int, events []EpollEvent, flags uint32, cb Callback) Request {
+// in events; the result is how many (io_uring_prep_epoll_wait). flags must be
+// 0. Needs Linux 6.15.
+func (l *Loop) EpollWait(epfd int, events []EpollEvent, flags int, cb Callback) Request {
 	if l.refuses() {
 		return l.refuse(OpEpollWait, cb)
 	}
 	sqe, r := l.queue(OpEpollWait, kindPlain, cb, unsafe.Pointer(unsafe.SliceData(events)))
-	sqe.PrepEpollWait(epfd, events, flags)
+	sqe.PrepEpollWait(epfd, events, uint32(flags))
 	sqe.useFixed(epfd)
 	return r
 }
 
-// Timeout completes when the time ts has passed, with ETIME, or with 0 once
+// Timeout completes when the time d has passed, with ETIME, or with 0 once
 // count other requests of the ring have completed, whichever comes first; with
-// count 0 the time alone counts (io_uring_prep_timeout). See SQE.PrepTimeout
-// for more.
-func (l *Loop) Timeout(d time.Duration, count uint32, flags TimeoutFlags, cb Callback) Request {
+// count 0 the time alone counts (io_uring_prep_timeout). With TimeoutAbs d is a
+// point in time of the clock that flags name, CLOCK_MONOTONIC without one. With
+// TimeoutMultishot (Linux 6.4) it fires each time d has passed, count times or
+// with 0 without end, one completion with ETIME and CQEFMore each. With
+// TimeoutEtimeSuccess ETIME does not end a chain. A Loop's own requests count
+// as others do. Needs Linux 5.4.
+func (l *Loop) Timeout(d time.Duration, count int, flags TimeoutFlags, cb Callback) Request {
 	if l.refuses() {
 		return l.refuse(OpTimeout, cb)
+	}
+	if why := badCount("count", count); why != "" {
+		return l.queueBadArgs(OpTimeout, cb, why)
 	}
 	x := l.table.extra()
 	x.ts = NewTimespec(d)
 	sqe, r := l.queue(OpTimeout, kindExtra, cb, unsafe.Pointer(x))
-	sqe.PrepTimeout(&x.ts, count, flags)
+	sqe.PrepTimeout(&x.ts, uint32(count), flags&^TimeoutImmediateArg)
 	return r
 }
 
-// TimeoutRemove takes the timeout back that userData names
-// (io_uring_prep_timeout_remove). See SQE.PrepTimeoutRemove for more.
+// TimeoutRemove takes the timeout back that target names
+// (io_uring_prep_timeout_remove). The result is 0, ENOENT if there is none,
+// EBUSY or EALREADY if it is firing. The timeout itself completes with
+// ECANCELED. flags must be 0. Needs Linux 5.5.
 func (l *Loop) TimeoutRemove(target Token, flags TimeoutFlags, cb Callback) Request {
 	if l.refuses() {
 		return l.refuse(OpTimeoutRemove, cb)
 	}
+	if why := badTimeoutRemove(flags); why != "" {
+		return l.queueBadArgs(OpTimeoutRemove, cb, why)
+	}
 	sqe, r := l.queue(OpTimeoutRemove, kindPlain, cb, nil)
-	sqe.PrepTimeoutRemove(uint64(target), flags)
+	sqe.PrepTimeoutRemove(uint64(target), flags&^TimeoutImmediateArg)
 	return r
 }
 
-// TimeoutUpdate sets the timeout that userData names to another time, ts from
-// now on; with LinkTimeoutUpdate it is a linked one, with TimeoutAbs ts is a
-// point in time (io_uring_prep_timeout_update). See SQE.PrepTimeoutUpdate for
-// more.
+// TimeoutUpdate sets the timeout that target names to another time, d from now
+// on; with LinkTimeoutUpdate it is a linked one, with TimeoutAbs d is a point
+// in time (io_uring_prep_timeout_update). The result is 0, ENOENT if there is
+// none, EALREADY if it is firing. Needs Linux 5.11.
 func (l *Loop) TimeoutUpdate(d time.Duration, target Token, flags TimeoutFlags, cb Callback) Request {
 	if l.refuses() {
 		return l.refuse(OpTimeoutRemove, cb)
@@ -1352,13 +1509,16 @@ func (l *Loop) TimeoutUpdate(d time.Duration, target Token, flags TimeoutFlags, 
 	x := l.table.extra()
 	x.ts = NewTimespec(d)
 	sqe, r := l.queue(OpTimeoutRemove, kindExtra, cb, unsafe.Pointer(x))
-	sqe.PrepTimeoutUpdate(&x.ts, uint64(target), flags)
+	sqe.PrepTimeoutUpdate(&x.ts, uint64(target), flags&^TimeoutImmediateArg)
 	return r
 }
 
 // LinkTimeout cancels the request that is linked to it, the one before, if that
-// has not completed when the time ts has passed (io_uring_prep_link_timeout).
-// See SQE.PrepLinkTimeout for more.
+// has not completed when the time d has passed (io_uring_prep_link_timeout).
+// Then the timeout's result is ETIME, or EALREADY if it came too late to
+// cancel; otherwise it is ECANCELED. What a worker thread is blocked in, such
+// as a splice from an empty pipe, it does not end. With TimeoutAbs d is a point
+// in time. Request.Deadline makes one. Needs Linux 5.5.
 func (l *Loop) LinkTimeout(d time.Duration, flags TimeoutFlags, cb Callback) Request {
 	if l.refuses() {
 		return l.refuse(OpLinkTimeout, cb)
@@ -1366,37 +1526,40 @@ func (l *Loop) LinkTimeout(d time.Duration, flags TimeoutFlags, cb Callback) Req
 	x := l.table.extra()
 	x.ts = NewTimespec(d)
 	sqe, r := l.queue(OpLinkTimeout, kindExtra, cb, unsafe.Pointer(x))
-	sqe.PrepLinkTimeout(&x.ts, flags)
+	sqe.PrepLinkTimeout(&x.ts, flags&^TimeoutImmediateArg)
 	return r
 }
 
 // PollAdd waits until a descriptor is ready; mask has the events of poll(2),
-// and so has the result (io_uring_prep_poll_add). See SQE.PrepPollAdd for more.
-func (l *Loop) PollAdd(fd int, mask uint32, cb Callback) Request {
+// and so has the result (io_uring_prep_poll_add). Regular files and directories
+// are always ready. Needs Linux 5.1.
+func (l *Loop) PollAdd(fd int, mask int, cb Callback) Request {
 	if l.refuses() {
 		return l.refuse(OpPollAdd, cb)
 	}
 	sqe, r := l.queue(OpPollAdd, kindPlain, cb, nil)
-	sqe.PrepPollAdd(fd, mask)
+	sqe.PrepPollAdd(fd, uint32(mask))
 	sqe.useFixed(fd)
 	return r
 }
 
 // PollMultishot is PollAdd that completes each time the descriptor becomes
 // ready, with CQEFMore, until it is cancelled or fails
-// (io_uring_prep_poll_multishot). See SQE.PrepPollMultishot for more.
-func (l *Loop) PollMultishot(fd int, mask uint32, cb Callback) Request {
+// (io_uring_prep_poll_multishot). Needs Linux 5.13.
+func (l *Loop) PollMultishot(fd int, mask int, cb Callback) Request {
 	if l.refuses() {
 		return l.refuse(OpPollAdd, cb)
 	}
 	sqe, r := l.queue(OpPollAdd, kindPlain, cb, nil)
-	sqe.PrepPollMultishot(fd, mask)
+	sqe.PrepPollMultishot(fd, uint32(mask))
 	sqe.useFixed(fd)
 	return r
 }
 
-// PollRemove takes the poll request back that userData names
-// (io_uring_prep_poll_remove). See SQE.PrepPollRemove for more.
+// PollRemove takes the poll request back that target names
+// (io_uring_prep_poll_remove). The result is 0, ENOENT if there is none,
+// EALREADY if it is completing. The poll request itself completes with
+// ECANCELED. Needs Linux 5.1.
 func (l *Loop) PollRemove(target Token, cb Callback) Request {
 	if l.refuses() {
 		return l.refuse(OpPollRemove, cb)
@@ -1406,23 +1569,38 @@ func (l *Loop) PollRemove(target Token, cb Callback) Request {
 	return r
 }
 
-// PollUpdate changes the events of the poll request that userData names to
-// those of mask (io_uring_prep_poll_update). See SQE.PrepPollUpdate for more.
-func (l *Loop) PollUpdate(target Token, mask uint32, flags PollFlags, cb Callback) Request {
+// PollUpdate changes the events of the poll request that target names to those
+// of mask (io_uring_prep_poll_update). flags must have PollUpdateEvents;
+// PollAddMulti beside it makes it one that completes again and again. The
+// result is 0, ENOENT if there is none, EALREADY if it is completing. Needs
+// Linux 5.13.
+func (l *Loop) PollUpdate(target Token, mask int, flags PollFlags, cb Callback) Request {
 	if l.refuses() {
 		return l.refuse(OpPollRemove, cb)
 	}
+	if why := badPollUpdate(flags); why != "" {
+		return l.queueBadArgs(OpPollRemove, cb, why)
+	}
 	sqe, r := l.queue(OpPollRemove, kindPlain, cb, nil)
-	sqe.PrepPollUpdate(uint64(target), 0, mask, flags&^PollUpdateUserData)
+	sqe.PrepPollUpdate(uint64(target), 0, uint32(mask), flags)
 	return r
 }
 
-// Cancel cancels the request that userData names, or with AsyncCancelAny
+// Cancel cancels the request that target names, or with AsyncCancelAny
 // whichever is in flight, and with AsyncCancelAll all of them
-// (io_uring_prep_cancel64). See SQE.PrepCancel64 for more.
+// (io_uring_prep_cancel64); the flags came with Linux 5.19. The result is 0 if
+// it was found and cancelled, ENOENT if not found, EALREADY if it is too late
+// to stop it; with AsyncCancelAll the number of those cancelled. The cancelled
+// request completes itself, as a rule with ECANCELED, or with EINTR where a
+// worker thread was blocked in it. Drivers' commands can't be cancelled as a
+// rule (ENOENT). CancelFD cancels what is in flight on a descriptor, CancelOp
+// what is of an operation. Needs Linux 5.5.
 func (l *Loop) Cancel(target Token, flags CancelFlags, cb Callback) Request {
 	if l.refuses() {
 		return l.refuse(OpAsyncCancel, cb)
+	}
+	if why := badCancel(flags); why != "" {
+		return l.queueBadArgs(OpAsyncCancel, cb, why)
 	}
 	sqe, r := l.queue(OpAsyncCancel, kindPlain, cb, nil)
 	sqe.PrepCancel64(uint64(target), flags)
@@ -1430,11 +1608,15 @@ func (l *Loop) Cancel(target Token, flags CancelFlags, cb Callback) Request {
 }
 
 // CancelFD cancels a request that is in flight on a descriptor, with
-// AsyncCancelAll every one (io_uring_prep_cancel_fd). See SQE.PrepCancelFD for
-// more.
+// AsyncCancelAll every one (io_uring_prep_cancel_fd). Results are those of
+// Cancel. With AsyncCancelFDFixed fd is a place of the registered files. Needs
+// Linux 5.19.
 func (l *Loop) CancelFD(fd int, flags CancelFlags, cb Callback) Request {
 	if l.refuses() {
 		return l.refuse(OpAsyncCancel, cb)
+	}
+	if why := badCancelFD(flags); why != "" {
+		return l.queueBadArgs(OpAsyncCancel, cb, why)
 	}
 	sqe, r := l.queue(OpAsyncCancel, kindPlain, cb, nil)
 	sqe.PrepCancelFD(fd, flags)

@@ -2,7 +2,8 @@
 // so that the two cannot drift:
 //
 //   - zz_loop_ops.go: the Loop's request methods, from the SQE's Prep methods
-//     in ops*.go;
+//     in ops*.go, their doc comments, the table in optable.go and the
+//     arguments that loopargs.go takes for bad;
 //   - zz_nocgo.go: stand-ins for the functions of cgo.go, for builds without
 //     cgo;
 //   - zz_cgo.go: what cgo is told of the C functions that cgo.go calls.
@@ -22,7 +23,6 @@ import (
 	"go/token"
 	"log"
 	"os"
-	"path/filepath"
 )
 
 func main() {
@@ -30,7 +30,7 @@ func main() {
 	log.SetPrefix("gen: ")
 	check := flag.Bool("check", false, "fail if a generated file is not up to date, and write nothing")
 	flag.Parse()
-	emit(*check, "zz_loop_ops.go", loopOps(parseAll("ops*.go")))
+	emit(*check, "zz_loop_ops.go", loopOps("."))
 	c := parse("cgo.go")
 	emit(*check, "zz_nocgo.go", noCgo(c))
 	emit(*check, "zz_cgo.go", directives(c))
@@ -49,18 +49,6 @@ func parse(name string) source {
 		log.Fatal(err)
 	}
 	return source{fset, file}
-}
-
-// parseAll parses the files that a pattern names.
-func parseAll(pattern string) (all []source) {
-	names, err := filepath.Glob(pattern)
-	if err != nil || len(names) == 0 {
-		log.Fatalf("no file is named %s", pattern)
-	}
-	for _, name := range names {
-		all = append(all, parse(name))
-	}
-	return all
 }
 
 // text returns the source text of a node.

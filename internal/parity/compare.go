@@ -14,7 +14,6 @@ import (
 type report struct {
 	lib      *library
 	pkg      *goPackage
-	forms    loopTables
 	tables   tables
 	rows     []row
 	problems []string
@@ -28,8 +27,8 @@ type row struct {
 	problem   string     // what has to be put right, if anything
 }
 
-func compare(lib *library, pkg *goPackage, forms loopTables, t tables) *report {
-	r := &report{lib: lib, pkg: pkg, forms: forms, tables: t}
+func compare(lib *library, pkg *goPackage, t tables) *report {
+	r := &report{lib: lib, pkg: pkg, tables: t}
 	for _, s := range lib.symbols {
 		r.rows = append(r.rows, r.row(s))
 	}
@@ -40,7 +39,7 @@ func compare(lib *library, pkg *goPackage, forms loopTables, t tables) *report {
 	}
 	r.problems = append(r.problems, t.check(lib, pkg)...)
 	r.problems = append(r.problems, r.registerProblems()...)
-	r.problems = append(r.problems, forms.problems(pkg)...)
+	r.problems = append(r.problems, r.loopProblems()...)
 	return r
 }
 

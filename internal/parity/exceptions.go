@@ -1,12 +1,18 @@
 package main
 
-import "fmt"
+import (
+	"fmt"
 
-// tables hold what the naming rule does not cover. Both are to stay short, so
-// the program refuses longer ones, and every entry that has no reason any more.
+	"github.com/go-liburing/liburing/internal/optable"
+)
+
+// tables hold what the naming rule does not cover. The first two are to stay
+// short, so the program refuses longer ones, and every entry that has no reason
+// any more.
 type tables struct {
 	exceptions []exception
 	renamed    []rename
+	forms      optable.Forms // of Prep methods, for the Loop
 }
 
 const tableLimit = 12

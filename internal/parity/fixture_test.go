@@ -8,6 +8,8 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/go-liburing/liburing/internal/optable"
 )
 
 // fixture is a module in small, with a liburing in small, that has nothing to
@@ -88,12 +90,6 @@ enum io_uring_register_op {
 	IORING_REGISTER_USE_REGISTERED_RING = 1U << 31
 };
 `,
-	"internal/gen/tables.go": `package main
-
-var notForLoop = map[string]string{}
-
-var renamed = map[string]string{"PrepNop": "Nothing"}
-`,
 	"ring.go": `package liburing
 
 type (
@@ -112,14 +108,14 @@ func (r *Ring) CQEs() []int { return shift() }
 // shift is io_uring_shift.
 func shift() []int { return nil }
 
-// RegisterBuffers registers some (io_uring_register_buffers). Least kernel: 5.1.
+// RegisterBuffers registers some (io_uring_register_buffers). Needs Linux 5.1.
 func (r *Ring) RegisterBuffers() {}
 
-// PrepNop does nothing (io_uring_prep_nop). Least
-// kernel: 5.1.
+// PrepNop does nothing (io_uring_prep_nop). Needs
+// Linux 5.1.
 func (s *SQE) PrepNop() {}
 
-// PrepRead reads (io_uring_prep_read). Least kernel: 5.6.
+// PrepRead reads (io_uring_prep_read). Needs Linux 5.6.
 func (s *SQE) PrepRead(fd int) { s.PrepNop() }
 
 // Nothing does nothing (io_uring_prep_nop).
@@ -178,6 +174,7 @@ var fixtureTables = tables{
 		{"io_uring_queue_exit", "(*Ring).Close", "Go's name"},
 		{"io_uring_for_each_cqe", "(*Ring).CQEs", "an iterator"},
 	},
+	forms: optable.Forms{Renamed: map[string]string{"PrepNop": "Nothing"}},
 }
 
 // tree is the fixture on disk, with changes.

@@ -23,6 +23,8 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+
+	"github.com/go-liburing/liburing/internal/optable"
 )
 
 const document = "docs/parity.md"
@@ -32,7 +34,7 @@ func main() {
 	log.SetPrefix("parity: ")
 	check := flag.Bool("check", false, "fail if "+document+" is not up to date, and write nothing")
 	flag.Parse()
-	if err := run(".", tables{exceptions, renamed}, *check, os.Stdout); err != nil {
+	if err := run(".", tables{exceptions, renamed, optable.LoopForms}, *check, os.Stdout); err != nil {
 		log.Fatal(err)
 	}
 }
@@ -71,11 +73,7 @@ func compareAll(root, version string, t tables) (*report, error) {
 	if err != nil {
 		return nil, err
 	}
-	forms, err := readLoopTables(root)
-	if err != nil {
-		return nil, err
-	}
-	return compare(lib, pkg, forms, t), nil
+	return compare(lib, pkg, t), nil
 }
 
 // versions returns the liburing that is vendored and the one that is pinned.

@@ -170,7 +170,7 @@ func (r *report) opTable(b *bytes.Buffer) {
 		kernel := ""
 		for _, f := range r.opUsers(op) {
 			methods = append(methods, code(f.name))
-			if form, ok := r.forms.form(f.name); ok {
+			if form, ok := r.tables.forms.Name(f.name); ok {
 				forms = append(forms, code(form))
 			}
 			kernel = older(kernel, f.kernel())

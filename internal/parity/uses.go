@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -55,7 +56,8 @@ func (u *uses) add(file *ast.File) {
 func (u *uses) addCompared(file *ast.File) {
 	ast.Inspect(file, func(n ast.Node) bool {
 		if lit, ok := n.(*ast.BasicLit); ok && lit.Kind == token.STRING {
-			u.compared[unquote(lit)] = true
+			name, _ := strconv.Unquote(lit.Value)
+			u.compared[name] = true
 		}
 		return true
 	})
