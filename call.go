@@ -48,12 +48,12 @@ func (r *Ring) badInput(op, format string, args ...any) error {
 // small, so that the compiler puts it into its callers.
 func checkCount(op string, n int) error {
 	if uint(n) > math.MaxInt32 {
-		return badCount(op, n)
+		return countError(op, n)
 	}
 	return nil
 }
 
-func badCount(op string, n int) error {
+func countError(op string, n int) error {
 	return badInput(op, "%d is out of range: from 0 to %d is allowed", n, math.MaxInt32)
 }
 
