@@ -115,6 +115,7 @@ func (l *Loop) own(entries int, p *Params, started chan<- error) {
 		return
 	}
 	l.ring = *ring
+	l.ring.looped = true
 	l.thread.Store(threadID())
 	l.rawEnter = l.ring.mem.canRawEnter()
 	if l.ring.Flags()&(SetupCQE32|SetupCQEMixed) != 0 {

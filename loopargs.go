@@ -111,3 +111,15 @@ func boolArg(b bool) int {
 	}
 	return 0
 }
+
+// badMsgRing is for messages between rings: the receiver may be a loop.
+func badMsgRing(data uint64) string {
+	if data&tokenBit != 0 {
+		return "data has the highest bit set, as the tokens of a Loop's requests have: it could end one"
+	}
+	return ""
+}
+
+func badMsgRingCQEFlags(data uint64) string { return badMsgRing(data) }
+func badMsgRingFD(data uint64) string       { return badMsgRing(data) }
+func badMsgRingFDAlloc(data uint64) string  { return badMsgRing(data) }

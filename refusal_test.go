@@ -130,6 +130,29 @@ func TestStopBeforeRun(t *testing.T) {
 	require.True(t, ran)
 }
 
+// Neither a tag nor a message can be taken for a request.
+func TestUserDataLikeATokens(t *testing.T) {
+	l := newLoop(t, 8)
+	r, _ := pipe(t)
+	read := l.Read(r, make([]byte, 1), 0, nil)
+	tags := []uint64{uint64(read.Token())}
+	buffers := [][]byte{make([]byte, 4096)}
+	require.NoError(t, l.Control(func(ring *Ring) error {
+		require.ErrorIs(t, ring.RegisterFilesTags([]int{r}, tags), unix.EINVAL)
+		require.ErrorIs(t, ring.RegisterBuffersTags(buffers, tags), unix.EINVAL)
+		_, err := ring.RegisterFilesUpdateTag(0, []int{r}, tags)
+		require.ErrorIs(t, err, unix.EINVAL)
+		_, err = ring.RegisterBuffersUpdateTag(0, buffers, tags)
+		require.ErrorIs(t, err, unix.EINVAL)
+		return nil
+	}))
+	var sent error
+	l.MsgRing(l.ring.FD(), 0, tags[0], 0, func(c Completion) { sent = c.Err() })
+	runUntil(t, l, time.Millisecond, func() bool { return sent != nil })
+	require.ErrorContains(t, sent, "highest bit")
+	require.NotEqual(t, StateDone, l.State(read.Token()))
+}
+
 // Messages and tags come to OnMessage and to no request, whatever their number.
 func TestOnMessage(t *testing.T) {
 	needOps(t, OpMsgRing)

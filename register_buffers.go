@@ -25,8 +25,8 @@ func (r *Ring) RegisterBuffers(buffers [][]byte) error {
 // UnregisterBuffers takes. Needs Linux 5.13.
 func (r *Ring) RegisterBuffersTags(buffers [][]byte, tags []uint64) error {
 	const op = "io_uring_register_buffers_tags"
-	if len(tags) != len(buffers) {
-		return r.badInput(op, "%d tags for %d buffers", len(tags), len(buffers))
+	if err := r.checkTags(op, tags, len(buffers)); err != nil {
+		return err
 	}
 	return r.registerBuffers(op, buffers, func(m *ringMem, iov []rawIovec) int32 {
 		return cRegisterBuffersTags(m, iov, tags)
@@ -82,8 +82,11 @@ func (r *Ring) RegisterBuffersUpdateTag(off int, buffers [][]byte, tags []uint64
 	if tags == nil {
 		tags = make([]uint64, len(buffers))
 	}
-	if len(tags) != len(buffers) || off < 0 || off > len(r.buffers)-len(buffers) {
-		return 0, r.badInput(op, "%d tags for %d buffers at %d of a table of %d", len(tags), len(buffers), off, len(r.buffers))
+	if err := r.checkTags(op, tags, len(buffers)); err != nil {
+		return 0, err
+	}
+	if off < 0 || off > len(r.buffers)-len(buffers) {
+		return 0, r.badInput(op, "%d buffers at %d of a table of %d", len(buffers), off, len(r.buffers))
 	}
 	iov, err := r.rawIovecs(op, buffers, true)
 	if err != nil {

@@ -20,8 +20,8 @@ func (r *Ring) RegisterFiles(fds []int) error {
 // takes. Needs Linux 5.13.
 func (r *Ring) RegisterFilesTags(fds []int, tags []uint64) error {
 	const op = "io_uring_register_files_tags"
-	if len(tags) != len(fds) {
-		return r.badInput(op, "%d tags for %d files", len(tags), len(fds))
+	if err := r.checkTags(op, tags, len(fds)); err != nil {
+		return err
 	}
 	return explainNofile(r.call(op, func(m *ringMem) int32 { return cRegisterFilesTags(m, descriptors(fds), tags) }))
 }
@@ -54,8 +54,8 @@ func (r *Ring) RegisterFilesUpdateTag(off int, fds []int, tags []uint64) (int, e
 	if err := checkCount(op, off); err != nil {
 		return 0, err
 	}
-	if len(tags) != len(fds) {
-		return 0, r.badInput(op, "%d tags for %d files", len(tags), len(fds))
+	if err := r.checkTags(op, tags, len(fds)); err != nil {
+		return 0, err
 	}
 	return r.callCount(op, func(m *ringMem) int32 { return cRegisterFilesUpdateTag(m, uint32(off), descriptors(fds), tags) })
 }
@@ -81,4 +81,18 @@ func descriptors(fds []int) []int32 {
 		list[i] = descriptor(fd)
 	}
 	return list
+}
+
+// checkTags returns the error of tags that are not one for each of n things, or
+// which the loop that the ring is part of would take for a request's.
+func (r *Ring) checkTags(op string, tags []uint64, n int) error {
+	if len(tags) != n {
+		return r.badInput(op, "there are %d tags for %d files or buffers", len(tags), n)
+	}
+	for _, tag := range tags {
+		if r.looped && tag&tokenBit != 0 {
+			return r.badInput(op, "the tag %#x has the highest bit set, as the tokens of a Loop's requests have", tag)
+		}
+	}
+	return nil
 }

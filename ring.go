@@ -29,6 +29,7 @@ type Ring struct {
 	own     []byte   // the memory of the queues, if the caller gave it
 	zcrx    [][]byte // memory of zero-copy receive: the kernel holds it
 	regions [][]byte // registered regions, mapped by us
+	looped  bool     // it is a Loop's, whose tokens are user data
 	yield   yielder
 }
 

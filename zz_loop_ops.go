@@ -1238,6 +1238,9 @@ func (l *Loop) MsgRing(fd int, res int32, data uint64, flags MsgRingFlags, cb Ca
 	if l.refuses() {
 		return l.refuse(OpMsgRing, cb)
 	}
+	if why := badMsgRing(data); why != "" {
+		return l.queueBadArgs(OpMsgRing, cb, why)
+	}
 	sqe, r := l.queue(OpMsgRing, kindPlain, cb, nil)
 	sqe.PrepMsgRing(fd, uint32(res), data, flags)
 	sqe.useFixed(fd)
@@ -1249,6 +1252,9 @@ func (l *Loop) MsgRing(fd int, res int32, data uint64, flags MsgRingFlags, cb Ca
 func (l *Loop) MsgRingCQEFlags(fd int, res int32, data uint64, flags MsgRingFlags, cqeFlags CQEFlags, cb Callback) Request {
 	if l.refuses() {
 		return l.refuse(OpMsgRing, cb)
+	}
+	if why := badMsgRingCQEFlags(data); why != "" {
+		return l.queueBadArgs(OpMsgRing, cb, why)
 	}
 	sqe, r := l.queue(OpMsgRing, kindPlain, cb, nil)
 	sqe.PrepMsgRingCQEFlags(fd, uint32(res), data, flags, cqeFlags)
@@ -1267,6 +1273,9 @@ func (l *Loop) MsgRingFD(fd int, sourceFD Fixed, targetFD Fixed, data uint64, fl
 	if l.refuses() {
 		return l.refuse(OpMsgRing, cb)
 	}
+	if why := badMsgRingFD(data); why != "" {
+		return l.queueBadArgs(OpMsgRing, cb, why)
+	}
 	sqe, r := l.queue(OpMsgRing, kindPlain, cb, nil)
 	sqe.PrepMsgRingFD(fd, int(sourceFD), uint32(targetFD), data, flags)
 	sqe.useFixed(fd)
@@ -1278,6 +1287,9 @@ func (l *Loop) MsgRingFD(fd int, sourceFD Fixed, targetFD Fixed, data uint64, fl
 func (l *Loop) MsgRingFDAlloc(fd int, sourceFD Fixed, data uint64, flags MsgRingFlags, cb Callback) Request {
 	if l.refuses() {
 		return l.refuse(OpMsgRing, cb)
+	}
+	if why := badMsgRingFDAlloc(data); why != "" {
+		return l.queueBadArgs(OpMsgRing, cb, why)
 	}
 	sqe, r := l.queue(OpMsgRing, kindPlain, cb, nil)
 	sqe.PrepMsgRingFDAlloc(fd, int(sourceFD), data, flags)
