@@ -1,170 +1,214 @@
 package main
 
 import (
-	"context"
 	"errors"
 	"fmt"
-	"io/fs"
-	"os"
-	"path/filepath"
-	"syscall"
 
-	"github.com/go-liburing/liburing"
 	"golang.org/x/sys/unix"
 )
 
-// file copies a regular file. The copy grows under another name in the target's
-// folder, so that its own name never stands for half a file.
-func (c *copier) file(from, to string) error {
-	if _, err := os.Lstat(to); c.keep && err == nil {
+// original is a file that is copied.
+type original struct {
+	place
+	fd   int
+	info unix.Stat_t
+}
+
+// file copies a file. If the target's folder is new, so is the target.
+func (c *copier) file(from, to place, folderIsNew bool) error {
+	there, isThere, err := c.target(to, folderIsNew)
+	if err != nil || isThere && c.keep {
+		return err
+	}
+	in, err := c.open(from)
+	if err != nil {
+		return err
+	}
+	defer unix.Close(in.fd)
+	switch {
+	case !isThere:
+		return c.create(in, to, false)
+	case sameFile(&in.info, &there):
+		return fmt.Errorf("%s and %s are the same file", from.path, to.path)
+	case kindOf(&there).IsDir():
+		return fmt.Errorf("%s is a folder: name the copy, such as %s", to.path, inFolder(to.path, from.path))
+	}
+	return c.overwrite(in, to)
+}
+
+// target looks at what a copy would go over, symbolic links followed.
+func (c *copier) target(to place, folderIsNew bool) (there unix.Stat_t, isThere bool, err error) {
+	if folderIsNew {
+		return there, false, nil
+	}
+	there, err = to.stat(0)
+	switch {
+	case err == nil:
+		return there, true, nil
+	case errors.Is(err, unix.ELOOP) && c.force:
+		return there, true, nil // it can't be opened, and is replaced
+	case !errors.Is(err, unix.ENOENT):
+		return there, false, err
+	}
+	if _, err := to.stat(unix.AT_SYMLINK_NOFOLLOW); err == nil {
+		return there, false, fmt.Errorf("%s is a symbolic link to what is not there: remove it first", to.path)
+	}
+	return there, false, nil
+}
+
+// open opens what is copied. With -r nothing but a file is read: others might
+// have no end.
+func (c *copier) open(from place) (in original, err error) {
+	in.place = from
+	flags := unix.O_RDONLY
+	if c.recursive {
+		flags |= unix.O_NOFOLLOW
+	}
+	if in.fd, err = from.open(flags, 0); err != nil {
+		return in, err
+	}
+	err = from.failed("stat", unix.Fstat(in.fd, &in.info))
+	if err == nil && c.recursive && kindOf(&in.info) != 0 {
+		err = fmt.Errorf("%s is no file any more", from.path)
+	}
+	if err != nil {
+		unix.Close(in.fd)
+	}
+	return in, err
+}
+
+func sameFile(a, b *unix.Stat_t) bool { return a.Dev == b.Dev && a.Ino == b.Ino }
+
+// create makes a copy that is new. The kernel takes the umask, or the folder's
+// default access control list, from its permissions. Nobody else can open it
+// while it is not its owner's.
+func (c *copier) create(in original, to place, replace bool) error {
+	mode := in.info.Mode & 0o777
+	if c.preserve {
+		mode &= 0o700
+	}
+	return to.make(replace, func(temporary place) (whole bool, err error) {
+		out, err := temporary.open(unix.O_WRONLY|unix.O_CREAT|unix.O_EXCL, mode)
+		if err != nil {
+			return false, fmt.Errorf("cannot make a file in %s: %w", folderOf(to.path), cause(err))
+		}
+		defer unix.Close(out)
+		if err := c.fits(in, to, out, nil); err != nil {
+			return false, err
+		}
+		if _, err := c.content(out, in, to, true); err != nil {
+			return false, c.explain(in, to, err)
+		}
+		return true, c.finish(out, in, to)
+	})
+}
+
+// overwrite writes over what is there.
+func (c *copier) overwrite(in original, to place) error {
+	out, err := to.open(unix.O_WRONLY, 0)
+	if err != nil {
+		if c.force {
+			return c.create(in, to, true)
+		}
+		return err
+	}
+	defer unix.Close(out)
+	var there unix.Stat_t
+	if err := unix.Fstat(out, &there); err != nil {
+		return to.failed("stat", err)
+	}
+	if kindOf(&there) != 0 { // a pipe, a terminal
+		_, err := c.content(out, in, to, false)
+		return c.explain(in, to, err)
+	}
+	return c.refill(out, in, to, &there)
+}
+
+// refill gives an old file new content.
+func (c *copier) refill(out int, in original, to place, there *unix.Stat_t) error {
+	if sameFile(&in.info, there) {
+		return fmt.Errorf("%s and %s are the same file", in.path, to.path)
+	}
+	if err := c.fits(in, to, out, there); err != nil {
+		return err
+	}
+	if err := again(func() error { return unix.Ftruncate(out, 0) }); err != nil {
+		return to.failed("truncate", err)
+	}
+	copied, err := c.content(out, in, to, true)
+	if err == nil {
+		err = c.restrict(out, &in.info, there)
+	}
+	if err != nil {
+		unix.Ftruncate(out, copied) // blocks behind one that is missing
+		return fmt.Errorf("%w; what was in %s is gone, the first %d bytes of the copy are there", c.explain(in, to, err), to.path, copied)
+	}
+	return c.finish(out, in, to)
+}
+
+// finish gives a copy what else is to be kept.
+func (c *copier) finish(out int, in original, to place) error {
+	var err error
+	if c.preserve {
+		err = c.like(in.fd, out, &in.info, to)
+	}
+	return errors.Join(err, c.settle(out, to))
+}
+
+// fits tells beforehand that a file is too large. Over is what it is written
+// over, or nil.
+func (c *copier) fits(in original, to place, out int, over *unix.Stat_t) error {
+	if uint64(in.info.Size) > c.limit && kindOf(&in.info) == 0 {
+		return c.explain(in, to, unix.EFBIG)
+	}
+	if over == nil { // a copy that is new can be tried
 		return nil
 	}
-	in, info, err := openFile(from)
-	if err != nil {
-		return err
+	var disk unix.Statfs_t
+	if err := unix.Fstatfs(out, &disk); err != nil || disk.Blocks == 0 {
+		return nil // nobody knows
 	}
-	defer in.Close()
-	path, err := replaceable(info, from, to)
-	if err != nil {
-		return err
-	}
-	folder := filepath.Dir(path)
-	out, err := os.CreateTemp(folder, ".uring-cp-*")
-	if err != nil {
-		return fmt.Errorf("cannot make a file in %s: %w", folder, cause(err))
-	}
-	err = c.fill(out, in, info, path)
-	err = errors.Join(err, out.Close())
-	if err == nil {
-		err = os.Rename(out.Name(), path)
-	}
-	if err != nil {
-		os.Remove(out.Name())
-		return err
-	}
-	if path != to { // a link has led out of the folder that is settled in the end
-		return c.settleFolder(folder)
+	need := min(in.info.Size, in.info.Blocks*512)
+	if room := int64(disk.Bfree)*disk.Bsize + over.Blocks*512; need > room {
+		return fmt.Errorf("%w; what is in %s is as it was", c.explain(in, to, unix.ENOSPC), to.path)
 	}
 	return nil
 }
 
-// openFile opens a regular file. Others might have no end, or none to read.
-func openFile(path string) (*os.File, fs.FileInfo, error) {
-	info, err := os.Stat(path)
-	if err == nil && !info.Mode().IsRegular() {
-		err = fmt.Errorf("%s is not a regular file: `uring cat` shows what it yields", path)
-	}
-	if err != nil {
-		return nil, nil, err
-	}
-	f, err := os.Open(path)
-	if err != nil {
-		return nil, nil, err
-	}
-	info, err = f.Stat()
-	if err != nil {
-		f.Close()
-		return nil, nil, err
-	}
-	return f, info, nil
-}
-
-// replaceable returns the path that the copy goes to, symbolic links followed.
-// It refuses a target that would be lost, or is none.
-func replaceable(from fs.FileInfo, source, to string) (string, error) {
-	path, err := filepath.EvalSymlinks(to)
-	if errors.Is(err, os.ErrNotExist) {
-		if _, err := os.Lstat(to); err == nil {
-			return "", fmt.Errorf("%s is a symbolic link to what is not there: remove it first", to)
-		}
-		return to, nil
-	}
-	if err != nil {
-		return "", fmt.Errorf("%s: %w", to, cause(err))
-	}
-	there, err := os.Stat(path)
+// explain says what a copy has failed at.
+func (c *copier) explain(in original, to place, err error) error {
 	switch {
-	case err != nil:
-		return "", err
-	case os.SameFile(from, there):
-		return "", fmt.Errorf("%s and %s are the same file", source, to)
-	case there.IsDir():
-		return "", fmt.Errorf("%s is a folder: name the copy, such as %s", to, filepath.Join(to, filepath.Base(source)))
-	case !there.Mode().IsRegular():
-		return "", fmt.Errorf("%s is not a regular file and would be lost: choose another name, or `uring cat %s > %s`", to, source, to)
-	}
-	return path, nil
-}
-
-// fill gives out the content of in, and what else is to be kept of it.
-func (c *copier) fill(out, in *os.File, info fs.FileInfo, to string) error {
-	err := c.content(out, in, info.Size())
-	switch {
+	case err == nil:
+		return nil
 	case c.ctx.Err() != nil:
 		return errInterrupted
 	case errors.Is(err, unix.ENOSPC), errors.Is(err, unix.EDQUOT):
-		return fmt.Errorf("%s: %w: make room there; what was there before is as it was", to, cause(err))
+		return fmt.Errorf("%s: %w: make room there", to.path, cause(err))
 	case errors.Is(err, unix.EFBIG):
-		return fmt.Errorf("%s: %w: raise `ulimit -f`, or choose a file system that takes files of %d bytes", to, cause(err), info.Size())
-	case err != nil:
-		return fmt.Errorf("%s to %s: %w", in.Name(), to, err)
+		return fmt.Errorf("%s: %w: raise `ulimit -f`, or choose a file system that takes files of %d bytes", to.path, cause(err), in.info.Size)
 	}
-	if err := c.like(out, info); err != nil {
-		return err
-	}
-	return c.settle(out)
-}
-
-// like gives a file or folder the permissions of another, and with -p its
-// owner and times.
-func (c *copier) like(f *os.File, info fs.FileInfo) error {
-	mode := info.Mode().Perm()
-	if !c.preserve {
-		return f.Chmod(mode)
-	}
-	stat := info.Sys().(*syscall.Stat_t)
-	special := info.Mode() & (fs.ModeSetuid | fs.ModeSetgid | fs.ModeSticky)
-	err := f.Chown(int(stat.Uid), int(stat.Gid))
-	if errors.Is(err, unix.EPERM) {
-		// Somebody else's program must not run with our rights.
-		err, special = nil, special&fs.ModeSticky
-	}
-	if err := errors.Join(err, f.Chmod(mode|special)); err != nil {
-		return err
-	}
-	return setTimes(f.Name(), stat, 0)
-}
-
-// setTimes gives what has the path the times of another; flags are those of
-// utimensat(2).
-func setTimes(path string, stat *syscall.Stat_t, flags int) error {
-	times := []unix.Timespec{unix.Timespec(stat.Atim), unix.Timespec(stat.Mtim)}
-	return os.NewSyscallError("utimensat", unix.UtimesNanoAt(unix.AT_FDCWD, path, times, flags))
+	return fmt.Errorf("%s to %s: %w", in.path, to.path, err)
 }
 
 // settle has a file or folder on the disk if that is wanted.
-func (c *copier) settle(f *os.File) (err error) {
+func (c *copier) settle(fd int, p place) error {
 	if !c.sync {
 		return nil
 	}
-	c.loop.Fsync(int(f.Fd()), 0, func(done liburing.Completion) {
-		if done.Err() != nil {
-			err = fmt.Errorf("%s: %w", f.Name(), done.Err())
-		}
-	})
-	return errors.Join(c.loop.RunUntilIdle(context.Background()), err)
+	return p.failed("fsync", again(func() error { return unix.Fsync(fd) }))
 }
 
 func (c *copier) settleFolder(path string) error {
 	if !c.sync {
 		return nil
 	}
-	f, err := os.Open(path)
+	p := at(path)
+	fd, err := p.open(unix.O_RDONLY|unix.O_DIRECTORY, 0)
 	if err != nil {
 		return err
 	}
-	defer f.Close()
-	return c.settle(f)
+	defer unix.Close(fd)
+	return c.settle(fd, p)
 }
 
 // cause returns the errno of an error if it has one.

@@ -50,6 +50,9 @@ var hardships = map[string]func() error{
 	"file size": func() error {
 		return unix.Setrlimit(unix.RLIMIT_FSIZE, &unix.Rlimit{Cur: fileLimit, Max: fileLimit})
 	},
+	"nobody": func() error {
+		return errors.Join(unix.Setgroups(nil), unix.Setgid(65534), unix.Setuid(65534))
+	},
 	"memlock": func() error {
 		if err := unix.Setrlimit(unix.RLIMIT_MEMLOCK, &unix.Rlimit{Cur: 64 << 10, Max: 64 << 10}); err != nil {
 			return err

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"strings"
+	"sync"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -12,14 +13,15 @@ import (
 // progress draws a bar on the standard error if that is a terminal, and nothing
 // elsewhere.
 type progress struct {
+	mu          sync.Mutex // for add
 	terminal    bool
 	total, done int64
 	began, last time.Time
 }
 
-func newProgress() progress {
+func isTerminal() bool {
 	_, err := unix.IoctlGetTermios(unix.Stderr, unix.TCGETS)
-	return progress{terminal: err == nil}
+	return err == nil
 }
 
 // start says how many bytes there are to do.
@@ -27,8 +29,13 @@ func (p *progress) start(total int64) { p.total, p.began = total, time.Now() }
 
 // add counts bytes that have been done.
 func (p *progress) add(n int64) {
+	if !p.terminal {
+		return
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
 	p.done += n
-	if p.terminal && time.Since(p.last) >= 50*time.Millisecond {
+	if time.Since(p.last) >= 50*time.Millisecond {
 		p.draw()
 	}
 }
