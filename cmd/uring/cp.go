@@ -18,7 +18,8 @@ it keeps its permissions, owner and hard links. Holes stay holes.
 
 Unlike cp:
 - a new copy has its name only when it is whole;
-- when it is clear beforehand that there is no room for a copy, what is there is left alone;
+- when it is clear beforehand that there is no room for a copy, what is there is left alone,
+  and when there is no room nothing more is begun;
 - a file that becomes shorter while it is read is an error;
 - a folder is not copied into itself, not even in part;
 - -p leaves no set-user-ID, set-group-ID or sticky bit that FROM does not have, and does

@@ -169,7 +169,7 @@ func (c *copier) fits(in original, to place, out int, over *unix.Stat_t) error {
 		return nil // nobody knows
 	}
 	need := min(in.info.Size, in.info.Blocks*512)
-	if room := int64(disk.Bfree)*disk.Bsize + over.Blocks*512; need > room {
+	if room := int64(disk.Bfree)*int64(disk.Bsize) + over.Blocks*512; need > room {
 		return fmt.Errorf("%w; what is in %s is as it was", c.explain(in, to, unix.ENOSPC), to.path)
 	}
 	return nil
