@@ -93,9 +93,13 @@ func (t *transfer) run() (int64, error) {
 
 // advance goes on to the next piece of data when one has been read.
 func (t *transfer) advance() {
-	hole := t.next
-	t.next, t.end, t.err = nextData(t.in, t.next, t.size)
-	t.bar.add(t.next - hole)
+	start, end, err := nextData(t.in, t.next, t.size)
+	if err != nil {
+		t.end, t.err = t.next, err
+		return
+	}
+	t.bar.add(start - t.next)
+	t.next, t.end = start, end
 }
 
 // nextData finds the next piece of data in a file at or behind off; if there is
@@ -179,12 +183,12 @@ func (b *block) read(missing []byte) {
 // endsEarly ends the copy with what has been read if the file is one whose size
 // is not what can be read.
 func (b *block) endsEarly(missing []byte) {
-	b.rest = b.rest[:len(b.rest)-len(missing)]
-	end := b.off + int64(len(b.rest))
+	end := b.off + int64(len(b.rest)-len(missing))
 	if err := stillReaches(b.in, end, b.size); err != nil {
 		b.finish(err)
 		return
 	}
+	b.rest = b.rest[:len(b.rest)-len(missing)]
 	b.ended = min(b.ended, end)
 	b.next = b.size
 	if len(b.rest) == 0 {
