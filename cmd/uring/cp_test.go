@@ -3,6 +3,7 @@
 package main
 
 import (
+	"bufio"
 	"cmp"
 	"context"
 	"errors"
@@ -546,11 +547,10 @@ func TestCpProgress(t *testing.T) {
 	p := uring(t, "cp", from, from+" too")
 	p.Stderr = terminal
 	p.exits(0)
-	shown := make([]byte, 1<<16)
-	n, err := screen.Read(shown)
+	shown, err := bufio.NewReader(screen).ReadString('\n')
 	require.NoError(t, err)
-	require.Contains(t, string(shown[:n]), "\r["+strings.Repeat("=", 30)+"] 100%  3 of 3 MiB")
-	require.Contains(t, string(shown[:n]), "MiB/s\x1b[K", "what is left of a longer line is erased")
+	require.Contains(t, shown, "\r["+strings.Repeat("=", 30)+"] 100%  3 of 3 MiB")
+	require.Contains(t, shown, "MiB/s\x1b[K", "what is left of a longer line is erased")
 
 	p = uring(t, "cp", from, from+" too").exits(0)
 	require.Empty(t, p.errs.String(), "no bar where there is no terminal")
