@@ -1,0 +1,7 @@
+//go:build linux && cgo && race
+
+package ringtest
+
+// Race reports whether the race detector is on, which makes all slow and takes memory
+// of its own.
+const Race = true
