@@ -17,6 +17,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/go-liburing/liburing/internal/ringtest"
 	"github.com/stretchr/testify/require"
 )
 
@@ -29,7 +30,7 @@ func TestMain(m *testing.M) {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}
-	code := m.Run()
+	code := ringtest.Code(m)
 	os.RemoveAll(bin)
 	os.Exit(code)
 }

@@ -15,6 +15,7 @@ import (
 	"time"
 	"unsafe"
 
+	"github.com/go-liburing/liburing/internal/ringtest"
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sys/unix"
 )
@@ -29,7 +30,7 @@ const (
 
 func TestMain(m *testing.M) {
 	if os.Getenv(programEnv) == "" {
-		os.Exit(m.Run())
+		ringtest.Main(m)
 	}
 	if hardship := os.Getenv(hardshipEnv); hardship != "" {
 		if err := hardships[hardship](); err != nil {

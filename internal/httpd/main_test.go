@@ -15,31 +15,11 @@ import (
 	"testing"
 	"time"
 
+	"github.com/go-liburing/liburing/internal/ringtest"
 	"github.com/stretchr/testify/require"
 )
 
-// TestMain fails the run if the tests leave descriptors behind.
-func TestMain(m *testing.M) {
-	openFDs() // the runtime's own come with the first use
-	if l, err := net.Listen("tcp", "127.0.0.1:0"); err == nil {
-		l.Close()
-	}
-	before := openFDs()
-	code := m.Run()
-	for range 50 {
-		if openFDs() <= before {
-			os.Exit(code)
-		}
-		time.Sleep(20 * time.Millisecond) // closing may take a moment
-	}
-	fmt.Fprintf(os.Stderr, "descriptors: %d before the tests, %d after them\n", before, openFDs())
-	os.Exit(1)
-}
-
-func openFDs() int {
-	entries, _ := os.ReadDir("/proc/self/fd")
-	return len(entries)
-}
+func TestMain(m *testing.M) { ringtest.Main(m) }
 
 // patience is how long something may take that must happen.
 const patience = 10 * time.Second

@@ -12,6 +12,7 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/go-liburing/liburing/internal/ringtest"
 	"github.com/stretchr/testify/require"
 )
 
@@ -22,7 +23,7 @@ var installed struct {
 }
 
 func TestMain(m *testing.M) {
-	code := m.Run()
+	code := ringtest.Code(m)
 	os.RemoveAll(installed.dir)
 	os.Exit(code)
 }
