@@ -134,8 +134,23 @@ func TestRing(t *testing.T) {
 }
 
 func helper(t *testing.T) { new(Ring).RegisterBuffers() }
+`,
+	"internal/ringtest/loop.go": `package ringtest
 
-func TestLoop(t *testing.T) { new(Loop).Read() }
+import liburing "example.com/fixture"
+
+func Read(l *liburing.Loop) { l.Read() }
+`,
+	"tests/loop/loop_test.go": `package loop_test
+
+import (
+	"testing"
+
+	liburing "example.com/fixture"
+	"example.com/fixture/internal/ringtest"
+)
+
+func TestLoop(t *testing.T) { ringtest.Read(new(liburing.Loop)) }
 `,
 	"differential_test.go": `package liburing
 

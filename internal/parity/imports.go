@@ -17,11 +17,12 @@ import (
 )
 
 // imports gives the type checker the packages that the files import: from the
-// compiler's export data, and the package itself for its external tests.
+// compiler's export data, but for the package itself and what its external tests
+// share.
 type imports struct {
 	types.Importer
-	path string
-	own  *types.Package
+	path         string
+	own, helpers *types.Package
 }
 
 func newImports(fset *token.FileSet, dir string, files []*ast.File) (*imports, error) {
@@ -49,13 +50,14 @@ func newImports(fset *token.FileSet, dir string, files []*ast.File) (*imports, e
 	return im, nil
 }
 
-// of returns the paths that the files import, but for those that have no export
-// data: the package itself, C and unsafe.
+// of returns the paths that the files import, but for those whose export data are
+// not wanted, the package itself and what its tests share, and for C and unsafe, which
+// have none.
 func (im *imports) of(files []*ast.File) (paths []string) {
 	for _, file := range files {
 		for _, spec := range file.Imports {
 			path, _ := strconv.Unquote(spec.Path.Value)
-			if path != im.path && path != "C" && path != "unsafe" {
+			if path != im.path && path != im.path+"/"+helpers && path != "C" && path != "unsafe" {
 				paths = append(paths, path)
 			}
 		}
@@ -65,8 +67,11 @@ func (im *imports) of(files []*ast.File) (paths []string) {
 }
 
 func (im *imports) Import(path string) (*types.Package, error) {
-	if path == im.path && im.own != nil {
+	switch {
+	case path == im.path && im.own != nil:
 		return im.own, nil
+	case path == im.path+"/"+helpers && im.helpers != nil:
+		return im.helpers, nil
 	}
 	return im.Importer.Import(path)
 }

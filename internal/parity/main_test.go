@@ -23,8 +23,8 @@ func TestNothingToPutRight(t *testing.T) {
 		"**6/6** of liburing's functions",
 		"| `io_uring_for_each_cqe` | `(*Ring).CQEs` | — | — | ring_test.go: TestRing |",
 		"| `io_uring_free_probe` | — | ≤ 9.0 | — | — |",
-		"| `io_uring_prep_nop` | `(*SQE).PrepNop` | ≤ 9.1 | 5.1 | differential; ring_test.go: TestLoop, by `(*Loop).Read` |",
-		"| `io_uring_prep_read` | `(*SQE).PrepRead` | 9.1 | 5.6 | differential; ring_test.go: TestLoop, by `(*Loop).Read` |",
+		"| `io_uring_prep_nop` | `(*SQE).PrepNop` | ≤ 9.1 | 5.1 | differential; tests/loop/loop_test.go: TestLoop, by `(*Loop).Read` |",
+		"| `io_uring_prep_read` | `(*SQE).PrepRead` | 9.1 | 5.6 | differential; tests/loop/loop_test.go: TestLoop, by `(*Loop).Read` |",
 		"| `io_uring_queue_exit` | `(*Ring).Close` | ≤ 9.0 | — | example_test.go: ExampleRing |",
 		"| `io_uring_register_buffers` | `(*Ring).RegisterBuffers` | 9.1 | 5.1 | ring_test.go: TestRing |",
 		"| `io_uring_free_probe` | nothing to free | nothing |",
@@ -134,7 +134,9 @@ func TestFormOfNothing(t *testing.T) {
 }
 
 func TestUntested(t *testing.T) {
-	tr := newTree(t, map[string]string{"ring_test.go": "package liburing\n", "differential_test.go": "package liburing\n"})
+	tr := newTree(t, map[string]string{
+		"ring_test.go": "package liburing\n", "differential_test.go": "package liburing\n", "tests/loop/loop_test.go": "package loop_test\n",
+	})
 	out, err := tr.run(false)
 	require.NoError(t, err)
 	assert.Contains(t, out, "without a test: 4: (*Ring).CQEs, (*SQE).PrepNop, (*SQE).PrepRead, (*Ring).RegisterBuffers\n",
@@ -144,7 +146,7 @@ func TestUntested(t *testing.T) {
 
 // What C and Go prepare alike may still never have met a kernel.
 func TestNotRun(t *testing.T) {
-	tr := newTree(t, map[string]string{"ring_test.go": "package liburing\n"})
+	tr := newTree(t, map[string]string{"ring_test.go": "package liburing\n", "tests/loop/loop_test.go": "package loop_test\n"})
 	out, err := tr.run(false)
 	require.NoError(t, err)
 	assert.Contains(t, out, "compared with C, but run by no test: 2: (*SQE).PrepNop, (*SQE).PrepRead\n")

@@ -17,6 +17,7 @@ import (
 type uses struct {
 	fset *token.FileSet
 	info *types.Info
+	root string
 	by   map[types.Object][]types.Object // who uses this
 	of   map[types.Object]int            // how many functions and methods this uses
 
@@ -24,9 +25,9 @@ type uses struct {
 	compared     map[string]bool       // C functions that the differential tests call
 }
 
-func newUses(fset *token.FileSet, info *types.Info) *uses {
+func newUses(fset *token.FileSet, info *types.Info, root string) *uses {
 	return &uses{
-		fset: fset, info: info,
+		fset: fset, info: info, root: root,
 		by: map[types.Object][]types.Object{}, of: map[types.Object]int{},
 		compiledOnly: map[types.Object]bool{}, compared: map[string]bool{},
 	}
@@ -106,11 +107,20 @@ func origin(o types.Object) types.Object {
 // positioned is an object or a node.
 type positioned interface{ Pos() token.Pos }
 
+// file returns the file of o, from the root on.
 func (u *uses) file(o positioned) string {
-	return filepath.Base(u.fset.Position(o.Pos()).Filename)
+	name := u.fset.Position(o.Pos()).Filename
+	if short, err := filepath.Rel(u.root, name); err == nil {
+		return short
+	}
+	return name
 }
 
-func (u *uses) isTestCode(o types.Object) bool { return strings.HasSuffix(u.file(o), "_test.go") }
+// isTestCode reports whether o is a test's, or one of what tests share.
+func (u *uses) isTestCode(o types.Object) bool {
+	file := u.file(o)
+	return strings.HasSuffix(file, "_test.go") || strings.HasPrefix(file, helpers+"/")
+}
 
 // isTest reports whether go test runs o and can fail by it.
 func (u *uses) isTest(o types.Object) bool {
