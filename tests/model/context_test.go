@@ -1,6 +1,6 @@
 //go:build linux && cgo
 
-package liburing
+package model_test
 
 import (
 	"context"
@@ -10,6 +10,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/go-liburing/liburing"
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sys/unix"
 )
@@ -68,9 +69,9 @@ func (m *model) newContext(rnd *rand.Rand) context.Context {
 }
 
 // endedBy is right for a request that nothing but its context ends.
-func (m *model) endedBy(ctx context.Context) func(Completion) {
+func (m *model) endedBy(ctx context.Context) func(liburing.Completion) {
 	m.toEnd++
-	return func(c Completion) {
+	return func(c liburing.Completion) {
 		m.toEnd--
 		require.Error(m.t, ctx.Err())
 		require.ErrorIs(m.t, c.Err(), ctx.Err())
@@ -80,8 +81,8 @@ func (m *model) endedBy(ctx context.Context) func(Completion) {
 
 // whatever is right for a request whose own result is want, whether its context
 // has ended meanwhile or not.
-func (m *model) whatever(ctx context.Context, over bool, want int32) func(Completion) {
-	return func(c Completion) {
+func (m *model) whatever(ctx context.Context, over bool, want int32) func(liburing.Completion) {
+	return func(c liburing.Completion) {
 		require.Equal(m.t, want, c.Res)
 		ended := ctx.Err() != nil && errors.Is(c.Err(), ctx.Err())
 		require.True(m.t, ended || !over, "the context ended before the request was made: %v", c.Err())
@@ -102,7 +103,7 @@ func (m *model) contextChain(s step) {
 	n := 2 + rnd.IntN(4)
 	hard, quiet := rnd.IntN(2) == 0, rnd.IntN(2) == 0
 	broken := false
-	var req Request
+	var req liburing.Request
 	for i := range n {
 		waits := rnd.IntN(3) == 0
 		ctx := m.newContext(rnd)

@@ -1,8 +1,9 @@
 //go:build linux && cgo
 
-package liburing
+package model_test
 
 import (
+	"github.com/go-liburing/liburing"
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sys/unix"
 )
@@ -11,7 +12,7 @@ import (
 type polled struct {
 	fd    int
 	armed bool
-	token Token
+	token liburing.Token
 	wants int // writes that no completion has told of
 }
 
@@ -21,7 +22,7 @@ func (m *model) pollOnce(s step) {
 	switch {
 	case !p.armed:
 		p.armed = true
-		p.token = m.request(expect{name: "poll", multi: true, check: func(c Completion) {
+		p.token = m.request(expect{name: "poll", multi: true, check: func(c liburing.Completion) {
 			if !c.More() {
 				p.armed = false
 				// The end is a cancel, or a last event.
@@ -31,11 +32,11 @@ func (m *model) pollOnce(s step) {
 			require.EqualValues(m.t, unix.POLLIN, c.Res&unix.POLLIN)
 			p.wants = 0
 			unix.Read(p.fd, make([]byte, 8))
-		}}, func(cb Callback) Request { return m.l.PollMultishot(p.fd, unix.POLLIN, cb) }).Token()
+		}}, func(cb liburing.Callback) liburing.Request { return m.l.PollMultishot(p.fd, unix.POLLIN, cb) }).Token()
 	case m.rnd(s).IntN(4) == 0:
 		token := p.token
 		m.request(expect{name: "cancel of the poll", check: m.cancelOfMany},
-			func(cb Callback) Request { return m.l.Cancel(token, 0, cb) })
+			func(cb liburing.Callback) liburing.Request { return m.l.Cancel(token, 0, cb) })
 	default:
 		p.wants++
 		unix.Write(p.fd, []byte{1, 0, 0, 0, 0, 0, 0, 0})
@@ -45,9 +46,9 @@ func (m *model) pollOnce(s step) {
 // accepted is a listener whose connections a multishot accept takes.
 type accepted struct {
 	fd         int
-	addr       *Sockaddr
+	addr       *liburing.Sockaddr
 	armed      bool
-	token      Token
+	token      liburing.Token
 	begun, got int
 }
 
@@ -59,7 +60,7 @@ func (m *model) connect(s step) {
 	if m.rnd(s).IntN(4) == 0 {
 		token := a.token
 		m.request(expect{name: "cancel of the accept", check: m.cancelOfMany},
-			func(cb Callback) Request { return m.l.Cancel(token, 0, cb) })
+			func(cb liburing.Callback) liburing.Request { return m.l.Cancel(token, 0, cb) })
 		return
 	}
 	if a.begun-a.got > 8 {
@@ -68,8 +69,8 @@ func (m *model) connect(s step) {
 	fd, err := unix.Socket(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
 	require.NoError(m.t, err)
 	a.begun++
-	m.request(expect{name: "connect", check: m.success}, func(cb Callback) Request {
-		return m.l.Connect(fd, a.addr, func(c Completion) {
+	m.request(expect{name: "connect", check: m.success}, func(cb liburing.Callback) liburing.Request {
+		return m.l.Connect(fd, a.addr, func(c liburing.Completion) {
 			cb(c)
 			m.closeFD(fd)
 		})
@@ -77,7 +78,7 @@ func (m *model) connect(s step) {
 }
 
 // cancelOfMany is right for a cancel of a request that may end by itself.
-func (m *model) cancelOfMany(c Completion) {
+func (m *model) cancelOfMany(c liburing.Completion) {
 	if c.Res != -int32(unix.ENOENT) {
 		m.found(c)
 	}
@@ -89,7 +90,7 @@ func (m *model) armAccept() {
 		return
 	}
 	a.armed = true
-	a.token = m.request(expect{name: "accept", multi: true, check: func(c Completion) {
+	a.token = m.request(expect{name: "accept", multi: true, check: func(c liburing.Completion) {
 		if !c.More() {
 			a.armed = false
 		}
@@ -99,13 +100,15 @@ func (m *model) armAccept() {
 		}
 		a.got++
 		m.closeFD(int(c.Res))
-	}}, func(cb Callback) Request { return m.l.MultishotAccept(a.fd, nil, unix.SOCK_CLOEXEC, cb) }).Token()
+	}}, func(cb liburing.Callback) liburing.Request {
+		return m.l.MultishotAccept(a.fd, nil, unix.SOCK_CLOEXEC, cb)
+	}).Token()
 }
 
 // closeFD closes a descriptor on the loop, or without it if that is at its end.
 func (m *model) closeFD(fd int) {
-	m.request(expect{name: "close", check: m.success}, func(cb Callback) Request {
-		return m.l.CloseFD(fd, func(c Completion) {
+	m.request(expect{name: "close", check: m.success}, func(cb liburing.Callback) liburing.Request {
+		return m.l.CloseFD(fd, func(c liburing.Completion) {
 			if c.Res < 0 {
 				unix.Close(fd)
 			}

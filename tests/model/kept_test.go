@@ -1,24 +1,25 @@
 //go:build linux && cgo
 
-package liburing
+package model_test
 
 import (
 	"bytes"
 	"slices"
 	"time"
 
+	"github.com/go-liburing/liburing"
 	"github.com/stretchr/testify/require"
 )
 
 // kept are bytes that a callback has kept.
 type kept struct {
-	Borrowed
+	liburing.Borrowed
 	from *conduit
 	pos  int
 	n    int
 }
 
-func (m *model) keep(c *conduit, done Completion) {
+func (m *model) keep(c *conduit, done liburing.Completion) {
 	m.kept = append(m.kept, &kept{done.Keep(), c, c.got, int(done.Res)})
 }
 
@@ -51,13 +52,13 @@ func (m *model) releaseLater(s step) {
 func (m *model) letGo(k *kept) {
 	i := slices.Index(m.kept, k)
 	if i < 0 {
-		require.ErrorIs(m.t, k.Release(), ErrReleased)
+		require.ErrorIs(m.t, k.Release(), liburing.ErrReleased)
 		return
 	}
 	m.kept = slices.Delete(m.kept, i, i+1)
 	require.Equal(m.t, k.from.at(k.pos, k.n), bytes.Join(slices.Collect(k.All()), nil), "kept")
 	require.NoError(m.t, k.Release())
-	require.ErrorIs(m.t, k.Release(), ErrReleased)
+	require.ErrorIs(m.t, k.Release(), liburing.ErrReleased)
 	require.Nil(m.t, k.Bytes())
 }
 

@@ -1,12 +1,14 @@
 //go:build linux && cgo
 
-package liburing
+package model_test
 
 import (
 	"errors"
 	"slices"
 	"time"
 
+	"github.com/go-liburing/liburing"
+	"github.com/go-liburing/liburing/internal/ringtest"
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sys/unix"
 )
@@ -35,19 +37,21 @@ func (m *model) writeAndRead(s step) { m.writeAndReadAt(s, int(m.file.Fd()), fun
 func (m *model) writeAndReadAt(s step, fd int, then func()) {
 	n := 1 + m.rnd(s).IntN(8000)
 	off := m.region()
-	want := pattern(n, byte(s.seed))
+	want := ringtest.Pattern(n, byte(s.seed))
 	read := func() {
 		got := make([]byte, n)
-		m.request(expect{name: "read", check: func(c Completion) {
+		m.request(expect{name: "read", check: func(c liburing.Completion) {
 			require.NoError(m.t, c.Err())
 			require.Equal(m.t, want, got)
 			then()
-		}}, func(cb Callback) Request { return m.l.Read(fd, got, off, cb) })
+		}}, func(cb liburing.Callback) liburing.Request { return m.l.Read(fd, got, off, cb) })
 	}
-	m.request(expect{name: "write", check: func(c Completion) {
+	m.request(expect{name: "write", check: func(c liburing.Completion) {
 		require.EqualValues(m.t, n, c.Res)
 		read()
-	}}, func(cb Callback) Request { return m.l.Write(fd, pattern(n, byte(s.seed)), off, cb) })
+	}}, func(cb liburing.Callback) liburing.Request {
+		return m.l.Write(fd, ringtest.Pattern(n, byte(s.seed)), off, cb)
+	})
 }
 
 // region returns the start of a part of the file that nobody else has.
@@ -62,39 +66,39 @@ func (m *model) wait(step) {
 	m.waiting = append(m.waiting, req.Token())
 }
 
-func (m *model) readOf(fd int) func(Callback) Request {
-	return func(cb Callback) Request { return m.l.Read(fd, make([]byte, 64), 0, cb) }
+func (m *model) readOf(fd int) func(liburing.Callback) liburing.Request {
+	return func(cb liburing.Callback) liburing.Request { return m.l.Read(fd, make([]byte, 64), 0, cb) }
 }
 
 // cancelOne cancels a waiting request, or one that there is none of.
 func (m *model) cancelOne(s step) {
 	rnd := m.rnd(s)
 	if len(m.waiting) == 0 {
-		nobody := newToken(uint32(rnd.IntN(100)), 999999)
+		nobody := liburing.Token(999999<<32 | rnd.IntN(100)) // as if that often a request had been there
 		m.request(expect{name: "cancel of nobody", check: m.failed(unix.ENOENT)},
-			func(cb Callback) Request { return m.l.Cancel(nobody, 0, cb) })
+			func(cb liburing.Callback) liburing.Request { return m.l.Cancel(nobody, 0, cb) })
 		return
 	}
 	i := rnd.IntN(len(m.waiting))
 	token := m.waiting[i]
 	m.waiting = slices.Delete(m.waiting, i, i+1)
 	m.request(expect{name: "cancel", check: m.found},
-		func(cb Callback) Request { return m.l.Cancel(token, 0, cb) })
+		func(cb liburing.Callback) liburing.Request { return m.l.Cancel(token, 0, cb) })
 }
 
 // found is right for a cancel of a request that waits. EALREADY: it is being
 // completed at this moment.
-func (m *model) found(c Completion) {
+func (m *model) found(c liburing.Completion) {
 	require.True(m.t, c.Err() == nil || errors.Is(c.Err(), unix.EALREADY), "%v", c.Err())
 }
 
 // waitOrCancelFD makes reads of a descriptor, and cancels all of them at once.
 func (m *model) waitOrCancelFD(s step) {
 	if m.rnd(s).IntN(3) != 0 {
-		m.request(expect{name: "read", check: m.cancelled}, func(cb Callback) Request {
+		m.request(expect{name: "read", check: m.cancelled}, func(cb liburing.Callback) liburing.Request {
 			m.onFD++
 			m.fresh++
-			return m.readOf(m.other)(func(c Completion) {
+			return m.readOf(m.other)(func(c liburing.Completion) {
 				m.onFD--
 				cb(c)
 			})
@@ -105,16 +109,16 @@ func (m *model) waitOrCancelFD(s step) {
 	// may be found again.
 	least, most := m.fresh, m.onFD
 	m.fresh = 0
-	m.request(expect{name: "cancel of a descriptor's", check: func(c Completion) {
+	m.request(expect{name: "cancel of a descriptor's", check: func(c liburing.Completion) {
 		require.GreaterOrEqual(m.t, int(c.Res), least)
 		require.LessOrEqual(m.t, int(c.Res), most)
-	}}, func(cb Callback) Request { return m.l.CancelFD(m.other, AsyncCancelAll, cb) })
+	}}, func(cb liburing.Callback) liburing.Request { return m.l.CancelFD(m.other, liburing.AsyncCancelAll, cb) })
 }
 
 func (m *model) timeout(s step) {
 	d := time.Duration(m.rnd(s).IntN(1000)) * time.Microsecond
 	m.request(expect{name: "timeout", check: m.failed(unix.ETIME)},
-		func(cb Callback) Request { return m.l.Timeout(d, 0, 0, cb) })
+		func(cb liburing.Callback) liburing.Request { return m.l.Timeout(d, 0, 0, cb) })
 }
 
 // timeoutRemove takes a timeout back, or has it come sooner.
@@ -124,8 +128,8 @@ func (m *model) timeoutRemove(s step) {
 	if sooner {
 		e.check = m.failed(unix.ETIME)
 	}
-	token := m.request(e, func(cb Callback) Request { return m.l.Timeout(time.Hour, 0, 0, cb) }).Token()
-	m.request(expect{name: "change of a timeout", check: m.success}, func(cb Callback) Request {
+	token := m.request(e, func(cb liburing.Callback) liburing.Request { return m.l.Timeout(time.Hour, 0, 0, cb) }).Token()
+	m.request(expect{name: "change of a timeout", check: m.success}, func(cb liburing.Callback) liburing.Request {
 		if sooner {
 			return m.l.TimeoutUpdate(time.Millisecond, token, 0, cb)
 		}

@@ -1,6 +1,6 @@
 //go:build linux && cgo
 
-package liburing
+package model_test
 
 import (
 	"fmt"
@@ -8,13 +8,15 @@ import (
 	"path/filepath"
 	"testing"
 
+	"github.com/go-liburing/liburing"
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sys/unix"
 )
 
 // newModel opens what programs work on.
-func newModel(t *testing.T, l *Loop, p program) *model {
+func newModel(t *testing.T, l *liburing.Loop, p program) *model {
 	m := &model{t: t, l: l, program: p, closed: make(chan error, 1)}
+	require.NoError(t, l.Control(func(r *liburing.Ring) error { m.features = r.Features(); return nil }))
 	file, err := os.Create(filepath.Join(t.TempDir(), "file"))
 	require.NoError(t, err)
 	m.file = file
@@ -33,7 +35,7 @@ func newModel(t *testing.T, l *Loop, p program) *model {
 	m.own(m.poll.fd)
 	name := m.abstract("accept")
 	m.accept.fd = m.listen(unix.AF_UNIX, &unix.SockaddrUnix{Name: name})
-	m.accept.addr, err = SockaddrUnix(name)
+	m.accept.addr, err = liburing.SockaddrUnix(name)
 	require.NoError(t, err)
 	return m
 }

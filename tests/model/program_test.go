@@ -1,10 +1,12 @@
 //go:build linux && cgo
 
-package liburing
+package model_test
 
 import (
 	"fmt"
 	"math/rand/v2"
+
+	"github.com/go-liburing/liburing/internal/ringtest"
 )
 
 // program is what a model does. All of it comes from the seed; the kernel
@@ -35,7 +37,7 @@ const (
 
 // oldKernel reports whether there are no groups of buffers, no tables of files that
 // the kernel fills, and no cancels of more than one request.
-func oldKernel() bool { return kernelBefore(5, 19) }
+func oldKernel() bool { return ringtest.KernelBefore(5, 19) }
 
 // ending is how a program that was not closed amid its steps ends.
 type ending int

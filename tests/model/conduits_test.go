@@ -1,41 +1,42 @@
 //go:build linux && cgo
 
-package liburing
+package model_test
 
 import (
 	"errors"
 	"math/rand/v2"
 
+	"github.com/go-liburing/liburing"
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sys/unix"
 )
 
 // groupKind says how a group of buffers is made and who receives into it.
 type groupKind struct {
-	flags    BufRingFlags
+	flags    liburing.BufRingFlags
 	conduits []conduit
 }
 
 var groupKinds = []groupKind{
 	{0, []conduit{{}}},
-	{PbufRingInc, []conduit{{}}},
+	{liburing.PbufRingInc, []conduit{{}}},
 	{0, []conduit{{pipe: true}}},
 	{0, []conduit{{zero: true}}},
 	{0, []conduit{{}, {pipe: true}, {zero: true}, {}}}, // they starve each other
 	{0, []conduit{{bundle: true}}},
-	{PbufRingInc, []conduit{{bundle: true}}},
+	{liburing.PbufRingInc, []conduit{{bundle: true}}},
 	{0, []conduit{{bundle: true}, {}, {bundle: true}}},
-	{PbufRingInc, []conduit{{bundle: true}, {}}},
+	{liburing.PbufRingInc, []conduit{{bundle: true}, {}}},
 }
 
 // openConduits makes the groups and what receives into them.
 func (m *model) openConduits() {
 	rnd := rand.New(rand.NewPCG(m.program.seed, 2))
 	for _, kind := range groupKinds {
-		g := m.newGroup(rnd, kind.flags)
+		g, size := m.newGroup(rnd, kind.flags)
 		for _, c := range kind.conduits {
-			c.group, c.salt = g, byte(rnd.Uint32())
-			c.bundle = c.bundle && m.l.ring.Features()&FeatRecvSendBundle != 0
+			c.group, c.size, c.salt = g, size, byte(rnd.Uint32())
+			c.bundle = c.bundle && m.features&liburing.FeatRecvSendBundle != 0
 			switch {
 			case c.pipe:
 				c.r, c.w = m.pipe()
@@ -49,16 +50,17 @@ func (m *model) openConduits() {
 	}
 }
 
-func (m *model) newGroup(rnd *rand.Rand, flags BufRingFlags) *BufGroup {
-	size := 1 + rnd.IntN(1000)
+func (m *model) newGroup(rnd *rand.Rand, flags liburing.BufRingFlags) (g *liburing.BufGroup, size int) {
+	size = 1 + rnd.IntN(1000)
 	if flags != 0 {
 		size *= 8 // several messages in each
 	}
 	g, err := m.l.NewBufGroup(1+rnd.IntN(5), size, flags)
 	if errors.Is(err, unix.EINVAL) && flags != 0 { // before Linux 6.12
-		g, err = m.l.NewBufGroup(3, 700, 0)
+		size = 700
+		g, err = m.l.NewBufGroup(3, size, 0)
 	}
 	require.NoError(m.t, err)
 	m.groups = append(m.groups, g)
-	return g
+	return g, size
 }

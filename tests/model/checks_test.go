@@ -1,6 +1,6 @@
 //go:build linux && cgo
 
-package liburing
+package model_test
 
 import (
 	"context"
@@ -10,6 +10,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/go-liburing/liburing"
+	"github.com/go-liburing/liburing/internal/ringtest"
 	"github.com/stretchr/testify/require"
 )
 
@@ -35,7 +37,7 @@ func (m *model) run() {
 	if !m.closing {
 		m.closing = true
 	}
-	closeLoop(m.t, m.l)
+	ringtest.CloseLoop(m.t, m.l)
 	for m.next < len(m.program.steps) { // all of these are refused
 		m.step()
 	}
@@ -67,14 +69,14 @@ func (m *model) inHand() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "accepts %d/%d armed %v, to end %d", m.accept.got, m.accept.begun, m.accept.armed, m.toEnd)
 	for i, c := range m.conduits {
-		fmt.Fprintf(&b, "\nconduit %d: got %d of %d, sending %v, armed %v (%v), group %d with %d buffers ready, %d streams wait",
-			i, c.got, c.sent, c.sending, c.armed, m.l.State(c.token), c.group.ring.bgid, c.group.ready, len(c.group.waiting))
+		fmt.Fprintf(&b, "\nconduit %d: got %d of %d, sending %v, armed %v (%v), group %+v",
+			i, c.got, c.sent, c.sending, c.armed, m.l.State(c.token), ringtest.InsideGroup(c.group))
 	}
 	for _, s := range m.slots {
 		fmt.Fprintf(&b, "\nslot %d: busy %v, file %v, peer %d", s.Fixed, s.busy, s.file, s.peer)
 	}
 	for _, r := range m.records {
-		if s := m.l.State(r.token); s != StateDone {
+		if s := m.l.State(r.token); s != liburing.StateDone {
 			fmt.Fprintf(&b, "\n%s: %v", r.name, s)
 		}
 	}
@@ -121,8 +123,10 @@ func (m *model) finish() {
 	case endSweep:
 		m.sweep = true
 		m.until("the end of all", func() bool {
-			m.request(expect{name: "cancel of all", check: func(Completion) {}},
-				func(cb Callback) Request { return m.l.Cancel(0, AsyncCancelAny|AsyncCancelAll, cb) })
+			m.request(expect{name: "cancel of all", check: func(liburing.Completion) {}},
+				func(cb liburing.Callback) liburing.Request {
+					return m.l.Cancel(0, liburing.AsyncCancelAny|liburing.AsyncCancelAll, cb)
+				})
 			m.runFor(20 * time.Millisecond)
 			return m.l.Stats().InFlight == 0
 		})
@@ -137,18 +141,18 @@ func (m *model) finish() {
 // endWaiting ends each request that would not end by itself.
 func (m *model) endWaiting() {
 	for _, token := range m.waiting {
-		m.request(expect{name: "cancel", check: m.found}, func(cb Callback) Request { return m.l.Cancel(token, 0, cb) })
+		m.request(expect{name: "cancel", check: m.found}, func(cb liburing.Callback) liburing.Request { return m.l.Cancel(token, 0, cb) })
 	}
 	if !oldKernel() {
 		m.request(expect{name: "cancel of a descriptor's", check: m.success},
-			func(cb Callback) Request { return m.l.CancelFD(m.other, AsyncCancelAll, cb) })
+			func(cb liburing.Callback) liburing.Request { return m.l.CancelFD(m.other, liburing.AsyncCancelAll, cb) })
 	}
 	for _, c := range m.conduits {
 		m.disarm(c)
 	}
-	for _, token := range []Token{m.poll.token, m.accept.token} {
+	for _, token := range []liburing.Token{m.poll.token, m.accept.token} {
 		m.request(expect{name: "cancel of many", check: m.cancelOfMany},
-			func(cb Callback) Request { return m.l.Cancel(token, 0, cb) })
+			func(cb liburing.Callback) liburing.Request { return m.l.Cancel(token, 0, cb) })
 	}
 }
 
@@ -156,7 +160,7 @@ func (m *model) endWaiting() {
 func (m *model) checkBuffers() {
 	m.letGoAll()
 	for _, g := range m.groups {
-		allBack(m.t, g)
+		ringtest.AllBack(m.t, g)
 	}
 }
 
@@ -164,6 +168,7 @@ func (m *model) checkStats() {
 	s := m.l.Stats()
 	require.Zero(m.t, s.InFlight)
 	require.Zero(m.t, s.Stale)
+	require.Equal(m.t, ringtest.Books{}, ringtest.BooksOf(m.l))
 	require.GreaterOrEqual(m.t, s.Submitted, uint64(len(m.records)))
 	if m.program.kind == plain { // all requests are the model's
 		require.Equal(m.t, m.calls, s.Completed)
@@ -179,13 +184,13 @@ func (m *model) checkClosed() {
 		default:
 			require.Equal(m.t, 1, r.finals, r.name)
 		}
-		require.Equal(m.t, StateDone, m.l.State(r.token), r.name)
+		require.Equal(m.t, liburing.StateDone, m.l.State(r.token), r.name)
 	}
 	m.letGoAll()
 	m.checkClosing()
 	require.Zero(m.t, m.waiters.Load(), "contexts that the loop still waits for")
 	require.Zero(m.t, m.l.Stats().InFlight)
-	require.ErrorIs(m.t, m.l.Post(func() {}), ErrClosed)
+	require.ErrorIs(m.t, m.l.Post(func() {}), liburing.ErrClosed)
 }
 
 // checkPosted asserts that what a loop has taken, it has run. No other loop may

@@ -1,12 +1,14 @@
 //go:build linux && cgo
 
-package liburing
+package model_test
 
 import (
 	"bytes"
 	"errors"
 	"slices"
 
+	"github.com/go-liburing/liburing"
+	"github.com/go-liburing/liburing/internal/ringtest"
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sys/unix"
 )
@@ -18,13 +20,14 @@ type conduit struct {
 	zero    bool // zero-copy sends
 	bundle  bool // several buffers at once
 	salt    byte
-	group   *BufGroup
+	group   *liburing.BufGroup
+	size    int // of the group's buffers
 	sent    int
 	got     int
 	sending bool
 	armed   bool // a request or a stream receives
-	stream  *Stream
-	token   Token // of the request that receives, if it is no stream
+	stream  *liburing.Stream
+	token   liburing.Token // of the request that receives, if it is no stream
 }
 
 // at returns the bytes of a position.
@@ -41,15 +44,15 @@ func (c *conduit) at(pos, n int) []byte {
 func (m *model) send(s step) {
 	rnd := m.rnd(s)
 	c := m.conduits[rnd.IntN(len(m.conduits))]
-	most := min(1500, 16*c.group.size) // requests that take a byte each take their time
+	most := min(1500, 16*c.size) // requests that take a byte each take their time
 	if c.sending || c.sent-c.got > 10*most {
 		return
 	}
 	c.sending = true
 	buf := c.at(c.sent, 1+rnd.IntN(most))
 	notified := false
-	e := expect{name: "send", multi: c.zero, check: func(done Completion) {
-		if done.Flags&CQEFNotif != 0 {
+	e := expect{name: "send", multi: c.zero, check: func(done liburing.Completion) {
+		if done.Flags&liburing.CQEFNotif != 0 {
 			require.True(m.t, notified, "a notification without a send")
 			return
 		}
@@ -58,7 +61,7 @@ func (m *model) send(s step) {
 		c.sending = false
 		c.sent += len(buf)
 	}}
-	m.request(e, func(cb Callback) Request {
+	m.request(e, func(cb liburing.Callback) liburing.Request {
 		switch {
 		case c.pipe:
 			return m.l.Write(c.w, buf, 0, cb)
@@ -80,40 +83,46 @@ func (m *model) arm(c *conduit, how int) {
 		return
 	}
 	c.armed = true
-	e := expect{name: "receive", multi: how != 0, check: func(done Completion) { m.received(c, done) }}
+	e := expect{name: "receive", multi: how != 0, check: func(done liburing.Completion) { m.received(c, done) }}
 	switch {
 	case how == 2 && m.program.kind != plain:
 		e.name, e.stream = "stream", true
-		m.request(e, func(cb Callback) Request {
-			c.stream = m.l.Rearm(func(each Callback) Request { return m.multishot(c, each) }, func(done Completion) {
+		m.request(e, func(cb liburing.Callback) (first liburing.Request) {
+			c.stream = m.l.Rearm(func(each liburing.Callback) liburing.Request {
+				r := m.multishot(c, each)
+				if first == (liburing.Request{}) {
+					first = r
+				}
+				return r
+			}, func(done liburing.Completion) {
 				cb(done)
 				m.settled(c, done)
 			})
-			return Request{loop: m.l, token: c.stream.token}
+			return first
 		})
 	case how == 0:
-		c.token = m.request(e, m.settling(c, func(cb Callback) Request {
+		c.token = m.request(e, m.settling(c, func(cb liburing.Callback) liburing.Request {
 			if c.pipe {
 				return m.l.Read(c.r, nil, 0, cb).Buffers(c.group)
 			}
 			return c.bundled(m.l.Recv(c.r, nil, 0, cb).Buffers(c.group))
 		})).Token()
 	default:
-		c.token = m.request(e, m.settling(c, func(cb Callback) Request { return m.multishot(c, cb) })).Token()
+		c.token = m.request(e, m.settling(c, func(cb liburing.Callback) liburing.Request { return m.multishot(c, cb) })).Token()
 	}
 }
 
 // settling has a conduit free for the next request when this one has ended.
-func (m *model) settling(c *conduit, do func(Callback) Request) func(Callback) Request {
-	return func(cb Callback) Request {
-		return do(func(done Completion) {
+func (m *model) settling(c *conduit, do func(liburing.Callback) liburing.Request) func(liburing.Callback) liburing.Request {
+	return func(cb liburing.Callback) liburing.Request {
+		return do(func(done liburing.Completion) {
 			m.settled(c, done)
 			cb(done)
 		})
 	}
 }
 
-func (m *model) settled(c *conduit, done Completion) {
+func (m *model) settled(c *conduit, done liburing.Completion) {
 	if !done.More() {
 		c.armed, c.stream, c.token = false, nil, 0
 	}
@@ -121,9 +130,9 @@ func (m *model) settled(c *conduit, done Completion) {
 
 // multishot receives for as long as the kernel likes: once from a pipe before
 // Linux 6.7.
-func (m *model) multishot(c *conduit, cb Callback) Request {
+func (m *model) multishot(c *conduit, cb liburing.Callback) liburing.Request {
 	switch {
-	case c.pipe && kernelBefore(6, 7):
+	case c.pipe && ringtest.KernelBefore(6, 7):
 		return m.l.Read(c.r, nil, 0, cb).Buffers(c.group)
 	case c.pipe:
 		return m.l.ReadMultishot(c.r, 0, 0, 0, cb).Buffers(c.group)
@@ -131,7 +140,7 @@ func (m *model) multishot(c *conduit, cb Callback) Request {
 	return c.bundled(m.l.RecvMultishot(c.r, nil, 0, cb).Buffers(c.group))
 }
 
-func (c *conduit) bundled(r Request) Request {
+func (c *conduit) bundled(r liburing.Request) liburing.Request {
 	if c.bundle {
 		return r.Bundle()
 	}
@@ -139,7 +148,7 @@ func (c *conduit) bundled(r Request) Request {
 }
 
 // received checks what has come, and keeps it at times.
-func (m *model) received(c *conduit, done Completion) {
+func (m *model) received(c *conduit, done liburing.Completion) {
 	if err := done.Err(); err != nil {
 		if !errors.Is(err, unix.ENOBUFS) {
 			m.cancelled(done)
@@ -173,6 +182,6 @@ func (m *model) disarm(c *conduit) {
 	case c.stream != nil:
 		c.stream.Stop()
 	case c.armed:
-		m.request(expect{name: "cancel of a receive", check: m.cancelOfMany}, func(cb Callback) Request { return m.l.Cancel(token, 0, cb) })
+		m.request(expect{name: "cancel of a receive", check: m.cancelOfMany}, func(cb liburing.Callback) liburing.Request { return m.l.Cancel(token, 0, cb) })
 	}
 }

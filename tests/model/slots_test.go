@@ -1,11 +1,13 @@
 //go:build linux && cgo
 
-package liburing
+package model_test
 
 import (
 	"math/rand/v2"
 	"os"
 
+	"github.com/go-liburing/liburing"
+	"github.com/go-liburing/liburing/internal/ringtest"
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sys/unix"
 )
@@ -13,7 +15,7 @@ import (
 // slot is a place among the registered files that the program picks itself: it
 // holds nothing, a file, or one end of a connection.
 type slot struct {
-	Fixed
+	liburing.Fixed
 	m    *model
 	busy bool // its last use has not ended
 	file bool
@@ -26,9 +28,9 @@ const (
 )
 
 func (m *model) openSlots() {
-	sparseFiles(m.t, m.l, registered)
-	require.NoError(m.t, m.l.Control(func(r *Ring) error { return r.RegisterFileAllocRange(0, registered-chosen) }))
-	for i := range Fixed(chosen) {
+	ringtest.SparseFiles(m.t, m.l, registered)
+	require.NoError(m.t, m.l.Control(func(r *liburing.Ring) error { return r.RegisterFileAllocRange(0, registered-chosen) }))
+	for i := range liburing.Fixed(chosen) {
 		m.slots = append(m.slots, &slot{Fixed: registered - chosen + i, m: m})
 	}
 	m.doorAddr = &unix.SockaddrUnix{Name: m.abstract("door")}
@@ -66,8 +68,8 @@ func (m *model) useSlot(s step) {
 }
 
 // use makes a request, the last one of a use.
-func (s *slot) use(name string, check func(Completion), do func(Callback) Request) {
-	s.m.request(expect{name: name, check: func(c Completion) {
+func (s *slot) use(name string, check func(liburing.Completion), do func(liburing.Callback) liburing.Request) {
+	s.m.request(expect{name: name, check: func(c liburing.Completion) {
 		check(c)
 		s.busy = false
 	}}, do)
@@ -75,10 +77,10 @@ func (s *slot) use(name string, check func(Completion), do func(Callback) Reques
 
 func (s *slot) open(*rand.Rand) {
 	name := s.m.file.Name()
-	s.use("open of a slot", func(c Completion) {
+	s.use("open of a slot", func(c liburing.Completion) {
 		s.m.success(c)
 		s.file = true
-	}, func(cb Callback) Request {
+	}, func(cb liburing.Callback) liburing.Request {
 		return s.m.l.OpenatDirect(unix.AT_FDCWD, name, os.O_RDWR, 0, s.Fixed, cb)
 	})
 }
@@ -94,10 +96,10 @@ func (s *slot) accept(*rand.Rand) {
 	fd, err := unix.Socket(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
 	require.NoError(m.t, err)
 	require.NoError(m.t, unix.Connect(m.own(fd), m.doorAddr))
-	s.use("accept into a slot", func(c Completion) {
+	s.use("accept into a slot", func(c liburing.Completion) {
 		m.success(c)
 		s.peer, m.accepting = fd, false
-	}, func(cb Callback) Request { return m.l.AcceptDirect(m.door, nil, 0, s.Fixed, cb) })
+	}, func(cb liburing.Callback) liburing.Request { return m.l.AcceptDirect(m.door, nil, 0, s.Fixed, cb) })
 }
 
 // missing reads where nothing is.
@@ -112,56 +114,56 @@ func (s *slot) writeAndRead(rnd *rand.Rand) {
 // writeReadClose is a chain that ends with an empty slot.
 func (s *slot) writeReadClose(rnd *rand.Rand) {
 	m := s.m
-	want := pattern(1+rnd.IntN(2000), byte(rnd.Uint32()))
+	want := ringtest.Pattern(1+rnd.IntN(2000), byte(rnd.Uint32()))
 	got := make([]byte, len(want))
 	off := m.region()
 	m.request(expect{name: "linked write", check: m.count(len(want))},
-		func(cb Callback) Request { return m.l.Write(s.FD(), want, off, cb) }).LinkNext()
-	m.request(expect{name: "linked read", check: func(c Completion) {
+		func(cb liburing.Callback) liburing.Request { return m.l.Write(s.FD(), want, off, cb) }).LinkNext()
+	m.request(expect{name: "linked read", check: func(c liburing.Completion) {
 		m.count(len(want))(c)
 		require.Equal(m.t, want, got)
-	}}, func(cb Callback) Request { return m.l.Read(s.FD(), got, off, cb) }).LinkNext()
+	}}, func(cb liburing.Callback) liburing.Request { return m.l.Read(s.FD(), got, off, cb) }).LinkNext()
 	s.close(rnd)
 }
 
 // receive reads what the peer has sent, send has the peer read.
 func (s *slot) receive(rnd *rand.Rand) {
 	m := s.m
-	want := pattern(1+rnd.IntN(1000), byte(rnd.Uint32()))
+	want := ringtest.Pattern(1+rnd.IntN(1000), byte(rnd.Uint32()))
 	got := make([]byte, len(want))
 	unix.Write(s.peer, want)
-	s.use("receive in a slot", func(c Completion) {
+	s.use("receive in a slot", func(c liburing.Completion) {
 		m.count(len(want))(c)
 		require.Equal(m.t, want, got)
-	}, func(cb Callback) Request { return m.l.Recv(s.FD(), got, unix.MSG_WAITALL, cb) })
+	}, func(cb liburing.Callback) liburing.Request { return m.l.Recv(s.FD(), got, unix.MSG_WAITALL, cb) })
 }
 
 func (s *slot) send(rnd *rand.Rand) {
 	m := s.m
-	want := pattern(1+rnd.IntN(1000), byte(rnd.Uint32()))
-	s.use("send from a slot", func(c Completion) {
+	want := ringtest.Pattern(1+rnd.IntN(1000), byte(rnd.Uint32()))
+	s.use("send from a slot", func(c liburing.Completion) {
 		m.count(len(want))(c)
 		got := make([]byte, len(want))
 		n, err := unix.Read(s.peer, got)
 		require.NoError(m.t, err)
 		require.Equal(m.t, want, got[:n])
-	}, func(cb Callback) Request { return m.l.Send(s.FD(), want, unix.MSG_WAITALL, cb) })
+	}, func(cb liburing.Callback) liburing.Request { return m.l.Send(s.FD(), want, unix.MSG_WAITALL, cb) })
 }
 
 // close empties the slot; a peer learns of it.
 func (s *slot) close(rnd *rand.Rand) {
 	m := s.m
-	do := func(cb Callback) Request { return m.l.CloseDirect(s.Fixed, cb) }
+	do := func(cb liburing.Callback) liburing.Request { return m.l.CloseDirect(s.Fixed, cb) }
 	if rnd.IntN(2) == 0 {
-		do = func(cb Callback) Request { return m.l.CloseFD(s.FD(), cb) }
+		do = func(cb liburing.Callback) liburing.Request { return m.l.CloseFD(s.FD(), cb) }
 	}
 	peer := s.peer
-	s.use("close of a slot", func(c Completion) {
+	s.use("close of a slot", func(c liburing.Completion) {
 		m.success(c)
 		s.file, s.peer = false, 0
 		if peer != 0 {
 			m.request(expect{name: "end of a connection", check: m.count(0)},
-				func(cb Callback) Request { return m.l.Recv(peer, make([]byte, 1), 0, cb) })
+				func(cb liburing.Callback) liburing.Request { return m.l.Recv(peer, make([]byte, 1), 0, cb) })
 		}
 	}, do)
 }

@@ -1,10 +1,12 @@
 //go:build linux && cgo
 
-package liburing
+package model_test
 
 import (
 	"errors"
 
+	"github.com/go-liburing/liburing"
+	"github.com/go-liburing/liburing/internal/ringtest"
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sys/unix"
 )
@@ -23,16 +25,16 @@ func (m *model) datagram(s step) {
 	d := &m.datagrams
 	if d.receiving || len(d.queue) == 0 || rnd.IntN(2) == 0 {
 		if len(d.queue) < 5 {
-			msg := pattern(1+rnd.IntN(1500), byte(s.seed))
+			msg := ringtest.Pattern(1+rnd.IntN(1500), byte(s.seed))
 			_, err := unix.Write(d.w, msg)
 			require.NoError(m.t, err)
 			d.queue = append(d.queue, msg)
 		}
 		return
 	}
-	g := m.groups[0]
+	g := m.conduits[0].group
 	d.receiving = true
-	m.request(expect{name: "datagram", check: func(c Completion) {
+	m.request(expect{name: "datagram", check: func(c liburing.Completion) {
 		d.receiving = false
 		if errors.Is(c.Err(), unix.ENOBUFS) {
 			return
@@ -41,6 +43,6 @@ func (m *model) datagram(s step) {
 		want := d.queue[0]
 		d.queue = d.queue[1:]
 		require.EqualValues(m.t, len(want), c.Res)
-		require.Equal(m.t, want[:min(len(want), g.size)], c.Buffer())
-	}}, func(cb Callback) Request { return m.l.Recv(d.r, nil, unix.MSG_TRUNC, cb).Buffers(g) })
+		require.Equal(m.t, want[:min(len(want), m.conduits[0].size)], c.Buffer())
+	}}, func(cb liburing.Callback) liburing.Request { return m.l.Recv(d.r, nil, unix.MSG_TRUNC, cb).Buffers(g) })
 }

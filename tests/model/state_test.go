@@ -1,6 +1,6 @@
 //go:build linux && cgo
 
-package liburing
+package model_test
 
 import (
 	"errors"
@@ -10,6 +10,8 @@ import (
 	"sync/atomic"
 	"testing"
 
+	"github.com/go-liburing/liburing"
+	"github.com/go-liburing/liburing/internal/ringtest"
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sys/unix"
 )
@@ -17,9 +19,12 @@ import (
 // model is what is known of a program that runs.
 type model struct {
 	t       *testing.T
-	l       *Loop
+	l       *liburing.Loop
 	program program
-	next    int // the step to come
+
+	features liburing.Features // of the loop's ring
+
+	next int // the step to come
 
 	records []*record
 	calls   uint64 // of callbacks
@@ -27,10 +32,10 @@ type model struct {
 	sweep   bool   // all is cancelled: any request may be
 
 	file    *os.File
-	regions int      // parts of the file that were given away
-	silent  int      // a pipe that nobody writes to
-	ends    []func() // close the fixtures
-	waiting []Token  // reads of silent, which end by a cancel only
+	regions int              // parts of the file that were given away
+	silent  int              // a pipe that nobody writes to
+	ends    []func()         // close the fixtures
+	waiting []liburing.Token // reads of silent, which end by a cancel only
 
 	other int // as silent, for cancels by descriptor
 	onFD  int // reads of it that have not completed
@@ -41,7 +46,7 @@ type model struct {
 
 	conduits  []*conduit
 	datagrams datagrams
-	groups    []*BufGroup
+	groups    []*liburing.BufGroup
 	kept      []*kept
 
 	poll   polled
@@ -68,9 +73,9 @@ type model struct {
 // record is a request: what happened to it.
 type record struct {
 	name   string
-	token  Token
+	token  liburing.Token
 	finals int
-	last   Completion
+	last   liburing.Completion
 	// What it may do.
 	multi   bool // complete more than once
 	silent  bool // succeed without a word
@@ -84,14 +89,14 @@ type expect struct {
 	multi  bool
 	silent bool
 	stream bool
-	check  func(Completion)
+	check  func(liburing.Completion)
 }
 
 // request makes a request and keeps the books of it.
-func (m *model) request(e expect, do func(cb Callback) Request) Request {
+func (m *model) request(e expect, do func(cb liburing.Callback) liburing.Request) liburing.Request {
 	r := &record{name: e.name, multi: e.multi, silent: e.silent, stream: e.stream}
 	m.records = append(m.records, r)
-	req := do(func(c Completion) {
+	req := do(func(c liburing.Completion) {
 		m.called(r, c)
 		if !m.excused(c) {
 			e.check(c)
@@ -100,43 +105,43 @@ func (m *model) request(e expect, do func(cb Callback) Request) Request {
 	})
 	r.token = req.Token()
 	if err := req.Err(); err != nil {
-		require.ErrorIs(m.t, err, ErrClosed, e.name)
+		require.ErrorIs(m.t, err, liburing.ErrClosed, e.name)
 		require.True(m.t, m.closing, "%s: refused, and nobody has closed the loop", e.name)
 		r.refused = true
 		return req
 	}
-	require.NotEqual(m.t, StateDone, m.l.State(r.token), e.name)
+	require.NotEqual(m.t, liburing.StateDone, m.l.State(r.token), e.name)
 	return req
 }
 
 // called notes a call of a request's callback.
-func (m *model) called(r *record, c Completion) {
+func (m *model) called(r *record, c liburing.Completion) {
 	m.calls++
 	r.last = c
-	if errors.Is(c.Err(), ErrClosed) { // a callback of one that is refused is told as well
+	if errors.Is(c.Err(), liburing.ErrClosed) { // a callback of one that is refused is told as well
 		r.refused = true
 	}
 	require.Zero(m.t, r.finals, "%s: called after its last completion", r.name)
 	if c.More() {
 		require.True(m.t, r.multi, "%s: more than one completion", r.name)
-		require.True(m.t, r.stream || m.l.State(r.token) == StateInFlight, r.name)
+		require.True(m.t, r.stream || m.l.State(r.token) == liburing.StateInFlight, r.name)
 		return
 	}
 	r.finals++
-	require.Equal(m.t, StateDone, m.l.State(r.token), r.name)
+	require.Equal(m.t, liburing.StateDone, m.l.State(r.token), r.name)
 }
 
 // excused reports whether a request ended because everything is being ended. What
 // would have ended another request may then find that it has ended already.
-func (m *model) excused(c Completion) bool {
+func (m *model) excused(c liburing.Completion) bool {
 	if !m.closing && !m.sweep {
 		return false
 	}
 	err := c.Err()
-	if errors.Is(err, unix.ECANCELED) || errors.Is(err, ErrClosed) {
+	if errors.Is(err, unix.ECANCELED) || errors.Is(err, liburing.ErrClosed) {
 		return true
 	}
-	ends := c.Op() == OpAsyncCancel || c.Op() == OpLinkTimeout || c.Op() == OpTimeoutRemove
+	ends := c.Op() == liburing.OpAsyncCancel || c.Op() == liburing.OpLinkTimeout || c.Op() == liburing.OpTimeoutRemove
 	return ends && (errors.Is(err, unix.ENOENT) || errors.Is(err, unix.EALREADY))
 }
 
@@ -147,16 +152,19 @@ func (m *model) goOn() {
 	}
 }
 
-func (m *model) success(c Completion)   { require.NoError(m.t, c.Err()) }
-func (m *model) cancelled(c Completion) { requireCancelled(m.t, c.Err()) }
-func (m *model) count(n int) func(Completion) {
-	return func(c Completion) {
+func (m *model) success(c liburing.Completion) { require.NoError(m.t, c.Err()) }
+
+func (m *model) cancelled(c liburing.Completion) { ringtest.RequireCancelled(m.t, c.Err()) }
+
+func (m *model) count(n int) func(liburing.Completion) {
+	return func(c liburing.Completion) {
 		require.NoError(m.t, c.Err())
 		require.EqualValues(m.t, n, c.Res)
 	}
 }
-func (m *model) failed(want error) func(Completion) {
-	return func(c Completion) { require.ErrorIs(m.t, c.Err(), want) }
+
+func (m *model) failed(want error) func(liburing.Completion) {
+	return func(c liburing.Completion) { require.ErrorIs(m.t, c.Err(), want) }
 }
 
 func (m *model) rnd(s step) *rand.Rand { return rand.New(rand.NewPCG(s.seed, 1)) }

@@ -1,41 +1,45 @@
 //go:build linux && cgo
 
-package liburing
+package model_test
 
 import (
 	"slices"
 	"time"
 
+	"github.com/go-liburing/liburing"
 	"github.com/stretchr/testify/require"
 )
 
 // ticking is a timer of a program.
 type ticking struct {
-	*Timer
+	*liburing.Timer
 	calls, most int
+	repeats     bool
 	stopped     bool
 }
 
 // after has a function called once, or never if it is stopped before.
 func (m *model) after(s step) {
-	m.start(1, func(f func()) *Timer { return m.l.After(time.Duration(m.rnd(s).IntN(1500))*time.Microsecond, f) })
+	m.start(1, false, func(f func()) *liburing.Timer {
+		return m.l.After(time.Duration(m.rnd(s).IntN(1500))*time.Microsecond, f)
+	})
 }
 
 // every has a function called until it stops the timer, or a step does.
 func (m *model) every(s step) {
 	rnd := m.rnd(s)
 	d := time.Duration(50+rnd.IntN(1000)) * time.Microsecond
-	m.start(1+rnd.IntN(5), func(f func()) *Timer { return m.l.Every(d, f) })
+	m.start(1+rnd.IntN(5), true, func(f func()) *liburing.Timer { return m.l.Every(d, f) })
 }
 
-func (m *model) start(most int, make func(func()) *Timer) {
-	t := &ticking{most: most}
+func (m *model) start(most int, repeats bool, make func(func()) *liburing.Timer) {
+	t := &ticking{most: most, repeats: repeats}
 	m.timers = append(m.timers, t)
 	t.Timer = make(func() {
 		t.calls++
 		require.False(m.t, t.stopped, "a timer was called after its Stop")
 		require.LessOrEqual(m.t, t.calls, t.most, "a timer was called too often")
-		if t.calls == t.most && t.every > 0 {
+		if t.calls == t.most && t.repeats {
 			m.stop(t)
 		}
 		m.goOn()

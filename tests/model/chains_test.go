@@ -1,10 +1,11 @@
 //go:build linux && cgo
 
-package liburing
+package model_test
 
 import (
 	"time"
 
+	"github.com/go-liburing/liburing"
 	"golang.org/x/sys/unix"
 )
 
@@ -38,9 +39,9 @@ func (m *model) chain(s step) {
 
 // bad is a request that fails. Kernels before 5.19 look at the descriptors of a
 // chain before they begin it, so theirs is not bad.
-func (m *model) bad() (check func(Completion), do func(Callback) Request) {
+func (m *model) bad() (check func(liburing.Completion), do func(liburing.Callback) liburing.Request) {
 	if oldKernel() {
-		return m.failed(unix.EINVAL), func(cb Callback) Request { return m.l.Fsync(m.silent, 0, cb) }
+		return m.failed(unix.EINVAL), func(cb liburing.Callback) liburing.Request { return m.l.Fsync(m.silent, 0, cb) }
 	}
 	return m.failed(unix.EBADF), m.readOf(-1)
 }
@@ -76,5 +77,5 @@ func (m *model) linkTimeout(s step) {
 		timeout = expect{name: "link timeout", check: m.failed(unix.ETIME)}
 	}
 	m.request(watched, do).LinkNext()
-	m.request(timeout, func(cb Callback) Request { return m.l.LinkTimeout(d, 0, cb) })
+	m.request(timeout, func(cb liburing.Callback) liburing.Request { return m.l.LinkTimeout(d, 0, cb) })
 }

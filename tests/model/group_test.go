@@ -1,11 +1,13 @@
 //go:build linux && cgo
 
-package liburing
+package model_test
 
 import (
 	"sync"
 	"testing"
 
+	"github.com/go-liburing/liburing"
+	"github.com/go-liburing/liburing/internal/ringtest"
 	"github.com/stretchr/testify/require"
 )
 
@@ -25,13 +27,13 @@ func runModelGroup(t *testing.T, seed uint64, steps int) {
 			for _, m := range models {
 				t.Logf("the program is %v; %d steps done", m.program, m.next)
 			}
-			t.Logf("again: go test -run TestModelGroup . -seed %d", seed)
+			t.Logf("again: go test -run TestModelGroup ./tests/model -seed %d", seed)
 		}
 	}()
-	g, err := NewLoopGroup(3, 8)
+	g, err := liburing.NewLoopGroup(3, 8)
 	require.NoError(t, err)
 	for i, l := range g.Loops() {
-		trackLoop(t.Name(), l)
+		ringtest.Track(t, l)
 		models = append(models, newModel(t, l, newProgram(seed+uint64(i)<<32, steps)))
 	}
 	var all sync.WaitGroup

@@ -1,6 +1,6 @@
 //go:build linux && cgo
 
-package liburing
+package model_test
 
 import (
 	"context"
