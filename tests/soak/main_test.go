@@ -1,0 +1,12 @@
+//go:build linux && cgo
+
+// Package soak_test makes many requests and looks for what grows.
+package soak_test
+
+import (
+	"testing"
+
+	"github.com/go-liburing/liburing/internal/ringtest"
+)
+
+func TestMain(m *testing.M) { ringtest.Main(m) }
