@@ -394,3 +394,18 @@ func ExampleSQE_PrepMsgRing() {
 	to.CQESeen(cqe)
 	// Output: 42 7
 }
+
+func ExampleOp_String() {
+	fmt.Println(liburing.OpReadFixed, liburing.OpSendmsgZC)
+	// Output: read_fixed sendmsg_zc
+}
+
+func ExampleSetupFlags_String() {
+	fmt.Println(liburing.SetupSQPoll | liburing.SetupClamp | 1<<30)
+	// Output: sqpoll|clamp|0x40000000
+}
+
+func ExampleCQEFlags_String() {
+	fmt.Println(liburing.CQEFBuffer | liburing.CQEFMore | 7<<liburing.CQEBufferShift)
+	// Output: buffer|more|bid=7
+}

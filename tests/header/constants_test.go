@@ -1,4 +1,4 @@
-package liburing
+package header_test
 
 import (
 	"bytes"
@@ -20,10 +20,10 @@ import (
 	"testing"
 	"unsafe"
 
+	"github.com/go-liburing/liburing"
+	"github.com/go-liburing/liburing/internal/cname"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
-
-	"github.com/go-liburing/liburing/internal/cname"
 )
 
 // The tests that compare with C take nothing from the generator: the compiler
@@ -31,7 +31,10 @@ import (
 // information) the vendored headers define, and whether a Go value is right (its
 // static assertions).
 
-const vendoredInclude = "third_party/liburing/include"
+const (
+	root            = "../.."
+	vendoredInclude = root + "/third_party/liburing/include"
+)
 
 // noConstants are the macros of the headers that have a value and are still no
 // constants for Go.
@@ -85,7 +88,7 @@ func cc(t *testing.T, include, program string, args ...string) ([]byte, error) {
 		return err
 	})
 	require.NoError(t, err)
-	companions, err := filepath.Abs("internal/genconst/companions.h")
+	companions, err := filepath.Abs(root + "/internal/genconst/companions.h")
 	require.NoError(t, err)
 	fmt.Fprintf(&text, "#include %q\n%s", companions, program)
 
@@ -165,7 +168,7 @@ func cConstants(t *testing.T, include string) []string {
 	require.Greater(t, len(enumerators), 120)
 
 	// Those that come from the kernel's own headers, old or new.
-	companions, err := os.ReadFile("internal/genconst/companions.h")
+	companions, err := os.ReadFile(root + "/internal/genconst/companions.h")
 	require.NoError(t, err)
 	for _, m := range regexp.MustCompile(`(?m)^#ifndef (\w+)`).FindAllSubmatch(companions, -1) {
 		macros[string(m[1])] = true
@@ -185,13 +188,14 @@ func goConstants(t *testing.T) (values map[string]constant.Value, cNames map[str
 	fset := token.NewFileSet()
 	var files []*ast.File
 	cNames = map[string]string{}
-	paths, err := filepath.Glob("*.go")
+	paths, err := filepath.Glob(root + "/*.go")
 	require.NoError(t, err)
 	for _, path := range paths {
-		if !strings.HasPrefix(path, "constants") && !strings.HasPrefix(path, "zz_constants") && path != "zz_strings.go" || strings.HasSuffix(path, "_test.go") {
+		name := filepath.Base(path)
+		if !strings.HasPrefix(name, "constants") && !strings.HasPrefix(name, "zz_constants") && name != "zz_strings.go" || strings.HasSuffix(name, "_test.go") {
 			continue
 		}
-		match, err := build.Default.MatchFile(".", path)
+		match, err := build.Default.MatchFile(root, name)
 		require.NoError(t, err)
 		if !match {
 			continue
@@ -206,7 +210,7 @@ func goConstants(t *testing.T) (values map[string]constant.Value, cNames map[str
 			return true
 		})
 	}
-	fromSystem, err := parser.ParseFile(fset, "sys.go", fmt.Sprintf("package liburing\nconst blockIoctl = %d", blockIoctl), 0)
+	fromSystem, err := parser.ParseFile(fset, "sys.go", fmt.Sprintf("package liburing\nconst blockIoctl = %d", liburing.BlockCmdDiscard), 0)
 	require.NoError(t, err)
 	files = append(files, fromSystem)
 	conf := types.Config{Importer: importer.ForCompiler(fset, "source", nil)}
@@ -263,45 +267,45 @@ func TestConstantTypesAsWideAsC(t *testing.T) {
 		of     string
 		field  string
 	}{
-		{unsafe.Sizeof(Op(0)), "io_uring_sqe", "opcode"},
-		{unsafe.Sizeof(SQEFlags(0)), "io_uring_sqe", "flags"},
-		{unsafe.Sizeof(CQEFlags(0)), "io_uring_cqe", "flags"},
-		{unsafe.Sizeof(NotifUsage(0)), "io_uring_cqe", "res"},
-		{unsafe.Sizeof(SetupFlags(0)), "io_uring_params", "flags"},
-		{unsafe.Sizeof(Features(0)), "io_uring_params", "features"},
-		{unsafe.Sizeof(SQRingFlags(0)), "io_uring_sq", "kflags[0]"},
-		{unsafe.Sizeof(CQRingFlags(0)), "io_uring_cq", "kflags[0]"},
-		{unsafe.Sizeof(RWAttrFlags(0)), "io_uring_sqe", "attr_type_mask"},
-		{unsafe.Sizeof(FsyncFlags(0)), "io_uring_sqe", "fsync_flags"},
-		{unsafe.Sizeof(TimeoutFlags(0)), "io_uring_sqe", "timeout_flags"},
-		{unsafe.Sizeof(SpliceFlags(0)), "io_uring_sqe", "splice_flags"},
-		{unsafe.Sizeof(PollFlags(0)), "io_uring_sqe", "len"},
-		{unsafe.Sizeof(CancelFlags(0)), "io_uring_sqe", "cancel_flags"},
-		{unsafe.Sizeof(CancelFlags(0)), "io_uring_sync_cancel_reg", "flags"},
-		{unsafe.Sizeof(RecvSendFlags(0)), "io_uring_sqe", "ioprio"},
-		{unsafe.Sizeof(AcceptFlags(0)), "io_uring_sqe", "ioprio"},
-		{unsafe.Sizeof(MsgRingCmd(0)), "io_uring_sqe", "addr"},
-		{unsafe.Sizeof(MsgRingFlags(0)), "io_uring_sqe", "msg_ring_flags"},
-		{unsafe.Sizeof(FixedFDInstallFlags(0)), "io_uring_sqe", "install_fd_flags"},
-		{unsafe.Sizeof(NopFlags(0)), "io_uring_sqe", "nop_flags"},
-		{unsafe.Sizeof(URingCmdFlags(0)), "io_uring_sqe", "uring_cmd_flags"},
-		{unsafe.Sizeof(SocketOp(0)), "io_uring_sqe", "cmd_op"},
-		{unsafe.Sizeof(Futex2Flags(0)), "io_uring_sqe", "futex_flags"},
-		{unsafe.Sizeof(RsrcFlags(0)), "io_uring_rsrc_register", "flags"},
-		{unsafe.Sizeof(ProbeOpFlags(0)), "io_uring_probe_op", "flags"},
-		{unsafe.Sizeof(RestrictionOp(0)), "io_uring_restriction", "opcode"},
-		{unsafe.Sizeof(CloneBuffersFlags(0)), "io_uring_clone_buffers", "flags"},
-		{unsafe.Sizeof(BufRingFlags(0)), "io_uring_buf_reg", "flags"},
-		{unsafe.Sizeof(RegionFlags(0)), "io_uring_region_desc", "flags"},
-		{unsafe.Sizeof(MemRegionFlags(0)), "io_uring_mem_region_reg", "flags"},
-		{unsafe.Sizeof(RegWaitFlags(0)), "io_uring_reg_wait", "flags"},
-		{unsafe.Sizeof(QueryOp(0)), "io_uring_query_hdr", "query_op"},
-		{unsafe.Sizeof(BPFCmd(0)), "io_uring_bpf", "cmd_type"},
-		{unsafe.Sizeof(BPFFilterFlags(0)), "io_uring_bpf_filter", "flags"},
-		{unsafe.Sizeof(ZCRXAreaFlags(0)), "io_uring_zcrx_area_reg", "flags"},
-		{unsafe.Sizeof(ZCRXRegFlags(0)), "io_uring_zcrx_ifq_reg", "flags"},
-		{unsafe.Sizeof(ZCRXFeatures(0)), "io_uring_query_zcrx", "features"},
-		{unsafe.Sizeof(ZCRXCtrlOp(0)), "zcrx_ctrl", "op"},
+		{unsafe.Sizeof(liburing.Op(0)), "io_uring_sqe", "opcode"},
+		{unsafe.Sizeof(liburing.SQEFlags(0)), "io_uring_sqe", "flags"},
+		{unsafe.Sizeof(liburing.CQEFlags(0)), "io_uring_cqe", "flags"},
+		{unsafe.Sizeof(liburing.NotifUsage(0)), "io_uring_cqe", "res"},
+		{unsafe.Sizeof(liburing.SetupFlags(0)), "io_uring_params", "flags"},
+		{unsafe.Sizeof(liburing.Features(0)), "io_uring_params", "features"},
+		{unsafe.Sizeof(liburing.SQRingFlags(0)), "io_uring_sq", "kflags[0]"},
+		{unsafe.Sizeof(liburing.CQRingFlags(0)), "io_uring_cq", "kflags[0]"},
+		{unsafe.Sizeof(liburing.RWAttrFlags(0)), "io_uring_sqe", "attr_type_mask"},
+		{unsafe.Sizeof(liburing.FsyncFlags(0)), "io_uring_sqe", "fsync_flags"},
+		{unsafe.Sizeof(liburing.TimeoutFlags(0)), "io_uring_sqe", "timeout_flags"},
+		{unsafe.Sizeof(liburing.SpliceFlags(0)), "io_uring_sqe", "splice_flags"},
+		{unsafe.Sizeof(liburing.PollFlags(0)), "io_uring_sqe", "len"},
+		{unsafe.Sizeof(liburing.CancelFlags(0)), "io_uring_sqe", "cancel_flags"},
+		{unsafe.Sizeof(liburing.CancelFlags(0)), "io_uring_sync_cancel_reg", "flags"},
+		{unsafe.Sizeof(liburing.RecvSendFlags(0)), "io_uring_sqe", "ioprio"},
+		{unsafe.Sizeof(liburing.AcceptFlags(0)), "io_uring_sqe", "ioprio"},
+		{unsafe.Sizeof(liburing.MsgRingCmd(0)), "io_uring_sqe", "addr"},
+		{unsafe.Sizeof(liburing.MsgRingFlags(0)), "io_uring_sqe", "msg_ring_flags"},
+		{unsafe.Sizeof(liburing.FixedFDInstallFlags(0)), "io_uring_sqe", "install_fd_flags"},
+		{unsafe.Sizeof(liburing.NopFlags(0)), "io_uring_sqe", "nop_flags"},
+		{unsafe.Sizeof(liburing.URingCmdFlags(0)), "io_uring_sqe", "uring_cmd_flags"},
+		{unsafe.Sizeof(liburing.SocketOp(0)), "io_uring_sqe", "cmd_op"},
+		{unsafe.Sizeof(liburing.Futex2Flags(0)), "io_uring_sqe", "futex_flags"},
+		{unsafe.Sizeof(liburing.RsrcFlags(0)), "io_uring_rsrc_register", "flags"},
+		{unsafe.Sizeof(liburing.ProbeOpFlags(0)), "io_uring_probe_op", "flags"},
+		{unsafe.Sizeof(liburing.RestrictionOp(0)), "io_uring_restriction", "opcode"},
+		{unsafe.Sizeof(liburing.CloneBuffersFlags(0)), "io_uring_clone_buffers", "flags"},
+		{unsafe.Sizeof(liburing.BufRingFlags(0)), "io_uring_buf_reg", "flags"},
+		{unsafe.Sizeof(liburing.RegionFlags(0)), "io_uring_region_desc", "flags"},
+		{unsafe.Sizeof(liburing.MemRegionFlags(0)), "io_uring_mem_region_reg", "flags"},
+		{unsafe.Sizeof(liburing.RegWaitFlags(0)), "io_uring_reg_wait", "flags"},
+		{unsafe.Sizeof(liburing.QueryOp(0)), "io_uring_query_hdr", "query_op"},
+		{unsafe.Sizeof(liburing.BPFCmd(0)), "io_uring_bpf", "cmd_type"},
+		{unsafe.Sizeof(liburing.BPFFilterFlags(0)), "io_uring_bpf_filter", "flags"},
+		{unsafe.Sizeof(liburing.ZCRXAreaFlags(0)), "io_uring_zcrx_area_reg", "flags"},
+		{unsafe.Sizeof(liburing.ZCRXRegFlags(0)), "io_uring_zcrx_ifq_reg", "flags"},
+		{unsafe.Sizeof(liburing.ZCRXFeatures(0)), "io_uring_query_zcrx", "features"},
+		{unsafe.Sizeof(liburing.ZCRXCtrlOp(0)), "zcrx_ctrl", "op"},
 	} {
 		fmt.Fprintf(&program, "_Static_assert(sizeof(((struct %s *) 0)->%s) == %d, \"%s.%s is not %[3]d bytes\");\n",
 			tc.of, tc.field, tc.goSize, tc.of, tc.field)
@@ -313,7 +317,7 @@ func TestConstantTypesAsWideAsC(t *testing.T) {
 func TestGeneratedConstantsAreFresh(t *testing.T) {
 	vendoredHeaders(t)
 	dir := t.TempDir()
-	out, err := exec.Command("go", "run", "./internal/genconst", "-include", vendoredInclude, "-o", dir).CombinedOutput()
+	out, err := exec.Command("go", "run", root+"/internal/genconst", "-include", vendoredInclude, "-o", dir).CombinedOutput()
 	require.NoError(t, err, "%s", out)
 	fresh, err := filepath.Glob(filepath.Join(dir, "*.go"))
 	require.NoError(t, err)
@@ -321,80 +325,65 @@ func TestGeneratedConstantsAreFresh(t *testing.T) {
 	for _, path := range fresh {
 		want, err := os.ReadFile(path)
 		require.NoError(t, err)
-		have, err := os.ReadFile(filepath.Base(path))
+		have, err := os.ReadFile(filepath.Join(root, filepath.Base(path)))
 		require.NoError(t, err)
 		assert.Equal(t, string(want), string(have), "%s is stale: run go generate", filepath.Base(path))
 	}
 }
 
 func TestEveryOpHasAName(t *testing.T) {
-	seen := map[string]Op{}
-	for op := range OpLast {
+	seen := map[string]liburing.Op{}
+	for op := range liburing.OpLast {
 		name := op.String()
 		assert.Regexp(t, `^[a-z0-9_]+$`, name)
 		assert.NotContains(t, seen, name)
 		seen[name] = op
 	}
-	for op := range RegisterLast {
+	for op := range liburing.RegisterLast {
 		assert.Regexp(t, `^(un)?register_[a-z0-9_]+$`, op.String())
 	}
-	assert.Equal(t, fmt.Sprintf("Op(%d)", uint8(OpLast)), OpLast.String(), "a count is no opcode")
-	assert.Equal(t, fmt.Sprintf("RegisterOp(%d)", uint32(RegisterLast)), RegisterLast.String())
+	assert.Equal(t, fmt.Sprintf("Op(%d)", uint8(liburing.OpLast)), liburing.OpLast.String(), "a count is no opcode")
+	assert.Equal(t, fmt.Sprintf("RegisterOp(%d)", uint32(liburing.RegisterLast)), liburing.RegisterLast.String())
 }
 
 func TestConstantStrings(t *testing.T) {
 	for want, v := range map[string]fmt.Stringer{
-		"readv":                                OpReadv,
-		"uring_cmd128":                         OpURingCmd128,
-		"Op(255)":                              Op(255),
-		"register_pbuf_ring":                   RegisterPbufRing,
-		"unregister_napi":                      UnregisterNAPI,
-		"register_probe|use_registered_ring":   RegisterProbe | RegisterUseRegisteredRing,
-		"0":                                    SetupFlags(0),
-		"sqpoll|defer_taskrun":                 SetupDeferTaskrun | SetupSQPoll,
-		"sqpoll|0x40000000":                    SetupSQPoll | 1<<30,
-		"0x80000000":                           Features(1 << 31),
-		"single_mmap|no_iowait":                FeatSingleMmap | FeatNoIowait,
-		"fixed_file|cqe_skip_success|0x80":     SQEFixedFile | SQECQESkipSuccess | 0x80,
-		"more|tstamp_hw|0x20000":               CQEFMore | CQEFTstampHW | 1<<TimestampTypeShift,
-		"buffer|more|bid=65535":                CQEFBuffer | CQEFMore | 0xffff<<CQEBufferShift,
-		"buffer|32|bid=0":                      CQEFBuffer | CQEF32,
-		"abs|link_timeout_update":              TimeoutAbs | LinkTimeoutUpdate,
-		"fd_in_fixed|0x1":                      SpliceFFDInFixed | 1,
-		"poll_first|recv_multishot|0x8000":     RecvSendPollFirst | RecvMultishot | 1<<15,
-		"size_u8":                              Futex2SizeU8,
-		"size_u16":                             Futex2SizeU16,
-		"size_u64|private":                     Futex2SizeU64 | Futex2Private,
-		"size_u32|numa|0x40":                   Futex2SizeU32 | Futex2NUMA | 0x40,
-		"pi|0x8000000000000000":                RWAttrFlagPI | 1<<63,
-		"send_fd":                              MsgSendFD,
-		"MsgRingCmd(18446744073709551615)":     MsgRingCmd(1<<64 - 1),
-		"siocinq":                              SocketOpSIOCINQ,
-		"sqe_flags_required":                   RestrictionSQEFlagsRequired,
-		"filter":                               BPFCmdFilter,
-		"BPFCmd(0)":                            BPFCmd(0),
-		"zc_copied":                            NotifUsageZCCopied,
-		"export":                               ZCRXCtrlExport,
-		"unbound":                              IOWQUnbound,
-		"deny_rest|sz_strict":                  BPFFilterDenyRest | BPFFilterSzStrict,
-		"src_registered|dst_replace":           RegisterSrcRegistered | RegisterDstReplace,
-		"getevents|ext_arg|abs_timer|0x100000": EnterGetEvents | EnterExtArg | EnterAbsTimer | 1<<20,
+		"readv":                                liburing.OpReadv,
+		"uring_cmd128":                         liburing.OpURingCmd128,
+		"Op(255)":                              liburing.Op(255),
+		"register_pbuf_ring":                   liburing.RegisterPbufRing,
+		"unregister_napi":                      liburing.UnregisterNAPI,
+		"register_probe|use_registered_ring":   liburing.RegisterProbe | liburing.RegisterUseRegisteredRing,
+		"0":                                    liburing.SetupFlags(0),
+		"sqpoll|defer_taskrun":                 liburing.SetupDeferTaskrun | liburing.SetupSQPoll,
+		"sqpoll|0x40000000":                    liburing.SetupSQPoll | 1<<30,
+		"0x80000000":                           liburing.Features(1 << 31),
+		"single_mmap|no_iowait":                liburing.FeatSingleMmap | liburing.FeatNoIowait,
+		"fixed_file|cqe_skip_success|0x80":     liburing.SQEFixedFile | liburing.SQECQESkipSuccess | 0x80,
+		"more|tstamp_hw|0x20000":               liburing.CQEFMore | liburing.CQEFTstampHW | 1<<liburing.TimestampTypeShift,
+		"buffer|more|bid=65535":                liburing.CQEFBuffer | liburing.CQEFMore | 0xffff<<liburing.CQEBufferShift,
+		"buffer|32|bid=0":                      liburing.CQEFBuffer | liburing.CQEF32,
+		"abs|link_timeout_update":              liburing.TimeoutAbs | liburing.LinkTimeoutUpdate,
+		"fd_in_fixed|0x1":                      liburing.SpliceFFDInFixed | 1,
+		"poll_first|recv_multishot|0x8000":     liburing.RecvSendPollFirst | liburing.RecvMultishot | 1<<15,
+		"size_u8":                              liburing.Futex2SizeU8,
+		"size_u16":                             liburing.Futex2SizeU16,
+		"size_u64|private":                     liburing.Futex2SizeU64 | liburing.Futex2Private,
+		"size_u32|numa|0x40":                   liburing.Futex2SizeU32 | liburing.Futex2NUMA | 0x40,
+		"pi|0x8000000000000000":                liburing.RWAttrFlagPI | 1<<63,
+		"send_fd":                              liburing.MsgSendFD,
+		"MsgRingCmd(18446744073709551615)":     liburing.MsgRingCmd(1<<64 - 1),
+		"siocinq":                              liburing.SocketOpSIOCINQ,
+		"sqe_flags_required":                   liburing.RestrictionSQEFlagsRequired,
+		"filter":                               liburing.BPFCmdFilter,
+		"BPFCmd(0)":                            liburing.BPFCmd(0),
+		"zc_copied":                            liburing.NotifUsageZCCopied,
+		"export":                               liburing.ZCRXCtrlExport,
+		"unbound":                              liburing.IOWQUnbound,
+		"deny_rest|sz_strict":                  liburing.BPFFilterDenyRest | liburing.BPFFilterSzStrict,
+		"src_registered|dst_replace":           liburing.RegisterSrcRegistered | liburing.RegisterDstReplace,
+		"getevents|ext_arg|abs_timer|0x100000": liburing.EnterGetEvents | liburing.EnterExtArg | liburing.EnterAbsTimer | 1<<20,
 	} {
 		assert.Equal(t, want, v.String())
 	}
-}
-
-func ExampleOp_String() {
-	fmt.Println(OpReadFixed, OpSendmsgZC)
-	// Output: read_fixed sendmsg_zc
-}
-
-func ExampleSetupFlags_String() {
-	fmt.Println(SetupSQPoll | SetupClamp | 1<<30)
-	// Output: sqpoll|clamp|0x40000000
-}
-
-func ExampleCQEFlags_String() {
-	fmt.Println(CQEFBuffer | CQEFMore | 7<<CQEBufferShift)
-	// Output: buffer|more|bid=7
 }
