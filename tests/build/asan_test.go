@@ -1,6 +1,6 @@
 //go:build linux && cgo && asan
 
-package liburing
+package build_test
 
 import (
 	"context"
@@ -9,6 +9,7 @@ import (
 	"testing"
 	"unsafe"
 
+	"github.com/go-liburing/liburing"
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sys/unix"
 )
@@ -20,13 +21,13 @@ func TestSanitizerSeesBadAddresses(t *testing.T) {
 	const which = "LIBURING_TEST_BAD_ADDRESS"
 	programs := map[string]func(bad []byte){
 		"ring": func(bad []byte) {
-			r, err := New(4)
+			r, err := liburing.New(4)
 			require.NoError(t, err)
 			r.GetSQE().PrepRead(0, bad, 0)
 			r.Submit()
 		},
 		"loop": func(bad []byte) {
-			l, err := NewLoop(4)
+			l, err := liburing.NewLoop(4)
 			require.NoError(t, err)
 			l.Read(0, bad, 0, nil)
 			l.RunUntilIdle(context.Background())
