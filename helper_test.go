@@ -295,3 +295,10 @@ func vendored() bool {
 	_, err := os.Stat("third_party/liburing/lib/liburing.a")
 	return err == nil
 }
+
+func newGroup(t *testing.T, l *Loop, count, size int, flags BufRingFlags) *BufGroup {
+	t.Helper()
+	g, err := l.NewBufGroup(count, size, flags)
+	require.NoError(t, err)
+	return g
+}

@@ -74,7 +74,7 @@ func calledInTests(t testing.TB) map[string]bool {
 	names, err := filepath.Glob("opcodes_*_test.go")
 	require.NoError(t, err)
 	called := map[string]bool{}
-	for _, name := range append(names, "loop_test.go", "ring_test.go", "cancel_test.go") {
+	for _, name := range append(names, "tests/loop/loop_test.go", "ring_test.go", "tests/loop/cancel_test.go") {
 		file, err := parser.ParseFile(token.NewFileSet(), name, nil, parser.SkipObjectResolution)
 		require.NoError(t, err)
 		ast.Inspect(file, func(n ast.Node) bool {

@@ -1,11 +1,13 @@
 //go:build linux && cgo
 
-package liburing
+package loop_test
 
 import (
 	"context"
 	"testing"
 
+	"github.com/go-liburing/liburing"
+	"github.com/go-liburing/liburing/internal/ringtest"
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sys/unix"
 )
@@ -13,8 +15,8 @@ import (
 // told notes which callbacks of a chain were called, and with what.
 type told map[string]error
 
-func (m told) as(name string) Callback {
-	return func(c Completion) {
+func (m told) as(name string) liburing.Callback {
+	return func(c liburing.Completion) {
 		if _, twice := m[name]; twice {
 			panic(name + " was told twice")
 		}
@@ -24,7 +26,7 @@ func (m told) as(name string) Callback {
 
 // needsQuietChains skips where every chain is left as it is.
 func needsQuietChains(t *testing.T) {
-	if newRing(t, 1).Features()&FeatCQESkip == 0 {
+	if ringtest.NewRing(t, 1).Features()&liburing.FeatCQESkip == 0 {
 		t.Skip("this kernel always tells of success")
 	}
 }
@@ -32,8 +34,8 @@ func needsQuietChains(t *testing.T) {
 // What succeeds before the last request of a chain is silent; its memory and its
 // place are given back all the same.
 func TestSkipSuccess(t *testing.T) {
-	overLoops(t, 8, func(t *testing.T, l *Loop) {
-		f := tempFile(t, nil)
+	ringtest.OverLoops(t, 8, func(t *testing.T, l *liburing.Loop) {
+		f := ringtest.TempFile(t, nil)
 		m := told{}
 		for range 5 { // across the queue's end, too
 			clear(m)
@@ -41,27 +43,27 @@ func TestSkipSuccess(t *testing.T) {
 			l.Fsync(int(f.Fd()), 0, m.as("fsync")).LinkNext()
 			l.Nop(m.as("last")).SkipSuccess()
 			l.Nop(m.as("other"))
-			run(t, l)
-			if l.ring.Features()&FeatCQESkip == 0 {
+			ringtest.RunIdle(t, l)
+			if ringtest.NewRing(t, 1).Features()&liburing.FeatCQESkip == 0 {
 				require.Len(t, m, 4, "all are told")
 				continue
 			}
 			require.Equal(t, told{"last": nil, "other": nil}, m)
 		}
-		require.Zero(t, l.table.used-l.inner)
+		require.Zero(t, ringtest.BooksOf(l).Handles)
 	})
 }
 
 // The first failure is told, and each behind it that it was cancelled.
 func TestSkipSuccessFailure(t *testing.T) {
 	needsQuietChains(t)
-	overLoops(t, 8, func(t *testing.T, l *Loop) {
+	ringtest.OverLoops(t, 8, func(t *testing.T, l *liburing.Loop) {
 		m := told{}
 		l.Nop(m.as("first")).LinkNext()
 		l.Read(-1, make([]byte, 1), 0, m.as("bad")).LinkNext()
 		l.Nop(m.as("third")).LinkNext()
 		l.Nop(m.as("last")).SkipSuccess()
-		run(t, l)
+		ringtest.RunIdle(t, l)
 		require.Len(t, m, 3)
 		require.ErrorIs(t, m["bad"], unix.EBADF)
 		require.ErrorIs(t, m["third"], unix.ECANCELED)
@@ -70,7 +72,7 @@ func TestSkipSuccessFailure(t *testing.T) {
 		clear(m) // the last
 		l.Nop(m.as("first")).LinkNext()
 		l.Read(-1, make([]byte, 1), 0, m.as("last")).SkipSuccess()
-		run(t, l)
+		ringtest.RunIdle(t, l)
 		require.Len(t, m, 1)
 		require.ErrorIs(t, m["last"], unix.EBADF)
 
@@ -78,26 +80,26 @@ func TestSkipSuccessFailure(t *testing.T) {
 		l.Nop(m.as("first")).LinkNext()
 		l.Openat(0, "a\x00b", 0, 0, m.as("bad")).LinkNext()
 		l.Nop(m.as("last")).SkipSuccess()
-		run(t, l)
+		ringtest.RunIdle(t, l)
 		require.Len(t, m, 3, "the kernel looks at a chain first: %v", m)
 		require.ErrorContains(t, m["bad"], "NUL")
 		require.ErrorIs(t, m["last"], unix.ECANCELED)
-		require.Zero(t, l.table.used-l.inner)
+		require.Zero(t, ringtest.BooksOf(l).Handles)
 	})
 }
 
 // A context's end and the loop's reach those that are silent.
 func TestSkipSuccessCancel(t *testing.T) {
 	needsQuietChains(t)
-	l := newLoop(t, 8)
-	rd, _ := pipe(t)
+	l := ringtest.NewLoop(t, 8)
+	rd, _ := ringtest.Pipe(t)
 	m := told{}
 	ctx, cancel := context.WithCancel(context.Background())
 	l.Nop(m.as("first")).WithContext(ctx).LinkNext()
 	l.Read(rd, make([]byte, 1), 0, m.as("read")).WithContext(ctx).LinkNext()
 	l.Nop(m.as("last")).WithContext(ctx).SkipSuccess()
 	l.Post(cancel)
-	run(t, l)
+	ringtest.RunIdle(t, l)
 	require.Len(t, m, 2, "%v", m)
 	require.ErrorIs(t, m["read"], context.Canceled)
 	require.ErrorIs(t, m["last"], context.Canceled)
@@ -106,14 +108,14 @@ func TestSkipSuccessCancel(t *testing.T) {
 	l.Nop(m.as("first")).LinkNext()
 	l.Read(rd, make([]byte, 1), 0, m.as("read")).LinkNext()
 	l.Nop(m.as("last")).SkipSuccess()
-	closeLoop(t, l)
+	ringtest.CloseLoop(t, l)
 	require.Len(t, m, 2, "%v", m)
 	require.ErrorIs(t, m["last"], unix.ECANCELED)
 }
 
 // What can't be silent is not.
 func TestSkipSuccessLeavesAlone(t *testing.T) {
-	l := newLoop(t, 8)
+	l := ringtest.NewLoop(t, 8)
 	m := told{}
 	l.Nop(m.as("alone")).SkipSuccess()
 	l.Nop(m.as("hard")).HardLinkNext()
@@ -122,20 +124,20 @@ func TestSkipSuccessLeavesAlone(t *testing.T) {
 	early := l.Nop(m.as("not the last any more"))
 	l.Nop(m.as("later"))
 	early.SkipSuccess()
-	run(t, l)
+	ringtest.RunIdle(t, l)
 	require.Len(t, m, 6)
 	early.SkipSuccess()
-	require.Zero(t, l.table.used-l.inner)
+	require.Zero(t, ringtest.BooksOf(l).Handles)
 }
 
 // A panic amid the completions that the loop makes loses none.
 func TestSkipSuccessPanic(t *testing.T) {
-	l := newLoop(t, 8)
+	l := ringtest.NewLoop(t, 8)
 	m := told{}
 	l.Read(-1, make([]byte, 1), 0, m.as("bad")).LinkNext()
-	l.Nop(func(Completion) { panic("in between") }).LinkNext()
+	l.Nop(func(liburing.Completion) { panic("in between") }).LinkNext()
 	l.Nop(m.as("last")).SkipSuccess()
 	require.Panics(t, func() { l.RunUntilIdle(context.Background()) })
-	run(t, l)
+	ringtest.RunIdle(t, l)
 	require.ErrorIs(t, m["last"], unix.ECANCELED)
 }

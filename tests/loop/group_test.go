@@ -1,6 +1,6 @@
 //go:build linux && cgo
 
-package liburing
+package loop_test
 
 import (
 	"context"
@@ -11,13 +11,15 @@ import (
 	"testing"
 	"time"
 
+	"github.com/go-liburing/liburing"
+	"github.com/go-liburing/liburing/internal/ringtest"
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sys/unix"
 )
 
-func newLoops(t *testing.T, n int) *LoopGroup {
+func newLoops(t *testing.T, n int) *liburing.LoopGroup {
 	t.Helper()
-	g, err := NewLoopGroup(n, 8)
+	g, err := liburing.NewLoopGroup(n, 8)
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, g.Close(context.Background())) })
 	return g
@@ -26,12 +28,12 @@ func newLoops(t *testing.T, n int) *LoopGroup {
 // Posts go from loop to loop.
 func TestGroupPosts(t *testing.T) {
 	g := newLoops(t, 3)
-	loops := g.Loops()
+	loops, threads := g.Loops(), threadsOf(t, g)
 	const hops = 300
 	var seen [3]int
 	var hop func(n int)
 	hop = func(n int) {
-		require.Equal(t, threadID(), loops[n%3].thread.Load())
+		require.Equal(t, threads[n%3], unix.Gettid())
 		seen[n%3]++
 		if n == hops-1 {
 			g.Stop()
@@ -59,15 +61,15 @@ func TestGroupEnds(t *testing.T) {
 
 	g.Loops()[0].Post(func() { panic("out of it") })
 	func() {
-		defer func() { require.Equal(t, "out of it", recover().(*CallbackPanic).Value) }()
+		defer func() { require.Equal(t, "out of it", recover().(*liburing.CallbackPanic).Value) }()
 		g.Run(context.Background())
 	}()
 
 	require.NoError(t, g.Close(t.Context()))
-	require.ErrorIs(t, g.Run(t.Context()), ErrClosed)
-	_, err := NewLoopGroup(0, 8)
+	require.ErrorIs(t, g.Run(t.Context()), liburing.ErrClosed)
+	_, err := liburing.NewLoopGroup(0, 8)
 	require.ErrorIs(t, err, unix.EINVAL)
-	_, err = NewLoopGroup(2, 0)
+	_, err = liburing.NewLoopGroup(2, 0)
 	require.ErrorIs(t, err, unix.EINVAL)
 }
 
@@ -89,10 +91,10 @@ func TestGroupReusePort(t *testing.T) {
 		ln.Close()
 		defer f.Close()
 		accept := l.MultishotAccept
-		if !knows(t, OpSocket) { // came with it, in Linux 5.19
+		if !ringtest.Knows(t, liburing.OpSocket) { // came with it, in Linux 5.19
 			accept = l.Accept
 		}
-		l.Rearm(func(cb Callback) Request { return accept(int(f.Fd()), nil, 0, cb) }, func(c Completion) {
+		l.Rearm(func(cb liburing.Callback) liburing.Request { return accept(int(f.Fd()), nil, 0, cb) }, func(c liburing.Completion) {
 			if fd, err := c.Result(); err == nil {
 				served[i].Add(1)
 				l.Write(fd, []byte("hello"), 0, nil).LinkNext()
@@ -122,22 +124,25 @@ func TestGroupReusePort(t *testing.T) {
 func TestHandOver(t *testing.T) {
 	g := newLoops(t, 2)
 	from, to := g.Loops()[0], g.Loops()[1]
-	sparseFiles(t, from, 4)
-	sparseFiles(t, to, 2)
-	name := tempFile(t, []byte("handed over")).Name()
+	threads := threadsOf(t, g)
+	ringtest.SparseFiles(t, from, 4)
+	ringtest.SparseFiles(t, to, 2)
+	name := ringtest.TempFile(t, []byte("handed over")).Name()
 	got := make([]byte, 100)
-	place := Fixed(one(t, from, func(cb Callback) Request { return from.OpenatDirect(unix.AT_FDCWD, name, 0, 0, 3, cb) }) + 3)
-	from.HandOver(place, to, func(f Fixed, err error) {
+	place := liburing.Fixed(ringtest.One(t, from, func(cb liburing.Callback) liburing.Request {
+		return from.OpenatDirect(unix.AT_FDCWD, name, 0, 0, 3, cb)
+	}) + 3)
+	from.HandOver(place, to, func(f liburing.Fixed, err error) {
 		require.NoError(t, err)
-		require.Equal(t, threadID(), to.thread.Load())
-		to.Read(f.FD(), got, 0, func(c Completion) {
+		require.Equal(t, threads[1], unix.Gettid())
+		to.Read(f.FD(), got, 0, func(c liburing.Completion) {
 			got = got[:c.Res]
 			from.Post(func() {
-				from.Read(place.FD(), make([]byte, 1), 0, func(c Completion) {
+				from.Read(place.FD(), make([]byte, 1), 0, func(c liburing.Completion) {
 					require.ErrorIs(t, c.Err(), unix.EBADF, "it is not here any more")
-					from.HandOver(place, to, func(_ Fixed, err error) {
+					from.HandOver(place, to, func(_ liburing.Fixed, err error) {
 						require.ErrorIs(t, err, unix.EBADF)
-						require.Equal(t, threadID(), from.thread.Load())
+						require.Equal(t, threads[0], unix.Gettid())
 						g.Stop()
 					})
 				})
@@ -154,4 +159,13 @@ func TestGroupEndedByACause(t *testing.T) {
 	ctx, cancel := context.WithCancelCause(t.Context())
 	cancel(errors.New("why"))
 	require.Equal(t, context.Canceled, g.Run(ctx))
+}
+
+// threadsOf returns the ids of the loops' threads.
+func threadsOf(t *testing.T, g *liburing.LoopGroup) (ids []int) {
+	t.Helper()
+	for _, l := range g.Loops() {
+		require.NoError(t, l.Control(func(*liburing.Ring) error { ids = append(ids, unix.Gettid()); return nil }))
+	}
+	return ids
 }

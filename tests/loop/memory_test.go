@@ -1,6 +1,6 @@
 //go:build linux && cgo
 
-package liburing
+package loop_test
 
 import (
 	"fmt"
@@ -12,29 +12,16 @@ import (
 	"unsafe"
 	"weak"
 
+	"github.com/go-liburing/liburing"
+	"github.com/go-liburing/liburing/internal/ringtest"
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sys/unix"
 )
 
-// requestMethods calls f for each method of the Loop that makes a request.
-func requestMethods(l *Loop, f func(name string, method reflect.Value)) (n int) {
-	v := reflect.ValueOf(l)
-	for i := range v.NumMethod() {
-		method := v.Method(i)
-		typ := method.Type()
-		last := typ.NumIn() - 1
-		if last >= 0 && typ.In(last) == reflect.TypeFor[Callback]() && typ.Out(0) == reflect.TypeFor[Request]() {
-			f(v.Type().Method(i).Name, method)
-			n++
-		}
-	}
-	return n
-}
-
 // keptRequest is a request in the queue, and its memory.
 type keptRequest struct {
 	name   string
-	sqe    *SQE
+	sqe    *liburing.SQE
 	memory []weak.Pointer[byte]
 }
 
@@ -68,7 +55,7 @@ func keepArguments(t *testing.T, name string, method reflect.Value) keptRequest 
 		}
 		args = append(args, arg)
 	}
-	req := method.Call(args)[0].Interface().(Request)
+	req := method.Call(args)[0].Interface().(liburing.Request)
 	require.NoError(t, req.Err(), name)
 	k.sqe = req.SQE()
 	for _, path := range paths {
@@ -85,7 +72,7 @@ func (k *keptRequest) watch(p unsafe.Pointer) {
 
 // pathIn returns the address in an entry where the kernel would find the path.
 // The other arguments are zero, so what is not zero is an address.
-func pathIn(s *SQE, path string) unsafe.Pointer {
+func pathIn(s *liburing.SQE, path string) unsafe.Pointer {
 	for _, field := range []*uint64{&s.Addr, &s.Off, &s.Addr3} {
 		p := *(*unsafe.Pointer)(unsafe.Pointer(field))
 		if p != nil && unix.BytePtrToString((*byte)(p)) == path {
@@ -108,9 +95,9 @@ func (k *keptRequest) alive() (n int) {
 // Whatever memory a request names stays alive while it is in flight, without
 // anybody else referring to it, and no longer.
 func TestLoopKeepsMemory(t *testing.T) {
-	l := newLoop(t, 256)
+	l := ringtest.NewLoop(t, 256)
 	var requests []keptRequest
-	n := requestMethods(l, func(name string, method reflect.Value) {
+	n := ringtest.RequestMethods(l, func(name string, method reflect.Value) {
 		requests = append(requests, keepArguments(t, name, method))
 	})
 	require.Greater(t, n, 90)
@@ -121,10 +108,10 @@ func TestLoopKeepsMemory(t *testing.T) {
 		require.Equal(t, len(k.memory), k.alive(), "%s: memory was freed", k.name)
 		// The kernel is to see none of this.
 		token := k.sqe.UserData
-		*k.sqe = SQE{UserData: token}
+		*k.sqe = liburing.SQE{UserData: token}
 		k.sqe.PrepNop()
 	}
-	run(t, l)
+	ringtest.RunIdle(t, l)
 	for _, k := range requests {
 		require.Eventually(t, func() bool {
 			runtime.GC()
@@ -136,9 +123,9 @@ func TestLoopKeepsMemory(t *testing.T) {
 // A path with a NUL byte is an error of its own request, in every place that
 // takes one, and the others run.
 func TestLoopRefusesNULBytes(t *testing.T) {
-	l := newLoop(t, 256)
+	l := ringtest.NewLoop(t, 256)
 	paths, refused, nops := 0, 0, 0
-	requestMethods(l, func(name string, method reflect.Value) {
+	ringtest.RequestMethods(l, func(name string, method reflect.Value) {
 		typ := method.Type()
 		for i := range typ.NumIn() {
 			if typ.In(i).Kind() != reflect.String {
@@ -150,19 +137,19 @@ func TestLoopRefusesNULBytes(t *testing.T) {
 				args[j] = reflect.Zero(typ.In(j))
 			}
 			args[i] = reflect.ValueOf("a\x00b")
-			args[len(args)-1] = reflect.ValueOf(Callback(func(c Completion) {
+			args[len(args)-1] = reflect.ValueOf(liburing.Callback(func(c liburing.Completion) {
 				refused++
 				require.ErrorIs(t, c.Err(), unix.EINVAL, name)
 				require.ErrorContains(t, c.Err(), "NUL", name)
 			}))
 			method.Call(args)
-			l.Nop(func(c Completion) {
+			l.Nop(func(c liburing.Completion) {
 				nops++
 				require.NoError(t, c.Err())
 			})
 		}
 	})
-	run(t, l)
+	ringtest.RunIdle(t, l)
 	require.Greater(t, paths, 20)
 	require.Equal(t, paths, refused)
 	require.Equal(t, paths, nops)

@@ -1,18 +1,20 @@
 //go:build linux && cgo && liburing_debug
 
-package liburing
+package loop_test
 
 import (
 	"testing"
 	"time"
 
+	"github.com/go-liburing/liburing"
+	"github.com/go-liburing/liburing/internal/ringtest"
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sys/unix"
 )
 
 // elsewhere calls f on another goroutine while a callback of the loop runs.
-func elsewhere(t *testing.T, l *Loop, f func()) {
-	l.Nop(func(Completion) {
+func elsewhere(t *testing.T, l *liburing.Loop, f func()) {
+	l.Nop(func(liburing.Completion) {
 		done := make(chan bool)
 		go func() {
 			defer close(done)
@@ -20,13 +22,13 @@ func elsewhere(t *testing.T, l *Loop, f func()) {
 		}()
 		<-done
 	})
-	run(t, l)
+	ringtest.RunIdle(t, l)
 }
 
 func TestRequestFromTheWrongGoroutine(t *testing.T) {
-	l := newLoop(t, 8)
+	l := ringtest.NewLoop(t, 8)
 	elsewhere(t, l, func() {
-		never := func(Completion) { t.Error("called") }
+		never := func(liburing.Completion) { t.Error("called") }
 		for _, request := range []func(){
 			func() { l.Nop(never) },
 			func() { l.Timeout(time.Second, 0, 0, never) }, // takes memory of the loop's
@@ -34,16 +36,16 @@ func TestRequestFromTheWrongGoroutine(t *testing.T) {
 			func() { l.Rearm(l.Nop, never) },
 			func() { l.After(0, func() { t.Error("called") }) },
 		} {
-			require.PanicsWithValue(t, ErrWrongThread, request)
+			require.PanicsWithValue(t, liburing.ErrWrongThread, request)
 		}
 	})
 	require.NoError(t, l.Nop(nil).Err(), "while the loop stands still")
-	run(t, l)
+	ringtest.RunIdle(t, l)
 }
 
 func TestSetterOnTheWrongGoroutine(t *testing.T) {
-	l := newLoop(t, 8)
-	l.Nop(func(Completion) {
+	l := ringtest.NewLoop(t, 8)
+	l.Nop(func(liburing.Completion) {
 		req := l.Nop(nil)
 		require.NotNil(t, req.SQE(), "on the right one")
 		done := make(chan any)
@@ -51,46 +53,46 @@ func TestSetterOnTheWrongGoroutine(t *testing.T) {
 			defer func() { done <- recover() }()
 			req.LinkNext()
 		}()
-		require.Equal(t, ErrWrongThread, <-done)
+		require.Equal(t, liburing.ErrWrongThread, <-done)
 		require.Zero(t, req.SQE().Flags)
 	})
-	run(t, l)
+	ringtest.RunIdle(t, l)
 }
 
 func TestStopOnTheWrongGoroutine(t *testing.T) {
-	l := newLoop(t, 8)
-	r, _ := pipe(t)
+	l := ringtest.NewLoop(t, 8)
+	r, _ := ringtest.Pipe(t)
 	timer := l.After(time.Hour, func() {})
-	stream := l.Rearm(func(cb Callback) Request { return l.Read(r, make([]byte, 1), 0, cb) }, nil)
-	l.Nop(func(Completion) {
+	stream := l.Rearm(func(cb liburing.Callback) liburing.Request { return l.Read(r, make([]byte, 1), 0, cb) }, nil)
+	l.Nop(func(liburing.Completion) {
 		for _, stop := range []func(){timer.Stop, stream.Stop} {
 			panics := make(chan any)
 			go func() {
 				defer func() { panics <- recover() }()
 				stop()
 			}()
-			require.Equal(t, ErrWrongThread, <-panics)
+			require.Equal(t, liburing.ErrWrongThread, <-panics)
 			stop()
 		}
 	})
-	run(t, l)
+	ringtest.RunIdle(t, l)
 }
 
 func TestReleaseOnTheWrongGoroutine(t *testing.T) {
-	l := newLoop(t, 8)
-	g := newGroup(t, l, 2, 16, 0)
-	a, b := socketPair(t)
+	l := ringtest.NewLoop(t, 8)
+	g := ringtest.NewGroup(t, l, 2, 16, 0)
+	a, b := ringtest.SocketPair(t)
 	unix.Write(a, []byte("x"))
-	l.Recv(b, nil, 0, func(c Completion) {
+	l.Recv(b, nil, 0, func(c liburing.Completion) {
 		kept := c.Keep()
 		released := make(chan any)
 		go func() {
 			defer func() { released <- recover() }()
 			kept.Release()
 		}()
-		require.Equal(t, ErrWrongThread, <-released)
+		require.Equal(t, liburing.ErrWrongThread, <-released)
 		require.NoError(t, kept.Release())
 	}).Buffers(g)
-	run(t, l)
-	allBack(t, g)
+	ringtest.RunIdle(t, l)
+	ringtest.AllBack(t, g)
 }

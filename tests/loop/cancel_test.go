@@ -1,6 +1,6 @@
 //go:build linux && cgo
 
-package liburing
+package loop_test
 
 import (
 	"context"
@@ -8,67 +8,69 @@ import (
 	"testing"
 	"time"
 
+	"github.com/go-liburing/liburing"
+	"github.com/go-liburing/liburing/internal/ringtest"
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sys/unix"
 )
 
 func TestPending(t *testing.T) {
-	l := newLoop(t, 8)
+	l := ringtest.NewLoop(t, 8)
 	req := l.Nop(nil)
-	require.Equal(t, StateQueued, l.State(req.Token()))
-	run(t, l)
-	require.Equal(t, StateDone, l.State(req.Token()))
-	require.Equal(t, StateDone, l.State(0))
-	require.Equal(t, StateDone, l.State(^Token(0)))
+	require.Equal(t, liburing.StateQueued, l.State(req.Token()))
+	ringtest.RunIdle(t, l)
+	require.Equal(t, liburing.StateDone, l.State(req.Token()))
+	require.Equal(t, liburing.StateDone, l.State(0))
+	require.Equal(t, liburing.StateDone, l.State(^liburing.Token(0)))
 }
 
 func TestCancelAll(t *testing.T) {
-	needOps(t, OpSocket) // came with the flags of a cancel, in Linux 5.19
-	overLoops(t, 8, func(t *testing.T, l *Loop) {
-		rd, _ := pipe(t)
+	ringtest.NeedsOps(t, liburing.OpSocket) // came with the flags of a cancel, in Linux 5.19
+	ringtest.OverLoops(t, 8, func(t *testing.T, l *liburing.Loop) {
+		rd, _ := ringtest.Pipe(t)
 		cancelled := 0
 		for range 20 {
-			l.Read(rd, make([]byte, 1), 0, func(c Completion) {
+			l.Read(rd, make([]byte, 1), 0, func(c liburing.Completion) {
 				if errors.Is(c.Err(), unix.ECANCELED) {
 					cancelled++
 				}
 			})
 		}
-		l.Timeout(10*time.Millisecond, 0, 0, func(Completion) {
-			l.Cancel(0, AsyncCancelAny|AsyncCancelAll, nil)
+		l.Timeout(10*time.Millisecond, 0, 0, func(liburing.Completion) {
+			l.Cancel(0, liburing.AsyncCancelAny|liburing.AsyncCancelAll, nil)
 		})
-		run(t, l)
+		ringtest.RunIdle(t, l)
 		require.Equal(t, 20, cancelled)
 	})
 }
 
 func TestWithContext(t *testing.T) {
-	overLoops(t, 8, func(t *testing.T, l *Loop) {
-		rd, wr := pipe(t)
+	ringtest.OverLoops(t, 8, func(t *testing.T, l *liburing.Loop) {
+		rd, wr := ringtest.Pipe(t)
 		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Millisecond)
 		defer cancel()
 		calls := 0
 		var err error
-		l.Read(rd, make([]byte, 1), 0, func(c Completion) {
+		l.Read(rd, make([]byte, 1), 0, func(c liburing.Completion) {
 			calls++
 			err = c.Err()
 		}).WithContext(ctx)
-		run(t, l)
+		ringtest.RunIdle(t, l)
 		require.Equal(t, 1, calls)
 		require.ErrorIs(t, err, context.DeadlineExceeded)
 		require.ErrorIs(t, err, unix.ECANCELED)
 
 		// A context that has ended before.
-		l.Read(rd, make([]byte, 1), 0, func(c Completion) { err = c.Err() }).WithContext(ctx)
-		run(t, l)
+		l.Read(rd, make([]byte, 1), 0, func(c liburing.Completion) { err = c.Err() }).WithContext(ctx)
+		ringtest.RunIdle(t, l)
 		require.ErrorIs(t, err, context.DeadlineExceeded)
 
 		// A request that succeeds first has no more to do with its context.
 		ctx, cancel = context.WithCancel(context.Background())
 		buf := make([]byte, 1)
-		l.Read(rd, buf, 0, func(c Completion) { err = c.Err() }).WithContext(ctx)
+		l.Read(rd, buf, 0, func(c liburing.Completion) { err = c.Err() }).WithContext(ctx)
 		unix.Write(wr, []byte("x"))
-		run(t, l)
+		ringtest.RunIdle(t, l)
 		cancel()
 		require.NoError(t, err)
 		require.Equal(t, byte('x'), buf[0])
@@ -77,8 +79,8 @@ func TestWithContext(t *testing.T) {
 		ended, cancel := context.WithCancel(context.Background())
 		cancel()
 		var n int
-		l.Nop(func(c Completion) { n, err = c.Result() }).WithContext(ended)
-		run(t, l)
+		l.Nop(func(c liburing.Completion) { n, err = c.Result() }).WithContext(ended)
+		ringtest.RunIdle(t, l)
 		require.Zero(t, n)
 		require.ErrorIs(t, err, context.Canceled)
 	})
@@ -87,98 +89,74 @@ func TestWithContext(t *testing.T) {
 // The kernel does not find a request that waits behind a link: its context
 // reaches it when it has begun.
 func TestWithContextBehindLink(t *testing.T) {
-	overLoops(t, 8, func(t *testing.T, l *Loop) {
-		first, w := pipe(t)
-		second, _ := pipe(t)
+	ringtest.OverLoops(t, 8, func(t *testing.T, l *liburing.Loop) {
+		first, w := ringtest.Pipe(t)
+		second, _ := ringtest.Pipe(t)
 		ctx, cancel := context.WithCancel(t.Context())
 		defer cancel()
 		var err error
 		l.Read(first, make([]byte, 1), 0, nil).LinkNext()
-		l.Read(second, make([]byte, 1), 0, func(c Completion) { err = c.Err() }).WithContext(ctx)
-		runFor(t, l, 10*time.Millisecond)
+		l.Read(second, make([]byte, 1), 0, func(c liburing.Completion) { err = c.Err() }).WithContext(ctx)
+		ringtest.RunFor(t, l, 10*time.Millisecond)
 		cancel()
-		runFor(t, l, 10*time.Millisecond)
+		ringtest.RunFor(t, l, 10*time.Millisecond)
 		require.NoError(t, err)
 		unix.Write(w, []byte("x"))
-		run(t, l)
+		ringtest.RunIdle(t, l)
 		require.ErrorIs(t, err, context.Canceled)
-		requireCancelled(t, err)
+		ringtest.RequireCancelled(t, err)
 	})
 }
 
 // A context that has ended cancels its request, not the chain that it is in.
 func TestWithEndedContextInChain(t *testing.T) {
-	overLoops(t, 8, func(t *testing.T, l *Loop) {
+	ringtest.OverLoops(t, 8, func(t *testing.T, l *liburing.Loop) {
 		ctx, cancel := context.WithCancel(t.Context())
 		cancel()
 		var told []error
-		note := func(c Completion) { told = append(told, c.Err()) }
-		rd, _ := pipe(t)
+		note := func(c liburing.Completion) { told = append(told, c.Err()) }
+		rd, _ := ringtest.Pipe(t)
 		l.Read(rd, make([]byte, 1), 0, note).WithContext(ctx).LinkNext()
 		l.Nop(note)
-		run(t, l)
+		ringtest.RunIdle(t, l)
 		require.Len(t, told, 2)
 		require.ErrorIs(t, told[0], context.Canceled)
 		require.ErrorIs(t, told[1], unix.ECANCELED)
 	})
 }
 
-func TestTimers(t *testing.T) {
-	overLoops(t, 8, func(t *testing.T, l *Loop) {
-		start := time.Now()
-		var after time.Duration
-		l.After(20*time.Millisecond, func() { after = time.Since(start) })
-		never := l.After(10*time.Millisecond, func() { t.Error("stopped, and fired") })
-		never.Stop()
-		beats := 0
-		var beat *Timer
-		beat = l.Every(5*time.Millisecond, func() {
-			if beats++; beats == 4 {
-				beat.Stop()
-			}
-		})
-		run(t, l)
-		require.GreaterOrEqual(t, after, 20*time.Millisecond)
-		require.Equal(t, 4, beats)
-		require.GreaterOrEqual(t, time.Since(start), 20*time.Millisecond)
-		never.Stop()
-		beat.Stop()
-		run(t, l)
-	})
-}
-
 func TestDeadline(t *testing.T) {
-	overLoops(t, 4, func(t *testing.T, l *Loop) {
-		rd, wr := pipe(t)
+	ringtest.OverLoops(t, 4, func(t *testing.T, l *liburing.Loop) {
+		rd, wr := ringtest.Pipe(t)
 		for before := range 6 { // wherever the queue's end falls
 			for range before {
 				l.Nop(nil)
 			}
 			var late, first error
-			l.Read(rd, make([]byte, 1), 0, func(c Completion) { late = c.Err() }).Deadline(5 * time.Millisecond)
-			l.Nop(func(c Completion) { first = c.Err() })
-			run(t, l)
+			l.Read(rd, make([]byte, 1), 0, func(c liburing.Completion) { late = c.Err() }).Deadline(5 * time.Millisecond)
+			l.Nop(func(c liburing.Completion) { first = c.Err() })
+			ringtest.RunIdle(t, l)
 			require.ErrorIs(t, late, unix.ECANCELED)
 			require.NoError(t, first)
 		}
 		unix.Write(wr, []byte("x"))
 		var inTime error
 		start := time.Now()
-		req := l.Read(rd, make([]byte, 1), 0, func(c Completion) { inTime = c.Err() }).Deadline(time.Hour)
+		req := l.Read(rd, make([]byte, 1), 0, func(c liburing.Completion) { inTime = c.Err() }).Deadline(time.Hour)
 		req.Deadline(time.Millisecond) // too late: another request was queued
-		run(t, l)
+		ringtest.RunIdle(t, l)
 		require.NoError(t, inTime)
 		require.Less(t, time.Since(start), time.Minute)
 	})
 }
 
 func TestStats(t *testing.T) {
-	l := newLoop(t, 8)
+	l := ringtest.NewLoop(t, 8)
 	for range 20 {
 		l.Nop(nil)
 	}
 	require.Equal(t, 20, l.Stats().InFlight)
-	run(t, l)
+	ringtest.RunIdle(t, l)
 	s := l.Stats()
 	require.GreaterOrEqual(t, s.Submitted, uint64(20))
 	require.LessOrEqual(t, s.Submitted, uint64(21), "beside them the loop has its waker read at most")
@@ -186,48 +164,48 @@ func TestStats(t *testing.T) {
 	require.NotZero(t, s.Enters)
 	require.Zero(t, s.InFlight)
 	require.Zero(t, s.Stale)
-	closeLoop(t, l)
+	ringtest.CloseLoop(t, l)
 	require.EqualValues(t, 20, l.Stats().Completed)
 }
 
 // A receive in flight does not keep a connection from being hung up.
 func TestCancelAndClose(t *testing.T) {
-	needOps(t, OpSocket) // of the same kernel
-	overLoops(t, 8, func(t *testing.T, l *Loop) {
+	ringtest.NeedsOps(t, liburing.OpSocket) // of the same kernel
+	ringtest.OverLoops(t, 8, func(t *testing.T, l *liburing.Loop) {
 		fds, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
 		require.NoError(t, err)
 		defer unix.Close(fds[0])
 		var received, closed error
-		l.Recv(fds[1], make([]byte, 1), 0, func(c Completion) { received = c.Err() })
-		l.Nop(func(Completion) {
-			l.CancelAndClose(fds[1], func(c Completion) { closed = c.Err() })
+		l.Recv(fds[1], make([]byte, 1), 0, func(c liburing.Completion) { received = c.Err() })
+		l.Nop(func(liburing.Completion) {
+			l.CancelAndClose(fds[1], func(c liburing.Completion) { closed = c.Err() })
 		})
 		hungUp := -1
-		l.Recv(fds[0], make([]byte, 1), 0, func(c Completion) { hungUp = int(c.Res) })
-		run(t, l)
-		requireCancelled(t, received)
+		l.Recv(fds[0], make([]byte, 1), 0, func(c liburing.Completion) { hungUp = int(c.Res) })
+		ringtest.RunIdle(t, l)
+		ringtest.RequireCancelled(t, received)
 		require.NoError(t, closed)
 		require.Zero(t, hungUp, "the peer sees the end")
 	})
 }
 
 func TestCancelOp(t *testing.T) {
-	needOps(t, OpSocket)
-	overLoops(t, 8, func(t *testing.T, l *Loop) {
-		a, b := socketPair(t)
-		r, _ := pipe(t)
-		got := map[string]Completion{}
-		as := func(name string) Callback { return func(c Completion) { got[name] = c } }
-		l.Recv(a, make([]byte, 1), 0, func(c Completion) {
+	ringtest.NeedsOps(t, liburing.OpSocket)
+	ringtest.OverLoops(t, 8, func(t *testing.T, l *liburing.Loop) {
+		a, b := ringtest.SocketPair(t)
+		r, _ := ringtest.Pipe(t)
+		got := map[string]liburing.Completion{}
+		as := func(name string) liburing.Callback { return func(c liburing.Completion) { got[name] = c } }
+		l.Recv(a, make([]byte, 1), 0, func(c liburing.Completion) {
 			as("a")(c)
-			l.CancelOp(OpRecv, 0, AsyncCancelAll, as("all"))
+			l.CancelOp(liburing.OpRecv, 0, liburing.AsyncCancelAll, as("all"))
 		})
 		l.Recv(b, make([]byte, 1), 0, as("b"))
 		read := l.Read(r, make([]byte, 1), 0, as("read"))
-		l.Nop(func(Completion) {
-			l.CancelOp(OpRecv, a, AsyncCancelFD|AsyncCancelAll, as("one"))
+		l.Nop(func(liburing.Completion) {
+			l.CancelOp(liburing.OpRecv, a, liburing.AsyncCancelFD|liburing.AsyncCancelAll, as("one"))
 		})
-		runUntil(t, l, 5*time.Millisecond, func() bool { return len(got) == 4 || got["one"].Err() != nil })
+		ringtest.RunUntil(t, l, 5*time.Millisecond, func() bool { return len(got) == 4 || got["one"].Err() != nil })
 		if one := got["one"]; one.Res == -int32(unix.EINVAL) {
 			t.Skip("this kernel can't cancel by operation")
 		}
@@ -235,23 +213,23 @@ func TestCancelOp(t *testing.T) {
 		require.EqualValues(t, 1, got["all"].Res)
 		require.ErrorIs(t, got["a"].Err(), unix.ECANCELED)
 		require.ErrorIs(t, got["b"].Err(), unix.ECANCELED)
-		require.NotEqual(t, StateDone, l.State(read.Token()))
+		require.NotEqual(t, liburing.StateDone, l.State(read.Token()))
 	})
 }
 
 func TestAcceptDontWait(t *testing.T) {
-	l := newLoop(t, 8)
+	l := ringtest.NewLoop(t, 8)
 	fd, err := unix.Socket(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
 	require.NoError(t, err)
 	defer unix.Close(fd)
 	require.NoError(t, unix.Bind(fd, &unix.SockaddrUnix{Name: ""}))
 	require.NoError(t, unix.Listen(fd, 1))
 	var waited, not error
-	req := l.Accept(fd, nil, unix.SOCK_CLOEXEC, func(c Completion) { waited = c.Err() }).PollFirst()
-	require.EqualValues(t, AcceptPollFirst, req.SQE().IOPrio)
-	l.Accept(fd, nil, unix.SOCK_CLOEXEC, func(c Completion) { not = c.Err() }).DontWait()
-	runUntil(t, l, 5*time.Millisecond, func() bool { return not != nil })
-	if kernelBefore(6, 10) {
+	req := l.Accept(fd, nil, unix.SOCK_CLOEXEC, func(c liburing.Completion) { waited = c.Err() }).PollFirst()
+	require.EqualValues(t, liburing.AcceptPollFirst, req.SQE().IOPrio)
+	l.Accept(fd, nil, unix.SOCK_CLOEXEC, func(c liburing.Completion) { not = c.Err() }).DontWait()
+	ringtest.RunUntil(t, l, 5*time.Millisecond, func() bool { return not != nil })
+	if ringtest.KernelBefore(6, 10) {
 		t.Skip("before 6.10 both flags are refused")
 	}
 	require.ErrorIs(t, not, unix.EAGAIN)

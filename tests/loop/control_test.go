@@ -1,6 +1,6 @@
 //go:build linux && cgo
 
-package liburing
+package loop_test
 
 import (
 	"context"
@@ -9,35 +9,34 @@ import (
 	"testing"
 	"time"
 
+	"github.com/go-liburing/liburing"
+	"github.com/go-liburing/liburing/internal/ringtest"
 	"github.com/stretchr/testify/require"
 )
 
 // whileRunning calls f once while the loop stands still, and once while it runs.
-func whileRunning(t *testing.T, f func(t *testing.T, l *Loop)) {
-	t.Run("idle", func(t *testing.T) { f(t, newLoop(t, 8)) })
+func whileRunning(t *testing.T, f func(t *testing.T, l *liburing.Loop)) {
+	t.Run("idle", func(t *testing.T) { f(t, ringtest.NewLoop(t, 8)) })
 	t.Run("running", func(t *testing.T) {
-		l := newLoop(t, 8)
-		ran := make(chan error, 1)
-		go func() { ran <- l.Run(context.Background()) }()
-		require.Eventually(t, l.mail.sleeping.Load, 5*time.Second, time.Millisecond)
+		l := ringtest.NewLoop(t, 8)
+		stop := ringtest.Running(t, l)
 		f(t, l)
-		l.Stop()
-		within(t, func() { <-ran })
+		stop()
 	})
 }
 
 func TestControlPanics(t *testing.T) {
-	whileRunning(t, func(t *testing.T, l *Loop) {
+	whileRunning(t, func(t *testing.T, l *liburing.Loop) {
 		why := errors.New("why")
-		within(t, func() {
+		ringtest.Within(t, func() {
 			defer func() {
-				p, ok := recover().(*CallbackPanic)
+				p, ok := recover().(*liburing.CallbackPanic)
 				require.True(t, ok)
 				require.Equal(t, why, p.Value)
 			}()
-			l.Control(func(*Ring) error { panic(why) })
+			l.Control(func(*liburing.Ring) error { panic(why) })
 		})
-		require.NoError(t, l.Control(func(*Ring) error { return nil }), "the loop has taken no harm")
+		require.NoError(t, l.Control(func(*liburing.Ring) error { return nil }), "the loop has taken no harm")
 	})
 }
 
@@ -48,35 +47,39 @@ func TestControlGoexit(t *testing.T) {
 }
 
 func testControlGoexit(t *testing.T) {
-	whileRunning(t, func(t *testing.T, l *Loop) {
-		within(t, func() {
-			require.ErrorIs(t, l.Control(func(*Ring) error { return ErrGoexit }), ErrGoexit, "it says so, and has not")
-			err := l.Control(func(*Ring) error { runtime.Goexit(); return nil })
-			require.ErrorIs(t, err, ErrGoexit)
-			require.ErrorIs(t, l.Control(func(*Ring) error { return nil }), ErrClosed)
+	whileRunning(t, func(t *testing.T, l *liburing.Loop) {
+		ringtest.Within(t, func() {
+			require.ErrorIs(t, l.Control(func(*liburing.Ring) error { return liburing.ErrGoexit }), liburing.ErrGoexit, "it says so, and has not")
+			err := l.Control(func(*liburing.Ring) error { runtime.Goexit(); return nil })
+			require.ErrorIs(t, err, liburing.ErrGoexit)
+			require.ErrorIs(t, l.Control(func(*liburing.Ring) error { return nil }), liburing.ErrClosed)
 		})
 	})
 }
 
 func TestNothingToCall(t *testing.T) {
-	l := newLoop(t, 8)
+	l := ringtest.NewLoop(t, 8)
 	for _, err := range []error{l.Control(nil), l.Post(nil)} {
 		require.ErrorContains(t, err, "no function")
 	}
-	run(t, l)
+	ringtest.RunIdle(t, l)
 }
 
 func TestNoContext(t *testing.T) {
 	var none context.Context
-	l := newLoop(t, 8)
+	l := ringtest.NewLoop(t, 8)
 	done := false
 	l.After(0, l.Stop)
 	require.NoError(t, l.Run(none))
 	require.NoError(t, l.RunUntilIdle(none))
 	l.After(0, l.Stop)
-	require.NoError(t, (&LoopGroup{loops: []*Loop{l}}).Run(none))
-	l.Nop(func(Completion) { done = true }).WithContext(none)
-	run(t, l)
+	g, err := liburing.NewLoopGroup(1, 8)
+	require.NoError(t, err)
+	g.Stop()
+	require.NoError(t, g.Run(none))
+	require.NoError(t, g.Close(none))
+	l.Nop(func(liburing.Completion) { done = true }).WithContext(none)
+	ringtest.RunIdle(t, l)
 	require.True(t, done)
 	require.NoError(t, l.Close(none))
 }
@@ -84,16 +87,16 @@ func TestNoContext(t *testing.T) {
 // Whichever of Run and Close comes first, both return.
 func TestRunAndCloseAtOnce(t *testing.T) {
 	for i := range 300 {
-		l := newLoop(t, 2)
+		l := ringtest.NewLoop(t, 2)
 		ran := make(chan error, 1)
 		go func() { ran <- l.Run(context.Background()) }()
 		for range i % 50 {
 			runtime.Gosched()
 		}
 		require.NoError(t, l.Close(context.Background()))
-		within(t, func() {
+		ringtest.Within(t, func() {
 			if err := <-ran; err != nil {
-				require.ErrorIs(t, err, ErrClosed)
+				require.ErrorIs(t, err, liburing.ErrClosed)
 			}
 		})
 	}
@@ -102,9 +105,9 @@ func TestRunAndCloseAtOnce(t *testing.T) {
 // Close has the loop's thread between the moment that Run has asked for it and
 // that it gets it.
 func TestCloseBeforeRunGetsTheThread(t *testing.T) {
-	l := newLoop(t, 8)
-	within(t, func() {
-		require.ErrorIs(t, l.Run(hookedContext{t.Context(), func() { l.Close(context.Background()) }}), ErrClosed)
+	l := ringtest.NewLoop(t, 8)
+	ringtest.Within(t, func() {
+		require.ErrorIs(t, l.Run(hookedContext{t.Context(), func() { l.Close(context.Background()) }}), liburing.ErrClosed)
 	})
 }
 
@@ -121,11 +124,11 @@ func (c hookedContext) Done() <-chan struct{} {
 
 // stuckInClose returns a loop whose Close has run into its deadline, with a
 // callback that still runs. end has it end.
-func stuckInClose(t *testing.T) (l *Loop, end func()) {
-	l = newLoop(t, 8)
-	r, _ := pipe(t)
+func stuckInClose(t *testing.T) (l *liburing.Loop, end func()) {
+	l = ringtest.NewLoop(t, 8)
+	r, _ := ringtest.Pipe(t)
 	inside, proceed := make(chan bool), make(chan bool)
-	l.Read(r, make([]byte, 1), 0, func(Completion) {
+	l.Read(r, make([]byte, 1), 0, func(liburing.Completion) {
 		close(inside)
 		<-proceed
 	})
@@ -140,9 +143,9 @@ func stuckInClose(t *testing.T) (l *Loop, end func()) {
 
 func TestStatsWhileClosing(t *testing.T) {
 	l, end := stuckInClose(t)
-	within(t, func() { l.Stats() })
+	ringtest.Within(t, func() { l.Stats() })
 	end()
-	closeLoop(t, l)
+	ringtest.CloseLoop(t, l)
 	require.Zero(t, l.Stats().InFlight)
 	require.EqualValues(t, 1, l.Stats().Completed)
 }
@@ -150,14 +153,14 @@ func TestStatsWhileClosing(t *testing.T) {
 func TestRequestWhileClosing(t *testing.T) {
 	l, end := stuckInClose(t)
 	defer end()
-	require.ErrorIs(t, l.Nop(nil).Err(), ErrClosed)
-	require.ErrorIs(t, l.Timeout(time.Hour, 0, 0, nil).Err(), ErrClosed, "one that takes memory of the loop's")
-	require.ErrorIs(t, l.Read(0, nil, 0, nil).Err(), ErrClosed, "one that may block")
+	require.ErrorIs(t, l.Nop(nil).Err(), liburing.ErrClosed)
+	require.ErrorIs(t, l.Timeout(time.Hour, 0, 0, nil).Err(), liburing.ErrClosed, "one that takes memory of the loop's")
+	require.ErrorIs(t, l.Read(0, nil, 0, nil).Err(), liburing.ErrClosed, "one that may block")
 }
 
 func TestCloseAgainWithoutPatience(t *testing.T) {
-	l := newLoop(t, 8)
-	closeLoop(t, l)
+	l := ringtest.NewLoop(t, 8)
+	ringtest.CloseLoop(t, l)
 	ended, cancel := context.WithCancel(t.Context())
 	cancel()
 	for range 50 {
@@ -167,19 +170,19 @@ func TestCloseAgainWithoutPatience(t *testing.T) {
 
 // What Post has taken is called, also if Close comes right behind it.
 func TestPostBeforeCloseInControl(t *testing.T) {
-	l := newLoop(t, 8)
+	l := ringtest.NewLoop(t, 8)
 	called := false
-	require.NoError(t, l.Control(func(*Ring) error {
+	require.NoError(t, l.Control(func(*liburing.Ring) error {
 		require.NoError(t, l.Post(func() { called = true }))
 		return l.Close(context.Background())
 	}))
-	closeLoop(t, l)
+	ringtest.CloseLoop(t, l)
 	require.True(t, called)
 }
 
 // A loop that was set up disabled and never enabled can be closed.
 func TestCloseDisabled(t *testing.T) {
-	l := newLoop(t, 8, WithFlags(SetupRDisabled))
+	l := ringtest.NewLoop(t, 8, liburing.WithFlags(liburing.SetupRDisabled))
 	l.Nop(nil)
 	runErr := l.RunUntilIdle(t.Context())
 	require.Error(t, runErr)
@@ -190,19 +193,20 @@ func TestCloseDisabled(t *testing.T) {
 
 // Many posts to a loop that sleeps wake it once.
 func TestManyPostsOneWakeUp(t *testing.T) {
-	l := newLoop(t, 8)
-	ran := make(chan error, 1)
-	go func() { ran <- l.Run(context.Background()) }()
-	require.Eventually(t, l.mail.sleeping.Load, 5*time.Second, time.Millisecond)
+	l := ringtest.NewLoop(t, 8)
+	stop := ringtest.Running(t, l)
+	var before uint64
 	inside, proceed := make(chan bool), make(chan bool)
-	l.Post(func() { close(inside); <-proceed })
+	l.Post(func() {
+		before = l.Stats().Enters
+		close(inside)
+		<-proceed
+	})
 	<-inside
-	before := l.stats.Enters
 	for range 1000 {
 		l.Post(func() {})
 	}
 	close(proceed)
 	require.Less(t, l.Stats().Enters-before, uint64(10))
-	l.Stop()
-	<-ran
+	stop()
 }

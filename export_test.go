@@ -1,0 +1,123 @@
+//go:build linux && cgo
+
+package liburing
+
+import (
+	"time"
+	"unsafe"
+)
+
+// What the root's external tests see of the inside. Tests of other packages see
+// what internal/ringtest shows.
+
+const (
+	ErrNoCgo  = errNoCgo
+	FixedFD   = fixedFD
+	MaxRW     = maxRW
+	NeedsBase = needsBase
+	OpBad     = opBad
+
+	RefusalRounds = refusalRounds
+)
+
+var (
+	AppendIovecs   = appendIovecs
+	CHeaderVersion = cHeaderVersion
+	CVersion       = cVersion
+	ExplainEPERM   = explainEPERM
+	ExplainFlags   = explainFlags
+	IsFixed        = isFixed
+	LoopFlags      = loopFlags
+	MapFile        = mapFile
+	Microseconds   = microseconds
+	OpErrorOf      = opError
+	SysctlDisabled = sysctlDisabled
+	UnknownFlags   = unknownFlags
+)
+
+// Kernel returns the least kernel of an operation.
+func (v Op) Kernel() string     { return v.facts().kernel }
+func (v Op) TakesBuffers() bool { return v.facts().buffers }
+func (v Op) TakesWorker() bool  { return v.facts().worker }
+
+// Ring returns the loop's ring, for what Control's callers leave alone.
+func (l *Loop) Ring() *Ring { return &l.ring }
+
+// Waits reports whether a request for the descriptor is in the backlog.
+func (l *Loop) Waits(fd int) bool {
+	for _, e := range l.backlog.waiting() {
+		if e.FD == int32(fd) {
+			return true
+		}
+	}
+	return false
+}
+
+func (l *Loop) Armed() bool    { return l.armed }
+func (l *Loop) MayBlock() bool { return l.mayBlock }
+
+// SetNextGroup sets the number that the next group of buffers tries first.
+func (l *Loop) SetNextGroup(id uint16) { l.nextGroup = id }
+
+// CancelNow cancels a request without the queue.
+func (l *Loop) CancelNow(t Token, done Callback) bool { return l.cancelNow(t, 0, done) }
+
+// Call calls f in place of a function of liburing.
+func (r *Ring) Call(f func() int32) error {
+	return r.call("call", func(*ringMem) int32 { return f() })
+}
+
+func (r *Ring) EnterFlags() EnterFlags { return r.mem.enterFlags() }
+
+// Memory returns an address in each of the ring's two mappings.
+func (r *Ring) Memory() [2]uintptr {
+	return [2]uintptr{uintptr(r.mem.sq.ringPtr), uintptr(unsafe.Pointer(r.mem.sq.sqes))}
+}
+
+// HasZCRX reports whether the ring keeps memory that a network card writes to.
+func (r *Ring) HasZCRX() bool { return len(r.zcrx) != 0 }
+
+// NewBufRing returns a ring of buffers that no kernel knows.
+func NewBufRing(entries int) *BufRing {
+	return &BufRing{mem: new(bufRingMem), entries: entries}
+}
+
+// Memory returns the ring of buffers as the kernel sees it.
+func (b *BufRing) Memory() []byte {
+	return unsafe.Slice((*byte)(unsafe.Pointer(b.mem)), uintptr(b.entries)*unsafe.Sizeof(bufEntry{}))
+}
+
+// Tail returns how many buffers were put into the ring, modulo 1<<16.
+func (b *BufRing) Tail() uint16 { return b.mem.tail }
+
+// UseFixed has an entry name the registered file that a descriptor stands for.
+func (s *SQE) UseFixed(fd int) { s.useFixed(fd) }
+
+// Without returns what is left of a time.
+func (ts Timespec) Without(passed time.Duration) Timespec { return ts.without(passed) }
+
+// Table is a handle table with some places that stay taken.
+type Table struct{ t handleTable }
+
+// NewTable returns a table of which n places are taken.
+func NewTable(n int) *Table {
+	t := new(Table)
+	for range n {
+		t.acquire()
+	}
+	return t
+}
+
+func (t *Table) acquire() (place, gen uint32) {
+	if t.t.full() {
+		t.t.grow()
+	}
+	place, h := t.t.acquire()
+	return place, h.gen
+}
+
+// TakeAndRelease takes a place and gives it back, as a request does.
+func (t *Table) TakeAndRelease() {
+	place, gen := t.acquire()
+	t.t.release(place, t.t.find(place, gen))
+}
