@@ -1,6 +1,6 @@
 //go:build linux && cgo
 
-package liburing
+package liburing_test
 
 import (
 	"encoding/binary"
@@ -13,21 +13,21 @@ import (
 	"time"
 	"unsafe"
 
+	"github.com/go-liburing/liburing"
+	"github.com/go-liburing/liburing/internal/ringtest"
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sys/unix"
 )
 
 func TestQueueInitMem(t *testing.T) {
-	lockThread(t)
-	mem, err := mapMemory(4 * os.Getpagesize())
-	require.NoError(t, err)
-	defer unmapMemory(mem)
-	_, _, err = QueueInitMem(4096, new(Params), mem)
+	ringtest.LockThread(t)
+	mem := ringtest.Memory(t, 4*os.Getpagesize())
+	_, _, err := liburing.QueueInitMem(4096, new(liburing.Params), mem)
 	require.ErrorIs(t, err, unix.ENOMEM)
-	_, _, err = QueueInitMem(4, new(Params), nil)
+	_, _, err = liburing.QueueInitMem(4, new(liburing.Params), nil)
 	require.ErrorIs(t, err, unix.EINVAL)
-	r, used, err := QueueInitMem(4, new(Params), mem)
-	if kernelBefore(6, 5) {
+	r, used, err := liburing.QueueInitMem(4, new(liburing.Params), mem)
+	if ringtest.KernelBefore(6, 5) {
 		require.ErrorIs(t, err, unix.EINVAL)
 		require.ErrorContains(t, err, "does not know no_mmap")
 		return
@@ -35,18 +35,18 @@ func TestQueueInitMem(t *testing.T) {
 	require.NoError(t, err)
 	require.Positive(t, used)
 	require.LessOrEqual(t, used, len(mem))
-	submitOne(t, r, func(s *SQE) { s.PrepNop() })
+	ringtest.SubmitOne(t, r, func(s *liburing.SQE) { s.PrepNop() })
 	require.NoError(t, r.Close())
-	_, _, err = QueueInitMem(4, nil, mem[8:])
+	_, _, err = liburing.QueueInitMem(4, nil, mem[8:])
 	require.ErrorIs(t, err, unix.EINVAL, "it does not begin at a page")
-	r, _, err = QueueInitMem(4, nil, mem)
+	r, _, err = liburing.QueueInitMem(4, nil, mem)
 	require.NoError(t, err, "the memory is free again")
 	require.NoError(t, r.Close())
 }
 
 // A large ring lies in a huge page.
 func TestQueueInitMemHuge(t *testing.T) {
-	lockThread(t)
+	ringtest.LockThread(t)
 	const size = 2 << 20
 	mem, err := unix.Mmap(-1, 0, size, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_PRIVATE|unix.MAP_ANONYMOUS|unix.MAP_HUGETLB|21<<unix.MAP_HUGE_SHIFT)
 	if err != nil {
@@ -54,12 +54,12 @@ func TestQueueInitMemHuge(t *testing.T) {
 		t.Skipf("there is no free huge page of 2 MiB: %v; vm.nr_hugepages is %s", err, strings.TrimSpace(string(n)))
 	}
 	defer unix.Munmap(mem)
-	r, used, err := QueueInitMem(4096, nil, mem)
+	r, used, err := liburing.QueueInitMem(4096, nil, mem)
 	require.NoError(t, err)
 	defer r.Close()
-	require.Greater(t, used, 4096*int(unsafe.Sizeof(SQE{})))
+	require.Greater(t, used, 4096*int(unsafe.Sizeof(liburing.SQE{})))
 	for range 3 * 4096 {
-		nextSQE(t, r).PrepNop()
+		ringtest.NextSQE(t, r).PrepNop()
 		if r.SQSpaceLeft() == 0 {
 			_, err := r.SubmitAndWait(4096)
 			require.NoError(t, err)
@@ -71,60 +71,58 @@ func TestQueueInitMemHuge(t *testing.T) {
 
 // A ring without a descriptor: a registered one is all it has.
 func TestRegisteredFDOnly(t *testing.T) {
-	lockThread(t)
-	mem, err := mapMemory(4 * os.Getpagesize())
-	require.NoError(t, err)
-	defer unmapMemory(mem)
-	r, _, err := QueueInitMem(4, &Params{Flags: SetupNoMmap | SetupRegisteredFDOnly}, mem)
-	skipOldKernel(t, err, SetupNoMmap|SetupRegisteredFDOnly)
+	ringtest.LockThread(t)
+	mem := ringtest.Memory(t, 4*os.Getpagesize())
+	r, _, err := liburing.QueueInitMem(4, &liburing.Params{Flags: liburing.SetupNoMmap | liburing.SetupRegisteredFDOnly}, mem)
+	ringtest.SkipOldKernel(t, err)
 	require.NoError(t, err)
 	defer r.Close()
 	require.Equal(t, -1, r.FD())
-	submitOne(t, r, func(s *SQE) { s.PrepNop() })
+	ringtest.SubmitOne(t, r, func(s *liburing.SQE) { s.PrepNop() })
 	_, err = r.GetProbe()
 	require.NoError(t, err, "register calls find it too")
 }
 
 func TestSizes(t *testing.T) {
-	n, err := MlockSize(64, 0)
+	n, err := liburing.MlockSize(64, 0)
 	require.NoError(t, err)
 	require.Zero(t, n)
-	n, err = MemorySize(64, 0)
-	needs(t, err, 11)
+	n, err = liburing.MemorySize(64, 0)
+	ringtest.NeedsLiburing(t, err, 11)
 	require.NoError(t, err)
 	require.EqualValues(t, 8192, n)
-	big, err := MemorySizeParams(64, &Params{Flags: SetupSQE128})
+	big, err := liburing.MemorySizeParams(64, &liburing.Params{Flags: liburing.SetupSQE128})
 	require.NoError(t, err)
 	require.Greater(t, big, n)
-	_, err = MemorySize(0, 0)
+	_, err = liburing.MemorySize(0, 0)
 	require.ErrorIs(t, err, unix.EINVAL)
 }
 
 func TestVersions(t *testing.T) {
-	require.False(t, CheckVersion(MajorVersion(), MinorVersion()))
-	require.True(t, CheckVersion(MajorVersion(), MinorVersion()+1))
-	require.True(t, CheckVersion(MajorVersion()+1, 0))
-	require.False(t, CheckVersion(1, 99))
+	require.False(t, liburing.CheckVersion(liburing.MajorVersion(), liburing.MinorVersion()))
+	require.True(t, liburing.CheckVersion(liburing.MajorVersion(), liburing.MinorVersion()+1))
+	require.True(t, liburing.CheckVersion(liburing.MajorVersion()+1, 0))
+	require.False(t, liburing.CheckVersion(1, 99))
 }
 
 // Setup flags that change how a ring works.
 func TestSetupVariants(t *testing.T) {
-	first := newRing(t, 8)
-	for name, opts := range map[string][]Option{
-		"attach_wq":     {WithAttachWQ(first)},
+	first := ringtest.NewRing(t, 8)
+	for name, opts := range map[string][]liburing.Option{
+		"attach_wq":     {liburing.WithAttachWQ(first)},
 		"nil option":    {nil},
-		"submit_all":    {WithFlags(SetupSubmitAll)},
-		"no_sqarray":    {WithFlags(SetupNoSQArray)},
-		"sqpoll on cpu": {WithSQPoll(10 * time.Millisecond), WithSQThreadCPU(0)},
-		"sqe mixed":     {WithFlags(SetupSQEMixed)},
-		"cqe mixed":     {WithFlags(SetupCQEMixed)},
-		"sq rewind":     {WithFlags(SetupSQRewind | SetupNoSQArray)},
+		"submit_all":    {liburing.WithFlags(liburing.SetupSubmitAll)},
+		"no_sqarray":    {liburing.WithFlags(liburing.SetupNoSQArray)},
+		"sqpoll on cpu": {liburing.WithSQPoll(10 * time.Millisecond), liburing.WithSQThreadCPU(0)},
+		"sqe mixed":     {liburing.WithFlags(liburing.SetupSQEMixed)},
+		"cqe mixed":     {liburing.WithFlags(liburing.SetupCQEMixed)},
+		"sq rewind":     {liburing.WithFlags(liburing.SetupSQRewind | liburing.SetupNoSQArray)},
 	} {
 		t.Run(name, func(t *testing.T) {
-			lockThread(t)
-			r := newRing(t, 8, opts...)
+			ringtest.LockThread(t)
+			r := ringtest.NewRing(t, 8, opts...)
 			for range 20 {
-				submitOne(t, r, func(s *SQE) { s.PrepNop() })
+				ringtest.SubmitOne(t, r, func(s *liburing.SQE) { s.PrepNop() })
 			}
 		})
 	}
@@ -132,8 +130,8 @@ func TestSetupVariants(t *testing.T) {
 
 // Rings that are attached share one SQPOLL thread.
 func TestAttachWQ(t *testing.T) {
-	thread := func(r *Ring) string {
-		submitOne(t, r, func(s *SQE) { s.PrepNop() }) // until it runs, its creator's number is told
+	thread := func(r *liburing.Ring) string {
+		ringtest.SubmitOne(t, r, func(s *liburing.SQE) { s.PrepNop() }) // until it runs, its creator's number is told
 		var pid string
 		require.Eventually(t, func() bool {
 			info, _ := os.ReadFile(fmt.Sprintf("/proc/self/fdinfo/%d", r.FD()))
@@ -143,33 +141,33 @@ func TestAttachWQ(t *testing.T) {
 		}, 5*time.Second, time.Millisecond)
 		return pid
 	}
-	first := newRing(t, 4, WithSQPoll(time.Second))
-	attached := newRing(t, 4, WithSQPoll(time.Second), WithAttachWQ(first))
+	first := ringtest.NewRing(t, 4, liburing.WithSQPoll(time.Second))
+	attached := ringtest.NewRing(t, 4, liburing.WithSQPoll(time.Second), liburing.WithAttachWQ(first))
 	require.Equal(t, thread(first), thread(attached))
-	require.NotEqual(t, thread(first), thread(newRing(t, 4, WithSQPoll(time.Second))))
+	require.NotEqual(t, thread(first), thread(ringtest.NewRing(t, 4, liburing.WithSQPoll(time.Second))))
 
-	_, err := New(4, WithAttachWQ(nil))
+	_, err := liburing.New(4, liburing.WithAttachWQ(nil))
 	require.ErrorIs(t, err, unix.ENXIO)
-	closed := newRing(t, 4)
+	closed := ringtest.NewRing(t, 4)
 	require.NoError(t, closed.Close())
-	_, err = New(4, WithAttachWQ(closed))
+	_, err = liburing.New(4, liburing.WithAttachWQ(closed))
 	require.ErrorIs(t, err, unix.ENXIO)
 }
 
 // Polled I/O is for devices that can be polled; another says EOPNOTSUPP.
 func TestIOPoll(t *testing.T) {
-	for name, flags := range map[string]SetupFlags{"iopoll": SetupIOPoll, "hybrid": SetupIOPoll | SetupHybridIOPoll} {
+	for name, flags := range map[string]liburing.SetupFlags{"iopoll": liburing.SetupIOPoll, "hybrid": liburing.SetupIOPoll | liburing.SetupHybridIOPoll} {
 		t.Run(name, func(t *testing.T) {
-			lockThread(t)
-			r := newRing(t, 8, WithFlags(flags))
-			f := tempFile(t, pattern(8192, 1))
+			ringtest.LockThread(t)
+			r := ringtest.NewRing(t, 8, liburing.WithFlags(flags))
+			f := ringtest.TempFile(t, ringtest.Pattern(8192, 1))
 			fd, err := unix.Open(f.Name(), unix.O_RDONLY|unix.O_DIRECT|unix.O_CLOEXEC, 0)
 			if err == unix.EINVAL {
 				t.Skip("the temporary folder's file system has no O_DIRECT")
 			}
 			require.NoError(t, err)
 			defer unix.Close(fd)
-			pool, err := NewBufferPool(1, 4096)
+			pool, err := liburing.NewBufferPool(1, 4096)
 			require.NoError(t, err)
 			defer pool.Close()
 			b, _ := pool.Get()
@@ -178,7 +176,7 @@ func TestIOPoll(t *testing.T) {
 			sqe.PrepRead(fd, b.Bytes, 4096)
 			_, err = r.Submit()
 			require.NoError(t, err)
-			var cqe *CQE
+			var cqe *liburing.CQE
 			end := time.Now().Add(10 * time.Second)
 			for time.Now().Before(end) { // polling is the program's business
 				if cqe, err = r.PeekCQE(); err == nil {
@@ -188,7 +186,7 @@ func TestIOPoll(t *testing.T) {
 			}
 			require.NoError(t, err)
 			if cqe.Res >= 0 {
-				require.Equal(t, pattern(8192, 1)[4096:], b.Bytes)
+				require.Equal(t, ringtest.Pattern(8192, 1)[4096:], b.Bytes)
 			} else {
 				require.ErrorIs(t, cqe.Err(), unix.EOPNOTSUPP)
 			}
@@ -199,31 +197,31 @@ func TestIOPoll(t *testing.T) {
 
 // The system calls by hand: a ring's descriptor, a no-op register call, an enter.
 func TestSystemCalls(t *testing.T) {
-	var p Params
-	fd, err := Setup(4, &p)
+	var p liburing.Params
+	fd, err := liburing.Setup(4, &p)
 	require.NoError(t, err)
 	defer unix.Close(fd)
 	require.EqualValues(t, 4, p.SQEntries)
 	require.NotZero(t, p.Features)
-	n, err := Enter(fd, 0, 0, EnterGetEvents)
+	n, err := liburing.Enter(fd, 0, 0, liburing.EnterGetEvents)
 	require.NoError(t, err)
 	require.Zero(t, n)
-	id, err := Register(fd, RegisterPersonality, nil, 0)
+	id, err := liburing.Register(fd, liburing.RegisterPersonality, nil, 0)
 	require.NoError(t, err)
 	require.Positive(t, id)
-	_, err = Register(fd, RegisterPersonality, nil, 1)
+	_, err = liburing.Register(fd, liburing.RegisterPersonality, nil, 1)
 	require.ErrorIs(t, err, unix.EINVAL)
-	_, err = Setup(0, &p)
+	_, err = liburing.Setup(0, &p)
 	require.ErrorIs(t, err, unix.EINVAL)
-	_, err = Enter(-1, 0, 0, 0)
+	_, err = liburing.Enter(-1, 0, 0, 0)
 	require.ErrorIs(t, err, unix.EBADF)
 
 	// A wait with a timeout: struct io_uring_getevents_arg.
-	ts := &Timespec{Nsec: 10e6}
+	ts := &liburing.Timespec{Nsec: 10e6}
 	arg := make([]byte, 24)
-	binary.NativeEndian.PutUint64(arg[16:], addr(ts))
+	binary.NativeEndian.PutUint64(arg[16:], uint64(uintptr(unsafe.Pointer(ts))))
 	start := time.Now()
-	_, err = Enter2(fd, 0, 1, EnterGetEvents|EnterExtArg, arg)
+	_, err = liburing.Enter2(fd, 0, 1, liburing.EnterGetEvents|liburing.EnterExtArg, arg)
 	runtime.KeepAlive(ts)
 	require.ErrorIs(t, err, unix.ETIME)
 	require.GreaterOrEqual(t, time.Since(start), 10*time.Millisecond)
@@ -232,35 +230,35 @@ func TestSystemCalls(t *testing.T) {
 // A ring without liburing: the queues are mapped by their offsets, a request is
 // written, submitted and its completion read.
 func TestSetupByHand(t *testing.T) {
-	var p Params
-	fd, err := Setup(4, &p)
+	var p liburing.Params
+	fd, err := liburing.Setup(4, &p)
 	require.NoError(t, err)
 	defer unix.Close(fd)
-	require.NotZero(t, p.Features&FeatSingleMmap)
-	size := max(p.SQOff.Array+4*p.SQEntries, p.CQOff.CQEs+p.CQEntries*uint32(unsafe.Sizeof(CQE{})))
-	rings, err := mapFile(fd, int64(OffSQRing), int(size))
+	require.NotZero(t, p.Features&liburing.FeatSingleMmap)
+	size := max(p.SQOff.Array+4*p.SQEntries, p.CQOff.CQEs+p.CQEntries*uint32(unsafe.Sizeof(liburing.CQE{})))
+	rings, err := liburing.MapFile(fd, int64(liburing.OffSQRing), int(size))
 	require.NoError(t, err)
-	defer unmapMemory(rings)
-	entries, err := mapFile(fd, int64(OffSQEs), int(p.SQEntries*uint32(unsafe.Sizeof(SQE{}))))
+	defer unix.Munmap(rings)
+	entries, err := liburing.MapFile(fd, int64(liburing.OffSQEs), int(p.SQEntries*uint32(unsafe.Sizeof(liburing.SQE{}))))
 	require.NoError(t, err)
-	defer unmapMemory(entries)
+	defer unix.Munmap(entries)
 	at := func(off uint32) *uint32 { return (*uint32)(unsafe.Pointer(&rings[off])) }
 	require.Equal(t, p.SQEntries, *at(p.SQOff.RingEntries))
 	require.Equal(t, p.SQEntries-1, *at(p.SQOff.RingMask))
 	require.Equal(t, p.CQEntries, *at(p.CQOff.RingEntries))
 	require.Equal(t, p.CQEntries-1, *at(p.CQOff.RingMask))
 
-	sqe := (*SQE)(unsafe.Pointer(&entries[2*unsafe.Sizeof(SQE{})]))
+	sqe := (*liburing.SQE)(unsafe.Pointer(&entries[2*unsafe.Sizeof(liburing.SQE{})]))
 	sqe.PrepNop()
 	sqe.SetData64(12345)
 	*at(p.SQOff.Array) = 2
 	atomic.AddUint32(at(p.SQOff.Tail), 1)
-	n, err := Enter(fd, 1, 1, EnterGetEvents)
+	n, err := liburing.Enter(fd, 1, 1, liburing.EnterGetEvents)
 	require.NoError(t, err)
 	require.Equal(t, 1, n)
 	require.EqualValues(t, 1, *at(p.SQOff.Head))
 	require.EqualValues(t, 1, atomic.LoadUint32(at(p.CQOff.Tail)))
-	cqe := (*CQE)(unsafe.Pointer(&rings[p.CQOff.CQEs]))
+	cqe := (*liburing.CQE)(unsafe.Pointer(&rings[p.CQOff.CQEs]))
 	require.EqualValues(t, 12345, cqe.UserData)
 	require.Zero(t, cqe.Res)
 	require.Zero(t, *at(p.SQOff.Dropped)|*at(p.CQOff.Overflow)|*at(p.SQOff.Flags)|*at(p.CQOff.Flags)|*at(p.CQOff.Head))

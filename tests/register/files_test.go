@@ -1,29 +1,31 @@
 //go:build linux && cgo
 
-package liburing
+package register_test
 
 import (
 	"testing"
 	"time"
 
+	"github.com/go-liburing/liburing"
+	"github.com/go-liburing/liburing/internal/ringtest"
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sys/unix"
 )
 
 func TestRegisterFileTables(t *testing.T) {
-	overSetups(t, 8, func(t *testing.T, r *Ring) {
-		f := tempFile(t, []byte("one"))
-		g := tempFile(t, []byte("two"))
+	ringtest.OverSetups(t, 8, func(t *testing.T, r *liburing.Ring) {
+		f := ringtest.TempFile(t, []byte("one"))
+		g := ringtest.TempFile(t, []byte("two"))
 		read := func(i int) (string, error) {
 			buf := make([]byte, 3)
-			c := submitOne(t, r, func(s *SQE) {
+			c := ringtest.SubmitOne(t, r, func(s *liburing.SQE) {
 				s.PrepRead(i, buf, 0)
-				s.SetFlags(SQEFixedFile)
+				s.SetFlags(liburing.SQEFixedFile)
 			})
 			return string(buf), c.Err()
 		}
 		empty := r.RegisterFilesSparse(4)
-		if !knows(t, OpSocket) { // came with sparse tables, in Linux 5.19
+		if !ringtest.Knows(t, liburing.OpSocket) { // came with sparse tables, in Linux 5.19
 			require.ErrorIs(t, empty, unix.EINVAL)
 			empty = r.RegisterFiles([]int{-1, -1, -1, -1})
 		}
@@ -36,15 +38,15 @@ func TestRegisterFileTables(t *testing.T) {
 		got, err := read(2)
 		require.NoError(t, err)
 		require.Equal(t, "two", got)
-		if !knows(t, OpSendZC) { // came with ranges, in Linux 6.0
+		if !ringtest.Knows(t, liburing.OpSendZC) { // came with ranges, in Linux 6.0
 			require.ErrorIs(t, r.RegisterFileAllocRange(3, 1), unix.EINVAL)
 			return
 		}
 		require.NoError(t, r.RegisterFileAllocRange(3, 1))
 		path := &append([]byte(f.Name()), 0)[0]
-		c := submitOne(t, r, func(s *SQE) { s.PrepOpenatDirect(unix.AT_FDCWD, path, 0, 0, FileIndexAlloc) })
+		c := ringtest.SubmitOne(t, r, func(s *liburing.SQE) { s.PrepOpenatDirect(unix.AT_FDCWD, path, 0, 0, liburing.FileIndexAlloc) })
 		require.EqualValues(t, 3, c.Res, "the one place of the range")
-		c = submitOne(t, r, func(s *SQE) { s.PrepOpenatDirect(unix.AT_FDCWD, path, 0, 0, FileIndexAlloc) })
+		c = ringtest.SubmitOne(t, r, func(s *liburing.SQE) { s.PrepOpenatDirect(unix.AT_FDCWD, path, 0, 0, liburing.FileIndexAlloc) })
 		require.ErrorIs(t, c.Err(), unix.ENFILE)
 		require.NoError(t, r.UnregisterFiles())
 	})
@@ -52,7 +54,7 @@ func TestRegisterFileTables(t *testing.T) {
 
 // A tag comes back when the kernel has let go of the resource.
 func TestRegisterTags(t *testing.T) {
-	overSetups(t, 8, func(t *testing.T, r *Ring) {
+	ringtest.OverSetups(t, 8, func(t *testing.T, r *liburing.Ring) {
 		tag := func(want uint64) {
 			t.Helper()
 			cqe, err := r.WaitCQETimeout(5 * time.Second)
@@ -60,14 +62,14 @@ func TestRegisterTags(t *testing.T) {
 			require.Equal(t, want, cqe.UserData)
 			r.CQESeen(cqe)
 		}
-		f := tempFile(t, nil)
+		f := ringtest.TempFile(t, nil)
 		require.NoError(t, r.RegisterFilesTags([]int{int(f.Fd())}, []uint64{11}))
 		n, err := r.RegisterFilesUpdateTag(0, []int{int(f.Fd())}, []uint64{12})
 		require.NoError(t, err)
 		require.Equal(t, 1, n)
 		tag(11)
 		require.NoError(t, r.UnregisterFiles())
-		if !kernelBefore(6, 13) { // which tell of an update only
+		if !ringtest.KernelBefore(6, 13) { // which tell of an update only
 			tag(12)
 		}
 
@@ -78,7 +80,7 @@ func TestRegisterTags(t *testing.T) {
 		require.Equal(t, 1, n)
 		tag(21)
 		require.NoError(t, r.UnregisterBuffers())
-		if !kernelBefore(6, 13) {
+		if !ringtest.KernelBefore(6, 13) {
 			tag(22)
 		}
 
@@ -94,9 +96,9 @@ func TestRegisterTags(t *testing.T) {
 func TestRegisterFilesBeyondTheLimit(t *testing.T) {
 	var limit unix.Rlimit
 	require.NoError(t, unix.Getrlimit(unix.RLIMIT_NOFILE, &limit))
-	needOps(t, OpSocket) // came with sparse tables, in Linux 5.19
+	ringtest.NeedsOps(t, liburing.OpSocket) // came with sparse tables, in Linux 5.19
 	// liburing raises the soft limit as far as it can.
-	err := newRing(t, 4).RegisterFilesSparse(int(min(limit.Max, 1<<20)) + 1)
+	err := ringtest.NewRing(t, 4).RegisterFilesSparse(int(min(limit.Max, 1<<20)) + 1)
 	require.ErrorIs(t, err, unix.EMFILE)
 	require.ErrorContains(t, err, "ulimit -n")
 }

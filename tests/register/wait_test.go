@@ -1,27 +1,28 @@
 //go:build linux && cgo
 
-package liburing
+package register_test
 
 import (
-	"math"
 	"os"
 	"testing"
 	"time"
 	"unsafe"
 
+	"github.com/go-liburing/liburing"
+	"github.com/go-liburing/liburing/internal/ringtest"
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sys/unix"
 )
 
 func TestRegisteredWaits(t *testing.T) {
-	needsKernel(t, 6, 13)
-	lockThread(t)
-	r := newRing(t, 8, WithFlags(SetupRDisabled|SetupSingleIssuer|SetupDeferTaskrun))
+	ringtest.NeedsKernel(t, 6, 13)
+	ringtest.LockThread(t)
+	r := ringtest.NewRing(t, 8, liburing.WithFlags(liburing.SetupRDisabled|liburing.SetupSingleIssuer|liburing.SetupDeferTaskrun))
 	waits, err := r.RegisterWaitRegion(1)
 	require.NoError(t, err)
-	require.Len(t, waits, os.Getpagesize()/int(unsafe.Sizeof(RegWait{})))
+	require.Len(t, waits, os.Getpagesize()/int(unsafe.Sizeof(liburing.RegWait{})))
 	require.NoError(t, r.EnableRings())
-	waits[3] = RegWait{Timeout: NewTimespec(15 * time.Millisecond), Flags: RegWaitTS}
+	waits[3] = liburing.RegWait{Timeout: liburing.NewTimespec(15 * time.Millisecond), Flags: liburing.RegWaitTS}
 	start := time.Now()
 	_, err = r.SubmitAndWaitReg(1, 3)
 	require.ErrorIs(t, err, unix.ETIME)
@@ -44,8 +45,8 @@ func TestRegisteredWaits(t *testing.T) {
 }
 
 func TestMinTimeouts(t *testing.T) {
-	overSetups(t, 8, func(t *testing.T, r *Ring) {
-		if r.Features()&FeatMinTimeout == 0 {
+	ringtest.OverSetups(t, 8, func(t *testing.T, r *liburing.Ring) {
+		if r.Features()&liburing.FeatMinTimeout == 0 {
 			t.Skip("this kernel has no FeatMinTimeout")
 		}
 		// One of the two that are waited for: enough after the short time.
@@ -60,12 +61,12 @@ func TestMinTimeouts(t *testing.T) {
 		require.ErrorIs(t, err, unix.ETIME)
 
 		// A time below zero is no limit: the timer's completion ends the wait.
-		for _, wait := range []func() (*CQE, error){
-			func() (*CQE, error) { return r.SubmitAndWaitMinTimeout(2, -1, time.Millisecond) },
-			func() (*CQE, error) { return r.WaitCQEsMinTimeout(2, -1, time.Millisecond) },
+		for _, wait := range []func() (*liburing.CQE, error){
+			func() (*liburing.CQE, error) { return r.SubmitAndWaitMinTimeout(2, -1, time.Millisecond) },
+			func() (*liburing.CQE, error) { return r.WaitCQEsMinTimeout(2, -1, time.Millisecond) },
 		} {
-			ts := NewTimespec(30 * time.Millisecond)
-			nextSQE(t, r).PrepTimeout(&ts, 0, 0)
+			ts := liburing.NewTimespec(30 * time.Millisecond)
+			ringtest.NextSQE(t, r).PrepTimeout(&ts, 0, 0)
 			start := time.Now()
 			_, err := r.Submit()
 			require.NoError(t, err)
@@ -79,16 +80,8 @@ func TestMinTimeouts(t *testing.T) {
 	})
 }
 
-func TestMicroseconds(t *testing.T) {
-	for d, want := range map[time.Duration]uint32{
-		-1: 0, 0: 0, 1: 1, time.Microsecond: 1, 1001: 2, time.Second: 1e6, math.MaxInt64: math.MaxUint32,
-	} {
-		require.Equal(t, want, microseconds(d), "%v", d)
-	}
-}
-
 func TestSubmitAndGetEvents(t *testing.T) {
-	overSetups(t, 8, func(t *testing.T, r *Ring) {
+	ringtest.OverSetups(t, 8, func(t *testing.T, r *liburing.Ring) {
 		r.GetSQE().PrepNop()
 		_, err := r.SubmitAndGetEvents()
 		require.NoError(t, err)
@@ -98,27 +91,9 @@ func TestSubmitAndGetEvents(t *testing.T) {
 	})
 }
 
-// Every enter says that its wait does not count, and the kernel takes it.
-func TestSetIowait(t *testing.T) {
-	overSetups(t, 8, func(t *testing.T, r *Ring) {
-		err := r.SetIowait(false)
-		needs(t, err, 10)
-		if r.Features()&FeatNoIowait == 0 {
-			require.ErrorIs(t, err, unix.EOPNOTSUPP)
-			t.Skip("this kernel has no FeatNoIowait")
-		}
-		require.NoError(t, err)
-		require.NotZero(t, r.mem.enterFlags()&EnterNoIowait)
-		_, err = r.WaitCQETimeout(time.Millisecond)
-		require.ErrorIs(t, err, unix.ETIME)
-		require.NoError(t, r.SetIowait(true))
-		require.Zero(t, r.mem.enterFlags()&EnterNoIowait)
-	})
-}
-
 // The wait ends when the kernel's thread has taken entries.
 func TestSQRingWait(t *testing.T) {
-	r := newRing(t, 2, WithSQPoll(time.Second))
+	r := ringtest.NewRing(t, 2, liburing.WithSQPoll(time.Second))
 	for range 100 {
 		for r.SQSpaceLeft() == 0 {
 			_, err := r.Submit()
@@ -134,8 +109,8 @@ func TestSQRingWait(t *testing.T) {
 }
 
 func TestRegisterClock(t *testing.T) {
-	r := newRing(t, 8)
-	if kernelBefore(6, 12) {
+	r := ringtest.NewRing(t, 8)
+	if ringtest.KernelBefore(6, 12) {
 		require.ErrorIs(t, r.RegisterClock(unix.CLOCK_BOOTTIME), unix.EINVAL)
 		return
 	}

@@ -1,6 +1,6 @@
 //go:build linux && cgo
 
-package liburing
+package register_test
 
 import (
 	"fmt"
@@ -12,6 +12,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/go-liburing/liburing"
+	"github.com/go-liburing/liburing/internal/ringtest"
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sys/unix"
 )
@@ -72,15 +74,15 @@ func onFreshThread(t *testing.T, f func(tid int)) {
 
 // blockWorkers has n workers open a FIFO that nobody writes to. (A read would
 // have the kernel poll, which takes no worker.)
-func blockWorkers(t *testing.T, r *Ring, n int) (finish func()) {
+func blockWorkers(t *testing.T, r *liburing.Ring, n int) (finish func()) {
 	t.Helper()
 	name := filepath.Join(t.TempDir(), "fifo")
 	require.NoError(t, unix.Mkfifo(name, 0o600))
 	path := &append([]byte(name), 0)[0]
 	for range n {
-		sqe := nextSQE(t, r)
+		sqe := ringtest.NextSQE(t, r)
 		sqe.PrepOpenat(unix.AT_FDCWD, path, unix.O_RDONLY|unix.O_CLOEXEC, 0)
-		sqe.SetFlags(SQEAsync)
+		sqe.SetFlags(liburing.SQEAsync)
 	}
 	_, err := r.Submit()
 	require.NoError(t, err)
@@ -101,7 +103,7 @@ func blockWorkers(t *testing.T, r *Ring, n int) (finish func()) {
 func TestRegisterIOWQMaxWorkers(t *testing.T) {
 	for _, limit := range []int{1, 3} {
 		onFreshThread(t, func(tid int) {
-			r := newRing(t, 8)
+			r := ringtest.NewRing(t, 8)
 			_, _, err := r.RegisterIOWQMaxWorkers(limit, 7)
 			require.NoError(t, err)
 			bounded, unbounded, err := r.RegisterIOWQMaxWorkers(0, 0)
@@ -127,7 +129,7 @@ func TestRegisterIOWQAff(t *testing.T) {
 		cpu++
 	}
 	onFreshThread(t, func(tid int) {
-		r := newRing(t, 8)
+		r := ringtest.NewRing(t, 8)
 		_, _, err := r.RegisterIOWQMaxWorkers(8, 0) // the thread's first ring may have had one entry
 		require.NoError(t, err)
 		require.NoError(t, r.RegisterIOWQAff([]int{cpu}))
