@@ -11,6 +11,7 @@ import (
 	"testing"
 	"unsafe"
 
+	"github.com/go-liburing/liburing/internal/ffi"
 	"github.com/stretchr/testify/require"
 )
 
@@ -117,7 +118,7 @@ func TestABI(t *testing.T) {
 // askC has the C compiler evaluate integer expressions over liburing's headers.
 func askC(t *testing.T, exprs []string) (values []uint64) {
 	t.Helper()
-	needsTool(t, cCompiler())
+	ffi.NeedsCompiler(t)
 	dir := t.TempDir()
 	var src strings.Builder
 	src.WriteString("#include <stddef.h>\n#include <stdio.h>\n#include <liburing.h>\n#include <linux/futex.h>\n#include <linux/filter.h>\n#if __has_include(<liburing/io_uring/query.h>)\n#include <liburing/io_uring/query.h>\n#include <liburing/io_uring/bpf_filter.h>\n#endif\nint main(void)\n{\n")
@@ -127,7 +128,7 @@ func askC(t *testing.T, exprs []string) (values []uint64) {
 	src.WriteString("}\n")
 	file, program := filepath.Join(dir, "ask.c"), filepath.Join(dir, "ask")
 	require.NoError(t, os.WriteFile(file, []byte(src.String()), 0o600))
-	out, err := exec.Command(cCompiler(), "-D_GNU_SOURCE", "-Ithird_party/liburing/include", "-o", program, file).CombinedOutput()
+	out, err := exec.Command(ffi.Compiler(), "-D_GNU_SOURCE", "-Ithird_party/liburing/include", "-o", program, file).CombinedOutput()
 	require.NoError(t, err, "%s", out)
 	out, err = exec.Command(program).Output()
 	require.NoError(t, err)

@@ -1,23 +1,24 @@
 //go:build linux && cgo
 
-package liburing
+package liburing_test
 
 import (
 	"context"
 	"fmt"
-	"slices"
 	"testing"
 	"time"
 
+	"github.com/go-liburing/liburing"
+	"github.com/go-liburing/liburing/internal/ringtest"
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sys/unix"
 )
 
 // A chain that the queue has no room for fails, and holds nothing up.
 func TestChainLongerThanTheQueue(t *testing.T) {
-	overLoops(t, 4, func(t *testing.T, l *Loop) {
+	ringtest.OverLoops(t, 4, func(t *testing.T, l *liburing.Loop) {
 		var errs []error
-		note := func(c Completion) { errs = append(errs, c.Err()) }
+		note := func(c liburing.Completion) { errs = append(errs, c.Err()) }
 		for i := range 6 {
 			r := l.Nop(note)
 			if i < 5 {
@@ -25,7 +26,7 @@ func TestChainLongerThanTheQueue(t *testing.T) {
 			}
 		}
 		l.Nop(note)
-		run(t, l)
+		ringtest.RunIdle(t, l)
 		require.Len(t, errs, 7)
 		for _, err := range errs[:6] {
 			require.ErrorIs(t, err, unix.EINVAL)
@@ -37,9 +38,9 @@ func TestChainLongerThanTheQueue(t *testing.T) {
 
 // A quiet chain that is too long tells of each of its requests, once.
 func TestQuietChainLongerThanTheQueue(t *testing.T) {
-	l := newLoop(t, 4)
+	l := ringtest.NewLoop(t, 4)
 	failed := 0
-	note := func(c Completion) {
+	note := func(c liburing.Completion) {
 		require.ErrorIs(t, c.Err(), unix.EINVAL)
 		failed++
 	}
@@ -47,48 +48,48 @@ func TestQuietChainLongerThanTheQueue(t *testing.T) {
 		l.Nop(note).LinkNext()
 	}
 	l.Nop(note).SkipSuccess()
-	run(t, l)
+	ringtest.RunIdle(t, l)
 	require.Equal(t, 6, failed)
 }
 
 // A link with nothing behind it ends where the turn does: the loop's own requests
 // are not linked to it.
 func TestOpenChainEndsWithTheTurn(t *testing.T) {
-	overLoops(t, 8, func(t *testing.T, l *Loop) {
-		r, w := pipe(t)
+	ringtest.OverLoops(t, 8, func(t *testing.T, l *liburing.Loop) {
+		r, w := ringtest.Pipe(t)
 		var read error
-		l.Read(r, make([]byte, 1), 0, func(c Completion) { read = c.Err() }).LinkNext()
+		l.Read(r, make([]byte, 1), 0, func(c liburing.Completion) { read = c.Err() }).LinkNext()
 		ran := make(chan error, 1)
 		ctx, cancel := context.WithCancel(t.Context())
 		defer cancel()
 		go func() { ran <- l.Run(ctx) }()
-		require.Eventually(t, l.mail.sleeping.Load, 5*time.Second, time.Millisecond)
+		ringtest.WaitAsleep(t, l)
 		posted := make(chan bool)
 		require.NoError(t, l.Post(func() { close(posted) }))
-		within(t, func() { <-posted })
-		require.Eventually(t, l.mail.sleeping.Load, 5*time.Second, time.Millisecond)
+		ringtest.Within(t, func() { <-posted })
+		ringtest.WaitAsleep(t, l)
 		cancel()
-		within(t, func() { require.ErrorIs(t, <-ran, context.Canceled) })
+		ringtest.Within(t, func() { require.ErrorIs(t, <-ran, context.Canceled) })
 		unix.Write(w, []byte("x"))
-		run(t, l)
+		ringtest.RunIdle(t, l)
 		require.NoError(t, read)
 	})
 }
 
 // What the loop has to ask the kernel for while a chain is made is no part of it.
 func TestOwnRequestsStayOutOfChains(t *testing.T) {
-	overLoops(t, 8, func(t *testing.T, l *Loop) {
-		r, w := pipe(t)
+	ringtest.OverLoops(t, 8, func(t *testing.T, l *liburing.Loop) {
+		r, w := ringtest.Pipe(t)
 		timer := l.After(time.Hour, func() {})
-		runFor(t, l, time.Millisecond)
+		ringtest.RunFor(t, l, time.Millisecond)
 		var order []string
-		l.Read(r, make([]byte, 1), 0, func(Completion) { order = append(order, "read") }).LinkNext()
+		l.Read(r, make([]byte, 1), 0, func(liburing.Completion) { order = append(order, "read") }).LinkNext()
 		timer.Stop()
-		l.Nop(func(Completion) { order = append(order, "next") })
-		runFor(t, l, 20*time.Millisecond)
+		l.Nop(func(liburing.Completion) { order = append(order, "next") })
+		ringtest.RunFor(t, l, 20*time.Millisecond)
 		require.Empty(t, order, "the second waits for the first")
 		unix.Write(w, []byte("x"))
-		run(t, l)
+		ringtest.RunIdle(t, l)
 		require.Equal(t, []string{"read", "next"}, order)
 	})
 }
@@ -96,40 +97,39 @@ func TestOwnRequestsStayOutOfChains(t *testing.T) {
 // Requests that may block are submitted where the scheduler knows, also those that
 // had to wait in the backlog.
 func TestBacklogOfRequestsThatMayBlock(t *testing.T) {
-	l := newLoop(t, 4)
-	file := int(tempFile(t, pattern(64, 1)).Fd())
+	l := ringtest.NewLoop(t, 4)
+	file := int(ringtest.TempFile(t, ringtest.Pattern(64, 1)).Fd())
 	if _, err := unix.Preadv2(file, [][]byte{make([]byte, 8)}, 0, unix.RWF_NOWAIT); err != nil {
 		require.ErrorIs(t, err, unix.EOPNOTSUPP)
 		t.Skip("this file system reads in workers only: no completion comes before the backlog has gone")
 	}
 	seen := 0
 	for range 16 {
-		l.Read(file, make([]byte, 8), 0, func(Completion) {
-			waits := func(e *bigSQE) bool { return e.FD == int32(file) }
-			if slices.ContainsFunc(l.backlog.waiting(), waits) {
+		l.Read(file, make([]byte, 8), 0, func(liburing.Completion) {
+			if l.Waits(file) {
 				seen++
-				require.True(t, l.mayBlock)
+				require.True(t, l.MayBlock())
 			}
 		})
 	}
-	run(t, l)
+	ringtest.RunIdle(t, l)
 	require.NotZero(t, seen)
 }
 
 // Twenty times as many requests take twenty times as long, not four hundred.
 func TestBacklogOfManyRequests(t *testing.T) {
-	took := func(n int, queue func(*Loop)) time.Duration {
-		l := newLoop(t, 8)
+	took := func(n int, queue func(*liburing.Loop)) time.Duration {
+		l := ringtest.NewLoop(t, 8)
 		start := time.Now()
 		for range n {
 			queue(l)
 		}
-		run(t, l)
+		ringtest.RunIdle(t, l)
 		return time.Since(start)
 	}
-	for name, queue := range map[string]func(*Loop){
-		"requests":     func(l *Loop) { l.Nop(nil) },
-		"quiet chains": func(l *Loop) { l.Nop(nil).LinkNext(); l.Nop(nil).SkipSuccess() },
+	for name, queue := range map[string]func(*liburing.Loop){
+		"requests":     func(l *liburing.Loop) { l.Nop(nil) },
+		"quiet chains": func(l *liburing.Loop) { l.Nop(nil).LinkNext(); l.Nop(nil).SkipSuccess() },
 	} {
 		t.Run(name, func(t *testing.T) {
 			few, many := took(2_000, queue), took(40_000, queue)
@@ -138,17 +138,5 @@ func TestBacklogOfManyRequests(t *testing.T) {
 			}
 			require.Less(t, many, 100*few, fmt.Sprint(few, many))
 		})
-	}
-}
-
-// within fails if f does not return soon.
-func within(t *testing.T, f func()) {
-	t.Helper()
-	done := make(chan struct{})
-	go func() { defer close(done); f() }()
-	select {
-	case <-done:
-	case <-time.After(10 * time.Second):
-		require.FailNow(t, "it hangs")
 	}
 }

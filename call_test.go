@@ -1,6 +1,6 @@
 //go:build linux && cgo
 
-package liburing
+package liburing_test
 
 import (
 	"fmt"
@@ -8,31 +8,33 @@ import (
 	"testing"
 	"time"
 
+	"github.com/go-liburing/liburing"
+	"github.com/go-liburing/liburing/internal/ringtest"
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sys/unix"
 )
 
 // takeCounts are the calls that take a count, a size or a place, with n for it.
-func takeCounts(r *Ring, n int) map[string]error {
+func takeCounts(r *liburing.Ring, n int) map[string]error {
 	errs := map[string]error{}
 	failed := func(name string, err error) { errs[name] = err }
 	one := []int{-1}
 	tag := []uint64{0}
 	result := func(name string) func(_ any, err error) { return func(_ any, err error) { failed(name, err) } }
-	result("New")(New(n))
-	result("QueueInit")(QueueInit(n, 0))
-	_, _, err := QueueInitMem(n, nil, make([]byte, 4096))
+	result("New")(liburing.New(n))
+	result("QueueInit")(liburing.QueueInit(n, 0))
+	_, _, err := liburing.QueueInitMem(n, nil, make([]byte, 4096))
 	failed("QueueInitMem", err)
-	result("WithCQEntries")(New(4, WithCQEntries(n)))
-	result("WithSQThreadCPU")(New(4, WithSQPoll(time.Second), WithSQThreadCPU(n)))
-	result("NewLoop")(NewLoop(n))
-	result("NewLoopGroup")(NewLoopGroup(1, n))
-	result("MlockSize")(MlockSize(n, 0))
-	result("MemorySize")(MemorySize(n, 0))
-	result("Setup")(Setup(n, new(Params)))
-	result("Enter")(Enter(r.FD(), n, 0, 0))
-	result("Enter, wait")(Enter(r.FD(), 0, n, 0))
-	result("Register")(Register(r.FD(), RegisterFiles, nil, n))
+	result("WithCQEntries")(liburing.New(4, liburing.WithCQEntries(n)))
+	result("WithSQThreadCPU")(liburing.New(4, liburing.WithSQPoll(time.Second), liburing.WithSQThreadCPU(n)))
+	result("NewLoop")(liburing.NewLoop(n))
+	result("NewLoopGroup")(liburing.NewLoopGroup(1, n))
+	result("MlockSize")(liburing.MlockSize(n, 0))
+	result("MemorySize")(liburing.MemorySize(n, 0))
+	result("Setup")(liburing.Setup(n, new(liburing.Params)))
+	result("Enter")(liburing.Enter(r.FD(), n, 0, 0))
+	result("Enter, wait")(liburing.Enter(r.FD(), 0, n, 0))
+	result("Register")(liburing.Register(r.FD(), liburing.RegisterFiles, nil, n))
 	result("SubmitAndWait")(r.SubmitAndWait(n))
 	result("SubmitAndWaitTimeout")(r.SubmitAndWaitTimeout(n, 0))
 	result("SubmitAndWaitTimeout, no limit")(r.SubmitAndWaitTimeout(n, -1))
@@ -72,10 +74,10 @@ func TestBadCounts(t *testing.T) {
 	}
 	for _, n := range bad {
 		t.Run(fmt.Sprint(n), func(t *testing.T) {
-			r := newRing(t, 4)
+			r := ringtest.NewRing(t, 4)
 			for name, err := range takeCounts(r, n) {
 				require.ErrorIs(t, err, unix.EINVAL, name)
-				var e *OpError
+				var e *liburing.OpError
 				require.ErrorAs(t, err, &e, name)
 				require.NotEmpty(t, e.Hint, name)
 			}
@@ -85,7 +87,7 @@ func TestBadCounts(t *testing.T) {
 
 // What returns no error advances by what is there, and no further.
 func TestAdvanceTooFar(t *testing.T) {
-	r := newRing(t, 4)
+	r := ringtest.NewRing(t, 4)
 	for _, n := range []int{-1, math.MinInt, 3, math.MaxInt} {
 		for range 2 {
 			r.GetSQE().PrepNop()
@@ -99,17 +101,16 @@ func TestAdvanceTooFar(t *testing.T) {
 		}
 		require.Zero(t, r.CQReady())
 	}
-	b := &BufRing{mem: new(bufRingMem), entries: 4}
 	for n, want := range map[int]uint16{-1: 0, math.MinInt: 0, 3: 3, 5: 4, math.MaxInt: 4} {
-		b.mem.tail = 0
+		b := liburing.NewBufRing(4)
 		b.Advance(n)
-		require.Equal(t, want, b.mem.tail, "%d", n)
+		require.Equal(t, want, b.Tail(), "%d", n)
 	}
 }
 
 // The way to liburing costs no memory.
 func TestCallAllocations(t *testing.T) {
-	r := newRing(t, 4)
+	r := ringtest.NewRing(t, 4)
 	require.Zero(t, testing.AllocsPerRun(100, func() {
 		r.GetSQE().PrepNop()
 		r.Submit()

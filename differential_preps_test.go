@@ -2,7 +2,9 @@
 
 package liburing
 
-import "unsafe"
+import (
+	"unsafe"
+)
 
 // preps has a line for each function that changes an entry: it calls the Go side
 // with random arguments and returns those of C, without the entry.
@@ -545,9 +547,12 @@ const entry = 0xe4715e4715
 
 // What C gets is worked out without the functions that are tested.
 
-func word(n int) uint64             { return uint64(uint32(n)) }
-func first[T any](s []T) uint64     { return at(unsafe.SliceData(s)) }
-func size[T any](s []T) uint64      { return uint64(len(s)) }
+func word(n int) uint64 { return uint64(uint32(n)) }
+
+func first[T any](s []T) uint64 { return at(unsafe.SliceData(s)) }
+
+func size[T any](s []T) uint64 { return uint64(len(s)) }
+
 func sockaddrAt(a *Sockaddr) uint64 { return at(a) } // its bytes come first
 
 // at is the address of what C is given. A goroutine's stack may move, so nothing

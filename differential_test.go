@@ -216,7 +216,7 @@ func loadFFI(t testing.TB) ffi.Library {
 	if _, err := os.Stat(ffiArchive); err != nil {
 		t.Skipf("%v: run scripts/vendor-liburing.sh", err)
 	}
-	needsTool(t, cCompiler())
+	ffi.NeedsCompiler(t)
 	lib, err := linkFFI()
 	require.NoError(t, err)
 	return lib
@@ -231,19 +231,12 @@ var linkFFI = sync.OnceValues(func() (ffi.Library, error) {
 	}
 	defer os.RemoveAll(dir)
 	name := filepath.Join(dir, "ffi.so")
-	out, err := exec.Command(cCompiler(), "-shared", "-o", name, "-Wl,-Bsymbolic", "-Wl,--whole-archive", ffiArchive, "-Wl,--no-whole-archive").CombinedOutput()
+	out, err := exec.Command(ffi.Compiler(), "-shared", "-o", name, "-Wl,-Bsymbolic", "-Wl,--whole-archive", ffiArchive, "-Wl,--no-whole-archive").CombinedOutput()
 	if err != nil {
 		return ffi.Library{}, fmt.Errorf("linking %s: %w\n%s", ffiArchive, err, out)
 	}
 	return ffi.Open(name)
 })
-
-func cCompiler() string {
-	if cc := strings.TrimSpace(os.Getenv("CC")); cc != "" {
-		return cc
-	}
-	return "gcc"
-}
 
 // random makes arguments, with a taste for the edges.
 type random struct {
@@ -270,10 +263,14 @@ func (g *random) u64() uint64 {
 }
 
 func (g *random) u32() uint32 { return uint32(g.u64()) }
+
 func (g *random) u16() uint16 { return uint16(g.u64()) }
-func (g *random) u8() uint8   { return uint8(g.u64()) }
-func (g *random) int() int    { return int(int32(g.u64())) }
-func (g *random) fd() int     { return g.int() }
+
+func (g *random) u8() uint8 { return uint8(g.u64()) }
+
+func (g *random) int() int { return int(int32(g.u64())) }
+
+func (g *random) fd() int { return g.int() }
 
 // place is the index of a registered buffer that an entry can hold, or -1.
 func (g *random) place() int { return g.IntN(1<<16+1) - 1 }

@@ -1,6 +1,6 @@
 //go:build linux && cgo
 
-package liburing
+package liburing_test
 
 import (
 	"context"
@@ -9,68 +9,61 @@ import (
 	"testing"
 	"time"
 
+	"github.com/go-liburing/liburing"
+	"github.com/go-liburing/liburing/internal/ringtest"
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sys/unix"
 )
 
 // draining has a request wait for a read that gets nothing. reached is called
 // when the read completes.
-func draining(t *testing.T, l *Loop, reached Callback) (read Request, w int) {
-	r, w := pipe(t)
+func draining(t *testing.T, l *liburing.Loop, reached liburing.Callback) (read liburing.Request, w int) {
+	r, w := ringtest.Pipe(t)
 	read = l.Read(r, make([]byte, 1), 0, reached)
-	l.Nop(nil).Flags(SQEIODrain)
-	runFor(t, l, 5*time.Millisecond)
+	l.Nop(nil).Flags(liburing.SQEIODrain)
+	ringtest.RunFor(t, l, 5*time.Millisecond)
 	return read, w
 }
 
 // drained has such a read wait behind a request that has drained the ring.
-func drained(t *testing.T, l *Loop, reached Callback) (read Request, w int) {
-	r, w := pipe(t)
+func drained(t *testing.T, l *liburing.Loop, reached liburing.Callback) (read liburing.Request, w int) {
+	r, w := ringtest.Pipe(t)
 	l.Timeout(time.Millisecond, 0, 0, nil)
-	l.Nop(nil).Flags(SQEIODrain)
+	l.Nop(nil).Flags(liburing.SQEIODrain)
 	read = l.Read(r, make([]byte, 1), 0, reached)
-	runFor(t, l, 5*time.Millisecond)
+	ringtest.RunFor(t, l, 5*time.Millisecond)
 	return read, w
 }
 
 // overDrains runs a test with a read in front of a drain, and with one behind it.
-func overDrains(t *testing.T, test func(t *testing.T, l *Loop, start func(*testing.T, *Loop, Callback) (Request, int))) {
+func overDrains(t *testing.T, test func(t *testing.T, l *liburing.Loop, start func(*testing.T, *liburing.Loop, liburing.Callback) (liburing.Request, int))) {
 	t.Run("in front", func(t *testing.T) {
-		overLoops(t, 8, func(t *testing.T, l *Loop) { test(t, l, draining) })
+		ringtest.OverLoops(t, 8, func(t *testing.T, l *liburing.Loop) { test(t, l, draining) })
 	})
 	t.Run("behind", func(t *testing.T) {
-		overLoops(t, 8, func(t *testing.T, l *Loop) { test(t, l, drained) })
+		ringtest.OverLoops(t, 8, func(t *testing.T, l *liburing.Loop) { test(t, l, drained) })
 	})
-}
-
-// syncCancel skips where the kernel cancels through the queue only.
-func syncCancel(t *testing.T) {
-	_, err := newRing(t, 1).RegisterSyncCancel(SyncCancelReg{Addr: 1, Timeout: NoTimeout})
-	if errors.Is(err, unix.EINVAL) {
-		t.Skip("this kernel can't cancel without the queue")
-	}
-	require.ErrorIs(t, err, unix.ENOENT)
 }
 
 // The way past the queue tells the same as a cancel in it of what it comes too
 // late for, such as what a worker does, or a timeout that fires.
 func TestCancelTooLateWhileDraining(t *testing.T) {
-	syncCancel(t)
+	ringtest.NeedsSyncCancel(t)
 	name := filepath.Join(t.TempDir(), "fifo")
 	require.NoError(t, unix.Mkfifo(name, 0o600))
-	var told Completion
+	var told liburing.Completion
 	// It may come before the worker does, which is a success; and the kernel looks
 	// twice: a worker that it interrupts may have ended by then (ENOENT).
 	for range 50 {
-		l := newLoop(t, 8)
-		open := l.Openat(unix.AT_FDCWD, name, unix.O_RDONLY, 0, nil).Flags(SQEAsync)
-		l.Nop(nil).Flags(SQEIODrain)
-		runFor(t, l, 20*time.Millisecond)
-		require.NoError(t, l.Control(func(*Ring) error {
-			require.True(t, l.cancelNow(open.Token(), 0, func(c Completion) { told = c }))
+		l := ringtest.NewLoop(t, 8)
+		open := l.Openat(unix.AT_FDCWD, name, unix.O_RDONLY, 0, nil).Flags(liburing.SQEAsync)
+		l.Nop(nil).Flags(liburing.SQEIODrain)
+		ringtest.RunFor(t, l, 20*time.Millisecond)
+		require.NoError(t, l.Control(func(*liburing.Ring) error {
+			require.True(t, l.CancelNow(open.Token(), func(c liburing.Completion) { told = c }))
 			return nil
 		}))
-		run(t, l)
+		ringtest.RunIdle(t, l)
 		if errors.Is(told.Err(), unix.EALREADY) {
 			return
 		}
@@ -81,24 +74,24 @@ func TestCancelTooLateWhileDraining(t *testing.T) {
 // The kernel holds back what comes behind a request that drains, so a cancel must
 // take another way.
 func TestCloseWhileDraining(t *testing.T) {
-	syncCancel(t)
-	overDrains(t, func(t *testing.T, l *Loop, start func(*testing.T, *Loop, Callback) (Request, int)) {
+	ringtest.NeedsSyncCancel(t)
+	overDrains(t, func(t *testing.T, l *liburing.Loop, start func(*testing.T, *liburing.Loop, liburing.Callback) (liburing.Request, int)) {
 		var read error
-		start(t, l, func(c Completion) { read = c.Err() })
-		closeLoop(t, l)
+		start(t, l, func(c liburing.Completion) { read = c.Err() })
+		ringtest.CloseLoop(t, l)
 		require.ErrorIs(t, read, unix.ECANCELED)
 	})
 }
 
 func TestContextWhileDraining(t *testing.T) {
-	syncCancel(t)
-	overDrains(t, func(t *testing.T, l *Loop, start func(*testing.T, *Loop, Callback) (Request, int)) {
+	ringtest.NeedsSyncCancel(t)
+	overDrains(t, func(t *testing.T, l *liburing.Loop, start func(*testing.T, *liburing.Loop, liburing.Callback) (liburing.Request, int)) {
 		var read error
 		ctx, cancel := context.WithCancel(t.Context())
-		req, _ := start(t, l, func(c Completion) { read = c.Err() })
+		req, _ := start(t, l, func(c liburing.Completion) { read = c.Err() })
 		req.WithContext(ctx)
 		cancel()
-		run(t, l)
+		ringtest.RunIdle(t, l)
 		require.ErrorIs(t, read, context.Canceled)
 		require.ErrorIs(t, read, unix.ECANCELED)
 	})
@@ -106,61 +99,61 @@ func TestContextWhileDraining(t *testing.T) {
 
 // A timer that is stopped behind the drain ends when that does.
 func TestTimerStopWhileDraining(t *testing.T) {
-	l := newLoop(t, 8)
+	l := ringtest.NewLoop(t, 8)
 	_, w := draining(t, l, nil)
 	l.After(time.Hour, func() {}).Stop()
-	runFor(t, l, 5*time.Millisecond)
+	ringtest.RunFor(t, l, 5*time.Millisecond)
 	unix.Write(w, []byte("x"))
-	run(t, l)
+	ringtest.RunIdle(t, l)
 }
 
 // Neither a post nor a completion is missed, and waiting costs nothing.
 func TestWaitWhileDraining(t *testing.T) {
-	overDrains(t, func(t *testing.T, l *Loop, start func(*testing.T, *Loop, Callback) (Request, int)) {
+	overDrains(t, func(t *testing.T, l *liburing.Loop, start func(*testing.T, *liburing.Loop, liburing.Callback) (liburing.Request, int)) {
 		done := false
-		_, w := start(t, l, func(Completion) { done = true })
+		_, w := start(t, l, func(liburing.Completion) { done = true })
 		ran := make(chan error, 1)
 		go func() { ran <- l.RunUntilIdle(t.Context()) }()
 		for range 5 {
 			posted := make(chan bool)
 			require.NoError(t, l.Post(func() { close(posted) }))
-			within(t, func() { <-posted })
+			ringtest.Within(t, func() { <-posted })
 		}
-		if l.ring.mem.enterFlags()&EnterRegisteredRing != 0 {
+		if l.Ring().EnterFlags()&liburing.EnterRegisteredRing != 0 {
 			before := l.Stats().Enters
 			time.Sleep(100 * time.Millisecond)
 			require.Less(t, l.Stats().Enters-before, uint64(20))
 		}
 		unix.Write(w, []byte("x"))
-		within(t, func() { require.NoError(t, <-ran) })
+		ringtest.Within(t, func() { require.NoError(t, <-ran) })
 		require.True(t, done)
 	})
 }
 
 // The read of the waker is in front of the drain, which it would hold up.
 func TestDrainWhileTheWakerIsArmed(t *testing.T) {
-	l := newLoop(t, 8)
-	r, w := pipe(t)
+	l := ringtest.NewLoop(t, 8)
+	r, w := ringtest.Pipe(t)
 	drained := false
-	l.Read(r, make([]byte, 1), 0, func(Completion) {
-		require.True(t, l.armed)
-		l.Nop(func(Completion) { drained = true }).Flags(SQEIODrain)
+	l.Read(r, make([]byte, 1), 0, func(liburing.Completion) {
+		require.True(t, l.Armed())
+		l.Nop(func(liburing.Completion) { drained = true }).Flags(liburing.SQEIODrain)
 	})
 	go func() {
-		for !l.mail.sleeping.Load() {
+		for !ringtest.Asleep(l).Load() {
 			time.Sleep(time.Millisecond)
 		}
 		unix.Write(w, []byte("x"))
 	}()
-	run(t, l)
+	ringtest.RunIdle(t, l)
 	require.True(t, drained)
 }
 
 // neverFound skips where a timer in front of a drain must not be so fast that each
 // cancel misses it.
 func neverFound(t *testing.T) {
-	syncCancel(t)
-	if kernelBefore(6, 16) {
+	ringtest.NeedsSyncCancel(t)
+	if ringtest.KernelBefore(6, 16) {
 		t.Skip("a timer that ends for want of room has this kernel miscount, and the drain waits for ever")
 	}
 }
@@ -168,26 +161,26 @@ func neverFound(t *testing.T) {
 // A timer that fires whenever it is to be cancelled, in front of a drain.
 func TestCloseFiringWhileDraining(t *testing.T) {
 	neverFound(t)
-	l := newLoop(t, 8)
+	l := ringtest.NewLoop(t, 8)
 	fired := 0
-	l.Every(4*nopTime(t), func() { fired++ })
-	l.Nop(nil).Flags(SQEIODrain)
-	runUntil(t, l, 5*time.Millisecond, func() bool { return fired != 0 })
-	closeLoop(t, l)
+	l.Every(4*ringtest.NopTime(t), func() { fired++ })
+	l.Nop(nil).Flags(liburing.SQEIODrain)
+	ringtest.RunUntil(t, l, 5*time.Millisecond, func() bool { return fired != 0 })
+	ringtest.CloseLoop(t, l)
 }
 
 // The same timer, stopped: it is tried again without the queue, in which what tries
 // again would wait behind the drain.
 func TestStopFiringWhileDraining(t *testing.T) {
 	neverFound(t)
-	l := newLoop(t, 8)
+	l := ringtest.NewLoop(t, 8)
 	for range 10 {
-		timer := l.Every(8*nopTime(t), func() {})
+		timer := l.Every(8*ringtest.NopTime(t), func() {})
 		drained := false
-		l.Nop(func(Completion) { drained = true }).Flags(SQEIODrain)
-		runFor(t, l, time.Millisecond)
+		l.Nop(func(liburing.Completion) { drained = true }).Flags(liburing.SQEIODrain)
+		ringtest.RunFor(t, l, time.Millisecond)
 		timer.Stop()
-		run(t, l)
+		ringtest.RunIdle(t, l)
 		require.True(t, drained)
 	}
 }
@@ -195,18 +188,18 @@ func TestStopFiringWhileDraining(t *testing.T) {
 // What has completed may be in the kernel's hands a moment longer, and what comes in
 // that moment behind a drain is held back beside nothing that is in flight.
 func TestAfterADrain(t *testing.T) {
-	syncCancel(t)
-	overLoops(t, 8, func(t *testing.T, l *Loop) {
-		r, _ := pipe(t)
+	ringtest.NeedsSyncCancel(t)
+	ringtest.OverLoops(t, 8, func(t *testing.T, l *liburing.Loop) {
+		r, _ := ringtest.Pipe(t)
 		for range 100 {
 			ctx, cancel := context.WithCancel(t.Context())
 			var ended error
-			l.Nop(nil).Flags(SQEIODrain)
-			l.Nop(func(Completion) { // a worker completes it
-				l.Read(r, make([]byte, 1), 0, func(c Completion) { ended = c.Err() }).WithContext(ctx)
+			l.Nop(nil).Flags(liburing.SQEIODrain)
+			l.Nop(func(liburing.Completion) { // a worker completes it
+				l.Read(r, make([]byte, 1), 0, func(c liburing.Completion) { ended = c.Err() }).WithContext(ctx)
 				go cancel()
-			}).Flags(SQEAsync)
-			run(t, l)
+			}).Flags(liburing.SQEAsync)
+			ringtest.RunIdle(t, l)
 			require.ErrorIs(t, ended, context.Canceled)
 		}
 	})

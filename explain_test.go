@@ -1,6 +1,6 @@
 //go:build linux && cgo
 
-package liburing
+package liburing_test
 
 import (
 	"fmt"
@@ -12,6 +12,7 @@ import (
 	"testing"
 	"unsafe"
 
+	"github.com/go-liburing/liburing"
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sys/unix"
 )
@@ -29,7 +30,7 @@ func init() {
 		fmt.Println("could not arrange it:", err)
 		os.Exit(1)
 	}
-	r, err := New(4096)
+	r, err := liburing.New(4096)
 	if err != nil {
 		fmt.Println(err)
 		os.Exit(0)
@@ -89,7 +90,7 @@ func setupUnder(t *testing.T, hardship string) string {
 }
 
 func TestSetupBlockedBySeccomp(t *testing.T) {
-	if sysctlDisabled() > 0 {
+	if liburing.SysctlDisabled() > 0 {
 		t.Skip("kernel.io_uring_disabled is set")
 	}
 	out := setupUnder(t, "seccomp EPERM")
@@ -118,14 +119,14 @@ func TestSetupBeyondMemlock(t *testing.T) {
 	require.Contains(t, out, "cannot allocate memory: the ring needs ")
 	require.Contains(t, out, "is 0 KiB")
 	require.Contains(t, out, "ulimit -l")
-	if need, err := MemorySizeParams(4096, &Params{}); err == nil { // liburing 2.11 tells
+	if need, err := liburing.MemorySizeParams(4096, &liburing.Params{}); err == nil { // liburing 2.11 tells
 		require.Contains(t, out, fmt.Sprintf("needs %d KiB", need/1024))
 	}
 }
 
 func TestExplainEPERM(t *testing.T) {
 	for _, c := range []struct {
-		flags          SetupFlags
+		flags          liburing.SetupFlags
 		disabled, euid int
 		says           string
 	}{
@@ -134,15 +135,15 @@ func TestExplainEPERM(t *testing.T) {
 		{0, 1, 0, "seccomp"},
 		{0, 0, 1000, "seccomp"},
 		{0, -1, 1000, "seccomp"},
-		{SetupSQPoll, 0, 1000, "CAP_SYS_NICE"},
+		{liburing.SetupSQPoll, 0, 1000, "CAP_SYS_NICE"},
 	} {
-		require.Contains(t, explainEPERM(&Params{Flags: c.flags}, c.disabled, c.euid), c.says, "%+v", c)
+		require.Contains(t, liburing.ExplainEPERM(&liburing.Params{Flags: c.flags}, c.disabled, c.euid), c.says, "%+v", c)
 	}
 }
 
 func TestExplainFlags(t *testing.T) {
-	require.Contains(t, explainFlags(SetupSQPoll|SetupDeferTaskrun|SetupSingleIssuer), "exclude each other")
-	require.Contains(t, explainFlags(SetupSQAff), "sqpoll")
-	require.Empty(t, explainFlags(SetupDeferTaskrun|SetupSingleIssuer))
-	require.Equal(t, SetupFlags(1<<30|1<<29), unknownFlags(1<<30|1<<29|SetupClamp|SetupRDisabled))
+	require.Contains(t, liburing.ExplainFlags(liburing.SetupSQPoll|liburing.SetupDeferTaskrun|liburing.SetupSingleIssuer), "exclude each other")
+	require.Contains(t, liburing.ExplainFlags(liburing.SetupSQAff), "sqpoll")
+	require.Empty(t, liburing.ExplainFlags(liburing.SetupDeferTaskrun|liburing.SetupSingleIssuer))
+	require.Equal(t, liburing.SetupFlags(1<<30|1<<29), liburing.UnknownFlags(1<<30|1<<29|liburing.SetupClamp|liburing.SetupRDisabled))
 }

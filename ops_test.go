@@ -1,12 +1,14 @@
 //go:build linux && cgo
 
-package liburing
+package liburing_test
 
 import (
 	"math"
 	"testing"
 	"unsafe"
 
+	"github.com/go-liburing/liburing"
+	"github.com/go-liburing/liburing/internal/ringtest"
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sys/unix"
 )
@@ -18,26 +20,26 @@ func TestPrepsCutLengths(t *testing.T) {
 	require.NoError(t, err)
 	defer unix.MunmapPtr(p, huge)
 	b := unsafe.Slice((*byte)(p), huge)
-	length := func(s *SQE) uint64 { return uint64(s.Len) }
+	length := func(s *liburing.SQE) uint64 { return uint64(s.Len) }
 	for name, test := range map[string]struct {
-		prep func(s *SQE)
-		in   func(s *SQE) uint64
+		prep func(s *liburing.SQE)
+		in   func(s *liburing.SQE) uint64
 		want uint64
 	}{
-		"read":      {func(s *SQE) { s.PrepRead(0, b, 0) }, length, maxRW},
-		"write":     {func(s *SQE) { s.PrepWrite(0, b, 0) }, length, maxRW},
-		"fixed":     {func(s *SQE) { s.PrepReadFixed(0, b, 0, 0) }, length, maxRW},
-		"send":      {func(s *SQE) { s.PrepSend(0, b, 0) }, length, maxRW},
-		"sendto":    {func(s *SQE) { s.PrepSendto(0, b, 0, nil) }, length, maxRW},
-		"send_zc":   {func(s *SQE) { s.PrepSendZC(0, b, 0, 0) }, length, maxRW},
-		"recv":      {func(s *SQE) { s.PrepRecv(0, b, 0) }, length, maxRW},
-		"getxattr":  {func(s *SQE) { s.PrepFgetxattr(0, nil, b) }, length, maxRW},
-		"setxattr":  {func(s *SQE) { s.PrepSetxattr(nil, b, nil, 0) }, length, maxRW},
-		"madvise":   {func(s *SQE) { s.PrepMadvise(b, 0) }, length, 4<<30 - 64<<10},
-		"madvise64": {func(s *SQE) { s.PrepMadvise64(b, 0) }, func(s *SQE) uint64 { return s.Off }, huge},
-		"cmd_sock":  {func(s *SQE) { s.PrepCmdSock(0, 0, 0, 0, b) }, func(s *SQE) uint64 { return uint64(s.FileIndex) }, maxRW},
+		"read":      {func(s *liburing.SQE) { s.PrepRead(0, b, 0) }, length, liburing.MaxRW},
+		"write":     {func(s *liburing.SQE) { s.PrepWrite(0, b, 0) }, length, liburing.MaxRW},
+		"fixed":     {func(s *liburing.SQE) { s.PrepReadFixed(0, b, 0, 0) }, length, liburing.MaxRW},
+		"send":      {func(s *liburing.SQE) { s.PrepSend(0, b, 0) }, length, liburing.MaxRW},
+		"sendto":    {func(s *liburing.SQE) { s.PrepSendto(0, b, 0, nil) }, length, liburing.MaxRW},
+		"send_zc":   {func(s *liburing.SQE) { s.PrepSendZC(0, b, 0, 0) }, length, liburing.MaxRW},
+		"recv":      {func(s *liburing.SQE) { s.PrepRecv(0, b, 0) }, length, liburing.MaxRW},
+		"getxattr":  {func(s *liburing.SQE) { s.PrepFgetxattr(0, nil, b) }, length, liburing.MaxRW},
+		"setxattr":  {func(s *liburing.SQE) { s.PrepSetxattr(nil, b, nil, 0) }, length, liburing.MaxRW},
+		"madvise":   {func(s *liburing.SQE) { s.PrepMadvise(b, 0) }, length, 4<<30 - 64<<10},
+		"madvise64": {func(s *liburing.SQE) { s.PrepMadvise64(b, 0) }, func(s *liburing.SQE) uint64 { return s.Off }, huge},
+		"cmd_sock":  {func(s *liburing.SQE) { s.PrepCmdSock(0, 0, 0, 0, b) }, func(s *liburing.SQE) uint64 { return uint64(s.FileIndex) }, liburing.MaxRW},
 	} {
-		s := new(SQE)
+		s := new(liburing.SQE)
 		test.prep(s)
 		require.Equal(t, test.want, test.in(s), name)
 	}
@@ -47,7 +49,7 @@ func TestPrepsCutLengths(t *testing.T) {
 // another one.
 func TestPrepsKeepBufferIndexes(t *testing.T) {
 	for index, want := range map[int]uint16{0: 0, 7: 7, 65535: 65535, 65536: 65535, 65543: 65535, -1: 65535, -70000: 65535} {
-		var s SQE
+		var s liburing.SQE
 		s.PrepReadFixed(0, nil, 0, index)
 		require.Equal(t, want, s.BufIndex, "%d", index)
 	}
@@ -57,11 +59,11 @@ func TestPrepsKeepBufferIndexes(t *testing.T) {
 func TestPrepsKeepDescriptors(t *testing.T) {
 	for fd, want := range map[int]int32{0: 0, -1: -1, unix.AT_FDCWD: unix.AT_FDCWD, math.MaxInt32: math.MaxInt32,
 		1 << 32: math.MinInt32, 1<<40 + 3: math.MinInt32, -1 << 40: math.MinInt32} {
-		var s SQE
+		var s liburing.SQE
 		s.PrepRead(fd, nil, 0)
 		require.Equal(t, want, s.FD, "%d", fd)
 	}
-	c := submitOne(t, newRing(t, 1), func(s *SQE) { s.PrepRead(1<<32, make([]byte, 1), 0) })
+	c := ringtest.SubmitOne(t, ringtest.NewRing(t, 1), func(s *liburing.SQE) { s.PrepRead(1<<32, make([]byte, 1), 0) })
 	require.ErrorIs(t, c.Err(), unix.EBADF)
 }
 
@@ -69,7 +71,7 @@ func TestPrepsKeepDescriptors(t *testing.T) {
 func TestProvideBuffersStaysInMemory(t *testing.T) {
 	const group = 3
 	mem := make([]byte, 1000)
-	r := newRing(t, 8)
+	r := ringtest.NewRing(t, 8)
 	for _, test := range []struct {
 		length, nr int
 		errno      unix.Errno
@@ -83,14 +85,14 @@ func TestProvideBuffersStaysInMemory(t *testing.T) {
 		{100, -1, unix.E2BIG},
 		{100, 0, unix.E2BIG},
 	} {
-		c := submitOne(t, r, func(s *SQE) { s.PrepProvideBuffers(mem, test.length, test.nr, group, 0) })
+		c := ringtest.SubmitOne(t, r, func(s *liburing.SQE) { s.PrepProvideBuffers(mem, test.length, test.nr, group, 0) })
 		if test.errno == 0 {
 			require.NoError(t, c.Err())
 			continue
 		}
 		require.ErrorIs(t, c.Err(), test.errno, "%d × %d", test.nr, test.length)
 	}
-	c := submitOne(t, r, func(s *SQE) { s.PrepRemoveBuffers(100, group) })
+	c := ringtest.SubmitOne(t, r, func(s *liburing.SQE) { s.PrepRemoveBuffers(100, group) })
 	require.EqualValues(t, 10, c.Res, "the ten of the good request are there")
 }
 
@@ -98,19 +100,19 @@ func TestProvideBuffersStaysInMemory(t *testing.T) {
 // payload is none.
 func TestRecvmsgValidateRefuses(t *testing.T) {
 	buf := make([]byte, 100)
-	require.Nil(t, RecvmsgValidate(nil, &Msghdr{}))
-	require.Nil(t, RecvmsgValidate(buf[:15], &Msghdr{}))
-	require.NotNil(t, RecvmsgValidate(buf[:16], &Msghdr{}))
-	require.Nil(t, RecvmsgValidate(buf, nil))
-	require.NotNil(t, RecvmsgValidate(buf, &Msghdr{Namelen: 44, Controllen: 40}))
-	require.Nil(t, RecvmsgValidate(buf, &Msghdr{Namelen: 45, Controllen: 40}))
-	require.Nil(t, RecvmsgValidate(buf, &Msghdr{Namelen: 84, Controllen: ^uint64(0)}))
+	require.Nil(t, liburing.RecvmsgValidate(nil, &liburing.Msghdr{}))
+	require.Nil(t, liburing.RecvmsgValidate(buf[:15], &liburing.Msghdr{}))
+	require.NotNil(t, liburing.RecvmsgValidate(buf[:16], &liburing.Msghdr{}))
+	require.Nil(t, liburing.RecvmsgValidate(buf, nil))
+	require.NotNil(t, liburing.RecvmsgValidate(buf, &liburing.Msghdr{Namelen: 44, Controllen: 40}))
+	require.Nil(t, liburing.RecvmsgValidate(buf, &liburing.Msghdr{Namelen: 45, Controllen: 40}))
+	require.Nil(t, liburing.RecvmsgValidate(buf, &liburing.Msghdr{Namelen: 84, Controllen: ^uint64(0)}))
 
 	// A header that promises more than there is room for.
 	for i := range 16 {
 		buf[i] = 0xff
 	}
-	o := RecvmsgValidate(buf[:30], &Msghdr{Namelen: 4, Controllen: 6})
+	o := liburing.RecvmsgValidate(buf[:30], &liburing.Msghdr{Namelen: 4, Controllen: 6})
 	require.Len(t, o.Name(), 4)
 	require.Len(t, o.Control(), 6)
 	require.Len(t, o.Payload(), 4)
@@ -121,7 +123,7 @@ func TestRecvmsgValidateRefuses(t *testing.T) {
 // A driver's command has the bytes from the entry's attr_ptr on: 16, or 80 of a
 // big entry.
 func TestCmdBytes(t *testing.T) {
-	s := new([2]SQE)
+	s := new([2]liburing.SQE)
 	at := unsafe.Pointer(&s[0].Addr3)
 	for big, length := range map[bool]int{false: 16, true: 80} {
 		b := s[0].CmdBytes(big)
