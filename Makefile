@@ -23,7 +23,7 @@ test: deps vet generated other-builds nested ## vet, build, the whole suite, als
 	$(GO) build ./...
 	$(GO) test -timeout 10m ./...
 	$(GO) test -timeout 10m -race ./...
-	$(GO) test -timeout 10m -tags liburing_debug .
+	$(GO) test -timeout 10m -tags liburing_debug . ./tests/loop ./tests/model ./tests/opcodes ./tests/register
 
 vet: deps ## go vet and gofmt
 	@test -z "$$(gofmt -l $$(git ls-files '*.go'))" || { gofmt -d $$(git ls-files '*.go'); exit 1; }
@@ -39,10 +39,10 @@ nested: ## the modules under bench: the report, and the programs of other librar
 	$(GO) -C bench/peers vet ./...
 
 other-builds: ## the builds without Linux, without cgo, and for arm64
-	CGO_ENABLED=0 $(GO) vet .
-	CGO_ENABLED=0 $(GO) test .
+	CGO_ENABLED=0 $(GO) vet . ./tests/build
+	CGO_ENABLED=0 $(GO) test ./tests/build
 	CGO_ENABLED=0 GOARCH=arm64 $(GO) vet .
-	GOOS=darwin GOARCH=arm64 $(GO) vet .
+	GOOS=darwin GOARCH=arm64 $(GO) vet . ./tests/build
 	GOOS=windows $(GO) build .
 
 sanitize: deps ## the suite under cgocheck2 and the address sanitizer

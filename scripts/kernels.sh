@@ -17,6 +17,7 @@ cd "$(dirname "$0")/.."
 
 readonly cache=${XDG_CACHE_HOME:-${HOME:-/tmp}/.cache}/go-liburing/kernels
 readonly limit=900 # seconds a kernel
+readonly packages=(. ./tests/{loop,model,opcodes,register,soak}) # those that need no tools
 work=$(mktemp -d "${TMPDIR:-/tmp}/liburing-kernels.XXXXXX")
 job=
 
@@ -93,13 +94,13 @@ copy_of() {
 
 make_machine() {
   say "compiling the tests"
-  mkdir -p "$work"/root/{bin,proc,sys,dev,tmp,etc,work/third_party/liburing}
-  go test -c -o "$work/root/work/liburing.test" .
-  cp -r testdata ./*.go "$work/root/work/"
+  mkdir -p "$work"/root/{bin,proc,sys,dev,tmp,etc,suite,work/third_party/liburing}
+  go test -c -o "$work/root/suite/" "${packages[@]}"
+  cp -r testdata tests ./*.go "$work/root/work/" # some of which they read
   cp -r third_party/liburing/lib "$work/root/work/third_party/liburing/"
   cp "$(command -v busybox)" "$work/root/bin/busybox"
   local library
-  for library in $(ldd "$work/root/work/liburing.test" | grep -o '/[^ ]*'); do copy_of "$library"; done
+  for library in $(ldd "$work/root/suite/liburing.test" | grep -o '/[^ ]*'); do copy_of "$library"; done
   echo 'root:x:0:0:root:/:/bin/sh' >"$work/root/etc/passwd"
   printf '127.0.0.1 localhost\n::1 localhost\n' >"$work/root/etc/hosts"
   cat >"$work/root/init" <<INIT
@@ -115,10 +116,16 @@ mount -t devpts devpts /dev/pts
 ip link set lo up
 export PATH=/bin HOME=/tmp
 ulimit -n 65536
-cd /work
 echo "KERNEL \$(uname -r)"
-./liburing.test -test.v -test.timeout $((limit - 60))s -test.run '${TESTS:-.}'
-echo "EXIT \$?"
+status=0
+for tests in /suite/*; do
+  name=\$(basename \$tests .test)
+  cd /work
+  [ \$name = liburing ] || cd tests/\$name
+  echo "PACKAGE \$name"
+  \$tests -test.v -test.timeout $((limit - 60))s -test.run '${TESTS:-.}' || status=\$?
+done
+echo "EXIT \$status"
 poweroff -f
 INIT
   chmod +x "$work/root/init"
