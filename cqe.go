@@ -18,13 +18,27 @@ type CQE struct {
 func (c *CQE) GetData64() uint64 { return c.UserData }
 
 // Err returns the request's error as a syscall.Errno, nil if it succeeded. A
-// notification (CQEFNotif) is none: its Res has flags.
+// notification (CQEFNotif) is none: its Res has flags. Numbers with which the
+// kernel means a system call that a signal has ended (512 and up, such as
+// ERESTARTSYS) are EINTR, which that call would return.
 func (c *CQE) Err() error {
 	if c.Res >= 0 || c.Flags&CQEFNotif != 0 {
 		return nil
 	}
-	return syscall.Errno(-c.Res)
+	errno := syscall.Errno(-c.Res)
+	if errno >= firstRestart && errno <= lastRestart {
+		return syscall.EINTR
+	}
+	return errno
 }
+
+// The kernel's own numbers for what is to be restarted after a signal:
+// ERESTARTSYS, ERESTARTNOINTR, ERESTARTNOHAND and ERESTART_RESTARTBLOCK, with two
+// that never leave it between them.
+const (
+	firstRestart = syscall.Errno(512)
+	lastRestart  = syscall.Errno(516)
+)
 
 // Nr returns how many slots of the completion queue the entry takes: two for a
 // big entry of a ring with SetupCQEMixed, one otherwise (io_uring_cqe_nr).
