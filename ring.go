@@ -35,12 +35,18 @@ type Ring struct {
 
 // Close gives the ring back to the kernel (io_uring_queue_exit). Requests that
 // are still in flight may write to their memory afterwards: cancel them and
-// take their completions first. A second Close does nothing.
+// take their completions first. Registered files and buffers are let go of at once,
+// on kernels before 6.14 some 50 ms later (UnregisterFiles does it at once there,
+// but may wait for requests). A second Close does nothing.
 func (r *Ring) Close() error {
 	if r.mem == nil {
 		return nil
 	}
+	if r.mem.features&FeatRWAttr != 0 { // that old a kernel waits for no request
+		r.mem.release()
+	}
 	cQueueExit(r.mem)
+	lastExit.Store(int64(time.Since(started)))
 	for _, region := range r.regions {
 		unmapMemory(region)
 	}

@@ -134,7 +134,10 @@ func QueueInitParams(entries int, p *Params) (*Ring, error) {
 	}
 	p = orDefaults(p)
 	asked := *p
-	mem, ret := cQueueInitParams(uint32(entries), p)
+	mem, ret := setUpPatiently(func() (*ringMem, int32) {
+		*p = asked
+		return cQueueInitParams(uint32(entries), p)
+	})
 	if ret < 0 {
 		return nil, explainSetup(entries, &asked, ret)
 	}
