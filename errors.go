@@ -105,7 +105,7 @@ func opError(op string, ret int32) error {
 			"it came with liburing 2.%d and %s is linked: vendor a newer one with scripts/vendor-liburing.sh",
 			-ret-needsBase, Version())}
 	}
-	return &OpError{Op: op, Err: syscall.Errno(-ret)}
+	return &OpError{Op: op, Err: syscall.Errno(-ret), Hint: explainBlocked(op, syscall.Errno(-ret))}
 }
 
 // badInput is the error of an argument that the library can see is wrong.

@@ -67,6 +67,21 @@ func explainENOMEM(entries int, p *Params) string {
 	return fmt.Sprintf("the ring needs %s; %s, or ask for fewer entries", need, explainLimit())
 }
 
+// explainBlocked says what it may mean that a system call is refused which has no
+// reason to be: a sandbox that allows io_uring_setup, and not the other two.
+func explainBlocked(op string, errno syscall.Errno) string {
+	call := "io_uring_register"
+	switch {
+	case errno != syscall.EPERM && errno != syscall.ENOSYS, op == "io_uring_setup", op == "io_uring_register_ifq":
+		return ""
+	case strings.HasPrefix(op, "io_uring_submit"), strings.HasPrefix(op, "io_uring_wait"), op == "io_uring_enter":
+		call = "io_uring_enter"
+	case !strings.HasPrefix(op, "io_uring_"):
+		return ""
+	}
+	return "a seccomp filter or another sandbox may block it: allow " + call + ", beside io_uring_setup, in the profile"
+}
+
 // explainMemlock says what ENOMEM means when memory is registered.
 func explainMemlock(err error) error {
 	if e, ok := err.(*OpError); ok && e.Err == syscall.ENOMEM {

@@ -3,11 +3,9 @@ package liburing
 import (
 	"context"
 	"errors"
-	"fmt"
 	"runtime"
 	"sync/atomic"
 	"syscall"
-	"time"
 )
 
 // Loop is an event loop over a ring: each request takes a callback, which runs
@@ -63,7 +61,8 @@ type Loop struct {
 	quit     bool          // the thread is to end
 	closing  atomic.Bool   // requests are refused
 	done     chan struct{} // closed when the ring is gone
-	closeErr error         // what Close returns; set before done is closed
+	closer   closer
+	closeErr error // what Close returns; set before done is closed
 }
 
 // loopFlags are the setup flags that suit a loop: one thread that submits and
@@ -212,174 +211,3 @@ func (l *Loop) turns(ctx context.Context, untilIdle bool) error {
 func (l *Loop) idle() bool {
 	return l.inFlight == l.inner && l.next == l.have && len(l.made) == 0 && !l.mail.attention.Load() && !l.canFeed()
 }
-
-// Close cancels what is in flight, waits until the kernel is done with it, its
-// callbacks having been called, and gives the ring back. The loop takes nothing
-// more from the moment of the call; a running Run returns. Requests that were
-// queued go to the kernel and are cancelled there: they may still succeed. If a
-// callback panics meanwhile that is the error, as a *CallbackPanic.
-//
-// If ctx ends first, the error is its error, wrapped: the loop goes on in the
-// background until the kernel is done, and the memory of its requests stays
-// alive until then. In a callback Close does not wait. A second Close waits for
-// the first. Without a context it waits as long as it takes.
-func (l *Loop) Close(ctx context.Context) error {
-	l.closing.Store(true)
-	if l.mail.beginClose() {
-		go func() {
-			select {
-			case l.control <- func() { l.quit = true }:
-			case <-l.done: // a callback has ended the thread (runtime.Goexit)
-			}
-		}()
-	}
-	if l.onThread() {
-		return nil
-	}
-	if ctx == nil {
-		ctx = context.Background()
-	}
-	select {
-	case <-l.done:
-		return l.closeErr
-	default:
-	}
-	select {
-	case <-l.done:
-		return l.closeErr
-	case <-ctx.Done():
-		return fmt.Errorf("liburing: requests are still in flight, their memory is kept: %w", contextError(ctx))
-	}
-}
-
-// longestRound is how long a round of cancelling waits for completions before
-// the next: a request may slip through a round while it changes from one of the
-// kernel's lists to another. The first rounds wait for a few milliseconds only.
-const longestRound = 100 * time.Millisecond
-
-// exit ends the loop: it runs what was posted, cancels until nothing is in flight,
-// tells of what was refused and gives the ring back. A callback that ends the
-// goroutine meanwhile (runtime.Goexit) does not stop it: the rest is done on the
-// way out.
-func (l *Loop) exit() {
-	ended := false
-	defer func() {
-		if !ended {
-			l.exit()
-		}
-	}()
-	l.mail.beginClose()
-	l.runLastPosts()
-	l.closing.Store(true)
-	// Should it have been set up disabled, nothing would end. Kernels before 5.18
-	// wait for all that is in flight first, so they are not asked without need.
-	if m := l.ring.mem; m.flags&SetupRDisabled != 0 && m.loadSQHead() == 0 {
-		cEnableRings(m)
-	}
-	for round := 0; l.inFlight > 0; round++ {
-		l.inClose(func() error { return l.cancelRound(round) })
-		l.tellRefused()
-		l.mail.leaveStats(l.counted())
-	}
-	l.endStreams()
-	for round := 1; !l.mail.endRefusals(round > refusalRounds); round++ {
-		l.tellRefused()
-	}
-	ended = true
-	l.free()
-}
-
-// runLastPosts runs what was posted before the loop was closed, all of it, should
-// one of the functions panic too.
-func (l *Loop) runLastPosts() {
-	for done := false; !done; {
-		l.inClose(func() error {
-			_, err := l.attend(context.Background())
-			done = true
-			return err
-		})
-	}
-}
-
-// endStreams ends the streams that wait for buffers.
-func (l *Loop) endStreams() {
-	for _, g := range l.hungry {
-		for len(g.waiting) > 0 {
-			s := g.waiting[0]
-			g.leave(s)
-			l.inClose(func() error { s.end(); return nil })
-		}
-	}
-}
-
-// free gives everything back.
-func (l *Loop) free() {
-	l.mail.leaveStats(l.counted())
-	l.ring.Close()
-	for _, g := range l.groups {
-		if g != nil {
-			g.abandon()
-		}
-	}
-	l.thread.Store(0)
-	l.mail.wake.close()
-	close(l.done)
-}
-
-// inClose calls f, whose first error or panic Close returns.
-func (l *Loop) inClose(f func() error) {
-	err, panicked := guard(f)
-	if l.closeErr == nil && panicked != nil {
-		l.closeErr = panicked
-	} else if l.closeErr == nil {
-		l.closeErr = err
-	}
-}
-
-// cancelRound cancels what is in flight and takes completions for a while.
-func (l *Loop) cancelRound(round int) error {
-	if l.armed {
-		l.mail.wake.signal()
-	}
-	l.table.inFlight(func(t Token) { l.queueCancel(t, 0, ignore) })
-	if round > 2 {
-		l.choke()
-	}
-	wait := min(time.Millisecond<<min(round, 10), longestRound)
-	for end := time.Now().Add(wait); l.inFlight > 0; {
-		if err := l.submitAndReap(wait); err != nil {
-			time.Sleep(wait) // it is going to be tried again
-			return err
-		}
-		l.dispatch()
-		if !time.Now().Before(end) {
-			break
-		}
-	}
-	return nil
-}
-
-// choke lets the completion queue fill up, for a while at most. A multishot
-// timeout of a few microseconds is firing whenever a cancel comes, and so not
-// found; but like all multishot requests it ends when there is no room. Others end
-// with it, without an error, as the kernel may have it at any time. (Before Linux 6.16
-// a request that drains the ring may then wait for ever: the kernel counts what it
-// found no room for.)
-func (l *Loop) choke() {
-	m := l.ring.mem
-	ready := m.cqReady()
-	for last := time.Now(); m.cqReady() < m.cq.ringEntries && time.Since(last) < chokeWait; {
-		cGetEvents(m)
-		if now := m.cqReady(); now != ready {
-			ready, last = now, time.Now()
-		}
-	}
-	if m.cqReady() == m.cq.ringEntries {
-		time.Sleep(chokeWait) // for one more that finds it full
-		cGetEvents(m)
-	}
-}
-
-// chokeWait is how long choke waits for one more completion: what fires less
-// often is found when it is cancelled.
-const chokeWait = 200 * time.Microsecond

@@ -1,0 +1,330 @@
+package liburing
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"time"
+)
+
+// How a loop ends.
+
+// Close cancels what is in flight, waits until the kernel is done with it, its
+// callbacks having been called, and gives the ring back. The loop takes nothing
+// more from the moment of the call; a running Run returns. Requests that were
+// queued go to the kernel and are cancelled there: they may still succeed. If a
+// callback panics meanwhile that is the error, as a *CallbackPanic.
+//
+// Files, buffers and an eventfd that are registered with the ring are given back
+// before Close returns; the ring's own memory, which may count as locked, is the
+// kernel's for some 50 ms more (New waits for it where it has to).
+//
+// If ctx ends first, the error is its error, wrapped, and says what is waited for:
+// the loop goes on in the background until the kernel is done, and the memory of
+// its requests stays alive until then. In a callback Close does not wait. A second
+// Close waits for the first. Without a context it waits as long as it takes.
+//
+// What never went to the kernel (io_uring_enter is refused) is not waited for, and
+// neither is what the kernel can't cancel: after some seconds in which nothing
+// completes and no cancel finds its request (drivers' commands, OpURingCmd, need
+// not know one) Close gives the ring back all the same. Its error says so, the callbacks get
+// one too, and the memory that the kernel may still use is kept for good.
+func (l *Loop) Close(ctx context.Context) error {
+	l.closing.Store(true)
+	if l.mail.beginClose() {
+		go func() {
+			select {
+			case l.control <- func() { l.quit = true }:
+			case <-l.done: // a callback has ended the thread (runtime.Goexit)
+			}
+		}()
+	}
+	if l.onThread() {
+		return nil
+	}
+	if ctx == nil {
+		ctx = context.Background()
+	}
+	select {
+	case <-l.done:
+		return l.closeErr
+	default:
+	}
+	select {
+	case <-l.done:
+		return l.closeErr
+	case <-ctx.Done():
+		return fmt.Errorf("liburing: %s: %w", l.closer.waitsFor(), contextError(ctx))
+	}
+}
+
+// longestRound is how long a round of cancelling waits for completions before
+// the next: a request may slip through a round while it changes from one of the
+// kernel's lists to another. The first rounds wait for a few milliseconds only.
+const longestRound = 100 * time.Millisecond
+
+// exit ends the loop: it runs what was posted, cancels until nothing is in flight,
+// tells of what was refused and gives the ring back. A callback that ends the
+// goroutine meanwhile (runtime.Goexit) does not stop it: the rest is done on the
+// way out.
+func (l *Loop) exit() {
+	ended := false
+	defer func() {
+		if !ended {
+			l.exit()
+		}
+	}()
+	l.mail.beginClose()
+	l.runLastPosts()
+	l.closing.Store(true)
+	// Should it have been set up disabled, nothing would end. Kernels before 5.18
+	// wait for all that is in flight first, so they are not asked without need.
+	if m := l.ring.mem; m.flags&SetupRDisabled != 0 && m.loadSQHead() == 0 {
+		cEnableRings(m)
+	}
+	for round := 0; l.inFlight > 0 && !l.closer.hopeless(); round++ {
+		l.closer.begin(l.stats.Completed)
+		l.inClose(func() error { return l.cancelRound(round) })
+		l.tellRefused()
+		l.mail.leaveStats(l.counted())
+	}
+	if l.inFlight > 0 {
+		l.giveUp()
+	}
+	l.endStreams()
+	for round := 1; !l.mail.endRefusals(round > refusalRounds); round++ {
+		l.tellRefused()
+	}
+	ended = true
+	l.free()
+}
+
+// runLastPosts runs what was posted before the loop was closed, all of it, should
+// one of the functions panic too.
+func (l *Loop) runLastPosts() {
+	for done := false; !done; {
+		l.inClose(func() error {
+			_, err := l.attend(context.Background())
+			done = true
+			return err
+		})
+	}
+}
+
+// endStreams ends the streams that wait for buffers.
+func (l *Loop) endStreams() {
+	for _, g := range l.hungry {
+		for len(g.waiting) > 0 {
+			s := g.waiting[0]
+			g.leave(s)
+			l.inClose(func() error { s.end(); return nil })
+		}
+	}
+}
+
+// free gives everything back.
+func (l *Loop) free() {
+	l.mail.leaveStats(l.counted())
+	if l.closer.kept == nil {
+		l.ring.mem.release()
+		for _, g := range l.groups {
+			if g != nil {
+				g.abandon()
+			}
+		}
+	}
+	l.ring.Close()
+	l.thread.Store(0)
+	l.mail.wake.close()
+	close(l.done)
+}
+
+// inClose calls f, whose first error or panic Close returns.
+func (l *Loop) inClose(f func() error) {
+	err, panicked := guard(f)
+	if l.closeErr == nil && panicked != nil {
+		l.closeErr = panicked
+	} else if l.closeErr == nil {
+		l.closeErr = err
+	}
+}
+
+// cancelRound cancels what is in flight and takes completions for a while.
+func (l *Loop) cancelRound(round int) error {
+	if l.armed {
+		l.mail.wake.signal()
+	}
+	if l.closer.refused == nil {
+		l.table.inFlight(func(t Token) { l.queueCancel(t, 0, l.closer.cancelled) })
+	}
+	if round > 2 {
+		l.choke()
+	}
+	wait := min(time.Millisecond<<min(round, 10), longestRound)
+	for end := time.Now().Add(wait); l.inFlight > 0; {
+		l.closer.inKernel.Store(true)
+		l.closer.refused = l.submitAndReap(wait)
+		l.closer.inKernel.Store(false)
+		if l.closer.refused != nil {
+			time.Sleep(wait) // it is going to be tried again
+			return l.closer.refused
+		}
+		l.dispatch()
+		if !time.Now().Before(end) {
+			break
+		}
+	}
+	return nil
+}
+
+// choke lets the completion queue fill up, for a while at most. A multishot
+// timeout of a few microseconds is firing whenever a cancel comes, and so not
+// found; but like all multishot requests it ends when there is no room. Others end
+// with it, without an error, as the kernel may have it at any time. (Before Linux 6.16
+// a request that drains the ring may then wait for ever: the kernel counts what it
+// found no room for.)
+func (l *Loop) choke() {
+	m := l.ring.mem
+	ready := m.cqReady()
+	for last := time.Now(); m.cqReady() < m.cq.ringEntries && time.Since(last) < chokeWait; {
+		cGetEvents(m)
+		if now := m.cqReady(); now != ready {
+			ready, last = now, time.Now()
+		}
+	}
+	if m.cqReady() == m.cq.ringEntries {
+		time.Sleep(chokeWait) // for one more that finds it full
+		cGetEvents(m)
+	}
+}
+
+// chokeWait is how long choke waits for one more completion: what fires less
+// often is found when it is cancelled.
+const chokeWait = 200 * time.Microsecond
+
+// closer tells a loop's end that takes long from one that never comes.
+type closer struct {
+	inKernel  atomic.Bool // the thread waits for completions, not for a callback
+	completed uint64      // how many requests had completed before the last round
+	found     bool        // a cancel has found its request in it
+	idle      int         // rounds in a row without either
+	refused   error       // what the last system call failed with
+	kept      *remains    // what was given up
+}
+
+// A round of Close takes a tenth of a second. What is refused once is refused.
+const (
+	patientRounds = 30
+	refusedRounds = 5
+)
+
+// begin begins a round.
+func (c *closer) begin(completed uint64) {
+	c.idle++
+	if c.found || completed != c.completed {
+		c.idle = 0
+	}
+	c.found, c.completed = false, completed
+}
+
+// cancelled is told how each cancel has ended.
+func (c *closer) cancelled(end Completion) {
+	c.found = c.found || end.Res >= 0 || end.Res == -int32(syscall.EALREADY)
+}
+
+// hopeless reports whether no further round is going to end anything.
+func (c *closer) hopeless() bool {
+	return c.idle > patientRounds || c.refused != nil && c.idle > refusedRounds
+}
+
+// waitsFor says what holds Close up.
+func (c *closer) waitsFor() string {
+	if c.inKernel.Load() {
+		return "requests are still in flight, their memory is kept"
+	}
+	return "a callback or a posted function has not returned yet, which Close waits for"
+}
+
+// remains are what the kernel may still use of a loop that has been given up.
+type remains struct {
+	loop  *Loop
+	ring  Ring
+	table handleTable
+}
+
+// leaked keeps them reachable.
+var leaked struct {
+	sync.Mutex
+	list []*remains
+}
+
+// giveUp ends the requests that are left for their callbacks, with an error. If the
+// kernel has been told of them their memory stays as it is for good.
+func (l *Loop) giveUp() {
+	n, queued := l.inFlight-l.inner, l.unconsumed()
+	old := l.table
+	if l.inFlight > queued || l.ring.mem.flags&SetupSQPoll != 0 {
+		l.closer.kept = &remains{l, l.ring, old}
+		leaked.Lock()
+		leaked.list = append(leaked.list, l.closer.kept)
+		leaked.Unlock()
+	}
+	why := &OpError{Op: "close", Err: syscall.ECANCELED, Hint: fmt.Sprintf("%d requests never went to the kernel", n)}
+	if l.closer.kept != nil {
+		why.Hint = fmt.Sprintf("%d requests can't be cancelled: the ring was given back, and the memory that they use is kept for good", n)
+	}
+	if refused := new(OpError); errors.As(l.closer.refused, &refused) {
+		why.Err, why.Hint = refused.Err, joinHints(why.Hint, refused.Hint)
+	}
+	var panicked *CallbackPanic
+	if n > 0 && !errors.As(l.closeErr, &panicked) {
+		l.closeErr = why
+	}
+	l.table, l.inFlight, l.inner, l.armed, l.made = handleTable{}, 0, 0, false, nil
+	old.inFlight(func(t Token) { l.tellHeld(old.handle(t), old.aside(t)) })
+	old.inFlight(func(t Token) { l.tellGivenUp(old.handle(t), old.aside(t), why) })
+}
+
+// tellHeld calls the callback of a request that has completed and that only waits for
+// its deadline's end.
+func (l *Loop) tellHeld(h *handle, a *aside) {
+	if a == nil || a.deadline == nil || !a.deadline.holding {
+		return
+	}
+	a.deadline.holding = false
+	c, cb := a.deadline.held, h.cb
+	c.detail = l.detailOf(h, a, a.deadline.big)
+	l.tellLast(h, cb, c)
+	h.cb, h.group = ignore, 0
+}
+
+// tellGivenUp calls the callback of a request that was given up.
+func (l *Loop) tellGivenUp(h *handle, a *aside, why *OpError) {
+	told := &detail{refusal: &OpError{Op: h.op.String(), Err: why.Err, Hint: why.Hint}}
+	if a != nil {
+		a.watch.end()
+	}
+	errno, _ := why.Err.(syscall.Errno)
+	l.tellLast(h, h.cb, Completion{Res: -int32(errno), op: h.op, detail: told})
+}
+
+// tellLast calls the callback of a request's last completion.
+func (l *Loop) tellLast(h *handle, cb Callback, c Completion) {
+	l.inClose(func() error {
+		if h.group != 0 {
+			l.groups[h.group-1].deliver(c, cb, false)
+		} else {
+			cb(c)
+		}
+		return nil
+	})
+}
+
+// unconsumed returns how many requests the kernel has not taken.
+func (l *Loop) unconsumed() int {
+	m := l.ring.mem
+	return int(m.sq.sqeTail-m.loadSQHead()) + l.backlog.len() + l.apart.len()
+}
