@@ -46,7 +46,7 @@ func (b *backlog) entry() *bigSQE {
 // whole, for the kernel ends a chain where a submission ends. One that is longer
 // than the queue never fits: fill returns its entries.
 func (b *backlog) fill(m *ringMem) (tooLong []*bigSQE) {
-	b.takeBack(m)
+	b.takeBack(m, m.lastChain())
 	for b.first < len(b.queue) {
 		n := chainLength(b.waiting())
 		if n > int(m.sq.ringEntries) {
@@ -75,25 +75,31 @@ func (b *backlog) tidy() {
 	}
 }
 
-// takeBack moves the last chain of the submission queue to the head of the
-// backlog, where the rest of it is.
-func (b *backlog) takeBack(m *ringMem) {
+// takeBack moves the submission queue's entries from a position on to the head of
+// the backlog.
+func (b *backlog) takeBack(m *ringMem, first uint32) {
 	tail := m.sq.sqeTail
-	first := tail
-	for first != m.sq.sqeHead && m.sqe(first-1).linked() {
-		first--
-	}
 	if first == tail {
 		return
 	}
-	chain := make([]*bigSQE, 0, int(tail-first)+len(b.waiting()))
+	taken := make([]*bigSQE, 0, int(tail-first)+len(b.waiting()))
 	for pos := first; pos != tail; pos++ {
 		e := b.entry()
 		m.copyOut(e, pos)
-		chain = append(chain, e)
+		taken = append(taken, e)
 	}
-	b.queue, b.first = append(chain, b.waiting()...), 0
+	b.queue, b.first = append(taken, b.waiting()...), 0
 	m.sq.sqeTail = first
+}
+
+// lastChain returns where the chain begins that the submission queue ends with and
+// whose rest is in the backlog; the tail if there is none.
+func (m *ringMem) lastChain() uint32 {
+	first := m.sq.sqeTail
+	for first != m.sq.sqeHead && m.sqe(first-1).linked() {
+		first--
+	}
+	return first
 }
 
 // linked reports whether the next entry belongs to the same chain.

@@ -19,7 +19,8 @@ type chain []Token
 // that has seen silent requests drains no more: the kernel then refuses SQEIODrain
 // (EOPNOTSUPP). Kernels before 5.17 leave all chains as they are.
 func (r Request) SkipSuccess() Request {
-	if r.open() == nil {
+	sqe := r.open()
+	if sqe == nil {
 		return r
 	}
 	l := r.loop
@@ -27,7 +28,7 @@ func (r Request) SkipSuccess() Request {
 		return r
 	}
 	entries := l.lastChain()
-	if len(entries) < 2 || entries[len(entries)-1] != r.sqe {
+	if len(entries) < 2 || entries[len(entries)-1] != sqe {
 		return r
 	}
 	var tokens chain

@@ -136,6 +136,7 @@ func (l *Loop) free() {
 			}
 		}
 	}
+	l.ring.looped = false
 	l.ring.Close()
 	l.thread.Store(0)
 	l.mail.wake.close()

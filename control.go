@@ -1,6 +1,8 @@
 package liburing
 
-import "context"
+import (
+	"context"
+)
 
 // Post has the loop call f, from any goroutine. Functions of one goroutine are
 // called in their order. If the loop is not running they wait until it is, or is
@@ -15,15 +17,21 @@ func (l *Loop) Post(f func()) error {
 // Control calls f with the loop's ring, on the loop's thread, and returns its
 // error: for registering buffers and files and the like. It may be called from
 // any goroutine, while the loop runs and while it stands still. f must leave
-// the ring's queues alone. Should it panic, Control does, with a *CallbackPanic.
+// the ring's queues alone, but it may resize them. Should it panic, Control does,
+// with a *CallbackPanic.
 func (l *Loop) Control(f func(*Ring) error) error {
 	if f == nil {
 		return badInput("control", "there is no function to call")
 	}
+	return l.call(func() error { return l.change(f) })
+}
+
+// call calls f on the loop's thread.
+func (l *Loop) call(f func() error) error {
 	if l.onThread() {
-		return f(&l.ring)
+		return f()
 	}
-	j := l.newJob(func() error { return f(&l.ring) }, nil)
+	j := l.newJob(f, nil)
 	select {
 	case l.control <- j.run:
 		return j.wait()

@@ -91,7 +91,8 @@ type Restriction struct {
 
 // RegisterRestrictions limits a ring to what the list allows, as soon as
 // EnableRings is called (io_uring_register_restrictions). The ring must have
-// been set up with SetupRDisabled, else EBADFD. Needs Linux 5.10.
+// been set up with SetupRDisabled, else EBADFD. For the ring of a Loop add
+// LoopNeeds to the list, and enable it in the same Control. Needs Linux 5.10.
 func (r *Ring) RegisterRestrictions(list []Restriction) error {
 	return r.call("io_uring_register_restrictions", func(m *ringMem) int32 { return cRegisterRestrictions(m, list) })
 }
@@ -144,10 +145,14 @@ func (r *Ring) RegisterIOWQMaxWorkers(bounded, unbounded int) (oldBounded, oldUn
 // calling thread only: lock it. Needs Linux 5.18.
 func (r *Ring) RegisterRingFD() error { return r.call("io_uring_register_ring_fd", cRegisterRingFD) }
 
-// UnregisterRingFD ends RegisterRingFD (io_uring_unregister_ring_fd). Needs
-// Linux 5.18.
+// UnregisterRingFD ends RegisterRingFD (io_uring_unregister_ring_fd). EINVAL after
+// CloseRingFD: nothing would be left that names the ring. Needs Linux 5.18.
 func (r *Ring) UnregisterRingFD() error {
-	return r.call("io_uring_unregister_ring_fd", cUnregisterRingFD)
+	const op = "io_uring_unregister_ring_fd"
+	if r.mem != nil && r.mem.ringFD < 0 {
+		return badInput(op, "the ring has no other descriptor, it was closed (CloseRingFD)")
+	}
+	return r.call(op, cUnregisterRingFD)
 }
 
 // CloseRingFD closes the ring's descriptor; the registered one serves on
@@ -223,27 +228,6 @@ func (r *Ring) UnregisterNAPI(n *NAPI) error {
 func (r *Ring) RegisterClock(clock int32) error {
 	reg := clockRegister{clockID: uint32(clock)}
 	return r.call("io_uring_register_clock", func(m *ringMem) int32 { return cRegisterClock(m, &reg) })
-}
-
-// ResizeRings gives the ring queues of other sizes; p has SQEntries, and with
-// SetupCQSize CQEntries; SetupClamp is the only other flag
-// (io_uring_resize_rings). Entries and completions that are there are kept, but
-// in other memory: an SQE or CQE got before must not be used any more.
-// EOVERFLOW if they don't fit. The ring must have been set up with
-// SetupDeferTaskrun. Needs Linux 6.13.
-func (r *Ring) ResizeRings(p *Params) error {
-	if p == nil {
-		return r.badInput("io_uring_resize_rings", "there are no Params to say how large")
-	}
-	return r.call("io_uring_resize_rings", func(m *ringMem) int32 {
-		// What is queued goes along into the other memory only if the kernel
-		// has been handed it, which liburing does when it submits. Rings that
-		// can be resized have no thread that would begin with it.
-		if m.flags&SetupDeferTaskrun != 0 && m.flags&SetupSQRewind == 0 {
-			m.flushSQ()
-		}
-		return cResizeRings(m, p)
-	})
 }
 
 // SetIowait says whether a wait counts as waiting for I/O in the processor's

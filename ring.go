@@ -37,10 +37,14 @@ type Ring struct {
 // are still in flight may write to their memory afterwards: cancel them and
 // take their completions first. Registered files and buffers are let go of at once,
 // on kernels before 6.14 some 50 ms later (UnregisterFiles does it at once there,
-// but may wait for requests). A second Close does nothing.
+// but may wait for requests). A second Close does nothing. EBUSY for the ring of a
+// Loop: Loop.Close closes it.
 func (r *Ring) Close() error {
 	if r.mem == nil {
 		return nil
+	}
+	if r.looped {
+		return &OpError{Op: "close", Err: syscall.EBUSY, Hint: "the ring is a loop's: close the loop"}
 	}
 	if r.mem.features&FeatRWAttr != 0 { // that old a kernel waits for no request
 		r.mem.release()

@@ -22,7 +22,7 @@ type Stats struct {
 // itself, which costs next to nothing, and is asked for the figures.
 func (l *Loop) Stats() Stats {
 	var s Stats
-	err := l.Control(func(*Ring) error {
+	err := l.call(func() error {
 		s = l.counted()
 		return nil
 	})
