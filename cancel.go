@@ -41,17 +41,24 @@ const (
 
 // queueCancel cancels a request.
 func (l *Loop) queueCancel(t Token, flags SQEFlags, done Callback) {
-	if l.drains && l.cancelNow(t, flags, done) {
+	if (l.drains || l.lacks.cancel) && l.cancelNow(t, flags, done) {
 		return
 	}
-	sqe := l.queueInner(OpAsyncCancel, done, nil)
+	sqe := l.queueInner(OpAsyncCancel, func(c Completion) {
+		if !l.lacks.cancel && c.refusedByRing() {
+			l.lacks.cancel = true
+			l.queueCancel(t, flags, done)
+			return
+		}
+		done(c)
+	}, nil)
 	sqe.PrepCancel64(uint64(t), 0)
 	sqe.Flags |= flags
 }
 
 // cancelNow cancels a request without the queue, in which a cancel would wait
-// behind the request that drains the ring. It reports whether the kernel can
-// (since 6.0).
+// behind the request that drains the ring, or which refuses it. It reports whether
+// there was no need of the queue: the kernel can (since 6.0), or the queue can't either.
 func (l *Loop) cancelNow(t Token, flags SQEFlags, done Callback) bool {
 	if !l.onThread() { // the loop stands still, and the ring is its thread's
 		l.Post(func() { l.queueCancel(t, flags, done) })
@@ -59,8 +66,10 @@ func (l *Loop) cancelNow(t Token, flags SQEFlags, done Callback) bool {
 	}
 	res := cRegisterSyncCancel(l.ring.mem, &SyncCancelReg{Addr: uint64(t), FD: -1})
 	switch syscall.Errno(-res) {
-	case syscall.EINVAL:
-		return false
+	case syscall.EINVAL, syscall.EACCES, syscall.EPERM:
+		if !l.lacks.cancel {
+			return false
+		}
 	case syscall.ETIME, syscall.EINTR: // it was found, and would have had to be waited for
 		res = -int32(syscall.EALREADY)
 	}

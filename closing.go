@@ -80,6 +80,9 @@ func (l *Loop) exit() {
 	l.mail.beginClose()
 	l.runLastPosts()
 	l.closing.Store(true)
+	for t := range l.timers {
+		t.endByGo()
+	}
 	// Should it have been set up disabled, nothing would end. Kernels before 5.18
 	// wait for all that is in flight first, so they are not asked without need.
 	if m := l.ring.mem; m.flags&SetupRDisabled != 0 && m.loadSQHead() == 0 {

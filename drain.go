@@ -1,7 +1,5 @@
 package liburing
 
-import "time"
-
 // A request with SQEIODrain begins when all before it have completed, and what
 // comes behind it waits for it. The loop's own requests are no exception, so from
 // the first such request on it does without: it waits for posts outside of the
@@ -20,20 +18,3 @@ func (l *Loop) drain() {
 		l.mail.wake.signal()
 	}
 }
-
-// waitDraining waits without a read of the waker, which the kernel tells of
-// completions too meanwhile.
-func (l *Loop) waitDraining() error {
-	m := l.ring.mem
-	// Kernels that can't register a ring (before 5.18) wait for all requests before
-	// they change an eventfd.
-	if l.armed || m.enterFlags()&EnterRegisteredRing == 0 || cRegisterEventfd(m, int32(l.mail.wake.fd)) < 0 {
-		return l.enterError(cSubmitAndWaitTimeout(m, 1, drainWait))
-	}
-	defer cUnregisterEventfd(m)
-	return l.waitForWaker()
-}
-
-// drainWait is how long posts may have to wait where the loop has to look for
-// them itself.
-const drainWait = time.Millisecond

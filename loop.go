@@ -6,6 +6,7 @@ import (
 	"runtime"
 	"sync/atomic"
 	"syscall"
+	"time"
 )
 
 // Loop is an event loop over a ring: each request takes a callback, which runs
@@ -41,11 +42,14 @@ type Loop struct {
 
 	rawEnter  bool // rawEnter does for the ring
 	yield     yielder
-	drains    bool        // a request has drained the ring
-	made      []CQE       // completions that the kernel does not tell
-	groups    []*BufGroup // nil where one was closed
-	hungry    []*BufGroup // those that streams wait for
-	nextGroup uint16      // the number that the next one tries first
+	drains    bool                   // a request has drained the ring
+	lacks     lacks                  // what the ring refuses
+	look      time.Duration          // how long the next look for posts may be away
+	timers    map[*Timer]*time.Timer // those that Go's runtime keeps
+	made      []CQE                  // completions that the kernel does not tell
+	groups    []*BufGroup            // nil where one was closed
+	hungry    []*BufGroup            // those that streams wait for
+	nextGroup uint16                 // the number that the next one tries first
 	stats     Stats
 	big       detail                              // of the big completion whose callback runs
 	message   func(userData uint64, c Completion) // see OnMessage
@@ -88,9 +92,10 @@ func NewLoop(entries int, opts ...Option) (*Loop, error) {
 		entries = 2 // a request with a deadline
 	}
 	l := &Loop{control: make(chan func()), done: make(chan struct{})}
-	l.woken = func(Completion) {
+	l.woken = func(c Completion) {
 		l.uncount()
 		l.armed = false
+		l.lacks.read = l.lacks.read || c.refusedByRing()
 	}
 	if err := l.mail.wake.open(); err != nil {
 		return nil, err
@@ -119,6 +124,9 @@ func (l *Loop) own(entries int, p *Params, started chan<- error) {
 	l.rawEnter = l.ring.mem.canRawEnter()
 	if l.ring.Flags()&(SetupCQE32|SetupCQEMixed) != 0 {
 		l.bigs = make([][2]uint64, len(l.batch))
+	}
+	if l.ring.Flags()&SetupIOPoll != 0 {
+		l.lacks = lacks{read: true, cancel: true, timeout: true}
 	}
 	l.measure()
 	// The kernel finds a registered ring faster. Before Linux 5.18 it can't
@@ -209,5 +217,5 @@ func (l *Loop) turns(ctx context.Context, untilIdle bool) error {
 }
 
 func (l *Loop) idle() bool {
-	return l.inFlight == l.inner && l.next == l.have && len(l.made) == 0 && !l.mail.attention.Load() && !l.canFeed()
+	return l.inFlight == l.inner && len(l.timers) == 0 && l.next == l.have && len(l.made) == 0 && !l.mail.attention.Load() && !l.canFeed()
 }

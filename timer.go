@@ -45,6 +45,7 @@ func (t *Timer) Err() error { return t.err }
 func (t *Timer) Stop() {
 	t.loop.checkCaller()
 	t.f = nil
+	t.endByGo()
 	t.loop.revoke(t.token)
 }
 
@@ -53,11 +54,15 @@ func (t *Timer) arm(d time.Duration, flags TimeoutFlags) {
 		t.err = badInput("timer", "there is no function to call")
 		return
 	}
-	r := t.loop.Timeout(d, 0, flags, func(c Completion) { t.fired(c, flags) })
+	if t.loop.lacks.timeout {
+		t.byGo(d)
+		return
+	}
+	r := t.loop.Timeout(d, 0, flags, func(c Completion) { t.fired(c, d, flags) })
 	t.token, t.err = r.Token(), r.Err()
 }
 
-func (t *Timer) fired(c Completion, flags TimeoutFlags) {
+func (t *Timer) fired(c Completion, d time.Duration, flags TimeoutFlags) {
 	switch {
 	case t.f == nil: // stopped
 		return
@@ -65,6 +70,10 @@ func (t *Timer) fired(c Completion, flags TimeoutFlags) {
 		t.f()
 	case c.Res == -int32(syscall.EINVAL) && flags != 0: // no multishot timeouts
 		flags = 0
+	case c.refusedByRing():
+		t.loop.lacks.timeout = true
+		t.byGo(d)
+		return
 	default:
 		return // cancelled with the loop
 	}
@@ -75,7 +84,7 @@ func (t *Timer) fired(c Completion, flags TimeoutFlags) {
 
 // pause calls f when d has passed. It does not count as a request in flight.
 func (l *Loop) pause(d time.Duration, f func()) {
-	if l.drains { // a timeout would not begin
+	if l.drains || l.lacks.timeout { // a timeout would not begin
 		time.AfterFunc(d, func() { l.Post(f) })
 		return
 	}

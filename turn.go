@@ -85,8 +85,8 @@ func (l *Loop) enterBlocking(ready bool, wait time.Duration) error {
 		return l.enterError(cSubmitAndWait(m, 1)) // it polls, which a post can't end
 	case m.flags&SetupIOPoll != 0:
 		return l.waitForWaker()
-	case l.drains:
-		return l.waitDraining()
+	case l.drains || l.lacks.read:
+		return l.waitOutside()
 	}
 	l.armWaker()
 	l.sleep()

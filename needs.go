@@ -1,0 +1,118 @@
+package liburing
+
+import (
+	"syscall"
+	"time"
+)
+
+// What a loop itself needs of its ring, and what it does where the ring refuses that:
+// restrictions, filters, or SetupIOPoll, which knows neither timeouts nor cancels.
+
+// LoopNeeds returns what a restricted ring (RegisterRestrictions) has to allow for a
+// loop on it to be at its best, beside the program's own requests: add them to the list.
+// BPF filters should allow the same operations.
+//
+// Without OpRead the loop waits for posts outside of the ring, by an eventfd that it
+// registers; without that too it looks for posts up to every 16 ms. Without OpTimeout
+// Go's runtime keeps the time of After and Every. Without OpAsyncCancel contexts, Stop
+// and Close cancel by RegisterSyncCancel; where that is refused as well contexts and
+// Stop have no effect, and Close gives up what does not end by itself, as it says.
+func LoopNeeds() []Restriction {
+	return []Restriction{
+		{Opcode: RestrictionSQEOp, Value: uint8(OpRead)},
+		{Opcode: RestrictionSQEOp, Value: uint8(OpTimeout)},
+		{Opcode: RestrictionSQEOp, Value: uint8(OpLinkTimeout)},
+		{Opcode: RestrictionSQEOp, Value: uint8(OpAsyncCancel)},
+		{Opcode: RestrictionSQEFlagsAllowed, Value: uint8(SQEAsync | SQEIOLink)},
+		{Opcode: RestrictionRegisterOp, Value: uint8(RegisterEnableRings)},
+		{Opcode: RestrictionRegisterOp, Value: uint8(RegisterEventfd)},
+		{Opcode: RestrictionRegisterOp, Value: uint8(UnregisterEventfd)},
+		{Opcode: RestrictionRegisterOp, Value: uint8(RegisterSyncCancel)},
+		{Opcode: RestrictionRegisterOp, Value: uint8(UnregisterFiles)},
+		{Opcode: RestrictionRegisterOp, Value: uint8(UnregisterBuffers)},
+		{Opcode: RestrictionRegisterOp, Value: uint8(UnregisterPbufRing)},
+	}
+}
+
+// lacks says which of its own requests the ring has refused to a loop.
+type lacks struct {
+	read    bool
+	cancel  bool
+	timeout bool
+}
+
+// refusedByRing reports whether a request of the loop's own was refused, which it
+// will be each time.
+func (c Completion) refusedByRing() bool {
+	switch syscall.Errno(-c.Res) {
+	case syscall.EACCES, syscall.EPERM, syscall.EINVAL, syscall.EOPNOTSUPP:
+		return true
+	}
+	return false
+}
+
+// waitOutside waits without a read of the waker, which the kernel tells of
+// completions too meanwhile.
+func (l *Loop) waitOutside() error {
+	m := l.ring.mem
+	// Kernels that can't register a ring (before 5.18) wait for all requests before
+	// they change an eventfd.
+	if l.armed || m.enterFlags()&EnterRegisteredRing == 0 || !l.ring.CQEventfdEnabled() ||
+		cRegisterEventfd(m, int32(l.mail.wake.fd)) < 0 {
+		return l.waitLooking()
+	}
+	defer cUnregisterEventfd(m)
+	return l.waitForWaker()
+}
+
+// waitLooking waits for completions and looks for posts, less often the longer there
+// is neither.
+func (l *Loop) waitLooking() error {
+	m := l.ring.mem
+	l.look = max(l.look, shortestLook)
+	err := l.enterError(cSubmitAndWaitTimeout(m, 1, l.look))
+	l.look = min(2*l.look, longestLook)
+	if m.cqReady() != 0 || l.mail.attention.Load() {
+		l.look = shortestLook
+	}
+	return err
+}
+
+// How long posts may have to wait where the loop has to look for them itself.
+const (
+	shortestLook = time.Millisecond
+	longestLook  = 16 * time.Millisecond
+)
+
+// byGo has Go's runtime keep a timer's time.
+func (t *Timer) byGo(d time.Duration) {
+	l := t.loop
+	if l.closing.Load() {
+		t.err = ErrClosed
+		return
+	}
+	if l.timers == nil {
+		l.timers = make(map[*Timer]*time.Timer)
+	}
+	l.timers[t] = time.AfterFunc(d, func() { l.Post(t.ticked) })
+}
+
+// ticked is called when the time of byGo is over.
+func (t *Timer) ticked() {
+	delete(t.loop.timers, t)
+	if t.f == nil {
+		return
+	}
+	t.f()
+	if t.every > 0 && t.f != nil {
+		t.byGo(t.every)
+	}
+}
+
+// endByGo ends what byGo has begun.
+func (t *Timer) endByGo() {
+	if g := t.loop.timers[t]; g != nil {
+		g.Stop()
+		delete(t.loop.timers, t)
+	}
+}
