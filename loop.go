@@ -83,6 +83,10 @@ var loopFlags = []SetupFlags{
 // without flags that say otherwise the ring is for a single issuer and defers its
 // task work. With SetupIOPoll a loop that waits for requests takes a whole
 // processor and is not woken by posts. The errors are those of New.
+//
+// A loop that waits is idle. Before Linux 6.15 it counts as waiting for a disk (100 %
+// iowait, and in /proc/pressure/io); where that is wanted, because it keeps the
+// processor's frequency up, switch it on: loop.Control with Ring.SetIowait(true).
 func NewLoop(entries int, opts ...Option) (*Loop, error) {
 	p := newParams(opts)
 	if p.Flags&SetupSQEMixed != 0 {
@@ -127,6 +131,9 @@ func (l *Loop) own(entries int, p *Params, started chan<- error) {
 	}
 	if l.ring.Flags()&SetupIOPoll != 0 {
 		l.lacks = lacks{read: true, cancel: true, timeout: true}
+	}
+	if l.ring.Features()&FeatNoIowait != 0 {
+		cSetIowait(l.ring.mem, false) // a liburing before 2.10 can't
 	}
 	l.measure()
 	// The kernel finds a registered ring faster. Before Linux 5.18 it can't

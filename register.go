@@ -231,8 +231,8 @@ func (r *Ring) RegisterClock(clock int32) error {
 }
 
 // SetIowait says whether a wait counts as waiting for I/O in the processor's
-// statistics, which keeps its frequency up; it does unless switched off
-// (io_uring_set_iowait). Needs Linux 6.15 and liburing 2.10.
+// statistics, which keeps its frequency up; it does unless switched off, as a Loop
+// does where it can (io_uring_set_iowait). Needs Linux 6.15 and liburing 2.10.
 func (r *Ring) SetIowait(enable bool) error {
 	return r.call("io_uring_set_iowait", func(m *ringMem) int32 { return cSetIowait(m, enable) })
 }
