@@ -1,95 +1,132 @@
 package liburing
 
-import "unsafe"
+import (
+	"slices"
+	"unsafe"
+)
 
 // backlog holds the requests that found no room in the submission queue, in
 // their order, until the loop's next submission. Its entries are never moved in
 // memory, so a Request can point to one.
 type backlog struct {
-	queue []*bigSQE
-	first int // of queue: those before it have gone
-	spare []*bigSQE
+	chunks []*chunk // in order
+	first  int      // the place in the first of them of the request that goes next
+	n      int      // requests
+	step   int      // entries that a request takes: two with SetupSQE128
+	per    int      // requests that a chunk has room for
+	spare  []*chunk
 }
 
-func (b *backlog) len() int { return len(b.queue) - b.first }
+// chunk is memory for some of them.
+type chunk [128]SQE
 
-// waiting returns the entries that are in the backlog.
-func (b *backlog) waiting() []*bigSQE { return b.queue[b.first:] }
+// maxSpare is how many chunks are kept for the next time: half a megabyte.
+const maxSpare = 64
 
-// bigSQE is an entry of a ring with SetupSQE128.
-type bigSQE struct {
-	SQE
-	rest [unsafe.Sizeof(SQE{})]byte
+func newBacklog(m *ringMem) backlog {
+	step := int(m.sqeSize / unsafe.Sizeof(SQE{}))
+	return backlog{step: step, per: len(chunk{}) / step}
 }
 
-// push appends an entry, which has to be cleared.
+func (b *backlog) len() int { return b.n }
+
+// at returns the entry of a request, the next to go being 0.
+func (b *backlog) at(i int) *SQE {
+	pos := (b.first + i) * b.step
+	return &b.chunks[pos/len(chunk{})][pos%len(chunk{})]
+}
+
+// push appends an entry, whose first 64 bytes have to be cleared.
 //
 //go:noinline
 func (b *backlog) push() *SQE {
-	e := b.entry()
-	b.queue = append(b.queue, e)
-	return &e.SQE
+	if b.first+b.n == len(b.chunks)*b.per {
+		b.chunks = append(b.chunks, b.chunk())
+	}
+	b.n++
+	e := b.at(b.n - 1)
+	if b.step > 1 {
+		*e.half() = SQE{}
+	}
+	return e
 }
 
-func (b *backlog) entry() *bigSQE {
+// pushFront puts an entry in front of all others.
+func (b *backlog) pushFront() *SQE {
+	if b.first == 0 {
+		b.chunks = slices.Insert(b.chunks, 0, b.chunk())
+		b.first = b.per
+	}
+	b.first--
+	b.n++
+	return b.at(0)
+}
+
+// half returns the second half of a big entry.
+func (s *SQE) half() *SQE { return (*SQE)(unsafe.Add(unsafe.Pointer(s), unsafe.Sizeof(*s))) }
+
+func (b *backlog) chunk() *chunk {
 	last := len(b.spare) - 1
 	if last < 0 {
-		return new(bigSQE)
+		return new(chunk)
 	}
-	e := b.spare[last]
+	c := b.spare[last]
 	b.spare = b.spare[:last]
-	e.rest = [len(e.rest)]byte{}
-	return e
+	return c
+}
+
+// pop drops the request that goes next.
+func (b *backlog) pop() {
+	b.at(0).UserData = 0 // no request's any more
+	b.first++
+	b.n--
+	if b.first < b.per {
+		return
+	}
+	if len(b.spare) < maxSpare {
+		b.spare = append(b.spare, b.chunks[0])
+	}
+	b.chunks = slices.Delete(b.chunks, 0, 1)
+	b.first = 0
+}
+
+// take appends the requests of another backlog, which is empty then.
+func (b *backlog) take(other *backlog) {
+	for other.n > 0 {
+		copySQE(b.push(), other.at(0), b.step)
+		other.pop()
+	}
 }
 
 // fill moves what fits into the submission queue. A chain goes there as a
 // whole, for the kernel ends a chain where a submission ends. One that is longer
-// than the queue never fits: fill returns its entries.
-func (b *backlog) fill(m *ringMem) (tooLong []*bigSQE) {
+// than the queue never fits: fill returns its length.
+func (b *backlog) fill(m *ringMem) (tooLong int) {
 	b.takeBack(m, m.lastChain())
-	for b.first < len(b.queue) {
-		n := chainLength(b.waiting())
+	for b.n > 0 {
+		n := b.chainLength()
 		if n > int(m.sq.ringEntries) {
-			return b.waiting()[:n]
+			return n
 		}
 		if n > m.sqSpace(m.loadSQHead()) {
 			break
 		}
-		for _, e := range b.waiting()[:n] {
-			m.copyIn(m.sq.sqeTail, e)
+		for range n {
+			copySQE(m.sqe(m.sq.sqeTail), b.at(0), b.step)
 			m.sq.sqeTail++
-			e.UserData = 0 // no request's any more
-			b.spare = append(b.spare, e)
+			b.pop()
 		}
-		b.first += n
 	}
-	b.tidy()
-	return nil
-}
-
-// tidy gives the room up of what has gone, once that is most of the queue.
-func (b *backlog) tidy() {
-	if 2*b.first >= len(b.queue) {
-		b.queue = append(b.queue[:0], b.waiting()...)
-		b.first = 0
-	}
+	return 0
 }
 
 // takeBack moves the submission queue's entries from a position on to the head of
 // the backlog.
 func (b *backlog) takeBack(m *ringMem, first uint32) {
-	tail := m.sq.sqeTail
-	if first == tail {
-		return
+	for m.sq.sqeTail != first {
+		m.sq.sqeTail--
+		copySQE(b.pushFront(), m.sqe(m.sq.sqeTail), b.step)
 	}
-	taken := make([]*bigSQE, 0, int(tail-first)+len(b.waiting()))
-	for pos := first; pos != tail; pos++ {
-		e := b.entry()
-		m.copyOut(e, pos)
-		taken = append(taken, e)
-	}
-	b.queue, b.first = append(taken, b.waiting()...), 0
-	m.sq.sqeTail = first
 }
 
 // lastChain returns where the chain begins that the submission queue ends with and
@@ -105,28 +142,20 @@ func (m *ringMem) lastChain() uint32 {
 // linked reports whether the next entry belongs to the same chain.
 func (s *SQE) linked() bool { return s.Flags&(SQEIOLink|SQEIOHardlink) != 0 }
 
-// chainLength returns the number of entries of the chain that starts the queue.
-func chainLength(queue []*bigSQE) int {
-	for i, e := range queue {
-		if !e.linked() {
+// chainLength returns the number of entries of the chain that goes next.
+func (b *backlog) chainLength() int {
+	for i := range b.n {
+		if !b.at(i).linked() {
 			return i + 1
 		}
 	}
-	return len(queue)
+	return b.n
 }
 
-func (m *ringMem) copyIn(pos uint32, e *bigSQE) {
-	if m.sqeSize == unsafe.Sizeof(bigSQE{}) {
-		*(*bigSQE)(unsafe.Pointer(m.sqe(pos))) = *e
-		return
+// copySQE copies an entry, of one half or two.
+func copySQE(to, from *SQE, halves int) {
+	*to = *from
+	if halves > 1 {
+		*to.half() = *from.half()
 	}
-	*m.sqe(pos) = e.SQE
-}
-
-func (m *ringMem) copyOut(e *bigSQE, pos uint32) {
-	if m.sqeSize == unsafe.Sizeof(bigSQE{}) {
-		*e = *(*bigSQE)(unsafe.Pointer(m.sqe(pos)))
-		return
-	}
-	e.SQE = *m.sqe(pos)
 }

@@ -1,9 +1,6 @@
 package liburing
 
-import (
-	"slices"
-	"unsafe"
-)
+import "unsafe"
 
 // How requests get into the submission queue, or into the backlog behind it.
 
@@ -73,8 +70,8 @@ func (l *Loop) spoil(sqe *SQE, why error) {
 // lastEntry returns the entry of the request that was queued last, nil if the
 // kernel has all.
 func (l *Loop) lastEntry() *SQE {
-	if waiting := l.backlog.waiting(); len(waiting) > 0 {
-		return &waiting[len(waiting)-1].SQE
+	if n := l.backlog.len(); n > 0 {
+		return l.backlog.at(n - 1)
 	}
 	m := l.ring.mem
 	if m.sq.sqeTail == m.sq.sqeHead {
@@ -97,8 +94,8 @@ func (l *Loop) entry(t Token) *SQE {
 // entriesBackwards yields the entries that have not been handed to the kernel,
 // the last first.
 func (l *Loop) entriesBackwards(yield func(*SQE) bool) {
-	for _, e := range slices.Backward(l.backlog.waiting()) {
-		if !yield(&e.SQE) {
+	for i := l.backlog.len(); i > 0; i-- {
+		if !yield(l.backlog.at(i - 1)) {
 			return
 		}
 	}
@@ -148,9 +145,8 @@ func (l *Loop) endChain() {
 	if last := l.lastEntry(); last != nil {
 		last.Flags &^= SQEIOLink | SQEIOHardlink
 	}
-	if waiting := l.apart.waiting(); len(waiting) > 0 {
-		l.backlog.queue = append(l.backlog.queue, waiting...)
-		l.apart.queue, l.apart.first = l.apart.queue[:0], 0
+	if l.apart.len() > 0 {
+		l.backlog.take(&l.apart)
 		l.space = 0
 	}
 }
@@ -160,16 +156,17 @@ func (l *Loop) endChain() {
 func (l *Loop) fill() {
 	for {
 		tooLong := l.backlog.fill(l.ring.mem)
-		if tooLong == nil {
+		if tooLong == 0 {
 			return
 		}
-		for _, e := range tooLong {
+		for i := range tooLong {
+			e := l.backlog.at(i)
 			e.Flags = 0
 			if a := l.table.aside(Token(e.UserData)); a != nil {
 				a.chain = nil
 			}
-			l.spoil(&e.SQE, badInput(e.Opcode.String(), "its chain has %d requests, the loop's queue %d entries: use a loop with more",
-				len(tooLong), l.ring.mem.sq.ringEntries))
+			l.spoil(e, badInput(e.Opcode.String(), "its chain has %d requests, the loop's queue %d entries: use a loop with more",
+				tooLong, l.ring.mem.sq.ringEntries))
 		}
 	}
 }
