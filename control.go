@@ -6,7 +6,9 @@ import (
 
 // Post has the loop call f, from any goroutine. Functions of one goroutine are
 // called in their order. If the loop is not running they wait until it is, or is
-// closed: what was taken is called. After Close the error is ErrClosed.
+// closed: what was taken is called, by Close before it cancels anything. Requests
+// that such a function makes then are refused, and their callbacks told ErrClosed.
+// From the call of Close on the error is ErrClosed, and f is not called.
 func (l *Loop) Post(f func()) error {
 	if f == nil {
 		return badInput("post", "there is no function to call")

@@ -21,6 +21,9 @@ import (
 // Memory that is handed over with a request belongs to the kernel until the
 // callback has been called with More false; the loop keeps it alive until then.
 // Buffers, strings and structs need no other care.
+//
+// Close a loop: one that is merely dropped keeps its thread, its ring and the memory
+// of its requests until the process ends, and nothing tells of it.
 type Loop struct {
 	ring  Ring // not a pointer to one: that would be one more step for each request
 	table handleTable
