@@ -90,6 +90,16 @@ func (b *backlog) pop() {
 	b.first = 0
 }
 
+// takeInFront puts the requests of another backlog in front, which is empty then.
+func (b *backlog) takeInFront(other *backlog) {
+	for i := other.n; i > 0; i-- {
+		copySQE(b.pushFront(), other.at(i-1), b.step)
+	}
+	for other.n > 0 {
+		other.pop()
+	}
+}
+
 // take appends the requests of another backlog, which is empty then.
 func (b *backlog) take(other *backlog) {
 	for other.n > 0 {
@@ -100,15 +110,15 @@ func (b *backlog) take(other *backlog) {
 
 // fill moves what fits into the submission queue. A chain goes there as a
 // whole, for the kernel ends a chain where a submission ends. One that is longer
-// than the queue never fits: fill returns its length.
-func (b *backlog) fill(m *ringMem) (tooLong int) {
+// than the queue never fits: fill returns its length. What is held back stays.
+func (b *backlog) fill(m *ringMem, heldBack func(n int) bool) (tooLong int) {
 	b.takeBack(m, m.lastChain())
 	for b.n > 0 {
 		n := b.chainLength()
 		if n > int(m.sq.ringEntries) {
 			return n
 		}
-		if n > m.sqSpace(m.loadSQHead()) {
+		if n > m.sqSpace(m.loadSQHead()) || heldBack(n) {
 			break
 		}
 		for range n {

@@ -13,8 +13,51 @@ package liburing
 // drain notes that a request drains the ring. The read of the waker would be one
 // of those it waits for, so it is ended.
 func (l *Loop) drain() {
+	if l.ring.mem.flags&SetupSQPoll != 0 {
+		l.recall()
+		l.holding = true
+		l.space = 0
+		return
+	}
 	l.drains = true
 	if l.armed {
 		l.mail.wake.signal()
+	}
+}
+
+// With SQPOLL the register call does not find what a worker is blocked in: that is
+// the worker of the kernel's submitting thread, and the call looks at the caller's. So
+// there the loop drains itself: requests stay in the backlog until all before them
+// have completed, and the kernel has no drain of which a cancel could be behind.
+
+// heldBack reports whether the n requests of the backlog that go next have to wait:
+// for all before them if one of them drains the ring, or for one that does.
+func (l *Loop) heldBack(n int) bool {
+	if !l.holding {
+		return false
+	}
+	drains := false
+	for i := range n {
+		drains = drains || l.backlog.at(i).Flags&SQEIODrain != 0
+	}
+	l.stuck = (drains || l.behind) && l.outstanding() > 0
+	if l.stuck {
+		return true
+	}
+	l.behind = drains
+	for i := range n {
+		l.backlog.at(i).Flags &^= SQEIODrain
+	}
+	return false
+}
+
+// outstanding returns how many of the program's requests have been taken out of the
+// backlog and have not completed. Those of the loop's own that wait are in front.
+func (l *Loop) outstanding() int { return l.inFlight - l.inner - l.backlog.len() }
+
+// letGo ends the holding back when there is nothing more to be held back for.
+func (l *Loop) letGo() {
+	if l.backlog.len() == 0 && (!l.behind || l.outstanding() == 0) {
+		l.holding, l.behind = false, false
 	}
 }

@@ -46,6 +46,9 @@ type Loop struct {
 	rawEnter  bool // rawEnter does for the ring
 	yield     yielder
 	drains    bool                   // a request has drained the ring
+	holding   bool                   // requests are held back for one that drains the ring (SQPOLL)
+	behind    bool                   // those are behind it, and it has gone
+	stuck     bool                   // what goes next is held back
 	lacks     lacks                  // what the ring refuses
 	look      time.Duration          // how long the next look for posts may be away
 	timers    map[*Timer]*time.Timer // those that Go's runtime keeps

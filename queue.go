@@ -119,8 +119,9 @@ func (l *Loop) queueInner(op Op, done Callback, mem unsafe.Pointer) *SQE {
 // uncount.
 func (l *Loop) queueUncounted(op Op, cb Callback, mem unsafe.Pointer) *SQE {
 	l.inner++
-	if last := l.lastEntry(); last != nil && last.linked() {
-		// A chain is being made, of which this is no part: it waits apart.
+	if last := l.lastEntry(); l.holding || last != nil && last.linked() {
+		// A chain is being made, of which this is no part, or requests are held back,
+		// which this is not to wait for: it waits apart.
 		l.backlog, l.apart = l.apart, l.backlog
 		space := l.space
 		l.space = 0
@@ -146,7 +147,11 @@ func (l *Loop) endChain() {
 		last.Flags &^= SQEIOLink | SQEIOHardlink
 	}
 	if l.apart.len() > 0 {
-		l.backlog.take(&l.apart)
+		if l.holding {
+			l.backlog.takeInFront(&l.apart)
+		} else {
+			l.backlog.take(&l.apart)
+		}
 		l.space = 0
 	}
 }
@@ -154,9 +159,11 @@ func (l *Loop) endChain() {
 // fill moves what waits into the submission queue. A chain for which the queue
 // is too short can't go there as a whole: its requests fail.
 func (l *Loop) fill() {
+	l.stuck = false
 	for {
-		tooLong := l.backlog.fill(l.ring.mem)
+		tooLong := l.backlog.fill(l.ring.mem, l.heldBack)
 		if tooLong == 0 {
+			l.letGo()
 			return
 		}
 		for i := range tooLong {

@@ -36,7 +36,8 @@ func (r Request) Err() error {
 // behind it waits, a Cancel too; before Linux 6.16 it begins when the request does,
 // and on 6.18 what comes after that waits for it in turn. Contexts, Stop and Close
 // reach all the same what is in flight (least kernel: 6.0). A loop that has drained
-// once takes more system calls to wait and to cancel from then on.
+// once takes more system calls to wait and to cancel from then on. With SetupSQPoll
+// the loop does it itself: it keeps back what is to wait.
 func (r Request) Flags(flags SQEFlags) Request {
 	sqe := r.open()
 	if sqe == nil {

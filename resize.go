@@ -31,10 +31,7 @@ func (l *Loop) Resize(sq, cq int) error {
 // told of is taken out of them first, and waits for the next turn.
 func (l *Loop) change(f func(*Ring) error) error {
 	m := l.ring.mem
-	if m.sq.sqeTail != m.sq.sqeHead {
-		l.backlog.takeBack(m, m.sq.sqeHead)
-		l.epoch++
-	}
+	l.recall()
 	entries := m.sq.sqes
 	defer func() {
 		if m.sq.sqes != entries {
@@ -44,4 +41,12 @@ func (l *Loop) change(f func(*Ring) error) error {
 		l.measure()
 	}()
 	return f(&l.ring)
+}
+
+// recall takes the requests that the kernel has not been told of out of the queue.
+func (l *Loop) recall() {
+	if m := l.ring.mem; m.sq.sqeTail != m.sq.sqeHead {
+		l.backlog.takeBack(m, m.sq.sqeHead)
+		l.epoch++
+	}
 }

@@ -58,15 +58,19 @@ func (l *Loop) prepare() (ready bool) {
 		ready = l.feed()
 		l.endChain()
 	}
-	if l.backlog.len() != 0 {
+	if l.backlog.len() != 0 || l.holding {
 		l.fill()
 	}
 	m := l.ring.mem
 	if m.overflowed() {
 		l.stats.Overflows++
 	}
-	return ready || m.cqReady() != 0 || l.backlog.len() != 0
+	return ready || m.cqReady() != 0 || l.waitsForRoom()
 }
+
+// waitsForRoom reports whether there are requests in the backlog which only wait for
+// room in the queue.
+func (l *Loop) waitsForRoom() bool { return l.backlog.len() != 0 && !l.stuck }
 
 // enterBlocking submits and waits through liburing.
 func (l *Loop) enterBlocking(ready bool, wait time.Duration) error {
@@ -91,7 +95,7 @@ func (l *Loop) enterBlocking(ready bool, wait time.Duration) error {
 	l.armWaker()
 	l.sleep()
 	defer l.awake()
-	if l.mail.attention.Load() || l.backlog.len() != 0 {
+	if l.mail.attention.Load() || l.waitsForRoom() {
 		return l.enterError(cSubmit(m))
 	}
 	return l.enterError(cSubmitAndWait(m, 1))
@@ -151,18 +155,20 @@ func (l *Loop) armWaker() {
 	l.armed = true
 	sqe := l.queueUncounted(OpRead, l.woken, nil)
 	sqe.PrepRead(l.mail.wake.fd, l.mail.wake.buf[:], 0)
+	l.endChain()
 	l.fill()
 }
 
 // measure finds out how many requests the kernel has taken, and how many entries
-// of the submission queue are free: none as long as requests wait in the backlog.
+// of the submission queue are free: none as long as requests wait in the backlog, or
+// are to.
 func (l *Loop) measure() {
 	m := l.ring.mem
 	head := m.loadSQHead()
 	l.stats.Submitted += uint64(head - l.sqHead)
 	l.sqHead = head
 	l.space = 0
-	if l.backlog.len() == 0 {
+	if l.backlog.len() == 0 && !l.holding {
 		l.space = m.sqSpace(head)
 	}
 }
