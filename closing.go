@@ -12,11 +12,12 @@ import (
 
 // How a loop ends.
 
-// Close cancels what is in flight, waits until the kernel is done with it, its
-// callbacks having been called, and gives the ring back. The loop takes nothing
-// more from the moment of the call; a running Run returns. Requests that were
-// queued go to the kernel and are cancelled there: they may still succeed. If a
-// callback panics meanwhile that is the error, as a *CallbackPanic.
+// Close ends the loop at once; Finish does it in order. It cancels what is in flight,
+// waits until the kernel is done with it, its callbacks having been called, and gives
+// the ring back. The loop takes nothing more from the moment of the call; a running
+// Run returns. Requests that were queued go to the kernel and are cancelled there:
+// they may still succeed. If a callback panics meanwhile that is the error, as a
+// *CallbackPanic.
 //
 // Files, buffers and an eventfd that are registered with the ring are given back
 // before Close returns; the ring's own memory, which may count as locked, is the

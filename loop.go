@@ -60,19 +60,20 @@ type Loop struct {
 	big       detail                              // of the big completion whose callback runs
 	message   func(userData uint64, c Completion) // see OnMessage
 
-	mail     mailbox
-	posts    []func()      // taken out of the mailbox
-	nextPost int           // the first of them that was not run
-	armed    bool          // the read of the waker is in flight
-	woken    Callback      // of that read
-	thread   atomic.Int64  // the id of the loop's thread, 0 when it has ended
-	control  chan func()   // what the thread is to do, unbuffered
-	waiting  atomic.Bool   // the thread waits in the kernel
-	quit     bool          // the thread is to end
-	closing  atomic.Bool   // requests are refused
-	done     chan struct{} // closed when the ring is gone
-	closer   closer
-	closeErr error // what Close returns; set before done is closed
+	mail      mailbox
+	posts     []func()      // taken out of the mailbox
+	nextPost  int           // the first of them that was not run
+	armed     bool          // the read of the waker is in flight
+	woken     Callback      // of that read
+	thread    atomic.Int64  // the id of the loop's thread, 0 when it has ended
+	control   chan func()   // what the thread is to do, unbuffered
+	waiting   atomic.Bool   // the thread waits in the kernel
+	quit      bool          // the thread is to end
+	finishing bool          // it is to be closed when there is nothing more to do
+	closing   atomic.Bool   // requests are refused
+	done      chan struct{} // closed when the ring is gone
+	closer    closer
+	closeErr  error // what Close returns; set before done is closed
 }
 
 // loopFlags are the setup flags that suit a loop: one thread that submits and
@@ -221,7 +222,10 @@ func (l *Loop) turns(ctx context.Context, untilIdle bool) error {
 				return err
 			}
 		}
-		if untilIdle && l.idle() {
+		if (untilIdle || l.finishing) && l.idle() {
+			if l.finishing {
+				l.Close(ctx) // on its thread it does not wait
+			}
 			return nil
 		}
 		if err := l.submitAndReap(-1); err != nil {
