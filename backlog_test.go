@@ -5,6 +5,7 @@ package liburing_test
 import (
 	"context"
 	"fmt"
+	"runtime"
 	"testing"
 	"time"
 
@@ -139,4 +140,23 @@ func TestBacklogOfManyRequests(t *testing.T) {
 			require.Less(t, many, 100*few, fmt.Sprint(few, many))
 		})
 	}
+}
+
+// Requests that wait take chunks of memory, not a piece each.
+func TestBacklogAllocatesChunks(t *testing.T) {
+	l := ringtest.NewLoop(t, 8)
+	const count = 20_000
+	queue := func() (mallocs uint64) {
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		for range count {
+			l.Nop(nil)
+		}
+		runtime.ReadMemStats(&after)
+		ringtest.RunIdle(t, l)
+		return after.Mallocs - before.Mallocs
+	}
+	require.Less(t, queue(), uint64(count/20))
+	n, most := l.SpareChunks()
+	require.LessOrEqual(t, n, most)
 }

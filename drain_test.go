@@ -204,3 +204,69 @@ func TestAfterADrain(t *testing.T) {
 		}
 	})
 }
+
+// A worker of the kernel's submitting thread is blocked in front of a drain.
+func TestBlockedWorkerWhileDraining(t *testing.T) {
+	ringtest.NeedsSyncCancel(t)
+	name := filepath.Join(t.TempDir(), "fifo")
+	require.NoError(t, unix.Mkfifo(name, 0o600))
+	ringtest.OverLoops(t, 8, func(t *testing.T, l *liburing.Loop) {
+		ctx, cancel := context.WithCancel(t.Context())
+		var first, second error
+		open := func(err *error) liburing.Request {
+			return l.Openat(unix.AT_FDCWD, name, unix.O_RDONLY|unix.O_CLOEXEC, 0, func(c liburing.Completion) { *err = c.Err() }).Flags(liburing.SQEAsync)
+		}
+		open(&first).WithContext(ctx)
+		open(&second)
+		l.Nop(nil).Flags(liburing.SQEIODrain)
+		l.Nop(nil)
+		ringtest.RunFor(t, l, 20*time.Millisecond)
+		cancel()
+		ringtest.RunUntil(t, l, 10*time.Millisecond, func() bool { return first != nil })
+		require.ErrorIs(t, first, context.Canceled)
+		start := time.Now()
+		ringtest.CloseLoop(t, l)
+		require.Less(t, time.Since(start), time.Second)
+		require.Error(t, second)
+	})
+}
+
+// The loop's own way to drain keeps the order that the kernel's has, with chains and
+// drains behind drains.
+func TestDrainOrder(t *testing.T) {
+	ringtest.OverLoops(t, 8, func(t *testing.T, l *liburing.Loop) {
+		for range 5 {
+			r, w := ringtest.Pipe(t)
+			var order []string
+			note := func(what string) liburing.Callback {
+				return func(c liburing.Completion) {
+					require.NoError(t, c.Err())
+					order = append(order, what)
+				}
+			}
+			l.Read(r, make([]byte, 1), 0, note("read"))
+			l.Nop(note("drain")).Flags(liburing.SQEIODrain)
+			l.Nop(note("chain")).LinkNext()
+			l.Nop(note("chain")).Flags(liburing.SQEIODrain)
+			for range 20 { // more than the queue takes
+				l.Nop(note("behind"))
+			}
+			l.Nop(note("last")).Flags(liburing.SQEIODrain)
+			ringtest.RunFor(t, l, 5*time.Millisecond)
+			require.Empty(t, order)
+			before := l.Stats().Enters
+			if l.Ring().Flags()&liburing.SetupSQPoll != 0 {
+				ringtest.RunFor(t, l, 20*time.Millisecond)
+				require.Less(t, l.Stats().Enters-before, uint64(20), "it spins")
+			}
+			unix.Write(w, []byte("x"))
+			ringtest.RunIdle(t, l)
+			require.Len(t, order, 25)
+			require.Equal(t, []string{"read", "drain", "chain", "chain"}, order[:4])
+			require.Equal(t, "last", order[24])
+			l.Nop(nil)
+			ringtest.RunIdle(t, l)
+			require.False(t, l.Holding(), "it is over")
+		}
+	})
+}

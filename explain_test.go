@@ -41,8 +41,13 @@ func init() {
 }
 
 var hardships = map[string]func() error{
-	"seccomp EPERM":  func() error { return denySetup(unix.EPERM) },
-	"seccomp ENOSYS": func() error { return denySetup(unix.ENOSYS) },
+	"no enter":       closeWithoutEnter,
+	"late enter":     closeWhenEnterIsDenied,
+	"no register":    registerDenied,
+	"no room":        resizeWithoutRoom,
+	"memlock left":   ringsInTurn,
+	"seccomp EPERM":  func() error { return deny(unix.SYS_IO_URING_SETUP, unix.EPERM) },
+	"seccomp ENOSYS": func() error { return deny(unix.SYS_IO_URING_SETUP, unix.ENOSYS) },
 	"no descriptors": func() error {
 		var limit unix.Rlimit
 		if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &limit); err != nil {
@@ -58,16 +63,16 @@ var hardships = map[string]func() error{
 	},
 }
 
-// denySetup installs a seccomp filter that answers io_uring_setup with an errno,
-// as a container's profile does.
-func denySetup(errno syscall.Errno) error {
+// deny installs a seccomp filter that answers a system call with an errno, as a
+// container's profile does.
+func deny(call uint32, errno syscall.Errno) error {
 	runtime.LockOSThread()
 	if err := unix.Prctl(unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0); err != nil {
 		return err
 	}
 	filter := []unix.SockFilter{
 		{Code: unix.BPF_LD | unix.BPF_W | unix.BPF_ABS}, // the system call's number
-		{Code: unix.BPF_JMP | unix.BPF_JEQ | unix.BPF_K, K: unix.SYS_IO_URING_SETUP, Jf: 1},
+		{Code: unix.BPF_JMP | unix.BPF_JEQ | unix.BPF_K, K: call, Jf: 1},
 		{Code: unix.BPF_RET | unix.BPF_K, K: unix.SECCOMP_RET_ERRNO | uint32(errno)},
 		{Code: unix.BPF_RET | unix.BPF_K, K: unix.SECCOMP_RET_ALLOW},
 	}

@@ -45,8 +45,8 @@ func (l *Loop) Ring() *Ring { return &l.ring }
 
 // Waits reports whether a request for the descriptor is in the backlog.
 func (l *Loop) Waits(fd int) bool {
-	for _, e := range l.backlog.waiting() {
-		if e.FD == int32(fd) {
+	for i := range l.backlog.len() {
+		if l.backlog.at(i).FD == int32(fd) {
 			return true
 		}
 	}
@@ -55,6 +55,25 @@ func (l *Loop) Waits(fd int) bool {
 
 func (l *Loop) Armed() bool    { return l.armed }
 func (l *Loop) MayBlock() bool { return l.mayBlock }
+
+// Revoke cancels a request until it has completed, as contexts do.
+func (l *Loop) Revoke(t Token) { l.revoke(t) }
+
+// Timers returns how many timers Go's runtime keeps for the loop.
+func (l *Loop) Timers() int { return len(l.timers) }
+
+// Holding reports whether requests are held back for one that drains the ring.
+func (l *Loop) Holding() bool { return l.holding }
+
+// SpareChunks returns how much memory the backlog has in stock, and may have.
+func (l *Loop) SpareChunks() (n, most int) { return len(l.backlog.spare), maxSpare }
+
+// GivenUp returns how many loops were given up, their memory kept.
+func GivenUp() int {
+	leaked.Lock()
+	defer leaked.Unlock()
+	return len(leaked.list)
+}
 
 // SetNextGroup sets the number that the next group of buffers tries first.
 func (l *Loop) SetNextGroup(id uint16) { l.nextGroup = id }

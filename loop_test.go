@@ -22,3 +22,16 @@ func TestLoopSetup(t *testing.T) {
 		require.NotZero(t, l.Ring().EnterFlags()&liburing.EnterRegisteredRing, "the ring's descriptor is registered")
 	}
 }
+
+// A loop that has nothing to do is idle, not waiting for a disk, however it enters
+// the kernel.
+func TestNoIowait(t *testing.T) {
+	ringtest.OverLoops(t, 8, func(t *testing.T, l *liburing.Loop) {
+		if l.Ring().Features()&liburing.FeatNoIowait == 0 {
+			t.Skip("this kernel can't tell the two apart (it came with Linux 6.15)")
+		}
+		require.NotZero(t, l.Ring().EnterFlags()&liburing.EnterNoIowait)
+		require.NoError(t, l.Control(func(r *liburing.Ring) error { return r.SetIowait(true) }))
+		require.Zero(t, l.Ring().EnterFlags()&liburing.EnterNoIowait)
+	})
+}

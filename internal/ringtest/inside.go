@@ -37,11 +37,12 @@ func BooksOf(l *liburing.Loop) (b Books) {
 // that a post has to wake it.
 func Asleep(l *liburing.Loop) *atomic.Bool { return pointer[atomic.Bool](l, "mail", "sleeping") }
 
-// queued reports whether the kernel has not been told of some requests.
+// queued reports whether the kernel has not been told of some requests, but for
+// those that are held back.
 func queued(l *liburing.Loop) bool {
 	sq := inside(l, "ring", "mem", "sq")
 	return sq.FieldByName("sqeTail").Uint() != sq.FieldByName("sqeHead").Uint() ||
-		inside(l, "backlog", "queue").Len() > int(inside(l, "backlog", "first").Int())
+		inside(l, "backlog", "n").Int() > 0 && !inside(l, "stuck").Bool()
 }
 
 // closed reports whether a loop's ring has gone back to the kernel.

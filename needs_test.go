@@ -1,0 +1,140 @@
+//go:build linux && cgo
+
+package liburing_test
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/go-liburing/liburing"
+	"github.com/go-liburing/liburing/internal/ringtest"
+	"github.com/stretchr/testify/require"
+	"golang.org/x/sys/unix"
+)
+
+// restricted returns a loop whose ring allows what a loop needs, and polls, but for
+// what is left out.
+func restricted(t *testing.T, without ...liburing.Restriction) *liburing.Loop {
+	t.Helper()
+	l, err := liburing.NewLoop(8, liburing.WithFlags(liburing.SetupRDisabled))
+	require.NoError(t, err)
+	list := append(liburing.LoopNeeds(), liburing.Restriction{Opcode: liburing.RestrictionSQEOp, Value: uint8(liburing.OpPollAdd)})
+	list = slices.DeleteFunc(list, func(r liburing.Restriction) bool { return slices.Contains(without, r) })
+	require.NoError(t, l.Control(func(r *liburing.Ring) error {
+		return errors.Join(r.RegisterRestrictions(list), r.EnableRings())
+	}))
+	return l
+}
+
+func sqeOp(op liburing.Op) liburing.Restriction {
+	return liburing.Restriction{Opcode: liburing.RestrictionSQEOp, Value: uint8(op)}
+}
+
+func registerOp(op liburing.RegisterOp) liburing.Restriction {
+	return liburing.Restriction{Opcode: liburing.RestrictionRegisterOp, Value: uint8(op)}
+}
+
+// Whatever of its own requests is refused to a loop, it wakes up, keeps time and
+// cancels, and does not spin.
+func TestRestrictedLoops(t *testing.T) {
+	for name, without := range map[string][]liburing.Restriction{
+		"nothing":         nil,
+		"read":            {sqeOp(liburing.OpRead)},
+		"read, eventfd":   {sqeOp(liburing.OpRead), registerOp(liburing.RegisterEventfd)},
+		"timeout":         {sqeOp(liburing.OpTimeout)},
+		"cancel":          {sqeOp(liburing.OpAsyncCancel)},
+		"flags":           {{Opcode: liburing.RestrictionSQEFlagsAllowed, Value: uint8(liburing.SQEAsync | liburing.SQEIOLink)}},
+		"every operation": {sqeOp(liburing.OpRead), sqeOp(liburing.OpTimeout), sqeOp(liburing.OpAsyncCancel)},
+		"every register call": {registerOp(liburing.RegisterEventfd), registerOp(liburing.UnregisterEventfd),
+			registerOp(liburing.RegisterSyncCancel), registerOp(liburing.UnregisterFiles), registerOp(liburing.UnregisterBuffers)},
+	} {
+		t.Run(name, func(t *testing.T) {
+			l := restricted(t, without...)
+			defer ringtest.CloseLoop(t, l)
+			requireWorks(t, l)
+			before := l.Stats().Enters
+			ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
+			defer cancel()
+			require.ErrorIs(t, l.Run(ctx), context.DeadlineExceeded)
+			require.Less(t, l.Stats().Enters-before, uint64(100), "it spins")
+			rd, _ := ringtest.Pipe(t)
+			var ended error
+			l.PollAdd(rd, unix.POLLIN, func(c liburing.Completion) { ended = c.Err() })
+			ringtest.RunFor(t, l, time.Millisecond)
+			ringtest.CloseLoop(t, l)
+			require.ErrorIs(t, ended, unix.ECANCELED)
+		})
+	}
+}
+
+// Timers that the ring refuses count as something to wait for, keep their beat and
+// can be stopped.
+func requireTimers(t *testing.T, l *liburing.Loop) {
+	t.Helper()
+	start, beats := time.Now(), 0
+	var after time.Duration
+	l.After(20*time.Millisecond, func() { after = time.Since(start) })
+	never := l.After(time.Hour, func() { t.Error("stopped, and fired") })
+	var every *liburing.Timer
+	every = l.Every(2*time.Millisecond, func() {
+		if beats++; beats == 3 {
+			every.Stop()
+			never.Stop()
+		}
+	})
+	ringtest.RunIdle(t, l)
+	require.GreaterOrEqual(t, after, 20*time.Millisecond)
+	require.Equal(t, 3, beats)
+	require.Zero(t, l.Timers())
+	l.After(time.Hour, func() { t.Error("closed, and fired") })
+	ringtest.CloseLoop(t, l)
+	require.Zero(t, l.Timers())
+	require.ErrorIs(t, l.After(0, func() {}).Err(), liburing.ErrClosed)
+}
+
+func TestTimersThatTheRingRefuses(t *testing.T) {
+	requireTimers(t, restricted(t, sqeOp(liburing.OpTimeout)))
+}
+
+func TestIOPollTimers(t *testing.T) {
+	l := ringtest.NewLoop(t, 8, liburing.WithFlags(liburing.SetupIOPoll))
+	requireTimers(t, l)
+}
+
+func TestIOPollIsWokenByPosts(t *testing.T) {
+	l := ringtest.NewLoop(t, 8, liburing.WithFlags(liburing.SetupIOPoll))
+	ran := make(chan error, 1)
+	go func() { ran <- l.Run(t.Context()) }()
+	for range 5 {
+		called := make(chan bool)
+		require.NoError(t, l.Post(func() { close(called) }))
+		ringtest.Within(t, func() { <-called })
+	}
+	l.Stop()
+	ringtest.Within(t, func() { require.NoError(t, <-ran) })
+}
+
+// Nothing can cancel: Close gives up what is in flight, and says so.
+func TestCloseWhereNothingCancels(t *testing.T) {
+	l := restricted(t, sqeOp(liburing.OpAsyncCancel), registerOp(liburing.RegisterSyncCancel))
+	rd, _ := ringtest.Pipe(t)
+	var told error
+	l.PollAdd(rd, unix.POLLIN, func(c liburing.Completion) {
+		require.False(t, c.More())
+		told = c.Err()
+	})
+	ringtest.RunFor(t, l, time.Millisecond)
+	kept := liburing.GivenUp()
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	defer cancel()
+	err := l.Close(ctx)
+	const why = "1 requests can't be cancelled: the ring was given back, and the memory that they use is kept for good"
+	require.ErrorContains(t, err, why)
+	require.ErrorContains(t, told, why)
+	require.ErrorIs(t, told, unix.ECANCELED)
+	require.Equal(t, kept+1, liburing.GivenUp())
+	require.Zero(t, l.Stats().InFlight)
+}
