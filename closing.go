@@ -149,7 +149,7 @@ func (l *Loop) free() {
 
 // inClose calls f, whose first error or panic Close returns.
 func (l *Loop) inClose(f func() error) {
-	err, panicked := guard(f)
+	panicked, err := guard(f)
 	if l.closeErr == nil && panicked != nil {
 		l.closeErr = panicked
 	} else if l.closeErr == nil {

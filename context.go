@@ -73,7 +73,7 @@ func (a *aside) end() error {
 // Deadline has the request cancelled if it has not completed when d has passed. It
 // then fails with os.ErrDeadlineExceeded, and ECANCELED, or EINTR where a worker
 // waits for it; a receive with MSG_WAITALL that has a part of its bytes has both,
-// the part and the error. The kernel links a timeout to the request
+// the part and the error (on 6.1 and later; 5.10 drops the part). The kernel links a timeout to the request
 // (IORING_OP_LINK_TIMEOUT), so call it before the next request is queued; afterwards
 // it does nothing. A chain goes on behind the timeout.
 //

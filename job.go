@@ -40,7 +40,7 @@ func (j *job) run() {
 		}
 		j.ended <- end
 	}()
-	end.err, end.panic = guard(j.f)
+	end.panic, end.err = guard(j.f)
 	returned = true
 }
 
@@ -55,11 +55,11 @@ func (e jobEnd) result() error {
 }
 
 // guard calls f and catches its panic.
-func guard(f func() error) (err error, panicked *CallbackPanic) {
+func guard(f func() error) (panicked *CallbackPanic, err error) {
 	defer func() {
 		if v := recover(); v != nil {
 			panicked = &CallbackPanic{Value: v, Stack: debug.Stack()}
 		}
 	}()
-	return f(), nil
+	return nil, f()
 }

@@ -188,7 +188,9 @@ func TestDeadlineTells(t *testing.T) {
 		ringtest.RequireCancelled(t, got["cancelled"])
 		require.NoError(t, got["in time"])
 		require.ErrorIs(t, got["part"], os.ErrDeadlineExceeded)
-		require.Equal(t, 4, n)
+		if !ringtest.KernelBefore(6, 1) { // 5.10 drops the part
+			require.Equal(t, 4, n)
+		}
 	})
 }
 
