@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"math"
 	"math/bits"
 	"syscall"
 )
@@ -20,6 +21,9 @@ type BufGroup struct {
 	loop  *Loop
 	ring  *BufRing
 	place int // in the loop's list, from 1 on
+
+	incremental bool   // buffers are used up bit by bit
+	minLeft     uint32 // what is left of one that is used further, at least
 
 	mem  []byte
 	size int
@@ -48,24 +52,46 @@ type provided struct {
 const maxProvided = 1 << 15
 
 // NewBufGroup makes a group of count buffers of size bytes each, count at most
-// 32768, and gives them to the kernel. With PbufRingInc buffers are used up bit
-// by bit (least kernel: 6.12). It may be called from any goroutine. Least
-// kernel: 5.19.
-func (l *Loop) NewBufGroup(count, size int, flags BufRingFlags) (*BufGroup, error) {
+// 32768, and gives them to the kernel. It may be called from any goroutine. Needs
+// Linux 5.19.
+//
+// With PbufRingInc buffers are used up bit by bit, so a large one holds many small
+// pieces. That is for streams: connections, pipes, files. A datagram would be put
+// into what happens to be left of a buffer, and be cut there without a sign, so its
+// receives need WithMinLeft. See Request.Buffers for what else such a group refuses.
+// Needs Linux 6.12.
+func (l *Loop) NewBufGroup(count, size int, flags BufRingFlags, opts ...BufGroupOption) (*BufGroup, error) {
 	const op = "buffer group"
 	if count < 1 || count > maxProvided || size < 1 || size > 1<<30 {
 		return nil, badInput(op, "count (%d) must be 1 to %d, size (%d) 1 to 1 GiB", count, maxProvided, size)
 	}
-	mem, err := mapMemory(count * size)
-	if err != nil {
+	g := &BufGroup{loop: l, incremental: flags&PbufRingInc != 0, size: size, bufs: make([]provided, count), last: -1, current: noLease}
+	for _, opt := range opts {
+		opt(g)
+	}
+	if g.minLeft != 0 && (!g.incremental || g.minLeft > uint32(size)) {
+		return nil, badInput(op, "what is to be left (%d) needs PbufRingInc, and buffers that have as much (%d)", g.minLeft, size)
+	}
+	var err error
+	if g.mem, err = mapMemory(count * size); err != nil {
 		return nil, &OpError{Op: op, Err: err, Hint: fmt.Sprintf("%d bytes could not be mapped", count*size)}
 	}
-	g := &BufGroup{loop: l, mem: mem, size: size, bufs: make([]provided, count), last: -1, current: noLease}
 	g.detail.group = g
 	if err := l.Control(func(r *Ring) error { return g.register(r, flags) }); err != nil {
-		return nil, errors.Join(err, unmapMemory(mem))
+		return nil, errors.Join(err, unmapMemory(g.mem))
 	}
 	return g, nil
+}
+
+// BufGroupOption is what a BufGroup may be made with.
+type BufGroupOption func(*BufGroup)
+
+// WithMinLeft has the kernel be done with a buffer of an incremental group once
+// fewer than n bytes of it are left. With n the longest datagram (of a recvmsg that
+// is multishot with all that RecvmsgOut takes apart) none is cut. Linux 6.18.44 knows
+// it; a kernel that does not answers EINVAL.
+func WithMinLeft(n int) BufGroupOption {
+	return func(g *BufGroup) { g.minLeft = uint32(min(max(n, 0), math.MaxUint32)) }
 }
 
 // register finds the group a number and fills its ring.
@@ -75,7 +101,10 @@ func (g *BufGroup) register(r *Ring, flags BufRingFlags) (err error) {
 	}
 	entries := 1 << bits.Len(uint(len(g.bufs)-1))
 	for range 1 << 16 { // the next one that is free
-		g.ring, err = r.SetupBufRing(entries, g.loop.nextGroup, flags)
+		if g.minLeft > 0 && g.loop.nextGroup > maxMappedGroup {
+			g.loop.nextGroup = 0
+		}
+		g.ring, err = g.setup(r, entries, flags)
 		g.loop.nextGroup++
 		if !errors.Is(err, syscall.EEXIST) {
 			break
@@ -89,6 +118,18 @@ func (g *BufGroup) register(r *Ring, flags BufRingFlags) (err error) {
 	}
 	g.place = g.loop.addGroup(g)
 	return nil
+}
+
+// setup makes the ring of the group with the next number.
+func (g *BufGroup) setup(r *Ring, entries int, flags BufRingFlags) (*BufRing, error) {
+	if g.minLeft == 0 {
+		return r.SetupBufRing(entries, g.loop.nextGroup, flags)
+	}
+	ring, err := r.MapBufRing(BufReg{RingEntries: uint32(entries), Bgid: g.loop.nextGroup, Flags: flags, MinLeft: g.minLeft})
+	if errors.Is(err, syscall.EINVAL) {
+		err = &OpError{Op: "buffer group", Err: syscall.EINVAL, Hint: "this kernel does not know WithMinLeft"}
+	}
+	return ring, err
 }
 
 // addGroup puts a group into the list, at a free place if there is one.
@@ -145,48 +186,6 @@ func (g *BufGroup) unmap() error {
 	mem := g.mem
 	g.mem = nil
 	return unmapMemory(mem)
-}
-
-// Buffers has the request take its memory from g: a receive or a read that was
-// given none (IOSQE_BUFFER_SELECT). Of a datagram that is cut (MSG_TRUNC) Buffer
-// has what is there. Least kernel: 5.19.
-func (r Request) Buffers(g *BufGroup) Request {
-	sqe := r.open()
-	if sqe == nil {
-		return r
-	}
-	if g == nil || g.loop != r.loop || g.mem == nil {
-		r.loop.spoil(sqe, badInput(sqe.Opcode.String(), "the group of buffers is closed, or another loop's"))
-		return r
-	}
-	if sqe.Flags&SQECQESkipSuccess != 0 {
-		r.loop.spoil(sqe, badInput(sqe.Opcode.String(), "a request that is silent can't tell which buffer it has filled"))
-		return r
-	}
-	if !sqe.Opcode.facts().buffers {
-		r.loop.spoil(sqe, badInput(sqe.Opcode.String(), "the operation does not take its memory from a group of buffers"))
-		return r
-	}
-	sqe.Flags |= SQEBufferSelect
-	sqe.SetBufGroup(g.ring.bgid)
-	h := r.loop.table.handle(r.token)
-	if h.group != 0 {
-		r.loop.groups[h.group-1].users--
-	}
-	g.users++
-	h.group, h.special = uint16(g.place), true
-	h.truncated = sqe.Opcode.facts().cuts && sqe.OpFlags&msgTrunc != 0
-	return r
-}
-
-// Bundle has a receive that uses a BufGroup fill as many of its buffers as there
-// is data for (IORING_RECVSEND_BUNDLE): see Completion.Buffers. Least kernel:
-// 6.10.
-func (r Request) Bundle() Request {
-	if sqe := r.open(); sqe != nil {
-		sqe.IOPrio |= uint16(RecvSendBundle)
-	}
-	return r
 }
 
 // buffer returns the memory of a buffer.
@@ -246,7 +245,8 @@ func (g *BufGroup) borrow(id int, n uint32, more bool) int {
 		l.count++
 		part := min(n, uint32(g.size)-b.used)
 		b.used += part
-		if n -= part; n == 0 {
+		if n -= part; n == 0 || int(l.count) == len(g.bufs) {
+			l.n -= n // more than there is room for can't be
 			b.taken = !more
 			if b.taken {
 				g.ready--

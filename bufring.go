@@ -89,11 +89,19 @@ func (b *BufRing) unmap() {
 	}
 }
 
+// maxMappedGroup is the last group whose ring can be mapped: there is no room for
+// more in the offset that names it.
+const maxMappedGroup = 1<<11 - 1
+
 // MapBufRing is SetupBufRing with the ring's memory made by the kernel and
 // mapped from it (io_uring_register_buf_ring with PbufRingMmap), and with all
-// that a BufReg can ask for. EINVAL if the kernel does not know MinLeft. Needs
-// Linux 6.4.
+// that a BufReg can ask for. The group is at most 2047; EINVAL for others, and for a
+// MinLeft that the kernel does not know. Needs Linux 6.4.
 func (r *Ring) MapBufRing(reg BufReg) (*BufRing, error) {
+	if reg.Bgid > maxMappedGroup {
+		return nil, badInput("io_uring_register_buf_ring", "group %d: the kernel maps rings of groups up to %d only; SetupBufRing makes one for any",
+			reg.Bgid, maxMappedGroup)
+	}
 	reg.Flags |= PbufRingMmap
 	if err := r.RegisterBufRing(reg, 0); err != nil {
 		return nil, err

@@ -101,7 +101,8 @@ func (l *Loop) dispatchSpecial(token Token) {
 	if l.bigs != nil {
 		big = l.bigs[i]
 	}
-	if a != nil && a.deadline.holds(c, big) {
+	// A group that is used up bit by bit has to hear of its buffers in their order.
+	if a != nil && !l.usedBitByBit(h) && a.deadline.holds(c, big) {
 		return
 	}
 	c.detail = l.detailOf(h, a, big)

@@ -26,6 +26,7 @@ type (
 const (
 	atFDCWD       = unix.AT_FDCWD
 	msgTrunc      = unix.MSG_TRUNC
+	msgWaitall    = unix.MSG_WAITALL
 	sizeofOpenHow = uint32(unsafe.Sizeof(OpenHow{}))
 	sizeofCmsghdr = unix.SizeofCmsghdr
 
@@ -97,3 +98,20 @@ func (w *waker) close() { unix.Close(w.fd) }
 
 // threadID names the thread that the caller runs on.
 func threadID() int64 { return int64(unix.Gettid()) }
+
+const (
+	enonet = unix.ENONET
+
+	sockUnknown = 0
+	sockStream  = unix.SOCK_STREAM
+)
+
+// socketType returns the type of a socket (SOCK_STREAM, …), sockUnknown of what is
+// none.
+func socketType(fd int) int {
+	kind, err := unix.GetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_TYPE)
+	if err != nil {
+		return sockUnknown
+	}
+	return kind
+}

@@ -2,7 +2,10 @@
 
 package liburing
 
-import "unsafe"
+import (
+	"syscall"
+	"unsafe"
+)
 
 // Stand-ins for what sys_linux.go has, so that the package has the same names
 // where it cannot work.
@@ -13,6 +16,8 @@ type (
 	}
 	Msghdr struct {
 		Namelen    uint32
+		Iov        *Iovec
+		Iovlen     uint64
 		Controllen uint64
 	}
 	Cmsghdr struct {
@@ -27,6 +32,7 @@ type (
 const (
 	atFDCWD       = -100
 	msgTrunc      = 0x20
+	msgWaitall    = 0x100
 	sizeofOpenHow = 24
 	sizeofCmsghdr = 16
 	blockIoctl    = 0x1200
@@ -53,3 +59,12 @@ func (w *waker) wait()       {}
 func (w *waker) close()      {}
 
 func threadID() int64 { return -1 }
+
+const (
+	enonet = syscall.Errno(1 << 16) // none
+
+	sockUnknown = 0
+	sockStream  = 1
+)
+
+func socketType(int) int { return sockUnknown }
