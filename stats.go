@@ -16,6 +16,10 @@ type Stats struct {
 	// BuffersShort is how many requests ended because their BufGroup had no
 	// buffer left.
 	BuffersShort uint64
+
+	// StreamPauses is how often a stream paused because its requests ended again
+	// and again and brought nothing; see Rearm.
+	StreamPauses uint64
 }
 
 // Stats returns what the loop has counted so far. The loop's thread counts for

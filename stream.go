@@ -1,8 +1,11 @@
 package liburing
 
 import (
+	"context"
+	"encoding/binary"
 	"slices"
 	"syscall"
+	"time"
 )
 
 // Stream is a multishot request that is made again when it ends before its time.
@@ -12,24 +15,42 @@ type Stream struct {
 	cb    Callback
 	each  Callback // completed, made once
 	op    Op
-	token Token     // of the request in flight
-	group *BufGroup // whose buffers the stream waits for
-	ended bool      // cb has been told, or will not be
+	token Token  // of the request in flight
+	watch *watch // its contexts
+	entry SQE    // as arm made it
+	ended bool   // cb has been told, or will not be
 	stop  bool
 	err   error // why there was no first request
+
+	barren int // requests in a row that ended and had brought nothing
+
+	group *BufGroup     // whose buffers the stream waits for
+	stops []func() bool // end the watching of the contexts meanwhile
 }
 
 // Rearm makes a request that completes more than once with arm, and makes it
 // again when it ends without an error, as the kernel may have it, or for want of
 // provided buffers: then as soon as there are some. cb is told neither of these
 // ends. What ends a stream for cb, with More false, is an error, a receive, read
-// or splice of 0 bytes, Stop, and the loop's Close. A datagram of 0 bytes is such
-// an end too, but not for RecvmsgMultishot, whose results are never 0: where the
-// peer can close, look at the payload and call Stop.
+// or splice of 0 bytes, Stop, the end of a context that arm has given the request,
+// and the loop's Close.
 //
 //	loop.Rearm(func(cb liburing.Callback) liburing.Request {
 //		return loop.RecvMultishot(fd, nil, 0, cb).Buffers(group)
 //	}, received)
+//
+// A datagram of 0 bytes is such an end too, also for a multishot receive, so use
+// RecvmsgMultishot where datagrams may be empty: its results are never 0. Of a
+// connection it ends when the peer closes; of a registered file, whose kind can't be
+// asked, the callback sees payloads of 0 bytes then, and calls Stop.
+//
+// An accept that finds no room (EMFILE, ENFILE, ENOBUFS, ENOMEM), or whose peer has
+// gone (ECONNABORTED and the like), is no end: cb is told of the error, with More
+// true, and the stream goes on, in the first case after a pause.
+//
+// Requests that end again and again and have brought nothing, be it by a peer's or
+// the kernel's doing, are made again after a pause from the ninth on, which grows up
+// to 100 ms; the first result above 0 ends that. Stats.StreamPauses counts.
 func (l *Loop) Rearm(arm func(cb Callback) Request, cb Callback) *Stream {
 	if cb == nil {
 		cb = ignore
@@ -47,6 +68,15 @@ func (l *Loop) Rearm(arm func(cb Callback) Request, cb Callback) *Stream {
 // Err returns why there was no request to begin with, nil if there was: ErrClosed
 // where the loop is closed, or that arm made none. The callback is told too.
 func (s *Stream) Err() error { return s.err }
+
+// Token returns the name of the request that is in flight, for State and Cancel; 0
+// while the stream waits for buffers. Stop is what ends the stream for sure.
+func (s *Stream) Token() Token {
+	if s.group != nil || s.ended {
+		return 0
+	}
+	return s.token
+}
 
 // Stop ends the stream: the request is cancelled, and the callback called a last
 // time, with ECANCELED or what else came first. Call it where requests are made.
@@ -69,7 +99,6 @@ func (s *Stream) Stop() {
 
 // again makes the request.
 func (s *Stream) again() {
-	s.group = nil
 	r := s.arm(s.each)
 	switch h := s.loop.table.handle(r.token); {
 	case r.loop != s.loop:
@@ -77,7 +106,13 @@ func (s *Stream) again() {
 	case r.token == 0: // refused, which each is told
 		s.err = ErrClosed
 	case h != nil:
-		s.token, s.op = r.token, h.op
+		s.token, s.op, s.watch = r.token, h.op, nil
+		if a := s.loop.table.aside(r.token); a != nil {
+			s.watch = a.watch
+		}
+		if sqe := r.open(); sqe != nil {
+			s.entry = *sqe
+		}
 	}
 }
 
@@ -92,38 +127,108 @@ func (s *Stream) completed(c Completion) {
 	switch {
 	case s.ended: // it was not this loop's request
 	case c.More():
+		if c.Res > 0 {
+			s.barren = 0
+		}
 		s.cb(c)
-	case s.stop || s.loop.closing.Load():
+	case s.stop || s.loop.closing.Load() || c.lapsed():
 		s.ended = true
 		s.cb(c)
 	case c.Res == -int32(syscall.ENOBUFS) && c.detail != nil && c.detail.group != nil:
 		s.wait(c.detail.group)
-	case c.Res < 0 || c.Err() != nil || c.isEOF():
+	case c.op == OpAccept && c.Res < 0 && acceptGoesOn(c):
+		s.goOnAfter(c)
+	case c.Res < 0 || c.Err() != nil || s.isEOF(c):
 		s.ended = true
 		s.cb(c)
 	default:
-		defer s.goOn() // also if the callback panics
-		c.Flags |= CQEFMore
-		s.cb(c)
+		s.goOnAfter(c)
 	}
 }
 
-// goOn makes the request again, or ends a stream that was stopped meanwhile.
+// lapsed reports whether a context or a deadline has ended the request.
+func (c Completion) lapsed() bool { return c.detail != nil && c.detail.end != nil }
+
+// goOnAfter tells cb of a request that has ended, and makes the next one.
+func (s *Stream) goOnAfter(c Completion) {
+	switch {
+	case c.op == OpAccept && noRoom(c):
+		s.barren = max(s.barren, freeTries) + 1
+	case c.Res < 0, c.Res == 0 && c.op != OpAccept, s.isEmpty(c):
+		s.barren++
+	default:
+		s.barren = 0
+	}
+	defer s.goOn() // also if the callback panics
+	c.Flags |= CQEFMore
+	s.cb(c)
+}
+
+// goOn makes the request again, at once or after a pause, or ends a stream that was
+// stopped meanwhile.
 func (s *Stream) goOn() {
-	if s.stop {
+	switch {
+	case s.stop:
 		s.end()
+	case s.barren > freeTries:
+		s.rest()
+	default:
+		s.again()
+	}
+}
+
+// freeTries is how many requests in a row may bring nothing before the next one has
+// to wait.
+const freeTries = 8
+
+// rest makes the request again after a pause, which is a request in flight itself: it
+// ends with what would have ended the other.
+func (s *Stream) rest() {
+	s.loop.stats.StreamPauses++
+	d := min(time.Millisecond<<min(s.barren-freeTries-1, 10), longestPause)
+	r := s.loop.Timeout(d, 0, 0, s.rested)
+	s.token = r.token
+	for w := s.watch; w != nil; w = w.next {
+		r.WithContext(w.ctx)
+	}
+}
+
+// rested is told that a pause has ended. (Where there are no timeouts, as on rings
+// that poll for completions, it ends at once.)
+func (s *Stream) rested(c Completion) {
+	if s.stop || c.Res == -int32(syscall.ECANCELED) || c.lapsed() {
+		s.endWith(c.detail)
 		return
 	}
 	s.again()
 }
 
-// wait has the request made again when g has buffers.
+// wait has the request made again when g has buffers. If it seems to have some again
+// and again, but not for the kernel, it is made again after a pause.
 func (s *Stream) wait(g *BufGroup) {
+	if g.ready > 0 {
+		s.barren++
+	}
+	if s.barren > freeTries {
+		s.rest()
+		return
+	}
 	s.group = g
 	if len(g.waiting) == 0 {
 		s.loop.hungry = append(s.loop.hungry, g)
 	}
 	g.waiting = append(g.waiting, s)
+	for w := s.watch; w != nil; w = w.next {
+		s.stops = append(s.stops, context.AfterFunc(w.ctx, func() { s.loop.Post(s.lapse) }))
+	}
+}
+
+// lapse ends a stream that waits for buffers if a context of its has ended.
+func (s *Stream) lapse() {
+	if err := s.watch.err(); s.group != nil && err != nil {
+		s.group.leave(s)
+		s.endWith(&detail{end: err})
+	}
 }
 
 // feed makes requests again that wait for buffers, as many of each group as it
@@ -158,15 +263,58 @@ func (g *BufGroup) leave(s *Stream) {
 		}
 	}
 	s.group = nil
+	for _, stop := range s.stops {
+		stop()
+	}
+	s.stops = s.stops[:0]
 }
 
 // end tells the callback of an end that no completion tells of.
-func (s *Stream) end() {
+func (s *Stream) end() { s.endWith(nil) }
+
+func (s *Stream) endWith(d *detail) {
 	if !s.ended {
 		s.ended = true
-		s.cb(Completion{Res: -int32(syscall.ECANCELED), op: s.op})
+		s.cb(Completion{Res: -int32(syscall.ECANCELED), op: s.op, detail: d})
 	}
 }
 
-// isEOF reports whether a completion means that nothing more will come.
-func (c Completion) isEOF() bool { return c.Res == 0 && c.op.facts().ends }
+// isEOF reports whether the last completion of a request means that nothing more will
+// come.
+func (s *Stream) isEOF(c Completion) bool {
+	if c.Res == 0 {
+		return c.op.facts().ends
+	}
+	return s.isEmpty(c) && s.entry.socketType() == sockStream
+}
+
+// isEmpty reports whether it is a recvmsg that was multishot and has brought no bytes
+// but those that tell so.
+func (s *Stream) isEmpty(c Completion) bool {
+	if c.op != OpRecvmsg || c.detail == nil || c.detail.group == nil {
+		return false
+	}
+	multishot, header := s.entry.IOPrio&uint16(RecvMultishot) != 0, c.Buffer()
+	return multishot && len(header) >= recvmsgOutSize && binary.NativeEndian.Uint32(header[8:]) == 0
+}
+
+// noRoom reports whether an accept failed because there are too many descriptors, or
+// too little memory.
+func noRoom(c Completion) bool {
+	switch syscall.Errno(-c.Res) {
+	case syscall.EMFILE, syscall.ENFILE, syscall.ENOBUFS, syscall.ENOMEM:
+		return true
+	}
+	return false
+}
+
+// acceptGoesOn reports whether a listening socket is as good as before an accept
+// failed: besides want of room it tells so of errors of the connection.
+func acceptGoesOn(c Completion) bool {
+	switch syscall.Errno(-c.Res) {
+	case syscall.ECONNABORTED, syscall.EPROTO, syscall.ENOPROTOOPT, syscall.ENETDOWN, syscall.ENETUNREACH,
+		syscall.EHOSTDOWN, syscall.EHOSTUNREACH, syscall.ETIMEDOUT, enonet:
+		return true
+	}
+	return noRoom(c)
+}

@@ -18,7 +18,6 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
-	"time"
 
 	"github.com/go-liburing/liburing"
 	"github.com/go-liburing/liburing/examples/internal/socket"
@@ -99,14 +98,13 @@ type server struct {
 	err      error
 }
 
+// accept lets clients in. When there are too many of them the stream pauses, and goes
+// on by itself.
 func (s *server) accept() {
 	s.loop.Rearm(func(cb liburing.Callback) liburing.Request {
 		return s.loop.MultishotAcceptDirect(s.listener, nil, 0, cb)
 	}, s.accepted)
 }
-
-// pause is how long no client is let in when there are too many of them.
-const pause = 100 * time.Millisecond
 
 func (s *server) accepted(c liburing.Completion) {
 	place, err := c.Result()
@@ -115,9 +113,8 @@ func (s *server) accepted(c liburing.Completion) {
 		conn := &connection{server: s, fd: liburing.Fixed(place).FD()}
 		conn.onSent = conn.sent // once: a method value is an allocation
 		conn.receive()
-	case errors.Is(err, unix.EMFILE), errors.Is(err, unix.ENFILE), errors.Is(err, unix.ECONNABORTED):
+	case c.More():
 		fmt.Fprintln(os.Stderr, "echo-server:", err)
-		s.loop.After(pause, s.accept)
 	default:
 		s.err = err
 		s.loop.Stop()

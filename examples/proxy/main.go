@@ -102,15 +102,13 @@ func (p *proxy) serve(ctx context.Context, at netip.AddrPort) (err error) {
 	return errors.Join(p.err, err)
 }
 
+// accept accepts connections. When there are too many the stream pauses, and goes on
+// by itself.
 func (p *proxy) accept() {
 	p.loop.Rearm(func(cb liburing.Callback) liburing.Request {
 		return p.loop.MultishotAccept(p.listen, nil, unix.SOCK_CLOEXEC, cb)
 	}, p.accepted)
 }
-
-// pause is how long no connection is accepted when the process or the machine
-// has too many.
-const pause = 100 * time.Millisecond
 
 func (p *proxy) accepted(c liburing.Completion) {
 	fd, err := c.Result()
@@ -120,9 +118,8 @@ func (p *proxy) accepted(c liburing.Completion) {
 	case err == nil:
 		p.connect(fd)
 	case errors.Is(err, unix.ECANCELED):
-	case errors.Is(err, unix.EMFILE), errors.Is(err, unix.ENFILE), errors.Is(err, unix.ENOMEM), errors.Is(err, unix.ENOBUFS), errors.Is(err, unix.ECONNABORTED):
+	case c.More():
 		p.log(err)
-		p.loop.After(pause, p.accept)
 	default:
 		p.err = err
 		p.loop.Stop()

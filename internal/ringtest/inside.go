@@ -79,6 +79,11 @@ func InsideGroup(g *liburing.BufGroup) Group {
 	}
 }
 
+// RingOf returns the ring of a group's buffers.
+func RingOf(g *liburing.BufGroup) *liburing.BufRing {
+	return *pointer[*liburing.BufRing](g, "ring")
+}
+
 // inside returns a field of what v points to, by the names on the way to it.
 func inside(v any, names ...string) reflect.Value {
 	r := reflect.ValueOf(v)

@@ -163,7 +163,7 @@ func AllBack(t testing.TB, g *liburing.BufGroup) {
 	in := InsideGroup(g)
 	require.Equal(t, Group{ID: in.ID, Buffers: in.Buffers, Ready: in.Buffers, Mapped: true}, in)
 	require.NoError(t, (*pointer[*liburing.Loop](g, "loop")).Control(func(*liburing.Ring) error {
-		RequireAvailable(t, *pointer[*liburing.BufRing](g, "ring"), in.Buffers)
+		RequireAvailable(t, RingOf(g), in.Buffers)
 		return nil
 	}))
 	require.NoError(t, g.Close())

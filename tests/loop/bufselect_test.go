@@ -74,6 +74,39 @@ func takers() (all []taker) {
 	)
 }
 
+// Whatever receives into a group, from whatever, with whatever flags: it gets the
+// bytes that were sent, and all buffers come back, or it is refused with a reason.
+func TestBuffersRightOrRefused(t *testing.T) {
+	ringtest.NeedsKernel(t, 6, 12)
+	const size = 100
+	for _, flags := range []liburing.BufRingFlags{0, liburing.PbufRingInc} {
+		for _, async := range []liburing.SQEFlags{0, liburing.SQEAsync} {
+			for _, from := range sources {
+				t.Run(fmt.Sprintf("%v/%v/%s", flags, async, from.name), func(t *testing.T) {
+					for _, how := range takers() {
+						if how.socket && !from.socket || !how.comes(from, async) {
+							continue
+						}
+						t.Run(how.String(), func(t *testing.T) {
+							l := ringtest.NewLoop(t, 8)
+							g := ringtest.NewGroup(t, l, 4, size, flags)
+							r := reception{t: t, from: from, how: how, size: size}
+							r.send()
+							r.receive(l, g, async)
+							if r.refused == nil {
+								r.check()
+							} else {
+								require.ErrorIs(t, r.refused, unix.EINVAL)
+							}
+							ringtest.AllBack(t, g)
+						})
+					}
+				})
+			}
+		}
+	}
+}
+
 // reception is what was sent and what came.
 type reception struct {
 	t       *testing.T

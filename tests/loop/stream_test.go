@@ -244,3 +244,241 @@ func TestRearmBesideOpenChains(t *testing.T) {
 		require.ErrorIs(t, end, unix.ECANCELED)
 	})
 }
+
+// freeTries is how many requests of a stream may bring nothing before it pauses.
+const freeTries = 8
+
+// fruitless is how often a stream may ask in the time that runQuarter takes: the
+// free tries, and then pauses of 1, 2, 4, … ms.
+const fruitless = freeTries + 10
+
+// runQuarter runs a loop for a quarter of a second.
+func runQuarter(t *testing.T, l *liburing.Loop) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 250*time.Millisecond)
+	defer cancel()
+	require.ErrorIs(t, l.RunUntilIdle(ctx), context.DeadlineExceeded)
+}
+
+// Requests that bring nothing are made again with pauses that grow. Stop, a context
+// and Close end a pause.
+func TestRearmPauses(t *testing.T) {
+	ends := map[string]func(t *testing.T, l *liburing.Loop, s *liburing.Stream, cancel func()) error{
+		"stop": func(t *testing.T, l *liburing.Loop, s *liburing.Stream, _ func()) error {
+			s.Stop()
+			return unix.ECANCELED
+		},
+		"context": func(t *testing.T, l *liburing.Loop, s *liburing.Stream, cancel func()) error {
+			cancel()
+			return context.Canceled
+		},
+		"close": func(t *testing.T, l *liburing.Loop, s *liburing.Stream, _ func()) error {
+			ringtest.CloseLoop(t, l)
+			return unix.ECANCELED
+		},
+		"cancel": func(t *testing.T, l *liburing.Loop, s *liburing.Stream, _ func()) error {
+			l.Cancel(s.Token(), 0, nil)
+			return unix.ECANCELED
+		},
+	}
+	for name, end := range ends {
+		t.Run(name, func(t *testing.T) {
+			l := ringtest.NewLoop(t, 8)
+			ctx, cancel := context.WithCancel(t.Context())
+			made := 0
+			var last []liburing.Completion
+			s := l.Rearm(func(cb liburing.Callback) liburing.Request {
+				made++
+				return l.Nop(cb).WithContext(ctx)
+			}, func(c liburing.Completion) {
+				if !c.More() {
+					last = append(last, c)
+				}
+			})
+			start := time.Now()
+			ringtest.RunUntil(t, l, time.Millisecond, func() bool { return l.Stats().StreamPauses == 8 })
+			require.GreaterOrEqual(t, time.Since(start), 127*time.Millisecond, "1, 2, 4, … 64 ms")
+			require.Equal(t, freeTries+8, made)
+			require.Equal(t, liburing.StateInFlight, l.State(s.Token()))
+			start = time.Now()
+			want := end(t, l, s, cancel)
+			if name != "close" {
+				ringtest.RunIdle(t, l)
+			}
+			require.Len(t, last, 1)
+			require.ErrorIs(t, last[0].Err(), want)
+			require.Equal(t, liburing.OpNop, last[0].Op())
+			require.Zero(t, s.Token())
+			require.Less(t, time.Since(start), 90*time.Millisecond, "the pause of 100 ms was waited for")
+			cancel()
+		})
+	}
+}
+
+// A group whose buffers the kernel does not find makes no loop spin, and the stream
+// goes on when it finds some.
+func TestRearmOnALostGroup(t *testing.T) {
+	l := ringtest.NewLoop(t, 8)
+	g := ringtest.NewGroup(t, l, 4, 16, 0)
+	a, b := ringtest.SocketPair(t)
+	unix.Write(a, []byte("hello"))
+	require.NoError(t, l.Control(func(*liburing.Ring) error { ringtest.RingOf(g).Init(); return nil }))
+	made, got := 0, ""
+	s := l.Rearm(func(cb liburing.Callback) liburing.Request {
+		made++
+		return l.RecvMultishot(b, nil, 0, cb).Buffers(g)
+	}, func(c liburing.Completion) { got += string(c.Buffer()) })
+	runQuarter(t, l)
+	require.Greater(t, made, freeTries)
+	require.LessOrEqual(t, made, fruitless)
+	require.NoError(t, l.Control(func(*liburing.Ring) error { ringtest.RingOf(g).Advance(4); return nil }))
+	ringtest.RunUntil(t, l, 10*time.Millisecond, func() bool { return got == "hello" })
+	s.Stop()
+	ringtest.RunIdle(t, l)
+	ringtest.AllBack(t, g)
+}
+
+// A multishot recvmsg has a result above 0 where the peer has closed, too.
+func TestRearmRecvmsgOfAConnectionThatCloses(t *testing.T) {
+	receive := func(t *testing.T, l *liburing.Loop, fd int) (g *liburing.BufGroup, s *liburing.Stream, got *string, ends *[]liburing.Completion) {
+		g, got, ends = ringtest.NewGroup(t, l, 4, 64, 0), new(string), new([]liburing.Completion)
+		msg := new(liburing.Msghdr)
+		s = l.Rearm(func(cb liburing.Callback) liburing.Request { return l.RecvmsgMultishot(fd, msg, 0, cb).Buffers(g) }, func(c liburing.Completion) {
+			if out := liburing.RecvmsgValidate(c.Buffer(), msg); out != nil {
+				*got += string(out.Payload())
+			}
+			if !c.More() {
+				*ends = append(*ends, c)
+			}
+		})
+		return g, s, got, ends
+	}
+	for _, from := range []source{sources[1], sources[2]} {
+		t.Run(from.name, func(t *testing.T) {
+			l := ringtest.NewLoop(t, 8)
+			w, r := from.open(t)
+			unix.Write(w, []byte("bye"))
+			unix.Shutdown(w, unix.SHUT_WR)
+			g, _, got, ends := receive(t, l, r)
+			ringtest.RunIdle(t, l)
+			require.Equal(t, "bye", *got)
+			require.Len(t, *ends, 1)
+			require.NoError(t, (*ends)[0].Err())
+			ringtest.AllBack(t, g)
+		})
+	}
+	t.Run("registered", func(t *testing.T) { // its kind is not known
+		l := ringtest.NewLoop(t, 8)
+		w, r := tcpConnection(t)
+		require.NoError(t, l.Control(func(ring *liburing.Ring) error { return ring.RegisterFiles([]int{r}) }))
+		g, s, _, ends := receive(t, l, liburing.Fixed(0).FD())
+		unix.Shutdown(w, unix.SHUT_WR)
+		runQuarter(t, l)
+		require.Greater(t, l.Stats().StreamPauses, uint64(2))
+		require.LessOrEqual(t, l.Stats().Completed, uint64(2*fruitless))
+		require.Empty(t, *ends)
+		s.Stop()
+		ringtest.RunIdle(t, l)
+		require.Len(t, *ends, 1)
+		ringtest.AllBack(t, g)
+	})
+}
+
+// An accept that finds no room tells so, and goes on when there is some.
+func TestRearmAcceptWithoutRoom(t *testing.T) {
+	t.Run("registered files", func(t *testing.T) {
+		l := ringtest.NewLoop(t, 8)
+		ringtest.SparseFiles(t, l, 1)
+		testAcceptWithoutRoom(t, l, l.MultishotAcceptDirect, unix.ENFILE, func(place int) { l.CloseFD(liburing.Fixed(place).FD(), nil) })
+	})
+	t.Run("descriptors", func(t *testing.T) {
+		l := ringtest.NewLoop(t, 8)
+		var old unix.Rlimit
+		require.NoError(t, unix.Getrlimit(unix.RLIMIT_NOFILE, &old))
+		limit := func(n uint64) {
+			require.NoError(t, unix.Setrlimit(unix.RLIMIT_NOFILE, &unix.Rlimit{Cur: n, Max: old.Max}))
+		}
+		defer limit(old.Cur)
+		limited := false
+		got := testAcceptWithoutRoom(t, l, func(fd int, peer *liburing.Sockaddr, flags int, cb liburing.Callback) liburing.Request {
+			if !limited {
+				limited = true
+				next, err := unix.Dup(0)
+				require.NoError(t, err)
+				unix.Close(next)
+				limit(uint64(next + 1)) // room for one
+			}
+			return l.MultishotAccept(fd, peer, flags, cb)
+		}, unix.EMFILE, func(int) { limit(old.Cur) })
+		closeLater(t, got...)
+	})
+}
+
+// testAcceptWithoutRoom has two connections come where there is room for one, until
+// free is called.
+func testAcceptWithoutRoom(t *testing.T, l *liburing.Loop, accept func(int, *liburing.Sockaddr, int, liburing.Callback) liburing.Request, want error, free func(int)) (got []int) {
+	door, at := bound(t, unix.SOCK_STREAM)
+	require.NoError(t, unix.Listen(door, 2))
+	var clients []int
+	for range 3 {
+		fd, _ := bound(t, unix.SOCK_STREAM)
+		clients = append(clients, fd)
+	}
+	require.NoError(t, unix.Connect(clients[0], at))
+	require.NoError(t, unix.Connect(clients[1], at))
+	var errs []error
+	freed := false
+	s := l.Rearm(func(cb liburing.Callback) liburing.Request { return accept(door, nil, 0, cb) }, func(c liburing.Completion) {
+		n, err := c.Result()
+		if err != nil {
+			errs = append(errs, err)
+			require.True(t, c.More() || len(got) >= 2, "%v", err)
+			if !freed {
+				freed = true
+				free(got[0])
+				require.NoError(t, unix.Connect(clients[2], at)) // the kernel may have let go of the second
+			}
+			return
+		}
+		got = append(got, n)
+	})
+	ringtest.RunUntil(t, l, 10*time.Millisecond, func() bool { return len(got) >= 2 })
+	require.ErrorIs(t, errs[0], want)
+	require.LessOrEqual(t, len(errs), 4, "%v", errs)
+	s.Stop()
+	ringtest.RunIdle(t, l)
+	require.ErrorIs(t, errs[len(errs)-1], unix.ECANCELED)
+	return got
+}
+
+// A stream that waits for buffers learns of its context's end at once.
+func TestRearmContextWhileItWaitsForBuffers(t *testing.T) {
+	l := ringtest.NewLoop(t, 8)
+	g := ringtest.NewGroup(t, l, 1, 64, 0)
+	a, b := ringtest.SocketPair(t)
+	ctx, cancel := context.WithCancelCause(t.Context())
+	var kept liburing.Borrowed
+	var ends []liburing.Completion
+	s := l.Rearm(func(cb liburing.Callback) liburing.Request {
+		return l.RecvMultishot(b, nil, 0, cb).Buffers(g).WithContext(t.Context()).WithContext(ctx)
+	}, func(c liburing.Completion) {
+		if c.More() {
+			kept = c.Keep()
+			return
+		}
+		ends = append(ends, c)
+	})
+	unix.Write(a, []byte("first"))
+	ringtest.RunUntil(t, l, time.Millisecond, func() bool { return kept.Bytes() != nil })
+	unix.Write(a, []byte("second"))
+	ringtest.RunUntil(t, l, time.Millisecond, func() bool { return ringtest.InsideGroup(g).Waiting == 1 })
+	require.Zero(t, s.Token())
+	cancel(unix.EBADMSG)
+	ringtest.RunUntil(t, l, time.Millisecond, func() bool { return len(ends) == 1 })
+	require.ErrorIs(t, ends[0].Err(), context.Canceled)
+	require.ErrorIs(t, ends[0].Err(), unix.EBADMSG)
+	require.NoError(t, kept.Release())
+	ringtest.RunIdle(t, l)
+	require.Len(t, ends, 1)
+	ringtest.AllBack(t, g)
+}
