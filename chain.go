@@ -15,7 +15,9 @@ type chain []Token
 // completions. Call it on the last request of a chain made with LinkNext, before
 // the next is queued. Some chains are left as they are, for what speaks would not
 // tell all: those with a HardLinkNext, a Deadline or another link timeout, with
-// Buffers before the last request, or with a request that drains the ring. A ring
+// Buffers before the last request, with a request that completes more than once
+// (a zero-copy send, a multishot) or a command (OpURingCmd: a drive's refusal is a
+// result above 0), or with a request that drains the ring. A ring
 // that has seen silent requests drains no more: the kernel then refuses SQEIODrain
 // (EOPNOTSUPP). Kernels before 5.17 leave all chains as they are.
 func (r Request) SkipSuccess() Request {
@@ -33,8 +35,8 @@ func (r Request) SkipSuccess() Request {
 	}
 	var tokens chain
 	for i, e := range entries {
-		silent := i < len(entries)-1
-		if e.Flags&(SQEIOHardlink|SQEIODrain) != 0 || e.Opcode == OpLinkTimeout || silent && e.Flags&SQEBufferSelect != 0 {
+		last := i == len(entries)-1
+		if e.mustSpeak() || !last && e.Flags&SQEBufferSelect != 0 {
 			return r
 		}
 		tokens = append(tokens, Token(e.UserData))
@@ -46,6 +48,35 @@ func (r Request) SkipSuccess() Request {
 		l.table.withAside(tokens[i]).chain = tokens
 	}
 	return r
+}
+
+// mustSpeak reports whether a request keeps the chain that it stands in from being
+// quiet: the kernel would refuse the chain, or its silence would not tell all.
+func (s *SQE) mustSpeak() bool {
+	switch s.Opcode {
+	case OpLinkTimeout, OpURingCmd, OpURingCmd128:
+		return true
+	}
+	return s.Flags&(SQEIOHardlink|SQEIODrain) != 0 || s.repeats()
+}
+
+// repeats reports whether a request may complete more than once.
+func (s *SQE) repeats() bool {
+	switch s.Opcode {
+	case OpSendZC, OpSendmsgZC, OpReadMultishot, OpRecvZC:
+		return true
+	case OpRecv, OpRecvmsg:
+		return s.IOPrio&uint16(RecvMultishot) != 0
+	case OpSend: // a bundle goes on behind its first completion
+		return s.IOPrio&uint16(RecvSendBundle) != 0
+	case OpAccept:
+		return s.IOPrio&uint16(AcceptMultishot) != 0
+	case OpPollAdd:
+		return s.Len&uint32(PollAddMulti) != 0
+	case OpTimeout:
+		return s.OpFlags&uint32(TimeoutMultishot) != 0
+	}
+	return false
 }
 
 // lastChain returns the entries of the chain that the last request ends and that

@@ -141,6 +141,7 @@ func (l *Loop) dispatchForeign(i int) {
 			c.detail = &l.big
 		}
 		l.message(cqe.UserData, c)
+	case cqe.Flags&CQEFNotif != 0: // of a zero-copy send that was cancelled before it began
 	default:
 		l.stats.Stale++
 	}

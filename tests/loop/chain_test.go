@@ -5,6 +5,7 @@ package loop_test
 import (
 	"context"
 	"testing"
+	"time"
 
 	"github.com/go-liburing/liburing"
 	"github.com/go-liburing/liburing/internal/ringtest"
@@ -128,6 +129,74 @@ func TestSkipSuccessLeavesAlone(t *testing.T) {
 	require.Len(t, m, 6)
 	early.SkipSuccess()
 	require.Zero(t, ringtest.BooksOf(l).Handles)
+}
+
+// errorsOf notes the first error of each request.
+type errorsOf map[string]error
+
+func (m errorsOf) as(name string) liburing.Callback {
+	return func(c liburing.Completion) {
+		if m[name] == nil {
+			m[name] = c.Err()
+		}
+	}
+}
+
+// A request that completes more than once, or whose result does not tell whether it
+// failed, leaves its chain as it is: the kernel refuses some of them, and of a
+// failure before a zero-copy send nothing told the send.
+func TestSkipSuccessLeavesWhatCompletesMoreThanOnce(t *testing.T) {
+	needsQuietChains(t)
+	ringtest.NeedsOps(t, liburing.OpSendmsgZC)
+	l := ringtest.NewLoop(t, 8)
+	g := ringtest.NewGroup(t, l, 1, 8, 0)
+	a, b := tcpConnection(t)
+	reader, _ := ringtest.Pipe(t)
+	data := []byte("data")
+	msg := &liburing.Msghdr{}
+	option := make([]byte, 4)
+	for name, request := range map[string]func(liburing.Callback) liburing.Request{
+		"send":    func(cb liburing.Callback) liburing.Request { return l.SendZC(a, data, 0, 0, cb) },
+		"sendmsg": func(cb liburing.Callback) liburing.Request { return l.SendmsgZC(a, msg, 0, cb) },
+		"poll":    func(cb liburing.Callback) liburing.Request { return l.PollMultishot(b, unix.POLLOUT, cb) },
+		"timeout": func(cb liburing.Callback) liburing.Request {
+			return l.Timeout(time.Millisecond, 1, liburing.TimeoutMultishot, cb)
+		},
+		"command": func(cb liburing.Callback) liburing.Request {
+			return l.CmdSock(liburing.SocketOpGetsockopt, a, unix.SOL_SOCKET, unix.SO_TYPE, option, cb)
+		},
+		"accept": func(cb liburing.Callback) liburing.Request { return l.MultishotAccept(reader, nil, 0, cb) },
+		"read":   func(cb liburing.Callback) liburing.Request { return l.ReadMultishot(-1, 0, 0, 0, cb) },
+		"recv":   func(cb liburing.Callback) liburing.Request { return l.RecvMultishot(-1, nil, 0, cb).Buffers(g) },
+	} {
+		t.Run(name+" first", func(t *testing.T) {
+			m := errorsOf{}
+			first := request(m.as("first")).LinkNext()
+			flags := first.SQE().Flags
+			l.Nop(m.as("last")).SkipSuccess()
+			require.Equal(t, flags, first.SQE().Flags)
+			if name == "send" || name == "sendmsg" || name == "command" {
+				ringtest.RunIdle(t, l)
+				require.NoError(t, m["first"])
+				require.NoError(t, m["last"])
+				require.Zero(t, l.Stats().Stale)
+				return
+			}
+			ringtest.RunFor(t, l, 5*time.Millisecond)
+			l.Cancel(first.Token(), 0, nil)
+			ringtest.RunIdle(t, l)
+			require.Len(t, m, 2, "%v", m)
+			require.Zero(t, l.Stats().Stale)
+		})
+		t.Run(name+" last", func(t *testing.T) {
+			m := errorsOf{}
+			l.Read(-1, data, 0, m.as("first")).LinkNext()
+			request(m.as("last")).SkipSuccess()
+			ringtest.RunIdle(t, l)
+			require.ErrorIs(t, m["first"], unix.EBADF)
+			require.ErrorIs(t, m["last"], unix.ECANCELED)
+		})
+	}
 }
 
 // A panic amid the completions that the loop makes loses none.
