@@ -19,6 +19,7 @@ type conduit struct {
 	pipe    bool
 	zero    bool // zero-copy sends
 	bundle  bool // several buffers at once
+	msg     bool // as a message where it is no multishot
 	salt    byte
 	group   *liburing.BufGroup
 	size    int // of the group's buffers
@@ -104,6 +105,9 @@ func (m *model) arm(c *conduit, how int) {
 		c.token = m.request(e, m.settling(c, func(cb liburing.Callback) liburing.Request {
 			if c.pipe {
 				return m.l.Read(c.r, nil, 0, cb).Buffers(c.group)
+			}
+			if c.msg {
+				return m.l.Recvmsg(c.r, new(liburing.Msghdr), 0, cb).Buffers(c.group)
 			}
 			return c.bundled(m.l.Recv(c.r, nil, 0, cb).Buffers(c.group))
 		})).Token()

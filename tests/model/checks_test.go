@@ -150,7 +150,7 @@ func (m *model) endWaiting() {
 	for _, c := range m.conduits {
 		m.disarm(c)
 	}
-	for _, token := range []liburing.Token{m.poll.token, m.accept.token} {
+	for _, token := range []liburing.Token{m.poll.token, m.accept.token, m.datagrams.token} {
 		m.request(expect{name: "cancel of many", check: m.cancelOfMany},
 			func(cb liburing.Callback) liburing.Request { return m.l.Cancel(token, 0, cb) })
 	}

@@ -27,6 +27,8 @@ var groupKinds = []groupKind{
 	{liburing.PbufRingInc, []conduit{{bundle: true}}},
 	{0, []conduit{{bundle: true}, {}, {bundle: true}}},
 	{liburing.PbufRingInc, []conduit{{bundle: true}, {}}},
+	{0, []conduit{{msg: true}, {}}},
+	{liburing.PbufRingInc, []conduit{{msg: true}, {pipe: true}, {bundle: true}}},
 }
 
 // openConduits makes the groups and what receives into them.
