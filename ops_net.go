@@ -213,6 +213,10 @@ func (s *SQE) PrepRecv(fd int, buf []byte, flags int) {
 // (ENOBUFS). buf must be nil: the memory comes from a group of buffers.
 // MSG_WAITALL is refused (EINVAL). Needs Linux 6.0.
 //
+// SQE.Len, if not 0, limits what each completion has, SQE.FileIndex (optlen in C)
+// what all have: it ends when that is reached, with up to a buffer more than that
+// unless it is a bundle (Linux 6.18).
+//
 // The flag SQEBufferSelect and SetBufGroup say which group.
 //
 //loop:doc Request.Buffers says which group, and Rearm makes the request again.
