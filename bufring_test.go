@@ -158,6 +158,18 @@ func TestBufRingBadInput(t *testing.T) {
 	require.ErrorIs(t, err, unix.EINVAL)
 }
 
+// There is room for 2048 groups in the offset that a ring is mapped by.
+func TestMapBufRingGroups(t *testing.T) {
+	ringtest.NeedsKernel(t, 6, 4)
+	r := ringtest.NewRing(t, 4)
+	br, err := mapBufRing(r, 1, 2047, 0)
+	require.NoError(t, err)
+	require.NoError(t, br.Free())
+	_, err = mapBufRing(r, 1, 2048, 0)
+	require.ErrorIs(t, err, unix.EINVAL)
+	require.ErrorContains(t, err, "up to 2047")
+}
+
 // A kernel that does not know MinLeft says so; one that does hands a buffer back
 // that has fewer bytes left.
 func TestBufRingMinLeft(t *testing.T) {
