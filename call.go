@@ -5,9 +5,11 @@ import (
 	"syscall"
 )
 
-// The one road from a Ring's methods to liburing. Functions without a ring
-// (Register, GetQueryOpcode, …) do not take it: none of them waits, but for
-// Enter, whose caller wants to know of the signal.
+// The road from a Ring's methods to liburing. Submitting and waiting, in ring.go
+// and wait.go, go there straight: a call through a function value costs as much as
+// all the rest of them does. Functions without a ring (Register, GetQueryOpcode, …)
+// do not take it: none of them waits, but for Enter, whose caller wants to know of
+// the signal.
 
 // callCount calls a function of liburing on an open ring and returns its result,
 // an error if it is below zero. It calls again after a signal, which Go's runtime
@@ -19,7 +21,6 @@ func (r *Ring) callCount(op string, f func(*ringMem) int32) (int, error) {
 	}
 	for {
 		ret := f(r.mem)
-		r.yield.crossed()
 		if ret >= 0 {
 			return int(ret), nil
 		}
@@ -41,6 +42,15 @@ func (r *Ring) badInput(op, format string, args ...any) error {
 		return ErrClosed
 	}
 	return badInput(op, format, args...)
+}
+
+// submitError is opError for what submits. A signal can have ended that only if there
+// was nothing to submit: on a ring that polls, which looks for completions then.
+func submitError(op string, ret int32) error {
+	if ret == -int32(syscall.EINTR) {
+		return nil
+	}
+	return opError(op, ret)
 }
 
 // checkCount returns the error of a count, a size or a place that is out of range:

@@ -32,8 +32,8 @@ func (l *Loop) reapBig(head, tail uint32) (n int, next uint32) {
 	m := l.ring.mem
 	for head != tail && n < len(l.batch) {
 		cqe := m.cqe(head)
-		head += cqe.Nr()
-		if cqe.Flags&CQEFSkip != 0 {
+		head += m.placesOf(cqe)
+		if m.ignored(cqe) {
 			continue
 		}
 		l.batch[n] = *cqe
@@ -45,7 +45,7 @@ func (l *Loop) reapBig(head, tail uint32) (n int, next uint32) {
 
 // bigCQE returns the second half of a completion, zeros if it has none.
 func (m *ringMem) bigCQE(cqe *CQE) [2]uint64 {
-	if m.flags&SetupCQE32 != 0 || cqe.Flags&CQEF32 != 0 {
+	if m.flags&SetupCQE32 != 0 || m.placesOf(cqe) == 2 {
 		return cqe.BigCQE()
 	}
 	return [2]uint64{}

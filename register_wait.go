@@ -4,7 +4,7 @@ import (
 	"fmt"
 	"os"
 	"runtime"
-	"syscall"
+	"time"
 	"unsafe"
 )
 
@@ -17,6 +17,15 @@ type RegWait struct {
 	MinWaitUsec uint32
 	Flags       RegWaitFlags // RegWaitTS: Timeout counts
 	_           [40]byte
+}
+
+// limit is how long it waits, from now on.
+func (w *RegWait) limit() waitLimit {
+	if w.Flags&RegWaitTS == 0 {
+		return waitLimit{}
+	}
+	timeout := w.Timeout.duration()
+	return limitOf(timeout).withMin(timeout, time.Duration(w.MinWaitUsec)*time.Microsecond)
 }
 
 // RegisterWaitRegion registers pages of waits that SubmitAndWaitReg names by
@@ -42,27 +51,6 @@ func (r *Ring) RegisterWaitRegion(pages int) ([]RegWait, error) {
 	}
 	r.regions = append(r.regions, mem)
 	first := (*RegWait)(unsafe.Pointer(unsafe.SliceData(mem)))
-	return unsafe.Slice(first, len(mem)/int(unsafe.Sizeof(RegWait{}))), nil
-}
-
-// SubmitAndWaitReg submits and waits as the registered wait index says, and
-// returns the first completion, nil if there is none; when the time is over
-// without one the error is ETIME (io_uring_submit_and_wait_reg). After a signal
-// the whole time begins again. EFAULT if there is no such wait. Needs Linux
-// 6.13.
-func (r *Ring) SubmitAndWaitReg(n int, index int) (*CQE, error) {
-	const op = "io_uring_submit_and_wait_reg"
-	if err := checkCount(op, n); err != nil {
-		return nil, err
-	}
-	err := r.call(op, func(m *ringMem) int32 {
-		if int(int32(index)) != index { // C would cut it down to another wait
-			return -int32(syscall.EFAULT)
-		}
-		return cSubmitAndWaitReg(m, uint32(n), index)
-	})
-	if err != nil {
-		return nil, err
-	}
-	return r.peekNoWait(), nil
+	r.regWaits = unsafe.Slice(first, len(mem)/int(unsafe.Sizeof(RegWait{})))
+	return r.regWaits, nil
 }

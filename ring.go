@@ -2,7 +2,6 @@ package liburing
 
 import (
 	"iter"
-	"math"
 	"sync/atomic"
 	"syscall"
 	"time"
@@ -30,7 +29,10 @@ type Ring struct {
 	zcrx    [][]byte // memory of zero-copy receive: the kernel holds it
 	regions [][]byte // registered regions, mapped by us
 	looped  bool     // it is a Loop's, whose tokens are user data
-	yield   yielder
+	submits yielder  // one for each of the two threads that may use the ring
+	waits   yielder
+
+	regWaits []RegWait // registered waits, in one of the regions
 }
 
 // Close gives the ring back to the kernel (io_uring_queue_exit). Requests that
@@ -161,18 +163,18 @@ func (r *Ring) SubmitGetSQE() (*SQE, error) {
 	if sqe := r.GetSQE(); sqe != nil {
 		return sqe, nil
 	}
-	var sqe *SQE
-	err := r.call("io_uring_submit", func(m *ringMem) (ret int32) {
-		sqe, ret = cSubmitGetSQE(m)
-		switch {
-		case sqe != nil:
-			return 0
-		case ret >= 0:
-			return -int32(syscall.EAGAIN)
-		}
-		return ret
-	})
-	return sqe, err
+	if r.mem == nil {
+		return nil, ErrClosed
+	}
+	sqe, ret := cSubmitGetSQE(r.mem)
+	r.submits.crossed()
+	switch {
+	case sqe != nil:
+		return sqe, nil
+	case ret >= 0:
+		ret = -int32(syscall.EAGAIN)
+	}
+	return nil, opError("io_uring_submit", ret)
 }
 
 // loadSQHead is io_uring_load_sq_head.
@@ -243,144 +245,19 @@ func (r *Ring) SQFlags() SQRingFlags {
 }
 
 // Submit hands the prepared requests to the kernel and returns how many it took
-// (io_uring_submit).
-func (r *Ring) Submit() (int, error) { return r.callCount("io_uring_submit", cSubmit) }
-
-// SubmitAndWait submits like Submit and waits, in the same system call, until
-// n completions are there, or as many as the completion queue holds
-// (io_uring_submit_and_wait). Signals, which Go's runtime uses, do not end the
-// wait early.
-func (r *Ring) SubmitAndWait(n int) (int, error) {
-	const op = "io_uring_submit_and_wait"
-	if err := checkCount(op, n); err != nil {
-		return 0, err
+// (io_uring_submit). Without SetupSubmitAll the kernel stops behind a request that
+// it refuses, which completes with an error; the rest, and after an error all, stays
+// in the queue for the next Submit.
+func (r *Ring) Submit() (int, error) {
+	if r.mem == nil {
+		return 0, ErrClosed
 	}
-	prepared := r.SQReady()
-	took, err := r.callCount(op, func(m *ringMem) int32 { return cSubmitAndWait(m, uint32(n)) })
-	// A signal may have cut the wait short: the kernel then reports the requests
-	// that it took, not the interruption. It also reports them when it stopped at
-	// a bad one; then it did not wait on purpose.
-	if err == nil && took == prepared && r.CQReady() < min(n, r.CQEntries()) {
-		err = r.wait(n)
+	ret := cSubmit(r.mem)
+	r.submits.crossed()
+	if ret < 0 {
+		return 0, submitError("io_uring_submit", ret)
 	}
-	return took, err
-}
-
-// SubmitAndWaitTimeout submits and waits until n completions are there or the
-// time is over, and returns the first completion (nil if there is none)
-// (io_uring_submit_and_wait_timeout). When the time is over without a
-// completion the error is ETIME; requests were submitted all the same. A
-// negative timeout waits without a limit.
-func (r *Ring) SubmitAndWaitTimeout(n int, timeout time.Duration) (*CQE, error) {
-	if timeout < 0 {
-		if _, err := r.SubmitAndWait(n); err != nil {
-			return nil, err
-		}
-		return r.peekNoWait(), nil
-	}
-	return r.untilTimeout("io_uring_submit_and_wait_timeout", n, timeout, func(m *ringMem, left time.Duration) int32 {
-		return cSubmitAndWaitTimeout(m, uint32(n), left)
-	})
-}
-
-// WaitCQE returns the next completion, waiting for it if there is none
-// (io_uring_wait_cqe). Mark it with CQESeen when its fields have been read.
-func (r *Ring) WaitCQE() (*CQE, error) { return r.WaitCQENr(1) }
-
-// WaitCQENr waits until n completions are there and returns the first
-// (io_uring_wait_cqe_nr).
-func (r *Ring) WaitCQENr(n int) (*CQE, error) {
-	if r.CQReady() < n || n <= 0 {
-		if err := r.wait(n); err != nil {
-			return nil, err
-		}
-	}
-	if cqe := r.peekNoWait(); cqe != nil {
-		return cqe, nil
-	}
-	return nil, opError("io_uring_wait_cqe_nr", -int32(syscall.EAGAIN))
-}
-
-// WaitCQEs waits until n completions are there or the time is over, and returns
-// the first; the error is ETIME if there is none (io_uring_wait_cqes).
-func (r *Ring) WaitCQEs(n int, timeout time.Duration) (*CQE, error) {
-	if timeout < 0 {
-		return r.WaitCQENr(n)
-	}
-	return r.untilTimeout("io_uring_wait_cqes", n, timeout, func(m *ringMem, left time.Duration) int32 {
-		return cWaitCQEs(m, uint32(n), left)
-	})
-}
-
-// WaitCQETimeout returns the next completion, waiting no longer than timeout;
-// then the error is ETIME (io_uring_wait_cqe_timeout).
-func (r *Ring) WaitCQETimeout(timeout time.Duration) (*CQE, error) {
-	return r.WaitCQEs(1, timeout)
-}
-
-// SubmitAndWaitMinTimeout is SubmitAndWaitTimeout that returns with fewer than
-// n completions, but at least one, once minWait is over
-// (io_uring_submit_and_wait_min_timeout). EINVAL without FeatMinTimeout. Needs
-// Linux 6.12.
-func (r *Ring) SubmitAndWaitMinTimeout(n int, timeout, minWait time.Duration) (*CQE, error) {
-	return r.untilTimeout("io_uring_submit_and_wait_min_timeout", n, orLong(timeout), func(m *ringMem, left time.Duration) int32 {
-		return cSubmitAndWaitMinTimeout(m, uint32(n), left, microseconds(minWait))
-	})
-}
-
-// WaitCQEsMinTimeout is WaitCQEs that returns with fewer than n completions,
-// but at least one, once minWait is over (io_uring_wait_cqes_min_timeout).
-// EINVAL without FeatMinTimeout. Needs Linux 6.12.
-func (r *Ring) WaitCQEsMinTimeout(n int, timeout, minWait time.Duration) (*CQE, error) {
-	return r.untilTimeout("io_uring_wait_cqes_min_timeout", n, orLong(timeout), func(m *ringMem, left time.Duration) int32 {
-		return cWaitCQEsMinTimeout(m, uint32(n), left, microseconds(minWait))
-	})
-}
-
-// orLong makes a very long time of one below zero, which means no limit: the
-// kernel heeds minWait only if there is a limit.
-func orLong(timeout time.Duration) time.Duration {
-	if timeout < 0 {
-		return 100 * 365 * 24 * time.Hour
-	}
-	return timeout
-}
-
-// microseconds rounds up, so that a short time does not become none.
-func microseconds(d time.Duration) uint32 {
-	if d <= 0 {
-		return 0
-	}
-	return uint32(min((d-1)/time.Microsecond+1, math.MaxUint32))
-}
-
-// wait blocks until n completions are there.
-func (r *Ring) wait(n int) error {
-	const op = "io_uring_wait_cqe_nr"
-	if err := checkCount(op, n); err != nil {
-		return err
-	}
-	return r.call(op, func(m *ringMem) int32 { return cWaitCQENr(m, uint32(n)) })
-}
-
-// untilTimeout calls wait for n completions, again with the time that is left if
-// a signal has ended it, and returns the first completion.
-func (r *Ring) untilTimeout(op string, n int, timeout time.Duration, wait func(m *ringMem, left time.Duration) int32) (*CQE, error) {
-	if err := checkCount(op, n); err != nil {
-		return nil, err
-	}
-	end, left := time.Now().Add(timeout), timeout
-	err := r.call(op, func(m *ringMem) int32 {
-		ret := wait(m, left)
-		if ret == -int32(syscall.EINTR) {
-			left = max(0, time.Until(end))
-		}
-		return ret
-	})
-	if err != nil {
-		return nil, err
-	}
-	return r.peekNoWait(), nil
+	return int(ret), nil
 }
 
 // PeekCQE returns the next completion if one is there; otherwise the error is
@@ -390,7 +267,7 @@ func (r *Ring) PeekCQE() (*CQE, error) {
 	if r.mem == nil {
 		return nil, ErrClosed
 	}
-	if cqe := r.peekNoWait(); cqe != nil {
+	if cqe := r.mem.peekNoWait(); cqe != nil {
 		return cqe, nil
 	}
 	if r.mem.needsFlush() {
@@ -414,18 +291,17 @@ func (m *ringMem) needsFlush() bool {
 // peekNoWait returns the entry at the head of the completion queue, nil if the
 // queue is empty. It drops the fillers that the kernel leaves where a big entry
 // would have been cut in two by the queue's end, and liburing's own timeouts.
-func (r *Ring) peekNoWait() *CQE {
-	m := r.mem
+func (m *ringMem) peekNoWait() *CQE {
 	for {
 		head := *m.cq.khead
 		if atomic.LoadUint32(m.cq.ktail) == head {
 			return nil
 		}
 		cqe := m.cqe(head)
-		if cqe.Flags&CQEFSkip == 0 && !m.ownTimeout(cqe) {
+		if !m.ignored(cqe) {
 			return cqe
 		}
-		m.storeCQHead(head + cqe.Nr())
+		m.storeCQHead(head + m.placesOf(cqe))
 	}
 }
 
@@ -434,6 +310,21 @@ func (r *Ring) peekNoWait() *CQE {
 // limited time.
 func (m *ringMem) ownTimeout(cqe *CQE) bool {
 	return cqe.UserData == UdataTimeout && m.features&FeatExtArg == 0
+}
+
+// ignored reports whether a completion is not for the program. Only where entries
+// are of both sizes are there fillers; elsewhere the flag came with a message.
+func (m *ringMem) ignored(cqe *CQE) bool {
+	return cqe.Flags&CQEFSkip != 0 && m.flags&SetupCQEMixed != 0 || m.ownTimeout(cqe)
+}
+
+// placesOf returns how many places of the queue a completion takes. Only where
+// entries are of both sizes does its flag count; elsewhere it came with a message.
+func (m *ringMem) placesOf(cqe *CQE) uint32 {
+	if m.flags&SetupCQEMixed == 0 {
+		return 1
+	}
+	return cqe.Nr()
 }
 
 // PeekBatchCQE fills cqes with the completions that are there, without waiting,
@@ -451,7 +342,7 @@ func (r *Ring) PeekBatchCQE(cqes []*CQE) int {
 }
 
 func (r *Ring) peekBatch(cqes []*CQE) int {
-	if len(cqes) == 0 || r.peekNoWait() == nil {
+	if len(cqes) == 0 || r.mem.peekNoWait() == nil {
 		return 0
 	}
 	m := r.mem
@@ -459,11 +350,11 @@ func (r *Ring) peekBatch(cqes []*CQE) int {
 	n := 0
 	for head := *m.cq.khead; head != tail && n < len(cqes); n++ {
 		cqe := m.cqe(head)
-		if cqe.Flags&CQEFSkip != 0 || m.ownTimeout(cqe) {
+		if m.ignored(cqe) {
 			break // only a filler at the head may be dropped
 		}
 		cqes[n] = cqe
-		head += cqe.Nr()
+		head += m.placesOf(cqe)
 	}
 	return n
 }
@@ -488,8 +379,8 @@ func (r *Ring) CQEs() iter.Seq[*CQE] {
 			cqe := m.cqe(head)
 			head++
 			if cqe.Flags&(CQEF32|CQEFSkip) != 0 || cqe.UserData == UdataTimeout {
-				head += cqe.Nr() - 1
-				if cqe.Flags&CQEFSkip != 0 || m.ownTimeout(cqe) {
+				head += m.placesOf(cqe) - 1
+				if m.ignored(cqe) {
 					continue
 				}
 			}
@@ -505,7 +396,7 @@ func (r *Ring) CQEs() iter.Seq[*CQE] {
 // (io_uring_cqe_seen). The entry must not be touched after that.
 func (r *Ring) CQESeen(cqe *CQE) {
 	if m := r.mem; m != nil && cqe != nil {
-		m.storeCQHead(*m.cq.khead + cqe.Nr())
+		m.storeCQHead(*m.cq.khead + m.placesOf(cqe))
 	}
 }
 
@@ -532,12 +423,23 @@ func (m *ringMem) storeCQHead(head uint32) {
 
 // GetEvents makes the kernel bring the completions that it holds back into the
 // queue: deferred work, overflowed ones (io_uring_get_events).
-func (r *Ring) GetEvents() error { return r.call("io_uring_get_events", cGetEvents) }
+func (r *Ring) GetEvents() error {
+	r.waits.crossed()
+	return r.call("io_uring_get_events", cGetEvents)
+}
 
 // SubmitAndGetEvents submits and makes the kernel bring the completions that it
 // holds back into the queue (io_uring_submit_and_get_events).
 func (r *Ring) SubmitAndGetEvents() (int, error) {
-	return r.callCount("io_uring_submit_and_get_events", cSubmitAndGetEvents)
+	if r.mem == nil {
+		return 0, ErrClosed
+	}
+	ret := cSubmitAndGetEvents(r.mem)
+	r.submits.crossed()
+	if ret < 0 {
+		return 0, submitError("io_uring_submit_and_get_events", ret)
+	}
+	return int(ret), nil
 }
 
 // SQRingWait waits until the submission queue of a ring with SetupSQPoll has

@@ -410,3 +410,57 @@ func TestOpErrors(t *testing.T) {
 	require.Contains(t, liburing.OpErrorOf("io_uring_x", -liburing.NeedsBase-11).Error(), "liburing 2.11")
 	require.ErrorIs(t, liburing.OpErrorOf("io_uring_x", liburing.ErrNoCgo), liburing.ErrNotSupported)
 }
+
+// A message brings whatever flags its sender likes. Those that say that a completion
+// is big, or a filler, mean nothing in a queue whose entries are of one size.
+func TestMessagesWithFlagsOfTheQueue(t *testing.T) {
+	ringtest.NeedsKernel(t, 6, 3) // flags of messages
+	ringtest.OverSetups(t, 8, func(t *testing.T, r *liburing.Ring) {
+		if r.Flags()&liburing.SetupCQEMixed != 0 {
+			t.Skip("there they have a meaning")
+		}
+		sender := ringtest.NewRing(t, 8)
+		take := map[string]func() (n int){
+			"CQESeen": func() (n int) {
+				for ; n < 3; n++ {
+					cqe, err := r.WaitCQE()
+					require.NoError(t, err)
+					require.EqualValues(t, n, cqe.UserData)
+					r.CQESeen(cqe)
+				}
+				return n
+			},
+			"CQEs": func() (n int) {
+				for cqe := range r.CQEs() {
+					require.EqualValues(t, n, cqe.UserData)
+					n++
+				}
+				return n
+			},
+			"PeekBatchCQE": func() int {
+				batch := make([]*liburing.CQE, 8)
+				n := r.PeekBatchCQE(batch)
+				for i, cqe := range batch[:n] {
+					require.EqualValues(t, i, cqe.UserData)
+				}
+				r.CQAdvance(n)
+				return n
+			},
+		}
+		for name, take := range take {
+			for i, flags := range []liburing.CQEFlags{liburing.CQEF32, liburing.CQEFSkip, 0} {
+				c := ringtest.SubmitOne(t, sender, func(s *liburing.SQE) {
+					s.PrepMsgRingCQEFlags(r.FD(), 0, uint64(i), 0, flags)
+				})
+				if flags == liburing.CQEF32 && c.Err() == unix.EINVAL {
+					t.Skip("this kernel takes no message that says it is big")
+				}
+				require.NoError(t, c.Err())
+			}
+			_, err := r.WaitCQENr(3)
+			require.NoError(t, err)
+			require.Equal(t, 3, take(), name)
+			require.Zero(t, r.CQReady(), name)
+		}
+	})
+}

@@ -20,6 +20,7 @@ type ringMem struct {
 
 	sqeSize uintptr // twice that of an SQE where every entry is a big one
 	cqeSize uintptr // the same of the completion queue
+	uneven  bool    // places of the completion queue are not completions; see enough
 }
 
 // init fills Go's own part.
@@ -31,6 +32,7 @@ func (m *ringMem) init() {
 	if m.flags&SetupCQE32 != 0 {
 		m.cqeSize *= 2
 	}
+	m.uneven = m.flags&(SetupCQEMixed|SetupIOPoll) != 0 || m.features&FeatExtArg == 0
 }
 
 type sqMem struct {

@@ -1,6 +1,9 @@
 package liburing
 
-import "time"
+import (
+	"math"
+	"time"
+)
 
 // Timespec is struct __kernel_timespec: a time, or a length of time.
 type Timespec struct {
@@ -30,4 +33,9 @@ func (ts Timespec) without(passed time.Duration) Timespec {
 		return Timespec{}
 	}
 	return left
+}
+
+// duration returns a length of time, as long as a Duration can be.
+func (ts Timespec) duration() time.Duration {
+	return time.Duration(min(max(ts.Sec, 0), math.MaxInt64/int64(time.Second)-1))*time.Second + time.Duration(ts.Nsec)
 }

@@ -25,6 +25,9 @@ var Setups = []struct {
 	{"cqe32", []liburing.Option{liburing.WithFlags(liburing.SetupCQE32)}},
 	{"sqe128", []liburing.Option{liburing.WithFlags(liburing.SetupSQE128)}},
 	{"small_cq", []liburing.Option{liburing.WithCQEntries(8)}},
+	{"cqe_mixed", []liburing.Option{liburing.WithFlags(liburing.SetupCQEMixed)}},
+	{"cqe_mixed_coop", []liburing.Option{liburing.WithFlags(liburing.SetupCQEMixed | liburing.SetupCoopTaskrun)}},
+	{"cqe_mixed_defer", []liburing.Option{liburing.WithFlags(liburing.SetupCQEMixed | liburing.SetupSingleIssuer | liburing.SetupDeferTaskrun)}},
 }
 
 // OverSetups runs a test on a ring of each of the Setups, on a locked thread.
