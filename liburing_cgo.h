@@ -35,6 +35,7 @@
 #include <errno.h>
 #include <stdbool.h>
 #include <stdlib.h>
+#include <string.h>
 #include <liburing.h>
 
 #if !defined(IO_URING_CHECK_VERSION)
@@ -64,14 +65,58 @@ static inline bool go_sanitized(void)
 #endif
 }
 
+/* With SQ_REWIND liburing begins anew after each submission, whatever the kernel
+ * has taken of the queued: what it has not goes to the queue's beginning. */
+static inline int go_put_back(struct io_uring *r, unsigned queued, int taken)
+{
+#ifdef IORING_SETUP_SQ_REWIND
+	unsigned left = queued - (taken > 0 ? taken : 0);
+	size_t size = sizeof(struct io_uring_sqe);
+
+	if (!(r->flags & IORING_SETUP_SQ_REWIND) || !left)
+		return taken;
+	if (r->flags & IORING_SETUP_SQE128)
+		size *= 2;
+	memmove(r->sq.sqes, (char *)r->sq.sqes + (queued - left) * size, left * size);
+	r->sq.sqe_tail = left;
+#endif
+	return taken;
+}
+
 static inline int go_submit(go_uring *r)
 {
-	return io_uring_submit(RING(r));
+	unsigned queued = RING(r)->sq.sqe_tail;
+
+	return go_put_back(RING(r), queued, io_uring_submit(RING(r)));
 }
 
 static inline int go_submit_and_wait(go_uring *r, unsigned wait_nr)
 {
-	return io_uring_submit_and_wait(RING(r), wait_nr);
+	unsigned queued = RING(r)->sq.sqe_tail;
+
+	return go_put_back(RING(r), queued, io_uring_submit_and_wait(RING(r), wait_nr));
+}
+
+static inline int go_submit_and_get_events(go_uring *r)
+{
+	unsigned queued = RING(r)->sq.sqe_tail;
+
+	return go_put_back(RING(r), queued, io_uring_submit_and_get_events(RING(r)));
+}
+
+/* The functions that submit and wait no longer than a time do not tell how many
+ * requests the kernel took, so with SQ_REWIND these are submitted first. Reports
+ * whether the wait is to follow; if not *ret is the result. */
+static inline bool go_submit_first(go_uring *r, unsigned wait_nr, int *ret)
+{
+	*ret = 0;
+#ifdef IORING_SETUP_SQ_REWIND
+	if (RING(r)->flags & IORING_SETUP_SQ_REWIND && RING(r)->sq.sqe_tail) {
+		*ret = go_submit(r);
+		return *ret >= 0 && !RING(r)->sq.sqe_tail && wait_nr;
+	}
+#endif
+	return true;
 }
 
 static inline int go_submit_and_wait_timeout(go_uring *r, unsigned wait_nr,
@@ -79,7 +124,10 @@ static inline int go_submit_and_wait_timeout(go_uring *r, unsigned wait_nr,
 {
 	struct __kernel_timespec ts = { .tv_sec = sec, .tv_nsec = nsec };
 	struct io_uring_cqe *cqe;
+	int ret;
 
+	if (!go_submit_first(r, wait_nr, &ret))
+		return ret;
 	return io_uring_submit_and_wait_timeout(RING(r), &cqe, wait_nr, &ts, NULL);
 }
 
@@ -108,7 +156,7 @@ static inline int go_get_events(go_uring *r)
  * and take an entry in one crossing. */
 static inline struct io_uring_sqe *go_submit_get_sqe(go_uring *r, int *ret)
 {
-	*ret = io_uring_submit(RING(r));
+	*ret = go_submit(r);
 	return io_uring_get_sqe(RING(r));
 }
 
@@ -118,7 +166,10 @@ static inline int go_submit_and_wait_min_timeout(go_uring *r, unsigned wait_nr,
 {
 	struct __kernel_timespec ts = { .tv_sec = sec, .tv_nsec = nsec };
 	struct io_uring_cqe *cqe;
+	int ret;
 
+	if (!go_submit_first(r, wait_nr, &ret))
+		return ret;
 	return io_uring_submit_and_wait_min_timeout(RING(r), &cqe, wait_nr, &ts,
 						    min_wait, NULL);
 }
@@ -137,13 +188,11 @@ static inline int go_wait_cqes_min_timeout(go_uring *r, unsigned wait_nr,
 static inline int go_submit_and_wait_reg(go_uring *r, unsigned wait_nr, int index)
 {
 	struct io_uring_cqe *cqe;
+	int ret;
 
+	if (!go_submit_first(r, wait_nr, &ret))
+		return ret;
 	return io_uring_submit_and_wait_reg(RING(r), &cqe, wait_nr, index);
-}
-
-static inline int go_submit_and_get_events(go_uring *r)
-{
-	return io_uring_submit_and_get_events(RING(r));
 }
 
 /* What came after 2.9. */

@@ -464,3 +464,109 @@ func TestMessagesWithFlagsOfTheQueue(t *testing.T) {
 		}
 	})
 }
+
+// What the kernel does not take of a submission stays in the queue.
+func TestSubmitKeepsTheRest(t *testing.T) {
+	ringtest.OverSetups(t, 8, func(t *testing.T, r *liburing.Ring) {
+		if r.Flags()&liburing.SetupSQPoll != 0 {
+			t.Skip("its thread goes on")
+		}
+		for name, submit := range map[string]func() (int, error){
+			"Submit":             r.Submit,
+			"SubmitAndWait":      func() (int, error) { return r.SubmitAndWait(3) },
+			"SubmitAndGetEvents": r.SubmitAndGetEvents,
+			"SubmitAndWaitTimeout": func() (int, error) {
+				before := r.SQReady()
+				_, err := r.SubmitAndWaitTimeout(3, time.Second)
+				return before - r.SQReady(), err
+			},
+		} {
+			queueBadInTheMiddle(t, r)
+			n, err := submit()
+			require.NoError(t, err, name)
+			require.Equal(t, 2, n, name)
+			require.Equal(t, 2, r.SQReady(), name)
+			require.Equal(t, 6, r.SQSpaceLeft(), name)
+			n, err = r.SubmitAndWait(4)
+			require.NoError(t, err, name)
+			require.Equal(t, 2, n, name)
+			var seen []uint64
+			for cqe := range r.CQEs() {
+				seen = append(seen, cqe.UserData)
+			}
+			require.Equal(t, []uint64{0, 1, 2, 3}, seen, name)
+		}
+	})
+}
+
+// queueBadInTheMiddle queues four requests, the second of which is refused.
+func queueBadInTheMiddle(t *testing.T, r *liburing.Ring) {
+	for i := range uint64(4) {
+		sqe := ringtest.NextSQE(t, r)
+		sqe.PrepNop()
+		sqe.UserData = i
+		if i == 1 {
+			sqe.Opcode = liburing.OpBad
+		}
+	}
+}
+
+// A queue that is full, with a refused request first, has room for one more after a
+// submission, and keeps the others.
+func TestSubmitGetSQEKeepsTheRest(t *testing.T) {
+	ringtest.OverSetups(t, 4, func(t *testing.T, r *liburing.Ring) {
+		if r.Flags()&liburing.SetupSQPoll != 0 {
+			t.Skip("its thread goes on")
+		}
+		for i := range uint64(4) {
+			sqe := r.GetSQE()
+			sqe.PrepNop()
+			sqe.UserData = i
+			if i == 0 {
+				sqe.Opcode = liburing.OpBad
+			}
+		}
+		sqe, err := r.SubmitGetSQE()
+		require.NoError(t, err)
+		sqe.PrepNop()
+		sqe.UserData = 4
+		_, err = r.SubmitAndWait(5)
+		require.NoError(t, err)
+		var seen []uint64
+		for cqe := range r.CQEs() {
+			seen = append(seen, cqe.UserData)
+		}
+		require.Equal(t, []uint64{0, 1, 2, 3, 4}, seen)
+	})
+}
+
+// A submission that fails as a whole loses nothing.
+func TestFailedSubmitKeepsAll(t *testing.T) {
+	for _, s := range ringtest.Setups {
+		t.Run(s.Name, func(t *testing.T) {
+			ringtest.LockThread(t)
+			r := ringtest.NewRing(t, 8, append(s.Opts, liburing.WithFlags(liburing.SetupRDisabled))...)
+			if r.Flags()&liburing.SetupSQPoll != 0 {
+				t.Skip("its thread takes them when the ring is enabled")
+			}
+			for i := range uint64(3) {
+				sqe := r.GetSQE()
+				sqe.PrepNop()
+				sqe.UserData = i
+			}
+			for name, submit := range map[string]func() error{
+				"Submit":               func() error { _, err := r.Submit(); return err },
+				"SubmitAndWait":        func() error { _, err := r.SubmitAndWait(1); return err },
+				"SubmitAndWaitTimeout": func() error { _, err := r.SubmitAndWaitTimeout(1, time.Second); return err },
+			} {
+				require.ErrorIs(t, submit(), unix.EBADFD, name)
+				require.Equal(t, 3, r.SQReady(), name)
+			}
+			require.NoError(t, r.EnableRings())
+			n, err := r.SubmitAndWait(3)
+			require.NoError(t, err)
+			require.Equal(t, 3, n)
+			require.Equal(t, 3, r.CQReady())
+		})
+	}
+}

@@ -28,6 +28,9 @@ var Setups = []struct {
 	{"cqe_mixed", []liburing.Option{liburing.WithFlags(liburing.SetupCQEMixed)}},
 	{"cqe_mixed_coop", []liburing.Option{liburing.WithFlags(liburing.SetupCQEMixed | liburing.SetupCoopTaskrun)}},
 	{"cqe_mixed_defer", []liburing.Option{liburing.WithFlags(liburing.SetupCQEMixed | liburing.SetupSingleIssuer | liburing.SetupDeferTaskrun)}},
+	{"sq_rewind", []liburing.Option{liburing.WithFlags(liburing.SetupSQRewind | liburing.SetupNoSQArray)}},
+	{"sq_rewind_defer", []liburing.Option{liburing.WithFlags(liburing.SetupSQRewind | liburing.SetupNoSQArray |
+		liburing.SetupSingleIssuer | liburing.SetupDeferTaskrun)}},
 }
 
 // OverSetups runs a test on a ring of each of the Setups, on a locked thread.
