@@ -201,7 +201,7 @@ func cRegisterBuffersUpdateTag(m *ringMem, off uint32, iov []rawIovec, tags []ui
 func cUnregisterBuffers(m *ringMem) int32 { return int32(C.io_uring_unregister_buffers(ring(m))) }
 
 func cCloneBuffers(dst, src *ringMem) int32 {
-	return int32(C.io_uring_clone_buffers(ring(dst), ring(src)))
+	return int32(C.go_clone_buffers(ring(dst), ring(src)))
 }
 
 func cCloneBuffersOffset(dst, src *ringMem, dstOff, srcOff, n uint32, flags uint32) int32 {

@@ -216,6 +216,18 @@ static inline int go_set_iowait(struct io_uring *r, bool enable)
 #endif
 }
 
+/* The registered descriptor of the source is another ring's, or none, in a thread
+ * that has not registered it, so it is for rings that have nothing else. */
+static inline int go_clone_buffers(struct io_uring *dst, struct io_uring *src)
+{
+#if IO_URING_CHECK_VERSION(2, 10)
+	return io_uring_clone_buffers(dst, src);
+#else
+	return src->ring_fd < 0 ? io_uring_clone_buffers(dst, src)
+				: __io_uring_clone_buffers(dst, src, 0);
+#endif
+}
+
 static inline int go_clone_buffers_offset(struct io_uring *dst,
 					  struct io_uring *src,
 					  unsigned dst_off, unsigned src_off,

@@ -1,6 +1,9 @@
 package liburing
 
-import "cmp"
+import (
+	"cmp"
+	"syscall"
+)
 
 // Registered buffers: memory that the kernel maps once, for the Fixed operations
 // to name by its place in the ring's table.
@@ -110,7 +113,9 @@ func (r *Ring) UnregisterBuffers() error {
 }
 
 // CloneBuffers gives this ring the registered buffers of another
-// (io_uring_clone_buffers). EBUSY if it has some already. Needs Linux 6.12.
+// (io_uring_clone_buffers). EBUSY if it has some already, EEXIST if the other has
+// SetupSingleIssuer, as a loop's does, and the calling thread is not its own: clone
+// there, for a loop in Control. Needs Linux 6.12.
 func (r *Ring) CloneBuffers(src *Ring) error {
 	return r.clone("io_uring_clone_buffers", src, 0, 0, 0, cCloneBuffers)
 }
@@ -123,10 +128,14 @@ func (r *Ring) CloneBuffersRaw(src *Ring, flags CloneBuffersFlags) error {
 
 // CloneBuffersOffset gives this ring n registered buffers of another, from the
 // place srcOff there to dstOff here, all if n is 0; with RegisterDstReplace
-// those that are here are replaced (io_uring_clone_buffers_offset). Needs Linux
-// 6.13 and liburing 2.10.
+// those that are here are replaced (io_uring_clone_buffers_offset). It names the
+// other ring by its registered descriptor, which is the calling thread's, only if
+// that has no other. Needs Linux 6.13 and liburing 2.10.
 func (r *Ring) CloneBuffersOffset(src *Ring, dstOff, srcOff, n int, flags CloneBuffersFlags) error {
-	return r.CloneBuffersOffsetRaw(src, dstOff, srcOff, n, flags|RegisterSrcRegistered)
+	if src != nil && src.FD() < 0 {
+		flags |= RegisterSrcRegistered
+	}
+	return r.CloneBuffersOffsetRaw(src, dstOff, srcOff, n, flags)
 }
 
 // CloneBuffersOffsetRaw is CloneBuffersOffset that uses the other ring's
@@ -148,7 +157,7 @@ func (r *Ring) clone(op string, src *Ring, dstOff, srcOff, n int, clone func(to,
 		return ErrClosed
 	}
 	if err := r.call(op, func(m *ringMem) int32 { return clone(m, src.mem) }); err != nil {
-		return err
+		return explainIssuer(err)
 	}
 	if n == 0 {
 		n = max(0, len(src.buffers)-srcOff)
@@ -160,4 +169,12 @@ func (r *Ring) clone(op string, src *Ring, dstOff, srcOff, n int, clone func(to,
 		copy(r.buffers[dstOff:], src.buffers[srcOff:srcOff+n])
 	}
 	return nil
+}
+
+// explainIssuer says what EEXIST means when another ring's buffers are cloned.
+func explainIssuer(err error) error {
+	if e, ok := err.(*OpError); ok && e.Err == syscall.EEXIST {
+		e.Hint = "the ring with the buffers has SetupSingleIssuer, so only its own thread may: clone there (for a Loop in Control)"
+	}
+	return err
 }

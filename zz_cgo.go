@@ -10,6 +10,8 @@ package liburing
 
 // #cgo noescape __io_uring_sqring_wait
 // #cgo nocallback __io_uring_sqring_wait
+// #cgo noescape go_clone_buffers
+// #cgo nocallback go_clone_buffers
 // #cgo noescape go_clone_buffers_offset
 // #cgo nocallback go_clone_buffers_offset
 // #cgo noescape go_enter2
@@ -52,8 +54,6 @@ package liburing
 // #cgo nocallback go_wait_cqes_min_timeout
 // #cgo noescape io_uring_buf_ring_head
 // #cgo nocallback io_uring_buf_ring_head
-// #cgo noescape io_uring_clone_buffers
-// #cgo nocallback io_uring_clone_buffers
 // #cgo noescape io_uring_close_ring_fd
 // #cgo nocallback io_uring_close_ring_fd
 // #cgo noescape io_uring_enable_rings

@@ -3,6 +3,7 @@
 package register_test
 
 import (
+	"runtime"
 	"testing"
 
 	"github.com/go-liburing/liburing"
@@ -75,4 +76,65 @@ func TestCloneBuffersRaw(t *testing.T) {
 	require.NoError(t, dst.CloneBuffersRaw(src, liburing.RegisterDstReplace|liburing.RegisterSrcRegistered))
 	require.NoError(t, dst.CloneBuffersOffset(src, 0, 0, 1, liburing.RegisterDstReplace))
 	require.NoError(t, ringtest.NewRing(t, 4).CloneBuffers(src))
+}
+
+// A registered descriptor is a number of the thread that registered it. Where another
+// thread has a ring under the same number, its buffers are not the ones to be cloned.
+func TestCloneBuffersOfAnotherThread(t *testing.T) {
+	ringtest.NeedsKernel(t, 6, 12)
+	content := ringtest.Pattern(4096, 7)
+	f := ringtest.TempFile(t, content)
+	buf := make([]byte, 4096)
+	made, done := make(chan *liburing.Ring), make(chan bool)
+	go func() {
+		runtime.LockOSThread()
+		src := ringtest.NewRing(t, 4)
+		require.NoError(t, src.RegisterBuffers([][]byte{buf}))
+		require.NoError(t, src.RegisterRingFD())
+		made <- src
+		<-done // the thread ends then, and its number with it
+	}()
+	src := <-made
+	defer close(done)
+	ringtest.LockThread(t)
+	other := ringtest.NewRing(t, 4)
+	require.NoError(t, other.RegisterBuffers([][]byte{make([]byte, 4096)}))
+	require.NoError(t, other.RegisterRingFD())
+	for name, clone := range map[string]func(dst *liburing.Ring) error{
+		"CloneBuffers": func(dst *liburing.Ring) error { return dst.CloneBuffers(src) },
+		"CloneBuffersOffset": func(dst *liburing.Ring) error {
+			ringtest.NeedsKernel(t, 6, 13)
+			return dst.CloneBuffersOffset(src, 0, 0, 1, 0)
+		},
+	} {
+		dst := ringtest.NewRing(t, 4)
+		err := clone(dst)
+		ringtest.NeedsLiburing(t, err, 10)
+		require.NoError(t, err, name)
+		clear(buf)
+		c := ringtest.SubmitOne(t, dst, func(s *liburing.SQE) { s.PrepReadFixed(int(f.Fd()), buf, 0, 0) })
+		require.NoError(t, c.Err(), name)
+		require.Equal(t, content, buf, name)
+	}
+}
+
+// The buffers of a loop's ring are cloned on its thread, and elsewhere refused with
+// the reason.
+func TestCloneBuffersOfALoop(t *testing.T) {
+	ringtest.NeedsKernel(t, 6, 12)
+	ringtest.LockThread(t)
+	l := ringtest.NewLoop(t, 4)
+	dst := ringtest.NewRing(t, 4)
+	var src *liburing.Ring
+	require.NoError(t, l.Control(func(r *liburing.Ring) error {
+		src = r
+		return r.RegisterBuffers([][]byte{make([]byte, 4096)})
+	}))
+	err := dst.CloneBuffers(src)
+	if src.Flags()&liburing.SetupSingleIssuer != 0 {
+		require.ErrorIs(t, err, unix.EEXIST)
+		require.Contains(t, err.Error(), "Control")
+	}
+	require.NoError(t, l.Control(func(r *liburing.Ring) error { return dst.CloneBuffers(r) }))
+	require.NoError(t, dst.UnregisterBuffers())
 }
