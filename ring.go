@@ -11,10 +11,18 @@ import (
 // under Go names. It is for those who port C or want every detail in hand; a
 // Loop does the bookkeeping.
 //
-// As in C, one goroutine at a time may use a ring, and requests depend on the
-// thread that submitted them: lock it (runtime.LockOSThread) where setup flags
-// such as SetupSingleIssuer ask for one, and do not let it end while requests
-// are in flight.
+// One goroutine at a time may use a ring, or two: one that prepares and submits
+// (GetSQE, Submit, SubmitAndGetEvents, the register calls) beside one that takes
+// completions (WaitCQE, PeekCQE, CQEs, CQESeen, GetEvents, …). SubmitAndWait and its
+// kin do both. With SetupDeferTaskrun it must be one, because the submitter's thread
+// alone can bring completions, and before FeatExtArg waits with a limit submit too.
+//
+// A request belongs to the thread that submitted it, but for SetupSQPoll: lock the
+// goroutine to its thread (runtime.LockOSThread) before New, and do not let it end
+// while requests are in flight. When the thread has ended nothing is heard of them
+// until what they wait for is there, and then they fail with ECANCELED; with
+// SetupDeferTaskrun nothing is heard ever. With SetupSingleIssuer a submission from
+// another thread fails with EEXIST.
 //
 // Counts, sizes and places are of type int. One that is negative, or above 2^31-1,
 // is refused with EINVAL.
@@ -60,7 +68,10 @@ func (r *Ring) Close() error {
 	return nil
 }
 
-// FD returns the ring's file descriptor, -1 if it has none or is closed.
+// FD returns the ring's file descriptor, -1 if it has none or is closed. poll and
+// epoll, and with it Go's netpoller, report it readable when a completion is there,
+// but from Linux 6.16 to 7.2 not with SetupDeferTaskrun: nothing wakes the sleeper
+// then. Let it wait for an eventfd, see RegisterEventfd, which is told in all set-ups.
 func (r *Ring) FD() int {
 	if r.mem == nil {
 		return -1

@@ -3,9 +3,11 @@
 package liburing_test
 
 import (
+	"fmt"
 	"os"
 	"runtime"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -569,4 +571,67 @@ func TestFailedSubmitKeepsAll(t *testing.T) {
 			require.Equal(t, 3, r.CQReady())
 		})
 	}
+}
+
+// One thread submits, another takes the completions: each has its half of the ring.
+func TestTwoThreads(t *testing.T) {
+	const n, inFlight = 5000, 8
+	ringtest.OverSetups(t, 4, func(t *testing.T, r *liburing.Ring) {
+		if r.Flags()&liburing.SetupDeferTaskrun != 0 {
+			t.Skip("the submitter's thread alone brings completions")
+		}
+		var taken atomic.Int64
+		ended := make(chan error, 1)
+		go func() {
+			var sum uint64
+			for i := range n {
+				cqe, err := r.WaitCQETimeout(20 * time.Second)
+				if err != nil {
+					ended <- fmt.Errorf("the %d.: %w", i, err)
+					return
+				}
+				sum += cqe.UserData
+				r.CQESeen(cqe)
+				taken.Add(1)
+			}
+			if sum != n*(n-1)/2 {
+				ended <- fmt.Errorf("the sum is %d", sum)
+			}
+			close(ended)
+		}()
+		for i := range int64(n) {
+			for end := time.Now().Add(20 * time.Second); i-taken.Load() >= inFlight; runtime.Gosched() {
+				require.True(t, time.Now().Before(end), "nothing is taken")
+			}
+			sqe := ringtest.NextSQE(t, r)
+			sqe.PrepNop()
+			sqe.UserData = uint64(i)
+			_, err := r.Submit()
+			require.NoError(t, err)
+		}
+		require.NoError(t, <-ended)
+	})
+}
+
+// An eventfd is told of completions also where the ring's descriptor is not.
+func TestEventfdWithDeferTaskrun(t *testing.T) {
+	ringtest.LockThread(t)
+	r := ringtest.NewRing(t, 4, liburing.WithFlags(liburing.SetupSingleIssuer|liburing.SetupDeferTaskrun))
+	event, err := unix.Eventfd(0, unix.EFD_CLOEXEC)
+	require.NoError(t, err)
+	defer unix.Close(event)
+	require.NoError(t, r.RegisterEventfd(event))
+	read, write := ringtest.Pipe(t)
+	buf := make([]byte, 1)
+	r.GetSQE().PrepRead(read, buf, 0)
+	_, err = r.Submit()
+	require.NoError(t, err)
+	_, err = unix.Write(write, []byte{1})
+	require.NoError(t, err)
+	fds := []unix.PollFd{{Fd: int32(event), Events: unix.POLLIN}}
+	n, err := unix.Poll(fds, 20_000)
+	require.NoError(t, err)
+	require.Equal(t, 1, n)
+	require.NoError(t, r.GetEvents())
+	require.Equal(t, 1, r.CQReady())
 }
