@@ -131,9 +131,11 @@ func (t *handleTable) withAside(token Token) *aside {
 	if len(t.asides) < len(t.list) {
 		t.asides = append(t.asides, make([]*aside, len(t.list)-len(t.asides))...)
 	}
-	a := new(aside)
+	var a *aside
 	if last := len(t.spare) - 1; last >= 0 {
 		a, t.spare = t.spare[last], t.spare[:last]
+	} else {
+		a = new(aside)
 	}
 	t.asides[token.place()] = a
 	t.handle(token).special = true
