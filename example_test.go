@@ -30,10 +30,10 @@ func Example() {
 	defer loop.Close(context.Background())
 
 	buf := make([]byte, 4096)
-	loop.Read(int(f.Fd()), buf, 0, func(c liburing.Completion) {
+	loop.Read(liburing.FD(f), buf, 0, func(c liburing.Completion) {
 		n, err := c.Result()
 		fmt.Printf("%q %v\n", buf[:n], err)
-	})
+	}).Keep(f)
 	if err := loop.RunUntilIdle(context.Background()); err != nil {
 		log.Fatal(err)
 	}
@@ -55,7 +55,7 @@ func ExampleRing() {
 
 	buf := make([]byte, 4096)
 	sqe := ring.GetSQE()
-	sqe.PrepRead(int(f.Fd()), buf, 0)
+	sqe.PrepRead(liburing.FD(f), buf, 0)
 	sqe.SetData64(1)
 	if _, err := ring.SubmitAndWait(1); err != nil {
 		log.Fatal(err)
@@ -143,7 +143,7 @@ func ExampleBufferPool() {
 	defer f.Close()
 
 	buf, _ := pool.Get()
-	loop.ReadFixed(int(f.Fd()), buf.Bytes, 0, buf.Index, func(c liburing.Completion) {
+	loop.ReadFixed(liburing.FD(f), buf.Bytes, 0, buf.Index, func(c liburing.Completion) {
 		fmt.Printf("%q\n", buf.Bytes[:c.Res])
 		pool.Put(buf)
 	})
@@ -208,19 +208,15 @@ func ExampleLoop_Accept() {
 		log.Fatal(err)
 	}
 	defer l.Close()
-	file, err := l.(*net.TCPListener).File()
-	if err != nil {
-		log.Fatal(err)
-	}
-	defer file.Close()
 
-	loop.Accept(int(file.Fd()), nil, unix.SOCK_CLOEXEC, func(c liburing.Completion) {
+	listener := l.(*net.TCPListener)
+	loop.Accept(liburing.FD(listener), nil, unix.SOCK_CLOEXEC, func(c liburing.Completion) {
 		fd, err := c.Result()
 		if err != nil {
 			log.Fatal(err)
 		}
 		loop.Send(fd, []byte("hello\n"), 0, func(liburing.Completion) { loop.CloseFD(fd, nil) })
-	})
+	}).Keep(listener)
 	heard := make(chan string)
 	go func() {
 		conn, err := net.Dial("tcp", l.Addr().String())
@@ -248,7 +244,7 @@ func ExampleLoop_PollMultishot() {
 	defer w.Close()
 
 	var req liburing.Request
-	req = loop.PollMultishot(int(r.Fd()), unix.POLLIN, func(c liburing.Completion) {
+	req = loop.PollMultishot(liburing.FD(r), unix.POLLIN, func(c liburing.Completion) {
 		if c.More() {
 			fmt.Println("ready")
 			loop.Cancel(req.Token(), 0, nil)
@@ -276,7 +272,7 @@ func ExampleRequest_WithContext() {
 
 	ctx, cancel := context.WithTimeout(context.Background(), time.Millisecond)
 	defer cancel()
-	loop.Read(int(r.Fd()), make([]byte, 1), 0, func(c liburing.Completion) {
+	loop.Read(liburing.FD(r), make([]byte, 1), 0, func(c liburing.Completion) {
 		fmt.Println(errors.Is(c.Err(), context.DeadlineExceeded))
 	}).WithContext(ctx)
 	runUntilIdle(loop)
@@ -310,7 +306,7 @@ func ExampleRing_RegisterFiles() {
 	}
 	defer f.Close()
 
-	err = loop.Control(func(r *liburing.Ring) error { return r.RegisterFiles([]int{int(f.Fd())}) })
+	err = loop.Control(func(r *liburing.Ring) error { return r.RegisterFiles([]int{liburing.FD(f)}) })
 	if err != nil {
 		log.Fatal(err)
 	}

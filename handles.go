@@ -55,6 +55,7 @@ type aside struct {
 	watch    *watch
 	chain    chain
 	deadline *deadline
+	kept     []any // see Keep
 }
 
 // extra is memory for requests that name more than one object, or a value that
@@ -108,7 +109,8 @@ func (t *handleTable) drop(token Token) {
 	}
 	if a := t.aside(token); a != nil {
 		a.watch.end()
-		*a = aside{}
+		clear(a.kept)
+		*a = aside{kept: a.kept[:0]}
 		t.spare = append(t.spare, a)
 		t.asides[place] = nil
 	}

@@ -20,7 +20,8 @@ import (
 //
 // Memory that is handed over with a request belongs to the kernel until the
 // callback has been called with More false; the loop keeps it alive until then.
-// Buffers, strings and structs need no other care.
+// Buffers, strings and structs need no other care. What owns a descriptor, such as
+// an os.File, does: see FD and Request.Keep.
 //
 // Close a loop: one that is merely dropped keeps its thread, its ring and the memory
 // of its requests until the process ends, and nothing tells of it.

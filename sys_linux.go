@@ -68,7 +68,7 @@ type waker struct {
 }
 
 func (w *waker) open() error {
-	// Not O_NONBLOCK: io_uring would complete the read with EAGAIN.
+	// Not O_NONBLOCK: wait reads it without the ring.
 	fd, err := unix.Eventfd(0, unix.EFD_CLOEXEC)
 	w.fd = fd
 	return os.NewSyscallError("eventfd", err)

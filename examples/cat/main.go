@@ -63,7 +63,7 @@ type copier struct {
 }
 
 func (c *copier) read() {
-	c.loop.Read(int(c.in.Fd()), c.buf, liburing.CurrentPosition, func(done liburing.Completion) {
+	c.loop.Read(liburing.FD(c.in), c.buf, liburing.CurrentPosition, func(done liburing.Completion) {
 		n, err := done.Result()
 		switch {
 		case err != nil:
@@ -75,7 +75,7 @@ func (c *copier) read() {
 }
 
 func (c *copier) write(rest []byte) {
-	c.loop.Write(int(c.out.Fd()), rest, liburing.CurrentPosition, func(done liburing.Completion) {
+	c.loop.Write(liburing.FD(c.out), rest, liburing.CurrentPosition, func(done liburing.Completion) {
 		n, err := done.Result()
 		c.position += int64(n)
 		switch {

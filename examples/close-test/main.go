@@ -60,7 +60,7 @@ func readStart(name string) error {
 	n := 0
 	for ; n < depth && int64(n)*blockSize <= info.Size(); n++ { // the end of the file is read too
 		sqe := ring.GetSQE()
-		sqe.PrepRead(int(f.Fd()), bufs[n*blockSize:(n+1)*blockSize], uint64(n*blockSize))
+		sqe.PrepRead(liburing.FD(f), bufs[n*blockSize:(n+1)*blockSize], uint64(n*blockSize))
 		sqe.SetData64(uint64(n * blockSize))
 	}
 	submitted, err := ring.SubmitAndWait(n)

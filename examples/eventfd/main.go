@@ -59,10 +59,10 @@ func run(name string) error {
 		return err
 	}
 	defer ring.Close()
-	if err := ring.RegisterEventfd(int(event.Fd())); err != nil {
+	if err := ring.RegisterEventfd(liburing.FD(event)); err != nil {
 		return err
 	}
-	r := reader{ring: ring, fd: int(in.Fd())}
+	r := reader{ring: ring, fd: liburing.FD(in)}
 	for i := range r.buffers {
 		r.buffers[i] = make([]byte, blockSize)
 		r.read(i)

@@ -76,7 +76,7 @@ func printDigest(algorithm, name string, linked bool) (err error) {
 	defer unix.Close(hash)
 
 	bundled := !linked && ring.Features()&liburing.FeatRecvSendBundle != 0
-	sum, err := digest(ring, int(file.Fd()), hash, size, bundled)
+	sum, err := digest(ring, liburing.FD(file), hash, size, bundled)
 	if err != nil {
 		return fmt.Errorf("%s of %s: %w", algorithm, name, err)
 	}

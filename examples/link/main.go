@@ -51,7 +51,7 @@ func run(name string, readOnly, quiet bool) (err error) {
 	}
 	defer func() { err = errors.Join(err, loop.Close(context.Background())) }()
 
-	c := chain{loop: loop, fd: int(file.Fd())}
+	c := chain{loop: loop, fd: liburing.FD(file)}
 	c.queue(quiet)
 	return errors.Join(loop.RunUntilIdle(context.Background()), c.err)
 }

@@ -121,7 +121,7 @@ func waitForAnyOfTwo(ring *liburing.Ring) error {
 	defer to.Close()
 	bufs := make([][8]byte, 2)
 	for i := range bufs {
-		ring.GetSQE().PrepRead(int(from.Fd()), bufs[i][:], 0)
+		ring.GetSQE().PrepRead(liburing.FD(from), bufs[i][:], 0)
 	}
 	if _, err := to.WriteString("Hello"); err != nil {
 		return err

@@ -65,7 +65,7 @@ func run(name string, idle time.Duration, reads int, pause time.Duration) error 
 	}
 	defer ring.Close()
 
-	p := poller{ring: ring, fd: int(file.Fd()), buf: make([]byte, 4096)}
+	p := poller{ring: ring, fd: liburing.FD(file), buf: make([]byte, 4096)}
 	start := time.Now()
 	for range reads {
 		time.Sleep(pause)

@@ -64,7 +64,7 @@ func readStart(name string) error {
 		return err
 	}
 	defer ring.Close()
-	submitted, err := submitReads(ring, int(f.Fd()), pool.Buffers(), info.Size())
+	submitted, err := submitReads(ring, liburing.FD(f), pool.Buffers(), info.Size())
 	if err != nil {
 		return err
 	}

@@ -46,7 +46,7 @@ func (c *conn) open(name string, flags uint64, then liburing.Callback) {
 		Flags:   flags | unix.O_RDONLY | unix.O_CLOEXEC | unix.O_NOCTTY,
 		Resolve: unix.RESOLVE_BENEATH | unix.RESOLVE_NO_MAGICLINKS,
 	}
-	c.server.loop.Openat2(int(c.server.root.Fd()), name, how, then)
+	c.server.loop.Openat2(liburing.FD(c.server.root), name, how, then)
 }
 
 func (c *conn) opened(done liburing.Completion) {

@@ -39,7 +39,7 @@ func sumFile(path string) ([]byte, error) {
 		return nil, err
 	}
 	ctx := context.Background()
-	sum, err := sumThrough(ctx, loop, int(file.Fd()))
+	sum, err := sumThrough(ctx, loop, liburing.FD(file))
 	if closeErr := loop.Close(ctx); err == nil {
 		err = closeErr
 	}

@@ -9,6 +9,8 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+
+	"github.com/go-liburing/liburing"
 )
 
 // Copy opens the file from, makes to, and has blocks copy size bytes. On an
@@ -39,7 +41,7 @@ func Copy(from, to string, blocks func(in, out int, size int64) error) (err erro
 			removeRegular(to)
 		}
 	}()
-	if err := blocks(int(in.Fd()), int(out.Fd()), size); err != nil {
+	if err := blocks(liburing.FD(in), liburing.FD(out), size); err != nil {
 		return fmt.Errorf("copy %s to %s: %w", from, to, err)
 	}
 	return nil

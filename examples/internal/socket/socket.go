@@ -1,7 +1,5 @@
-// Package socket makes the sockets of the network examples. They are plain
-// descriptors, which is what requests name, and they block, as those of Go's net
-// package don't: a request on a socket that does not block fails with EAGAIN
-// where it should wait.
+// Package socket makes the sockets of the network examples, step by step as in C.
+// liburing.Listen does the same by way of Go's net package.
 package socket
 
 import (
