@@ -35,7 +35,8 @@ func (c Completion) More() bool { return c.Flags&CQEFMore != 0 }
 // syscall.Errno, nil if it succeeded. If the request's context (WithContext)
 // ended before the request did, the error is that of the context too, and if its
 // Deadline passed, os.ErrDeadlineExceeded; even if the request has succeeded
-// meanwhile, or in part: Res tells.
+// meanwhile, or in part: Res tells. What makes a descriptor never succeeds with an
+// error: see WithContext.
 func (c Completion) Err() error {
 	err := (&CQE{Res: c.Res, Flags: c.Flags}).Err()
 	if d := c.detail; d != nil {
@@ -55,8 +56,8 @@ func (c Completion) Err() error {
 }
 
 // Result returns the result as the system call that the operation is named
-// after would: a number of bytes, a descriptor, or 0, and an error. Both at once
-// tell of a success that came after its context's end.
+// after would: a number of bytes, a descriptor, or 0, and an error. Bytes and an
+// error at once tell of a transfer that succeeded after its context's end.
 func (c Completion) Result() (int, error) {
 	return int(max(c.Res, 0)), c.Err()
 }

@@ -47,7 +47,11 @@ func contextError(ctx context.Context) error {
 // WithContext has the request cancelled when ctx ends. Its callback still runs
 // once for every completion, when the kernel is done with the memory, and
 // learns from Err of the context's end; see Completion.Err for the request that
-// had succeeded meanwhile. A request may have several contexts. Least kernel: 5.5.
+// had succeeded meanwhile. A descriptor or registered file that was made after the
+// context's end, or the Deadline's (Openat, Accept, Socket, Pipe, FixedFDInstall, their
+// Direct forms, and FilesUpdate where the kernel picks the places), is nobody's: the
+// loop closes it, and the result is ECANCELED. A request may have several contexts.
+// Needs Linux 5.5.
 func (r Request) WithContext(ctx context.Context) Request {
 	l := r.loop
 	if r.token == 0 || ctx == nil || ctx.Done() == nil || l.table.handle(r.token) == nil {
@@ -55,6 +59,9 @@ func (r Request) WithContext(ctx context.Context) Request {
 	}
 	stop := context.AfterFunc(ctx, func() { l.Post(func() { l.revoke(r.token) }) })
 	a := l.table.withAside(r.token)
+	if a.made.kind == madeUnknown {
+		a.made = r.makes()
+	}
 	a.watch = &watch{ctx: ctx, stop: stop, next: a.watch}
 	return r
 }
@@ -96,7 +103,8 @@ func (r Request) Deadline(d time.Duration) Request {
 		sqe.Flags = sqe.Flags&^(SQEIOLink|SQEIOHardlink) | linked
 		return r
 	}
-	l.table.withAside(r.token).deadline = limit
+	a := l.table.withAside(r.token)
+	a.deadline, a.made = limit, r.makes()
 	l.deadline = limit
 	return r
 }

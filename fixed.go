@@ -60,11 +60,13 @@ func (l *Loop) HandOver(file Fixed, to *Loop, f func(Fixed, error)) Request {
 		return l.queueBad(OpMsgRing, func(c Completion) { f(0, c.Err()) }, badInput("msg_ring", "there is no loop to hand the file to"))
 	}
 	return l.MsgRingFDAlloc(to.ring.FD(), file, 0, MsgRingCQESkip, func(c Completion) {
-		place, err := c.Result()
-		if err == nil {
-			err = to.Post(func() { f(Fixed(place), nil) })
+		if c.Res < 0 {
+			f(0, c.Err())
+			return
 		}
-		if err != nil {
+		// It is there, whether a context has ended meanwhile or not.
+		place := Fixed(c.Res)
+		if err := to.Post(func() { f(place, nil) }); err != nil {
 			f(0, err)
 			return
 		}

@@ -55,6 +55,7 @@ type aside struct {
 	watch    *watch
 	chain    chain
 	deadline *deadline
+	made     made  // what the request makes, if it has a watch or a deadline
 	kept     []any // see Keep
 }
 

@@ -96,6 +96,9 @@ func (w *waker) wait() {
 
 func (w *waker) close() { unix.Close(w.fd) }
 
+// closeFD closes a descriptor of the process.
+func closeFD(fd int) error { return unix.Close(fd) }
+
 // threadID names the thread that the caller runs on.
 func threadID() int64 { return int64(unix.Gettid()) }
 

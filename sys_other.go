@@ -58,6 +58,8 @@ func (w *waker) signal()     {}
 func (w *waker) wait()       {}
 func (w *waker) close()      {}
 
+func closeFD(int) error { return ErrNotSupported }
+
 func threadID() int64 { return -1 }
 
 const (
