@@ -99,6 +99,7 @@ func (l *Loop) exit() {
 		l.giveUp()
 	}
 	l.endStreams()
+	l.tellRefused()
 	for round := 1; !l.mail.endRefusals(round > refusalRounds); round++ {
 		l.tellRefused()
 	}

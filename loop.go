@@ -57,6 +57,7 @@ type Loop struct {
 	groups    []*BufGroup            // nil where one was closed
 	hungry    []*BufGroup            // those that streams wait for
 	nextGroup uint16                 // the number that the next one tries first
+	writers   writers
 	stats     Stats
 	big       detail                              // of the big completion whose callback runs
 	message   func(userData uint64, c Completion) // see OnMessage
@@ -237,5 +238,6 @@ func (l *Loop) turns(ctx context.Context, untilIdle bool) error {
 }
 
 func (l *Loop) idle() bool {
-	return l.inFlight == l.inner && len(l.timers) == 0 && l.next == l.have && len(l.made) == 0 && !l.mail.attention.Load() && !l.canFeed()
+	return l.inFlight == l.inner && len(l.timers) == 0 && l.next == l.have && len(l.made) == 0 && !l.mail.attention.Load() &&
+		!l.canFeed() && len(l.writers.dirty) == 0
 }

@@ -62,6 +62,7 @@ func (l *Loop) tellRefused() bool {
 	for _, r := range list {
 		l.inClose(func() error { r.tell(); return nil })
 	}
+	l.inClose(func() error { l.flushWriters(); return nil }) // what they send is refused
 	return len(list) > 0
 }
 

@@ -15,9 +15,11 @@ type (
 		Len  uint64
 	}
 	Msghdr struct {
+		Name       *byte
 		Namelen    uint32
 		Iov        *Iovec
 		Iovlen     uint64
+		Control    *byte
 		Controllen uint64
 	}
 	Cmsghdr struct {

@@ -58,6 +58,10 @@ func (l *Loop) prepare() (ready bool) {
 		ready = l.feed()
 		l.endChain()
 	}
+	if len(l.writers.dirty) != 0 {
+		l.flushWriters()
+		ready = ready || l.inFlight == l.inner // there may be nothing to wait for
+	}
 	if l.backlog.len() != 0 || l.holding {
 		l.fill()
 	}

@@ -1,0 +1,209 @@
+package liburing
+
+import (
+	"fmt"
+	"syscall"
+)
+
+// Writer sends bytes through a socket, a pipe or a terminal: all of them, in the
+// order in which it gets them. It has one send on its way at a time, because the
+// kernel may carry out several of one stream in any order, and puts what is written
+// meanwhile, or in callbacks that run in the same turn, into the next. Like requests,
+// its methods are for callbacks, posted functions, and the goroutine that will call
+// Run.
+type Writer struct {
+	loop    *Loop
+	fd      int
+	options WriterOptions
+
+	queue    []piece
+	first    int     // of those that wait
+	sending  *flight // what is on its way
+	buffered int
+	full     bool // it has had to wait since it was last drained
+	dirty    bool // the loop will call flush
+
+	noSocket bool // there is no sending, but writing
+	noZC     bool
+	err      error
+	stage    writerStage // how far its end has come
+	wanted   writerStage
+	ending   bool // a request that ends it is on its way
+	ends     []writerEnd
+}
+
+// WriterOptions are how a Writer works. The zero value will do.
+type WriterOptions struct {
+	// Limit is how many bytes may wait before Write refuses more; 0 stands for
+	// 1 MiB. The last Write that is taken may go beyond it.
+	Limit int
+	// ZeroCopy is the least length in bytes of a WriteNoCopy that is sent without
+	// a copy in the kernel; 0 means none. It pays from some 10 KiB on, over a
+	// network. Needs Linux 6.1; on older ones, and on sockets that can't, the bytes
+	// are copied.
+	ZeroCopy int
+	// Drained is called when the bytes that wait have become half of Limit or
+	// less, after there had been Limit of them.
+	Drained func()
+	// Failed is called once with the first error of a send. Nothing is sent any
+	// more; Close is still to be called.
+	Failed func(err error)
+}
+
+// ErrWriterFull is returned by a Writer that has as much to send as it may. Its peer
+// does not read: wait for Drained, or give it up.
+var ErrWriterFull = fmt.Errorf("liburing: the writer is full: %w", syscall.EAGAIN)
+
+// piece is some bytes that are to be sent.
+type piece struct {
+	bytes []byte
+	chunk []byte // the memory, if it is the loop's
+	done  func(error)
+}
+
+// NewWriter returns a Writer for a descriptor, or a registered file (Fixed.FD), of
+// which nobody else may write to. Needs Linux 5.6.
+func (l *Loop) NewWriter(fd int, options WriterOptions) *Writer {
+	if options.Limit <= 0 {
+		options.Limit = 1 << 20
+	}
+	return &Writer{loop: l, fd: fd, options: options}
+}
+
+// Write has a copy of b sent. It takes all of it or, with ErrWriterFull, nothing;
+// other errors are those of an earlier send (Err), and ErrClosed.
+func (w *Writer) Write(b []byte) (int, error) { return write(w, b) }
+
+// WriteString is Write of a string.
+func (w *Writer) WriteString(s string) (int, error) { return write(w, s) }
+
+func write[T []byte | string](w *Writer, b T) (int, error) {
+	if err := w.takes(); err != nil {
+		return 0, err
+	}
+	n := len(b)
+	if last := len(w.queue) - 1; last >= w.first && w.queue[last].chunk != nil {
+		p := &w.queue[last]
+		part := min(len(b), cap(p.bytes)-len(p.bytes))
+		p.bytes = append(p.bytes, b[:part]...)
+		b = b[part:]
+	}
+	for len(b) > 0 {
+		chunk := w.loop.writers.chunk()
+		part := min(len(b), len(chunk))
+		w.queue = append(w.queue, piece{bytes: append(chunk[:0], b[:part]...), chunk: chunk})
+		b = b[part:]
+	}
+	w.added(n)
+	return n, nil
+}
+
+// WriteNoCopy has b itself sent: it must not be changed before done is called, which
+// may be nil. That is when the kernel is done with the memory, with the error of its
+// send. An error that WriteNoCopy returns is as of Write, and done is not called.
+func (w *Writer) WriteNoCopy(b []byte, done func(error)) error {
+	if err := w.takes(); err != nil {
+		return err
+	}
+	w.queue = append(w.queue, piece{bytes: b, done: done})
+	w.added(len(b))
+	return nil
+}
+
+// takes reports why nothing can be written.
+func (w *Writer) takes() error {
+	w.loop.checkCaller()
+	w.loop.checkAwake()
+	switch {
+	case w.err != nil:
+		return w.err
+	case w.wanted != writerOpen || w.loop.closing.Load():
+		return ErrClosed
+	case w.buffered >= w.options.Limit:
+		return ErrWriterFull
+	}
+	return nil
+}
+
+func (w *Writer) added(n int) {
+	w.buffered += n
+	if w.buffered >= w.options.Limit {
+		w.full = true
+	}
+	w.wake()
+}
+
+// Buffered returns how many bytes the kernel has not taken yet.
+func (w *Writer) Buffered() int { return w.buffered }
+
+// Err returns the first error of a send, nil if there was none.
+func (w *Writer) Err() error { return w.err }
+
+// flush sends what waits, unless something is on its way; when nothing is left, it
+// sees to the end.
+func (w *Writer) flush() {
+	w.dirty = false
+	switch {
+	case w.sending != nil:
+	case w.first < len(w.queue):
+		w.sending = w.take()
+		w.sending.send()
+	default:
+		w.end()
+	}
+}
+
+// mostPieces is how many buffers go into one send.
+const mostPieces = 64
+
+// take moves what goes into the next send out of the queue.
+func (w *Writer) take() *flight {
+	f := w.loop.writers.flight(w)
+	f.zc = w.zeroCopy(w.queue[w.first])
+	for w.first < len(w.queue) && len(f.pieces) < mostPieces && w.zeroCopy(w.queue[w.first]) == f.zc {
+		f.pieces = append(f.pieces, w.queue[w.first])
+		w.queue[w.first] = piece{}
+		w.first++
+	}
+	switch rest := len(w.queue) - w.first; {
+	case rest == 0:
+		w.queue, w.first = w.queue[:0], 0
+	case w.first > rest:
+		copy(w.queue, w.queue[w.first:])
+		clear(w.queue[rest:])
+		w.queue, w.first = w.queue[:rest], 0
+	}
+	return f
+}
+
+func (w *Writer) zeroCopy(p piece) bool {
+	least := w.options.ZeroCopy
+	return least > 0 && p.chunk == nil && len(p.bytes) >= least && !w.noZC && !w.noSocket
+}
+
+// sent notes that the kernel has taken n bytes.
+func (w *Writer) sent(n int) {
+	w.buffered -= n
+	if w.full && w.buffered <= w.options.Limit/2 && w.err == nil {
+		w.full = false
+		if w.options.Drained != nil {
+			w.options.Drained()
+		}
+	}
+}
+
+// fail drops what waits, and tells of the first error.
+func (w *Writer) fail(err error) {
+	if w.err != nil {
+		return
+	}
+	w.err = err
+	dropped := w.queue[w.first:]
+	w.queue, w.first, w.buffered = nil, 0, 0
+	for _, p := range dropped {
+		w.loop.writers.release(p, err)
+	}
+	if w.options.Failed != nil && w.wanted != writerAborted {
+		w.options.Failed(err)
+	}
+}
