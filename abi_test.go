@@ -89,7 +89,7 @@ func TestABI(t *testing.T) {
 		{"offsetof(struct io_uring_region_desc, flags)", unsafe.Offsetof(regionDesc{}.flags)},
 		{"sizeof(struct futex_waitv)", unsafe.Sizeof(FutexWaitv{})},
 		{"sizeof(struct open_how)", unsafe.Sizeof(OpenHow{})},
-		{"sizeof(struct io_uring_recvmsg_out)", recvmsgOutSize},
+		{"sizeof(struct io_uring_recvmsg_out)", RecvmsgOutSize},
 	}
 	if MinorVersion() >= 15 {
 		rows = append(rows, []row{

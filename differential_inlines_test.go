@@ -441,7 +441,7 @@ func (g *random) cqe() *CQE {
 func (g *random) message() ([]byte, *Msghdr) {
 	name, ctrl, payload := g.IntN(40), g.IntN(200), g.IntN(100)
 	start := 8 * g.IntN(1000)
-	buf := g.mem[start : start+recvmsgOutSize+name+ctrl+payload]
+	buf := g.mem[start : start+RecvmsgOutSize+name+ctrl+payload]
 	for i := range buf {
 		buf[i] = byte(g.Uint32())
 	}
@@ -454,7 +454,7 @@ func (g *random) message() ([]byte, *Msghdr) {
 		if g.IntN(16) == 0 {
 			n = g.Uint64() >> 2
 		}
-		cmsg := (*Cmsghdr)(unsafe.Pointer(&buf[recvmsgOutSize+name+at]))
+		cmsg := (*Cmsghdr)(unsafe.Pointer(&buf[RecvmsgOutSize+name+at]))
 		cmsg.Len = n
 		at += cmsgAlign(int(min(n, 256)))
 		if n == 0 {

@@ -16,7 +16,9 @@ type RecvmsgOut struct {
 	ctrl int    // room for the control messages
 }
 
-const recvmsgOutSize = 16
+// RecvmsgOutSize is how many bytes a multishot recvmsg puts in front of the address, the
+// control messages and the payload: what a buffer needs beside the room for these.
+const RecvmsgOutSize = 16
 
 // RecvmsgValidate takes a filled buffer apart: buf has as many bytes as the
 // completion's result says, msg is the one that the request was made with. It
@@ -27,17 +29,17 @@ func RecvmsgValidate(buf []byte, msg *Msghdr) *RecvmsgOut {
 		return nil
 	}
 	name, ctrl := uint64(msg.Namelen), uint64(msg.Controllen)
-	if len(buf) < recvmsgOutSize {
+	if len(buf) < RecvmsgOutSize {
 		return nil
 	}
-	rest := uint64(len(buf) - recvmsgOutSize)
+	rest := uint64(len(buf) - RecvmsgOutSize)
 	if name > rest || ctrl > rest-name {
 		return nil
 	}
 	head := (*[4]uint32)(unsafe.Pointer(unsafe.SliceData(buf)))
 	return &RecvmsgOut{
 		Namelen: head[0], Controllen: head[1], Payloadlen: head[2], Flags: head[3],
-		buf: buf[recvmsgOutSize:], name: int(name), ctrl: int(ctrl),
+		buf: buf[RecvmsgOutSize:], name: int(name), ctrl: int(ctrl),
 	}
 }
 

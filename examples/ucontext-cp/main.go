@@ -175,7 +175,8 @@ func (c *copier) sleep(ctx context.Context) error {
 
 // await has the loop make a request, which is cancelled when ctx ends, and
 // returns its result. The goroutine is parked meanwhile; the loop's own thread
-// goes on.
+// goes on. It comes back whatever happens: a posted function is called, and the
+// callback too, if only to say that the loop is closed.
 func (c *copier) await(ctx context.Context, request func(cb liburing.Callback) liburing.Request) (int, error) {
 	type result struct {
 		n   int

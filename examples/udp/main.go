@@ -59,10 +59,9 @@ func badArguments(count, size int) string {
 }
 
 const (
-	headerSize = 16                       // what the kernel writes in front of a datagram: struct io_uring_recvmsg_out
-	nameSize   = unix.SizeofSockaddrInet6 // room for the sender's address
-	overhead   = headerSize + nameSize    // of each buffer
-	thisSocket = liburing.Fixed(0)        // the socket's place among the registered files
+	nameSize   = unix.SizeofSockaddrInet6           // room for the sender's address
+	overhead   = liburing.RecvmsgOutSize + nameSize // of each buffer: what the kernel writes in front
+	thisSocket = liburing.Fixed(0)                  // the socket's place among the registered files
 )
 
 func serve(ctx context.Context, at netip.AddrPort, count, size int, verbose bool) (err error) {

@@ -1,0 +1,76 @@
+package liburing
+
+import (
+	"context"
+	"net"
+	"os"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+)
+
+// Listen returns a descriptor that listens on an address, and that address as it is,
+// with the port that the kernel has chosen for 0: for Loop.Accept and
+// Loop.MultishotAccept. The networks and addresses are those of net.Listen ("tcp",
+// "tcp4", "tcp6", "unix", "unixpacket"), and so is what is set (SO_REUSEADDR, the
+// backlog); for more, give FD a listener of a net.ListenConfig. Close it by CloseFD.
+func Listen(network, address string) (fd int, local net.Addr, err error) {
+	var config net.ListenConfig
+	l, err := config.Listen(context.Background(), network, address)
+	if err != nil {
+		return -1, nil, err
+	}
+	defer l.Close()
+	if path, ok := l.(*net.UnixListener); ok {
+		path.SetUnlinkOnClose(false)
+	}
+	fd, err = duplicate(l.(syscall.Conn))
+	return fd, l.Addr(), err
+}
+
+// ListenPacket is Listen for datagrams ("udp", "udp4", "udp6", "unixgram"), as
+// net.ListenPacket: for Loop.Recvmsg and Loop.RecvmsgMultishot.
+func ListenPacket(network, address string) (fd int, local net.Addr, err error) {
+	var config net.ListenConfig
+	l, err := config.ListenPacket(context.Background(), network, address)
+	if err != nil {
+		return -1, nil, err
+	}
+	defer l.Close()
+	fd, err = duplicate(l.(syscall.Conn))
+	return fd, l.LocalAddr(), err
+}
+
+// duplicate returns another descriptor of the same file, one of its own.
+func duplicate(c syscall.Conn) (fd int, err error) {
+	fd, err = unix.FcntlInt(uintptr(FD(c)), unix.F_DUPFD_CLOEXEC, 0)
+	return fd, os.NewSyscallError("fcntl", err)
+}
+
+// Dial connects a new stream socket to an address, and calls done with its
+// descriptor, or the error. The request can be given a context or a deadline, as any:
+//
+//	loop.Dial(liburing.SockaddrFrom(addr), done).WithContext(ctx)
+//
+// Names are not looked up: that blocks (net.Resolver). Least kernel: 5.5.
+func (l *Loop) Dial(to *Sockaddr, done func(fd int, err error)) Request {
+	if done == nil {
+		return l.queueBad(OpConnect, nil, badInput("connect", "there is no function to give the socket to"))
+	}
+	if to == nil {
+		return l.queueBad(OpConnect, func(c Completion) { done(-1, c.Err()) }, badInput("connect", "there is no address"))
+	}
+	fd, err := unix.Socket(int(to.family()), unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		why := &OpError{Op: "socket", Err: err}
+		return l.queueBad(OpConnect, func(c Completion) { done(-1, c.Err()) }, why)
+	}
+	return l.Connect(fd, to, func(c Completion) {
+		if err := c.Err(); err != nil {
+			closeFD(fd)
+			done(-1, err)
+			return
+		}
+		done(fd, nil)
+	})
+}
