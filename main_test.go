@@ -20,6 +20,9 @@ var newExamples = map[string]liburing.Op{
 	"Completion_Keep":     liburing.OpSendZC,
 	"Loop_Rearm":          liburing.OpSendZC,
 	"Loop_FutexWait":      liburing.OpFutexWait,
+	"Loop_SendZC":         liburing.OpSendZC,
+	"Loop_HandOver":       liburing.OpSendZC,
+	"Loop_Waitid":         liburing.OpWaitid,
 }
 
 func TestMain(m *testing.M) {
