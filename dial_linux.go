@@ -13,9 +13,12 @@ import (
 // with the port that the kernel has chosen for 0: for Loop.Accept and
 // Loop.MultishotAccept. The networks and addresses are those of net.Listen ("tcp",
 // "tcp4", "tcp6", "unix", "unixpacket"), and so is what is set (SO_REUSEADDR, the
-// backlog); for more, give FD a listener of a net.ListenConfig. Close it by CloseFD.
+// backlog); for more, give FD a listener of a net.ListenConfig. It is not for Multipath
+// TCP, which net listens for too: connections of such a listener refuse to send without
+// a copy (EOPNOTSUPP), ordinary ones as well. Close it by CloseFD.
 func Listen(network, address string) (fd int, local net.Addr, err error) {
 	var config net.ListenConfig
+	config.SetMultipathTCP(false)
 	l, err := config.Listen(context.Background(), network, address)
 	if err != nil {
 		return -1, nil, err
@@ -52,7 +55,7 @@ func duplicate(c syscall.Conn) (fd int, err error) {
 //
 //	loop.Dial(liburing.SockaddrFrom(addr), done).WithContext(ctx)
 //
-// Names are not looked up: that blocks (net.Resolver). Least kernel: 5.5.
+// Names are not looked up: that blocks (net.Resolver). Needs Linux 5.5.
 func (l *Loop) Dial(to *Sockaddr, done func(fd int, err error)) Request {
 	if done == nil {
 		return l.queueBad(OpConnect, nil, badInput("connect", "there is no function to give the socket to"))

@@ -43,16 +43,13 @@ var conduits = map[string]func(t *testing.T) (fd int, peer io.ReadCloser){
 
 // tcpPair returns the descriptor of a connection's one end, and the other.
 func tcpPair(t *testing.T) (fd int, peer *net.TCPConn) {
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	listener, local, err := liburing.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
-	defer listener.Close()
-	conn, err := net.Dial("tcp", listener.Addr().String())
+	defer unix.Close(listener)
+	conn, err := net.Dial("tcp", local.String())
 	require.NoError(t, err)
-	other, err := listener.Accept()
+	fd, _, err = unix.Accept4(listener, unix.SOCK_CLOEXEC)
 	require.NoError(t, err)
-	fd, err = unix.FcntlInt(uintptr(liburing.FD(other.(*net.TCPConn))), unix.F_DUPFD_CLOEXEC, 0)
-	require.NoError(t, err)
-	require.NoError(t, other.Close())
 	return fd, conn.(*net.TCPConn)
 }
 
