@@ -172,7 +172,7 @@ func headerOf(sqe *SQE, h *handle) uint32 {
 	if sqe.Opcode != OpRecvmsg || sqe.IOPrio&uint16(RecvMultishot) == 0 {
 		return 0
 	}
-	size := uint64(recvmsgOutSize)
+	size := uint64(RecvmsgOutSize)
 	if msg := message(sqe, h); msg != nil {
 		size += uint64(msg.Namelen) + uint64(msg.Controllen)
 	}

@@ -295,7 +295,7 @@ func (s *Stream) isEmpty(c Completion) bool {
 		return false
 	}
 	multishot, header := s.entry.IOPrio&uint16(RecvMultishot) != 0, c.Buffer()
-	return multishot && len(header) >= recvmsgOutSize && binary.NativeEndian.Uint32(header[8:]) == 0
+	return multishot && len(header) >= RecvmsgOutSize && binary.NativeEndian.Uint32(header[8:]) == 0
 }
 
 // noRoom reports whether an accept failed because there are too many descriptors, or

@@ -35,6 +35,7 @@ const (
 	atFDCWD       = -100
 	msgTrunc      = 0x20
 	msgWaitall    = 0x100
+	msgNosignal   = 0x4000
 	sizeofOpenHow = 24
 	sizeofCmsghdr = 16
 	blockIoctl    = 0x1200

@@ -20,11 +20,6 @@ type flight struct {
 	bufs [][]byte
 }
 
-const (
-	msgWaitall  = 0x100
-	msgNosignal = 0x4000
-)
-
 // send sends what is left.
 func (f *flight) send() {
 	w, l, rest := f.writer, f.writer.loop, f.pieces[f.first:]
