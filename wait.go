@@ -248,10 +248,10 @@ func (r *Ring) WaitCQE() (*CQE, error) { return r.WaitCQENr(1) }
 // then the error is EAGAIN if there is none.
 func (r *Ring) WaitCQENr(n int) (*CQE, error) {
 	const op = "io_uring_wait_cqe_nr"
-	if err := r.refusesWait(op, n); err != nil {
-		return nil, err
-	}
 	m := r.mem
+	if m == nil || uint(n) > math.MaxInt32 {
+		return nil, r.refusesWait(op, n)
+	}
 	if n == 0 || !m.plenty(uint32(n)) {
 		ret := cWaitCQENr(m, m.placesFor(uint32(n)))
 		r.waits.crossed()
