@@ -212,6 +212,12 @@ func (r *report) tests(row row) (compared bool, runs []reach) {
 	return compared, runs
 }
 
+// left counts what has to be put right: the problems, and what no test reaches.
+func (r *report) left() int {
+	untested, _ := r.gaps()
+	return len(r.problems) + len(untested)
+}
+
 // gaps returns the Go functions that no test reaches, and those that are only
 // compared with C's.
 func (r *report) gaps() (untested, notRun []string) {
