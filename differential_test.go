@@ -52,7 +52,7 @@ func TestEveryInlinedFunctionIsCompared(t *testing.T) {
 				tables++
 			}
 		}
-		require.Equal(t, 1, tables, "%s must have a line in preps, inlines or notCompared", name)
+		require.Equal(t, 1, tables, "%s must have one line, in preps (differential_preps_test.go), inlines (differential_inlines_test.go) or notCompared (here)", name)
 	}
 	for _, name := range slices.Concat(slices.Collect(maps.Keys(preps)), slices.Collect(maps.Keys(inlines)), slices.Collect(maps.Keys(notCompared))) {
 		if _, ok := lib.Func(name); !ok {

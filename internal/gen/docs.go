@@ -65,7 +65,7 @@ func checkDocs(preps []optable.Prep, table map[string]optable.Row) {
 		}
 		kernel, err := checkDoc(p, row)
 		if err != nil {
-			log.Fatalf("%s: the doc comment %v", p.Name, err)
+			log.Fatalf("%s: the doc comment %v; its first paragraph goes \"%s … (io_uring_prep_…). Needs Linux %s.\"", p.Name, err, p.Name, row.Kernel)
 		}
 		if least[p.Op] == "" || older(kernel, least[p.Op]) {
 			least[p.Op] = kernel
