@@ -91,7 +91,7 @@ type BufGroupOption func(*BufGroup)
 // is multishot with all that RecvmsgOut takes apart) none is cut. Linux 6.18.44 knows
 // it; a kernel that does not answers EINVAL.
 func WithMinLeft(n int) BufGroupOption {
-	return func(g *BufGroup) { g.minLeft = uint32(min(max(n, 0), math.MaxUint32)) }
+	return func(g *BufGroup) { g.minLeft = uint32(min(max(n, 0), math.MaxInt32)) }
 }
 
 // register finds the group a number and fills its ring.

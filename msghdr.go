@@ -14,11 +14,11 @@ func NewMsghdr(addr *Sockaddr, control []byte, bufs ...[]byte) *Msghdr {
 	}
 	if len(control) > 0 {
 		msg.Control = &control[0]
-		msg.Controllen = uint64(len(control))
+		msg.SetControllen(len(control))
 	}
 	if len(bufs) > 0 {
 		msg.Iov = &appendIovecs(make([]Iovec, 0, len(bufs)), bufs)[0]
-		msg.Iovlen = uint64(len(bufs))
+		msg.SetIovlen(len(bufs))
 	}
 	return msg
 }

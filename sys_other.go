@@ -31,6 +31,9 @@ type (
 	Siginfo    struct{}
 )
 
+func (m *Msghdr) SetControllen(n int) { m.Controllen = uint64(n) }
+func (m *Msghdr) SetIovlen(n int)     { m.Iovlen = uint64(n) }
+
 const (
 	atFDCWD       = -100
 	msgTrunc      = 0x20

@@ -54,7 +54,7 @@ func (f *flight) vector(pieces []piece) [][]byte {
 func (f *flight) message(pieces []piece) *Msghdr {
 	f.iov = appendIovecs(f.iov[:0], f.vector(pieces))
 	f.msg = Msghdr{Iov: &f.iov[0]}
-	f.msg.Iovlen = uint64(len(f.iov))
+	f.msg.SetIovlen(len(f.iov))
 	return &f.msg
 }
 
