@@ -1,6 +1,8 @@
 package liburing
 
-import "unsafe"
+import (
+	"unsafe"
+)
 
 // NewMsghdr returns a message for Sendmsg: bufs, one after the other, to an address,
 // nil where the socket is connected, with control messages, such as
@@ -31,3 +33,106 @@ func Control(msg *Msghdr) []byte {
 	}
 	return unsafe.Slice(msg.Control, msg.Controllen)
 }
+
+// RecvmsgOut is a buffer that a multishot recvmsg filled, struct
+// io_uring_recvmsg_out and what follows it: the sender's address, the control
+// messages, the payload.
+type RecvmsgOut struct {
+	Namelen    uint32 // of the whole address, of which Name may have a part
+	Controllen uint32 // of the control messages
+	Payloadlen uint32 // of the whole payload, of which Payload may have a part
+	Flags      uint32 // MSG_TRUNC, MSG_CTRUNC, …
+
+	buf  []byte // behind the header
+	name int    // room for the address
+	ctrl int    // room for the control messages
+}
+
+// RecvmsgOutSize is how many bytes a multishot recvmsg puts in front of the address, the
+// control messages and the payload: what a buffer needs beside the room for these.
+const RecvmsgOutSize = 16
+
+// RecvmsgValidate takes a filled buffer apart: buf has as many bytes as the
+// completion's result says, msg is the one that the request was made with. It
+// returns nil if the buffer is too short for what msg has room for
+// (io_uring_recvmsg_validate).
+func RecvmsgValidate(buf []byte, msg *Msghdr) *RecvmsgOut {
+	if msg == nil {
+		return nil
+	}
+	name, ctrl := uint64(msg.Namelen), uint64(msg.Controllen)
+	if len(buf) < RecvmsgOutSize {
+		return nil
+	}
+	rest := uint64(len(buf) - RecvmsgOutSize)
+	if name > rest || ctrl > rest-name {
+		return nil
+	}
+	head := (*[4]uint32)(unsafe.Pointer(unsafe.SliceData(buf)))
+	return &RecvmsgOut{
+		Namelen: head[0], Controllen: head[1], Payloadlen: head[2], Flags: head[3],
+		buf: buf[RecvmsgOutSize:], name: int(name), ctrl: int(ctrl),
+	}
+}
+
+// Name returns the sender's address as the kernel wrote it
+// (io_uring_recvmsg_name).
+func (o *RecvmsgOut) Name() []byte {
+	return o.buf[:min(o.name, int(o.Namelen))]
+}
+
+// Sockaddr returns the sender's address.
+func (o *RecvmsgOut) Sockaddr() *Sockaddr {
+	s := new(Sockaddr)
+	s.len = uint32(copy(s.raw[:], o.Name()))
+	return s
+}
+
+// Control returns the control messages, for unix.ParseSocketControlMessage.
+func (o *RecvmsgOut) Control() []byte {
+	return o.buf[o.name : o.name+min(o.ctrl, int(o.Controllen))]
+}
+
+// CmsgFirsthdr returns the first control message, nil if there is none
+// (io_uring_recvmsg_cmsg_firsthdr).
+func (o *RecvmsgOut) CmsgFirsthdr() *Cmsghdr {
+	if len(o.Control()) < sizeofCmsghdr {
+		return nil
+	}
+	return (*Cmsghdr)(unsafe.Pointer(unsafe.SliceData(o.Control())))
+}
+
+// CmsgNexthdr returns the control message behind cmsg, nil if that was the last
+// (io_uring_recvmsg_cmsg_nexthdr).
+func (o *RecvmsgOut) CmsgNexthdr(cmsg *Cmsghdr) *Cmsghdr {
+	if cmsg == nil {
+		return nil
+	}
+	ctrl := o.Control()
+	start := uintptr(unsafe.Pointer(unsafe.SliceData(ctrl)))
+	at := int(uintptr(unsafe.Pointer(cmsg)) - start)
+	if cmsg.Len < sizeofCmsghdr || at < 0 || uint64(cmsg.Len) > uint64(len(ctrl)) {
+		return nil
+	}
+	next := at + cmsgAlign(int(cmsg.Len))
+	if next+sizeofCmsghdr > len(ctrl) {
+		return nil
+	}
+	c := (*Cmsghdr)(unsafe.Pointer(&ctrl[next]))
+	if next+cmsgAlign(int(min(uint64(c.Len), uint64(len(ctrl)+1)))) > len(ctrl) {
+		return nil
+	}
+	return c
+}
+
+func cmsgAlign(n int) int {
+	const word = int(unsafe.Sizeof(uintptr(0)))
+	return (n + word - 1) &^ (word - 1)
+}
+
+// Payload returns the bytes that were received (io_uring_recvmsg_payload).
+func (o *RecvmsgOut) Payload() []byte { return o.buf[o.name+o.ctrl:] }
+
+// PayloadLength returns how many bytes were received
+// (io_uring_recvmsg_payload_length).
+func (o *RecvmsgOut) PayloadLength() int { return len(o.Payload()) }

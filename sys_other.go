@@ -3,6 +3,8 @@
 package liburing
 
 import (
+	"io/fs"
+	"net"
 	"syscall"
 	"unsafe"
 )
@@ -76,3 +78,24 @@ const (
 )
 
 func socketType(int) int { return sockUnknown }
+
+// Listen needs Linux.
+func Listen(network, address string) (fd int, local net.Addr, err error) {
+	return -1, nil, ErrNotSupported
+}
+
+// ListenPacket needs Linux.
+func ListenPacket(network, address string) (fd int, local net.Addr, err error) {
+	return -1, nil, ErrNotSupported
+}
+
+// Dial needs Linux.
+func (l *Loop) Dial(to *Sockaddr, done func(fd int, err error)) Request {
+	return l.queueBad(OpConnect, func(c Completion) { done(-1, c.Err()) }, ErrNotSupported)
+}
+
+// FileInfo needs Linux.
+func FileInfo(name string, statx *Statx) fs.FileInfo { return nil }
+
+// StatxBasicStats is the mask of a Statx request for what a FileInfo tells.
+const StatxBasicStats = 0x7ff

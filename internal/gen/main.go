@@ -3,7 +3,7 @@
 //
 //   - zz_loop_ops.go: the Loop's request methods, from the SQE's Prep methods
 //     in ops*.go, their doc comments, the table in optable.go and the
-//     arguments that loopargs.go takes for bad;
+//     arguments that loop_args.go takes for bad;
 //   - zz_nocgo.go: stand-ins for the functions of cgo.go, for builds without
 //     cgo;
 //   - zz_cgo.go: what cgo is told of the C functions that cgo.go calls.
