@@ -33,7 +33,7 @@ func (l *Loop) drain() {
 // heldBack reports whether the n requests of the backlog that go next have to wait:
 // for all before them if one of them drains the ring, or for one that does.
 func (l *Loop) heldBack(n int) bool {
-	if !l.holding {
+	if !l.holding || l.isInner(l.backlog.at(0)) {
 		return false
 	}
 	drains := false
@@ -51,8 +51,16 @@ func (l *Loop) heldBack(n int) bool {
 	return false
 }
 
+// isInner reports whether an entry is for a request of the loop's own, which waits for
+// nothing and which nothing waits for.
+func (l *Loop) isInner(e *SQE) bool {
+	h := l.table.handle(Token(e.UserData))
+	return h != nil && h.kind == kindInner
+}
+
 // outstanding returns how many of the program's requests have been taken out of the
-// backlog and have not completed. Those of the loop's own that wait are in front.
+// backlog and have not completed, when those of the loop's own that were in front are
+// out of it.
 func (l *Loop) outstanding() int { return l.inFlight - l.inner - l.backlog.len() }
 
 // letGo ends the holding back when there is nothing more to be held back for.
