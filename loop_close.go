@@ -163,7 +163,8 @@ func (l *Loop) cancelRound(round int) error {
 	if l.armed {
 		l.mail.wake.signal()
 	}
-	if l.closer.refused == nil {
+	// More cancels than go through would keep what they are for from the kernel.
+	if waiting := l.backlog.len() > 0 && l.isInner(l.backlog.at(0)); l.closer.refused == nil && !waiting {
 		l.table.inFlight(func(t Token) { l.queueCancel(t, 0, l.closer.cancelled) })
 	}
 	if round > 2 {
