@@ -59,7 +59,7 @@ func (r Request) WithContext(ctx context.Context) Request {
 	}
 	stop := context.AfterFunc(ctx, func() { l.Post(func() { l.revoke(r.token) }) })
 	a := l.table.withAside(r.token)
-	if a.made.kind == madeUnknown {
+	if a.watch == nil && a.deadline == nil { // nobody has looked yet
 		a.made = r.makes()
 	}
 	a.watch = &watch{ctx: ctx, stop: stop, next: a.watch}

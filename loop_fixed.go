@@ -51,7 +51,7 @@ func (s *SQE) useFixedIn(fd int) {
 // message between their rings: f is called on the other loop with the file's
 // place there. If that fails, f is called on this loop with the error, and the
 // file stays. The other loop needs a table with a free place and must not be
-// closed meanwhile. Least kernel: 6.0.
+// closed meanwhile. Needs Linux 6.0.
 func (l *Loop) HandOver(file Fixed, to *Loop, f func(Fixed, error)) Request {
 	if f == nil {
 		f = func(Fixed, error) {}

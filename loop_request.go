@@ -35,7 +35,7 @@ func (r Request) Err() error {
 // and a nil callback is as quiet. While a request drains the ring, what is queued
 // behind it waits, a Cancel too; before Linux 6.16 it begins when the request does,
 // and on 6.18 what comes after that waits for it in turn. Contexts, Stop and Close
-// reach all the same what is in flight (least kernel: 6.0). A loop that has drained
+// reach all the same what is in flight (on Linux 6.0 and later). A loop that has drained
 // once takes more system calls to wait and to cancel from then on. With SetupSQPoll
 // the loop does it itself: it keeps back what is to wait.
 func (r Request) Flags(flags SQEFlags) Request {
@@ -60,7 +60,7 @@ func (r Request) Flags(flags SQEFlags) Request {
 func (r Request) LinkNext() Request { return r.link(SQEIOLink) }
 
 // HardLinkNext is LinkNext, but the next request runs however this one ends
-// (IOSQE_IO_HARDLINK). Least kernel: 5.5.
+// (IOSQE_IO_HARDLINK). Needs Linux 5.5.
 func (r Request) HardLinkNext() Request { return r.link(SQEIOHardlink) }
 
 // link sets one of the flags, also on the request's Deadline, behind which the

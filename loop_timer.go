@@ -16,7 +16,7 @@ type Timer struct {
 }
 
 // After has the loop call f once when d has passed, in the next turn if d is not
-// above zero (IORING_OP_TIMEOUT). Least kernel: 5.4.
+// above zero (IORING_OP_TIMEOUT). Needs Linux 5.4.
 func (l *Loop) After(d time.Duration, f func()) *Timer {
 	t := &Timer{loop: l, f: f}
 	t.arm(max(d, 0), 0)

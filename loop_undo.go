@@ -14,36 +14,23 @@ type made struct {
 type madeKind uint8
 
 const (
-	madeUnknown madeKind = iota // nobody has looked, or the entry was gone already
-	madeNothing
-	madeOne    // the result is the descriptor
-	madePipe   // two, in the request's memory
-	madePlaces // places that the kernel has picked, as many as the result says
+	madeNothing madeKind = iota
+	madeOne              // the result is the descriptor
+	madePipe             // two, in the request's memory
+	madePlaces           // places that the kernel has picked, as many as the result says
+	madeUnknown          // the entry was gone already
 )
-
-// makes tells what an operation makes.
-func (v Op) makes() madeKind {
-	switch v {
-	case OpOpenat, OpOpenat2, OpAccept, OpSocket, OpFixedFDInstall:
-		return madeOne
-	case OpPipe:
-		return madePipe
-	case OpFilesUpdate:
-		return madePlaces
-	}
-	return madeNothing
-}
 
 // makes tells what the request makes.
 func (r Request) makes() made {
-	kind := r.loop.table.handle(r.token).op.makes()
+	kind := r.loop.table.handle(r.token).op.facts().makes
 	if kind == madeNothing {
 		return made{kind: kind}
 	}
 	sqe := r.written()
 	switch {
 	case sqe == nil:
-		return made{}
+		return made{kind: madeUnknown}
 	case kind == madePlaces && uint32(sqe.Off) != FileIndexAlloc:
 		return made{kind: madeNothing}
 	case kind == madePlaces:

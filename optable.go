@@ -20,6 +20,7 @@ type opFacts struct {
 	buffers bool      // it may take its memory from a BufGroup
 	cuts    bool      // with MSG_TRUNC its result may be more than the buffer holds
 	fixed   fixedName // how it is told that its file is a registered one
+	makes   madeKind  // what a request makes that would be nobody's if it came too late
 }
 
 // fixedName is how an operation is told that its file is a registered one.
@@ -55,14 +56,14 @@ var opTable = [OpLast]opFacts{
 	OpRecvmsg:        {kernel: "5.3", quick: true, ends: true, buffers: true, cuts: true, fixed: fixedByFlag},
 	OpTimeout:        {kernel: "5.4", quick: true},
 	OpTimeoutRemove:  {kernel: "5.5", quick: true},
-	OpAccept:         {kernel: "5.5", quick: true, fixed: fixedByFlag},
+	OpAccept:         {kernel: "5.5", quick: true, fixed: fixedByFlag, makes: madeOne},
 	OpAsyncCancel:    {kernel: "5.5", quick: true, fixed: fixedByFlag},
 	OpLinkTimeout:    {kernel: "5.5", quick: true},
 	OpConnect:        {kernel: "5.5", quick: true, fixed: fixedByFlag},
 	OpFallocate:      {kernel: "5.6", worker: true, fixed: fixedByFlag},
-	OpOpenat:         {kernel: "5.6"},
+	OpOpenat:         {kernel: "5.6", makes: madeOne},
 	OpClose:          {kernel: "5.6", fixed: fixedByIndex},
-	OpFilesUpdate:    {kernel: "5.6"},
+	OpFilesUpdate:    {kernel: "5.6", makes: madePlaces},
 	OpStatx:          {kernel: "5.6", worker: true},
 	OpRead:           {kernel: "5.6", ends: true, buffers: true, fixed: fixedByFlag},
 	OpWrite:          {kernel: "5.6", fixed: fixedByFlag},
@@ -70,7 +71,7 @@ var opTable = [OpLast]opFacts{
 	OpMadvise:        {kernel: "5.6", worker: true},
 	OpSend:           {kernel: "5.6", quick: true, buffers: true, fixed: fixedByFlag},
 	OpRecv:           {kernel: "5.6", quick: true, ends: true, buffers: true, cuts: true, fixed: fixedByFlag},
-	OpOpenat2:        {kernel: "5.6"},
+	OpOpenat2:        {kernel: "5.6", makes: madeOne},
 	OpEpollCtl:       {kernel: "5.6"},
 	OpSplice:         {kernel: "5.7", worker: true, ends: true, fixed: fixedByFlag},
 	OpProvideBuffers: {kernel: "5.7"},
@@ -87,7 +88,7 @@ var opTable = [OpLast]opFacts{
 	OpSetxattr:       {kernel: "5.19", worker: true},
 	OpFgetxattr:      {kernel: "5.19", worker: true, fixed: fixedByFlag},
 	OpGetxattr:       {kernel: "5.19", worker: true},
-	OpSocket:         {kernel: "5.19", quick: true},
+	OpSocket:         {kernel: "5.19", quick: true, makes: madeOne},
 	OpURingCmd:       {kernel: "5.19", buffers: true, fixed: fixedByFlag},
 	OpSendZC:         {kernel: "6.0", quick: true, fixed: fixedByFlag},
 	OpSendmsgZC:      {kernel: "6.1", quick: true, fixed: fixedByFlag},
@@ -96,7 +97,7 @@ var opTable = [OpLast]opFacts{
 	OpFutexWait:      {kernel: "6.7", quick: true},
 	OpFutexWake:      {kernel: "6.7", quick: true},
 	OpFutexWaitv:     {kernel: "6.7", quick: true},
-	OpFixedFDInstall: {kernel: "6.8", fixed: fixedAlways},
+	OpFixedFDInstall: {kernel: "6.8", fixed: fixedAlways, makes: madeOne},
 	OpFtruncate:      {kernel: "6.9", worker: true, fixed: fixedByFlag},
 	OpBind:           {kernel: "6.11", quick: true, fixed: fixedByFlag},
 	OpListen:         {kernel: "6.11", quick: true, fixed: fixedByFlag},
@@ -104,7 +105,7 @@ var opTable = [OpLast]opFacts{
 	OpEpollWait:      {kernel: "6.15", quick: true, fixed: fixedByFlag},
 	OpReadvFixed:     {kernel: "6.15", ends: true, fixed: fixedByFlag},
 	OpWritevFixed:    {kernel: "6.15", fixed: fixedByFlag},
-	OpPipe:           {kernel: "6.16"},
+	OpPipe:           {kernel: "6.16", makes: madePipe},
 	OpNop128:         {kernel: "6.19", quick: true},
 	OpURingCmd128:    {kernel: "6.19", buffers: true, fixed: fixedByFlag},
 }

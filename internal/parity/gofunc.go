@@ -35,7 +35,7 @@ func (f *goFunc) exported() bool {
 var (
 	cFunctionName = regexp.MustCompile(`\b_*io_uring_\w+`)
 	cNamesAlone   = regexp.MustCompile(`\((?:_*io_uring_\w+(?:, (?:and )?| and | or | with )?)+\)`)
-	leastKernel   = regexp.MustCompile(`(?:Needs Linux|Least kernel:) (\d+\.\d+)`)
+	leastKernel   = regexp.MustCompile(`Needs Linux (\d+\.\d+)`)
 )
 
 // mentions reports whether the doc comment names a C function.
