@@ -48,20 +48,55 @@ func (r Request) Buffers(g *BufGroup) Request {
 // Bundle has a receive that uses a BufGroup fill as many of its buffers as there
 // is data for (IORING_RECVSEND_BUNDLE): see Completion.Buffers. A multishot receive
 // ends whenever a bundle could have taken the last buffer that the kernel has, and
-// Rearm makes it again; SQE().Len, set before it, limits what one bundle takes. Needs
-// Linux 6.10.
+// Rearm makes it again; Len limits what one bundle takes. Needs Linux 6.10.
 func (r Request) Bundle() Request {
 	sqe := r.open()
 	if sqe == nil {
 		return r
 	}
 	sqe.IOPrio |= uint16(RecvSendBundle)
-	if h := r.loop.table.handle(r.token); h.group != 0 {
-		if err := r.loop.groups[h.group-1].unfit(sqe, h); err != nil {
-			r.loop.spoil(sqe, badInput(OpRecv.String(), "%s", err))
-		}
+	r.refit(sqe)
+	return r
+}
+
+// Len has each completion of a Recv or RecvMultishot that uses a BufGroup bring n bytes
+// at most. A multishot's needs Linux 6.17.
+func (r Request) Len(n int) Request {
+	sqe := r.open()
+	switch {
+	case sqe == nil:
+	case sqe.Opcode != OpRecv || n < 1 || n > maxRW:
+		r.loop.spoil(sqe, badInput(sqe.Opcode.String(), "Len(%d) is for receives, from 1 byte to %d", n, maxRW))
+	default:
+		sqe.Len = uint32(n)
+		r.refit(sqe)
 	}
 	return r
+}
+
+// Total ends a RecvMultishot, without an error, when it has brought n bytes: that many
+// in bundles, otherwise up to a buffer more. Needs Linux 6.17.
+func (r Request) Total(n int) Request {
+	sqe := r.open()
+	switch {
+	case sqe == nil:
+	case sqe.Opcode != OpRecv || sqe.IOPrio&uint16(RecvMultishot) == 0 || n < 1 || n > maxRW:
+		r.loop.spoil(sqe, badInput(sqe.Opcode.String(), "Total(%d) is for RecvMultishot, from 1 byte to %d", n, maxRW))
+	default:
+		sqe.FileIndex = uint32(n) // optlen
+	}
+	return r
+}
+
+// refit looks again whether the request may use its group, if it has one.
+func (r Request) refit(sqe *SQE) {
+	h := r.loop.table.handle(r.token)
+	if h.group == 0 {
+		return
+	}
+	if err := r.loop.groups[h.group-1].unfit(sqe, h); err != nil {
+		r.loop.spoil(sqe, badInput(sqe.Opcode.String(), "%s", err))
+	}
 }
 
 // refuses tells why a request of l may not use the group, nil if it may.

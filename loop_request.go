@@ -104,8 +104,25 @@ func (r Request) DontWait() Request {
 	return r
 }
 
+// To gives a Send or SendZC a destination, for sockets without a connection; the loop
+// keeps it (io_uring_prep_send_set_addr). Needs Linux 6.0 for SendZC, 6.1 for Send.
+func (r Request) To(addr *Sockaddr) Request {
+	sqe := r.open()
+	switch {
+	case sqe == nil:
+	case addr == nil || sqe.Opcode != OpSend && sqe.Opcode != OpSendZC:
+		r.loop.spoil(sqe, badInput(sqe.Opcode.String(), "To gives a Send or SendZC an address, which may not be nil"))
+	default:
+		sqe.PrepSendSetAddr(addr)
+		r.Keep(addr)
+	}
+	return r
+}
+
 // SQE returns the entry for what has no setter here, nil when the request has
-// been handed to the kernel. UserData must stay as it is.
+// been handed to the kernel. UserData must stay as it is. The loop does not know of
+// memory whose address is written into the entry: hand it to Keep. What it is told by
+// setters, such as Buffers, must not be changed afterwards.
 func (r Request) SQE() *SQE { return r.open() }
 
 // open returns the entry as long as it is this request's and the kernel has not
