@@ -89,7 +89,9 @@ var loopFlags = []SetupFlags{
 
 // NewLoop sets up a loop whose ring has room for entries requests per
 // submission, two at least; more wait in order, each in some 120 bytes, and take two
-// or three times as long as those that find room. The options are those of New;
+// or three times as long as those that find room. With SetupSQEMixed one of a big
+// operation (Nop128, URingCmd128) takes two entries, and a chain of them one more,
+// so that four are the least. The options are those of New;
 // without flags that say otherwise the ring is for a single issuer and defers its
 // task work. With SetupIOPoll a loop that waits for requests takes a whole
 // processor and is not woken by posts. The errors are those of New.
@@ -99,11 +101,8 @@ var loopFlags = []SetupFlags{
 // processor's frequency up, switch it on: loop.Control with Ring.SetIowait(true).
 func NewLoop(entries int, opts ...Option) (*Loop, error) {
 	p := newParams(opts)
-	if p.Flags&SetupSQEMixed != 0 {
-		return nil, badInput("io_uring_setup", "a loop's entries are of one size: use SetupSQE128, or a Ring")
-	}
-	if entries == 1 {
-		entries = 2 // a request with a deadline
+	if entries >= 1 {
+		entries = max(entries, leastEntries(p.Flags))
 	}
 	l := &Loop{control: make(chan func()), done: make(chan struct{})}
 	l.woken = func(c Completion) {

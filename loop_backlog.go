@@ -12,9 +12,11 @@ type backlog struct {
 	chunks []*chunk // in order
 	first  int      // the place in the first of them of the request that goes next
 	n      int      // requests
-	step   int      // entries that a request takes: two with SetupSQE128
+	step   int      // entries that a request takes: two where they may be big
 	per    int      // requests that a chunk has room for
 	spare  []*chunk
+
+	surplus uint64 // places taken in the queue beyond one for each request
 }
 
 // chunk is memory for some of them.
@@ -24,7 +26,10 @@ type chunk [128]SQE
 const maxSpare = 64
 
 func newBacklog(m *ringMem) backlog {
-	step := int(m.sqeSize / unsafe.Sizeof(SQE{}))
+	step := 1
+	if m.flags&(SetupSQE128|SetupSQEMixed) != 0 {
+		step = 2
+	}
 	return backlog{step: step, per: len(chunk{}) / step}
 }
 
@@ -115,17 +120,16 @@ func (b *backlog) fill(m *ringMem, heldBack func(n int) bool) (tooLong int) {
 	b.takeBack(m, m.lastChain())
 	for b.n > 0 {
 		n := b.chainLength()
-		if n > int(m.sq.ringEntries) {
+		places := b.chainPlaces(m, n)
+		if places > int(m.sq.ringEntries) {
 			return n
 		}
-		if n > m.sqSpace(m.loadSQHead()) || heldBack(n) {
+		if places > m.sqSpace(m.loadSQHead()) || heldBack(n) {
 			break
 		}
-		for range n {
-			copySQE(m.sqe(m.sq.sqeTail), b.at(0), b.step)
-			m.sq.sqeTail++
-			b.pop()
-		}
+		before := m.sq.sqeTail
+		b.put(m, n)
+		b.surplus += uint64(m.sq.sqeTail - before - uint32(n))
 	}
 	return 0
 }
@@ -143,6 +147,9 @@ func (b *backlog) takeBack(m *ringMem, first uint32) {
 // whose rest is in the backlog; the tail if there is none.
 func (m *ringMem) lastChain() uint32 {
 	first := m.sq.sqeTail
+	if m.mixed() { // whole chains are all that is in the queue
+		return first
+	}
 	for first != m.sq.sqeHead && m.sqe(first-1).linked() {
 		first--
 	}
@@ -150,7 +157,10 @@ func (m *ringMem) lastChain() uint32 {
 }
 
 // linked reports whether the next entry belongs to the same chain.
-func (s *SQE) linked() bool { return s.Flags&(SQEIOLink|SQEIOHardlink) != 0 }
+func (s *SQE) linked() bool { return s.links() != 0 }
+
+// links returns the flags that say so.
+func (s *SQE) links() SQEFlags { return s.Flags & (SQEIOLink | SQEIOHardlink) }
 
 // chainLength returns the number of entries of the chain that goes next.
 func (b *backlog) chainLength() int {

@@ -30,7 +30,7 @@ func (l *Loop) reap() {
 // it copied and where the next one is.
 func (l *Loop) reapBig(head, tail uint32) (n int, next uint32) {
 	m := l.ring.mem
-	for head != tail && n < len(l.batch) {
+	for int32(tail-head) > 0 && n < len(l.batch) {
 		cqe := m.cqe(head)
 		head += m.placesOf(cqe)
 		if m.ignored(cqe) {
@@ -131,12 +131,12 @@ func (l *Loop) complete(token Token, h *handle, a *aside, c Completion) {
 }
 
 // dispatchForeign sees to a completion that belongs to no request: a message of
-// another ring, a tag, or liburing's own timeout.
+// another ring, a tag, or one of the library's own.
 func (l *Loop) dispatchForeign(i int) {
 	cqe := &l.batch[i]
 	l.stats.Completed--
 	switch {
-	case l.ring.mem.ownTimeout(cqe):
+	case l.ring.mem.own(cqe):
 	case cqe.UserData&tokenBit == 0 && l.message != nil:
 		c := Completion{Res: cqe.Res, Flags: cqe.Flags, op: OpMsgRing}
 		if l.bigs != nil {

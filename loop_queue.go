@@ -1,6 +1,9 @@
 package liburing
 
-import "unsafe"
+import (
+	"fmt"
+	"unsafe"
+)
 
 // How requests get into the submission queue, or into the backlog behind it.
 
@@ -74,7 +77,7 @@ func (l *Loop) lastEntry() *SQE {
 		return l.backlog.at(n - 1)
 	}
 	m := l.ring.mem
-	if m.sq.sqeTail == m.sq.sqeHead {
+	if m.sq.sqeTail == m.sq.sqeHead || m.mixed() { // then all that is there is about to go
 		return nil
 	}
 	return m.sqe(m.sq.sqeTail - 1)
@@ -100,6 +103,9 @@ func (l *Loop) entriesBackwards(yield func(*SQE) bool) {
 		}
 	}
 	m := l.ring.mem
+	if m.mixed() {
+		return
+	}
 	for pos := m.sq.sqeTail; pos != m.sq.sqeHead; pos-- {
 		if !yield(m.sqe(pos - 1)) {
 			return
@@ -166,14 +172,16 @@ func (l *Loop) fill() {
 			l.letGo()
 			return
 		}
+		m := l.ring.mem
+		why := fmt.Sprintf("its chain has %d requests, which may take %d entries, and the loop's queue has %d: use a loop with more",
+			tooLong, l.backlog.chainPlaces(m, tooLong), m.sq.ringEntries)
 		for i := range tooLong {
 			e := l.backlog.at(i)
 			e.Flags = 0
 			if a := l.table.aside(Token(e.UserData)); a != nil {
 				a.chain = nil
 			}
-			l.spoil(e, badInput(e.Opcode.String(), "its chain has %d requests, the loop's queue %d entries: use a loop with more",
-				tooLong, l.ring.mem.sq.ringEntries))
+			l.spoil(e, badInput(e.Opcode.String(), "%s", why))
 		}
 	}
 }

@@ -165,14 +165,17 @@ func (l *Loop) armWaker() {
 
 // measure finds out how many requests the kernel has taken, and how many entries
 // of the submission queue are free: none as long as requests wait in the backlog, or
-// are to.
+// are to, as all do on a ring of mixed entries.
 func (l *Loop) measure() {
 	m := l.ring.mem
 	head := m.loadSQHead()
-	l.stats.Submitted += uint64(head - l.sqHead)
+	taken := uint64(head - l.sqHead)
+	surplus := min(taken, l.backlog.surplus)
+	l.backlog.surplus -= surplus
+	l.stats.Submitted += taken - surplus
 	l.sqHead = head
 	l.space = 0
-	if l.backlog.len() == 0 && !l.holding {
+	if l.backlog.len() == 0 && !l.holding && !m.mixed() {
 		l.space = m.sqSpace(head)
 	}
 }

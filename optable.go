@@ -18,6 +18,7 @@ type opFacts struct {
 
 	ends    bool      // its result 0 means that nothing more will come
 	buffers bool      // it may take its memory from a BufGroup
+	big     bool      // it takes two places of a queue of mixed entries (SetupSQEMixed)
 	cuts    bool      // with MSG_TRUNC its result may be more than the buffer holds
 	fixed   fixedName // how it is told that its file is a registered one
 	makes   madeKind  // what a request makes that would be nobody's if it came too late
@@ -106,6 +107,6 @@ var opTable = [OpLast]opFacts{
 	OpReadvFixed:     {kernel: "6.15", ends: true, fixed: fixedByFlag},
 	OpWritevFixed:    {kernel: "6.15", fixed: fixedByFlag},
 	OpPipe:           {kernel: "6.16", makes: madePipe},
-	OpNop128:         {kernel: "6.19", quick: true},
-	OpURingCmd128:    {kernel: "6.19", buffers: true, fixed: fixedByFlag},
+	OpNop128:         {kernel: "6.19", quick: true, big: true},
+	OpURingCmd128:    {kernel: "6.19", buffers: true, big: true, fixed: fixedByFlag},
 }

@@ -37,6 +37,7 @@ type Ring struct {
 	zcrx    [][]byte // memory of zero-copy receive: the kernel holds it
 	regions [][]byte // registered regions, mapped by us
 	looped  bool     // it is a Loop's, whose tokens are user data
+	bigEnd  uint32   // the position behind the last entry of GetSQE128
 	submits yielder  // one for each of the two threads that may use the ring
 	waits   yielder
 
@@ -132,6 +133,13 @@ func (r *Ring) GetSQE() (sqe *SQE) {
 // SetupSQEMixed both sizes go together, and the operation must be one that the
 // kernel knows to be big; with SetupSQE128 every entry is big. Other rings have
 // none.
+//
+// A big entry is not cut in two by the queue's end: where it would be, a no-op
+// fills the last place first, which the counts of what is prepared, submitted and
+// ready have in them (SQReady, Submit, CQReady). Its completion has the user data
+// 2^64-2, and what returns completions drops it. It belongs to the chain of the
+// entry before, whose flags must be set by then, and unlike C's it leaves the ring
+// able to drain (SQEIODrain).
 func (r *Ring) GetSQE128() *SQE {
 	m := r.mem
 	switch {
@@ -139,11 +147,11 @@ func (r *Ring) GetSQE128() *SQE {
 		return nil
 	case m.flags&SetupSQE128 != 0:
 		return r.GetSQE()
-	case m.flags&SetupSQEMixed == 0:
+	case !m.mixed():
 		return nil
 	}
 	need := 2
-	last := (m.sq.sqeTail+1)&m.sq.ringMask == 0 // a big one does not fit there
+	last := m.atLastPlace() // a big one does not fit there
 	if last {
 		need = 3
 	}
@@ -151,19 +159,24 @@ func (r *Ring) GetSQE128() *SQE {
 		return nil
 	}
 	if last {
-		filler := m.nextSQE(1)
-		filler.PrepNop()
-		filler.Flags |= SQECQESkipSuccess
+		m.fillPlace(r.linkAtTail())
 	}
-	return m.nextSQE(2)
+	sqe := m.nextSQE(2)
+	r.bigEnd = m.sq.sqeTail
+	return sqe
 }
 
-// nextSQE takes the next entry of the submission queue, as many places long.
-func (m *ringMem) nextSQE(places uint32) *SQE {
-	sqe := m.sqe(m.sq.sqeTail)
-	m.sq.sqeTail += places
-	sqe.initialize()
-	return sqe
+// linkAtTail returns how the entry that was prepared last is linked to the next.
+func (r *Ring) linkAtTail() SQEFlags {
+	m := r.mem
+	if m.sq.sqeTail == m.sq.sqeHead {
+		return 0 // a chain ends with the submission
+	}
+	before := m.sqe(m.sq.sqeTail - 1)
+	if big := m.sqe(m.sq.sqeTail - 2); r.bigEnd == m.sq.sqeTail && big.Opcode.facts().big {
+		before = big
+	}
+	return before.links()
 }
 
 // SubmitGetSQE returns an entry of the submission queue like GetSQE, and makes
@@ -316,17 +329,23 @@ func (m *ringMem) peekNoWait() *CQE {
 	}
 }
 
-// ownTimeout reports whether a completion is that of a timeout that liburing
-// queued itself: before FeatExtArg the kernel has no other way to wait for a
-// limited time.
-func (m *ringMem) ownTimeout(cqe *CQE) bool {
-	return cqe.UserData == UdataTimeout && m.features&FeatExtArg == 0
+// own reports whether a completion belongs to no request of the caller's: to a
+// timeout that liburing queued itself, for before FeatExtArg the kernel has no
+// other way to wait for a limited time, or to what fills a place of the queue.
+func (m *ringMem) own(cqe *CQE) bool {
+	switch cqe.UserData {
+	case UdataTimeout:
+		return m.features&FeatExtArg == 0
+	case udataFiller:
+		return m.flags&SetupSQEMixed != 0
+	}
+	return false
 }
 
 // ignored reports whether a completion is not for the program. Only where entries
 // are of both sizes are there fillers; elsewhere the flag came with a message.
 func (m *ringMem) ignored(cqe *CQE) bool {
-	return cqe.Flags&CQEFSkip != 0 && m.flags&SetupCQEMixed != 0 || m.ownTimeout(cqe)
+	return cqe.Flags&CQEFSkip != 0 && m.flags&SetupCQEMixed != 0 || m.own(cqe)
 }
 
 // placesOf returns how many places of the queue a completion takes. Only where
@@ -389,7 +408,7 @@ func (r *Ring) CQEs() iter.Seq[*CQE] {
 		for head != tail {
 			cqe := m.cqe(head)
 			head++
-			if cqe.Flags&(CQEF32|CQEFSkip) != 0 || cqe.UserData == UdataTimeout {
+			if cqe.Flags&(CQEF32|CQEFSkip) != 0 || cqe.UserData >= udataFiller {
 				head += m.placesOf(cqe) - 1
 				if m.ignored(cqe) {
 					continue

@@ -32,7 +32,7 @@ func (m *ringMem) init() {
 	if m.flags&SetupCQE32 != 0 {
 		m.cqeSize *= 2
 	}
-	m.uneven = m.flags&(SetupCQEMixed|SetupIOPoll) != 0 || m.features&FeatExtArg == 0
+	m.uneven = m.flags&(SetupCQEMixed|SetupSQEMixed|SetupIOPoll) != 0 || m.features&FeatExtArg == 0
 }
 
 type sqMem struct {

@@ -24,6 +24,7 @@ var Setups = []struct {
 	{"coop_taskrun", []liburing.Option{liburing.WithFlags(liburing.SetupCoopTaskrun | liburing.SetupTaskrunFlag)}},
 	{"cqe32", []liburing.Option{liburing.WithFlags(liburing.SetupCQE32)}},
 	{"sqe128", []liburing.Option{liburing.WithFlags(liburing.SetupSQE128)}},
+	{"sqe_mixed", []liburing.Option{liburing.WithFlags(liburing.SetupSQEMixed)}},
 	{"small_cq", []liburing.Option{liburing.WithCQEntries(8)}},
 	{"cqe_mixed", []liburing.Option{liburing.WithFlags(liburing.SetupCQEMixed)}},
 	{"cqe_mixed_coop", []liburing.Option{liburing.WithFlags(liburing.SetupCQEMixed | liburing.SetupCoopTaskrun)}},
