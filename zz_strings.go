@@ -94,7 +94,7 @@ var namesOfCQEFlags = [...]flagName{
 	{uint64(CQEFNotif), "notif"},
 	{uint64(CQEFBufMore), "buf_more"},
 	{uint64(CQEFSkip), "skip"},
-	{uint64(CQEF32), "32"},
+	{uint64(CQEF32), "f_32"},
 	{uint64(CQEFTstampHW), "tstamp_hw"},
 }
 

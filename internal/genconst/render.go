@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"go/format"
 	"math/bits"
+	"strconv"
 	"strings"
 
 	"github.com/go-liburing/liburing/internal/cname"
@@ -94,10 +95,16 @@ func (bl block) flagsString(b *bytes.Buffer) {
 // table is the name of the type's table of names.
 func (g group) table() string { return "namesOf" + g.typ }
 
-// short is the C name as String shows it.
+// short is the C name as String shows it. One that would be no more than a number,
+// which reads like a value, keeps the word before.
 func (g group) short(c string) string {
 	for _, p := range g.trim {
-		if rest, ok := strings.CutPrefix(c, p); ok {
+		rest, ok := strings.CutPrefix(c, p)
+		if _, err := strconv.Atoi(rest); ok && err == nil {
+			words := strings.Split(p, "_")
+			rest = words[len(words)-2] + "_" + rest
+		}
+		if ok {
 			return strings.ToLower(rest)
 		}
 	}

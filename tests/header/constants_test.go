@@ -362,7 +362,7 @@ func TestConstantStrings(t *testing.T) {
 		"fixed_file|cqe_skip_success|0x80":     liburing.SQEFixedFile | liburing.SQECQESkipSuccess | 0x80,
 		"more|tstamp_hw|0x20000":               liburing.CQEFMore | liburing.CQEFTstampHW | 1<<liburing.TimestampTypeShift,
 		"buffer|more|bid=65535":                liburing.CQEFBuffer | liburing.CQEFMore | 0xffff<<liburing.CQEBufferShift,
-		"buffer|32|bid=0":                      liburing.CQEFBuffer | liburing.CQEF32,
+		"buffer|f_32|bid=0":                    liburing.CQEFBuffer | liburing.CQEF32,
 		"abs|link_timeout_update":              liburing.TimeoutAbs | liburing.LinkTimeoutUpdate,
 		"fd_in_fixed|0x1":                      liburing.SpliceFFDInFixed | 1,
 		"poll_first|recv_multishot|0x8000":     liburing.RecvSendPollFirst | liburing.RecvMultishot | 1<<15,
