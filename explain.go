@@ -26,10 +26,23 @@ func explainSetup(entries int, p *Params, ret int32) error {
 		e.Hint = explainENOMEM(entries, p)
 	case syscall.EINVAL:
 		e.Hint, e.lacking = explainEINVAL(entries, p)
+	case syscall.EOVERFLOW:
+		e.Hint = explainEOVERFLOW(p)
 	case syscall.EMFILE, syscall.ENFILE:
 		e.Hint = "no file descriptor is left for the ring: raise `ulimit -n`, or close what is not needed"
 	}
 	return e
+}
+
+// explainEOVERFLOW is for queues in which an entry of two places has no room.
+func explainEOVERFLOW(p *Params) string {
+	if p.Flags&SetupSQEMixed != 0 {
+		return fmt.Sprintf("%v needs a submission queue of two entries at least", SetupSQEMixed)
+	}
+	if p.Flags&SetupCQEMixed != 0 {
+		return fmt.Sprintf("%v needs a completion queue of two entries at least", SetupCQEMixed)
+	}
+	return ""
 }
 
 // sysctlDisabled returns kernel.io_uring_disabled, -1 where there is none.

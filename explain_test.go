@@ -13,6 +13,7 @@ import (
 	"unsafe"
 
 	"github.com/go-liburing/liburing"
+	"github.com/go-liburing/liburing/internal/ringtest"
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sys/unix"
 )
@@ -143,6 +144,19 @@ func TestExplainEPERM(t *testing.T) {
 		{liburing.SetupSQPoll, 0, 1000, "CAP_SYS_NICE"},
 	} {
 		require.Contains(t, liburing.ExplainEPERM(&liburing.Params{Flags: c.flags}, c.disabled, c.euid), c.says, "%+v", c)
+	}
+}
+
+// In queues of mixed sizes an entry of two places must have room.
+func TestExplainEOVERFLOW(t *testing.T) {
+	for flag, says := range map[liburing.SetupFlags]string{
+		liburing.SetupCQEMixed: "cqe_mixed needs a completion queue of two entries",
+		liburing.SetupSQEMixed: "sqe_mixed needs a submission queue of two entries",
+	} {
+		_, err := liburing.New(1, liburing.WithFlags(flag), liburing.WithCQEntries(1))
+		ringtest.SkipOldKernel(t, err)
+		require.ErrorIs(t, err, unix.EOVERFLOW)
+		require.ErrorContains(t, err, says)
 	}
 }
 
