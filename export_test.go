@@ -21,18 +21,19 @@ const (
 )
 
 var (
-	AppendIovecs   = appendIovecs
-	CHeaderVersion = cHeaderVersion
-	CVersion       = cVersion
-	ExplainEPERM   = explainEPERM
-	ExplainFlags   = explainFlags
-	IsFixed        = isFixed
-	LoopFlags      = loopFlags
-	MapFile        = mapFile
-	Microseconds   = microseconds
-	OpErrorOf      = opError
-	SysctlDisabled = sysctlDisabled
-	UnknownFlags   = unknownFlags
+	AppendIovecs          = appendIovecs
+	CHeaderVersion        = cHeaderVersion
+	CVersion              = cVersion
+	ExplainEPERM          = explainEPERM
+	ExplainFlags          = explainFlags
+	IsFixed               = isFixed
+	LoopFlags             = loopFlags
+	MapFile               = mapFile
+	Microseconds          = microseconds
+	MixedLosesCompletions = mixedLosesCompletions
+	OpErrorOf             = opError
+	SysctlDisabled        = sysctlDisabled
+	UnknownFlags          = unknownFlags
 )
 
 // Kernel returns the least kernel of an operation.

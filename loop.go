@@ -91,7 +91,8 @@ var loopFlags = []SetupFlags{
 // submission, two at least; more wait in order, each in some 120 bytes, and take two
 // or three times as long as those that find room. With SetupSQEMixed one of a big
 // operation (Nop128, URingCmd128) takes two entries, and a chain of them one more,
-// so that four are the least. The options are those of New;
+// so that four are the least. SetupCQEMixed is refused where the kernel loses
+// completions with it (Linux 6.18 to 7.2, ErrNotSupported). The options are those of New;
 // without flags that say otherwise the ring is for a single issuer and defers its
 // task work. With SetupIOPoll a loop that waits for requests takes a whole
 // processor and is not woken by posts. The errors are those of New.
@@ -101,6 +102,9 @@ var loopFlags = []SetupFlags{
 // processor's frequency up, switch it on: loop.Control with Ring.SetIowait(true).
 func NewLoop(entries int, opts ...Option) (*Loop, error) {
 	p := newParams(opts)
+	if err := checkMixed(p.Flags); err != nil {
+		return nil, err
+	}
 	if entries >= 1 {
 		entries = max(entries, leastEntries(p.Flags))
 	}

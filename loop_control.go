@@ -161,7 +161,8 @@ type Stats struct {
 	InFlight  int    // requests without their terminal completion
 
 	// Overflows is how often the completion queue was found to have been too
-	// small. The kernel keeps what does not fit, so nothing is lost, but slowly.
+	// small. The kernel keeps what does not fit, so nothing is lost (SetupCQEMixed,
+	// where some do, is refused: see NewLoop), but slowly.
 	Overflows uint64
 
 	// BuffersShort is how many requests ended because their BufGroup had no

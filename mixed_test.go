@@ -240,6 +240,40 @@ func TestLoopOfMixedEntriesDrains(t *testing.T) {
 	}
 }
 
+// A queue of completions of both sizes that overflows loses none, or no loop has one.
+func TestLoopOfMixedCompletions(t *testing.T) {
+	if unknown := liburing.UnknownFlags(liburing.SetupCQEMixed); unknown != 0 {
+		t.Skipf("this kernel does not know %v", unknown)
+	}
+	l, err := liburing.NewLoop(64, liburing.WithFlags(liburing.SetupCQEMixed), liburing.WithCQEntries(64))
+	if liburing.MixedLosesCompletions() {
+		require.False(t, ringtest.KernelBefore(6, 18))
+		require.ErrorIs(t, err, liburing.ErrNotSupported)
+		require.ErrorIs(t, err, unix.EINVAL)
+		require.ErrorContains(t, err, "loses completions")
+		return
+	}
+	require.NoError(t, err)
+	t.Cleanup(func() { ringtest.CloseLoop(t, l) })
+	g := rand.New(rand.NewPCG(1, 2))
+	const n = 4000
+	var got [n]int
+	for i := range n {
+		flags := liburing.NopFlags(g.IntN(2)) * liburing.NopCQE32
+		nop(l, flags, func(s *liburing.SQE) { s.Off = uint64(i) }, func(c liburing.Completion) {
+			got[i]++
+			if flags != 0 {
+				require.EqualValues(t, i, c.BigCQE()[0])
+			}
+		})
+	}
+	ringtest.RunIdle(t, l)
+	for i := range got {
+		require.Equal(t, 1, got[i])
+	}
+	require.NotZero(t, l.Stats().Overflows)
+}
+
 // finish runs one request to its end and returns its last completion.
 func finish(t *testing.T, l *liburing.Loop, request func(liburing.Callback) liburing.Request) liburing.Completion {
 	t.Helper()
