@@ -36,7 +36,8 @@ func (c Completion) More() bool { return c.Flags&CQEFMore != 0 }
 // ended before the request did, the error is that of the context too, and if its
 // Deadline passed, os.ErrDeadlineExceeded; even if the request has succeeded
 // meanwhile, or in part: Res tells. What makes a descriptor never succeeds with an
-// error: see WithContext.
+// error: see WithContext. Of a driver's command (URingCmd) only a result below zero
+// is an error here; one above may be the driver's word for a failure.
 func (c Completion) Err() error {
 	err := (&CQE{Res: c.Res, Flags: c.Flags}).Err()
 	if d := c.detail; d != nil {
@@ -57,7 +58,9 @@ func (c Completion) Err() error {
 
 // Result returns the result as the system call that the operation is named
 // after would: a number of bytes, a descriptor, or 0, and an error. Bytes and an
-// error at once tell of a transfer that succeeded after its context's end.
+// error at once tell of a transfer that succeeded after its context's end. What it is
+// of a driver's command (URingCmd) its driver says: as a rule no number of bytes, but a
+// status.
 func (c Completion) Result() (int, error) {
 	return int(max(c.Res, 0)), c.Err()
 }
@@ -67,7 +70,8 @@ func (c Completion) Result() (int, error) {
 func (c Completion) BufferID() (uint16, bool) { return c.Flags.bufferID() }
 
 // BigCQE returns the second half of the completion on a ring with big ones
-// (SetupCQE32, SetupCQEMixed), zeros otherwise. Only call it in the callback.
+// (SetupCQE32, SetupCQEMixed), zeros otherwise: of an NVMe drive's command the
+// result that the drive has given, in the first word. Only call it in the callback.
 func (c Completion) BigCQE() [2]uint64 {
 	if c.detail == nil {
 		return [2]uint64{}

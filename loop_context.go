@@ -51,7 +51,8 @@ func contextError(ctx context.Context) error {
 // context's end, or the Deadline's (Openat, Accept, Socket, Pipe, FixedFDInstall, their
 // Direct forms, and FilesUpdate where the kernel picks the places), is nobody's: the
 // loop closes it, and the result is ECANCELED. A request may have several contexts.
-// Needs Linux 5.5.
+// What the kernel can't cancel goes on to its end: most drivers' commands (URingCmd), a
+// read or write that a disk has begun. Needs Linux 5.5.
 func (r Request) WithContext(ctx context.Context) Request {
 	l := r.loop
 	if r.token == 0 || ctx == nil || ctx.Done() == nil || l.table.handle(r.token) == nil {
@@ -86,7 +87,9 @@ func (a *aside) end() error {
 //
 // The kernel's clock starts when the request waits for its file. It does not reach
 // what a worker thread is blocked in: a splice or tee from an empty pipe, an open of
-// a FIFO, what has SQEAsync; use WithContext for these. Needs Linux 5.5.
+// a FIFO, what has SQEAsync; use WithContext for these. Nothing ends what a driver or a
+// disk has in hand (URingCmd): it goes on, and its callback comes when it is done.
+// Needs Linux 5.5.
 func (r Request) Deadline(d time.Duration) Request {
 	sqe := r.open()
 	if sqe == nil || sqe != r.loop.lastEntry() {

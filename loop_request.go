@@ -53,7 +53,9 @@ func (r Request) Flags(flags SQEFlags) Request {
 // LinkNext holds the next request that is queued back until this one has succeeded
 // (IOSQE_IO_LINK); if it fails, the next one completes with ECANCELED. A read or
 // write of fewer bytes than it was asked for has failed; a receive or send has only
-// with MSG_WAITALL, and of a command only a negative result is a failure. The loop
+// with MSG_WAITALL. A driver's command (URingCmd) that its device refuses has not, where
+// the result is a positive status, as an NVMe drive's: what is linked behind it runs, so
+// make that in its callback instead. The loop
 // hands a chain to the kernel as a whole; one that is longer than the loop's queue
 // fails, and where the turn ends before the next request is queued, the chain ends
 // too. Needs Linux 5.3.

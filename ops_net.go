@@ -258,7 +258,8 @@ func (s *SQE) PrepRecvmsgMultishot(fd int, msg *Msghdr, flags uint32) {
 // SocketOpSIOCINQ and SocketOpSIOCOUTQ, whose result is a number of bytes,
 // SocketOpGetsockopt (level SOL_SOCKET only), whose result is the option's
 // length, or SocketOpSetsockopt. optval has the option. EOPNOTSUPP if the
-// socket does not know the command. SocketOpTXTimestamp is for PrepURingCmd.
+// socket does not know the command. SocketOpTXTimestamp, which tells of the times
+// of sent packets in big completions, takes no option: it is for PrepURingCmd.
 // Needs Linux 6.7.
 func (s *SQE) PrepCmdSock(op SocketOp, fd, level, optname int, optval []byte) {
 	s.PrepURingCmd(uint32(op), fd)

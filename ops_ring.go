@@ -15,7 +15,7 @@ func (s *SQE) PrepNop() {
 //
 // See GetSQE128.
 //
-//loop:doc A loop has them with SetupSQE128.
+//loop:doc A loop has them with SetupSQEMixed or SetupSQE128.
 func (s *SQE) PrepNop128() {
 	s.PrepRW(OpNop128, -1, 0, 0, 0)
 }
@@ -109,10 +109,15 @@ func (s *SQE) PrepRemoveBuffers(nr int, bgid uint16) {
 // PrepURingCmd has the driver behind a descriptor carry out a command of its
 // own (io_uring_prep_uring_cmd). What the result means is the driver's
 // business: of an NVMe drive it may be a status above zero, which is a failure
-// and ends no chain. As a rule it can't be cancelled. EOPNOTSUPP if there are
+// and ends no chain; what such a command returns beside it is the first half of
+// the completion's BigCQE. As a rule it can't be cancelled. EOPNOTSUPP if there are
 // no such commands. Needs Linux 5.19.
 //
 // CmdBytes has room for the command's data.
+//
+//loop:doc Request.CmdBytes sets the command's data, which is zero without, and
+//loop:doc Request.FixedBuffer names a registered buffer; the loop keeps nothing
+//loop:doc alive of what the data leads to.
 func (s *SQE) PrepURingCmd(cmdOp uint32, fd int) {
 	s.uringCmd(OpURingCmd, cmdOp, fd)
 }
@@ -122,7 +127,7 @@ func (s *SQE) PrepURingCmd(cmdOp uint32, fd int) {
 //
 // See GetSQE128.
 //
-//loop:doc A loop has them with SetupSQE128.
+//loop:doc A loop has them with SetupSQEMixed or SetupSQE128.
 func (s *SQE) PrepURingCmd128(cmdOp uint32, fd int) {
 	s.uringCmd(OpURingCmd128, cmdOp, fd)
 }
@@ -134,8 +139,9 @@ func (s *SQE) uringCmd(op Op, cmdOp uint32, fd int) {
 
 // CmdBytes returns the bytes of the entry that belong to a driver's command:
 // 16, or 80 of a big one. Only entries of SetupSQE128 and GetSQE128 are big: of
-// another, the 64 bytes behind it are not its own. They hold what was there
-// before.
+// another, the 64 bytes behind it are not its own, but the next request's, or no
+// memory of the ring at all. They hold what was there before: write all of them. On a
+// Loop use Request.CmdBytes, which knows the entry's size.
 func (s *SQE) CmdBytes(big bool) []byte {
 	n := unsafe.Sizeof(*s) - unsafe.Offsetof(s.Addr3)
 	if big {

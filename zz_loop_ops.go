@@ -837,6 +837,7 @@ func (l *Loop) CmdDiscard(fd int, offset uint64, nbytes uint64, cb Callback) Req
 	l.mayBlock = true
 	sqe, r := l.queue(OpURingCmd, kindPlain, cb, nil)
 	sqe.PrepCmdDiscard(fd, offset, nbytes)
+	l.clearHalf(sqe)
 	sqe.useFixed(fd)
 	return r
 }
@@ -1179,8 +1180,9 @@ func (l *Loop) RecvmsgMultishot(fd int, msg *Msghdr, flags int, cb Callback) Req
 // SocketOpSIOCINQ and SocketOpSIOCOUTQ, whose result is a number of bytes,
 // SocketOpGetsockopt (level SOL_SOCKET only), whose result is the option's
 // length, or SocketOpSetsockopt. optval has the option. EOPNOTSUPP if the
-// socket does not know the command. SocketOpTXTimestamp is for URingCmd. Needs
-// Linux 6.7.
+// socket does not know the command. SocketOpTXTimestamp, which tells of the
+// times of sent packets in big completions, takes no option: it is for
+// URingCmd. Needs Linux 6.7.
 func (l *Loop) CmdSock(op SocketOp, fd int, level int, optname int, optval []byte, cb Callback) Request {
 	if l.refuses() {
 		return l.refuse(OpURingCmd, cb)
@@ -1191,6 +1193,7 @@ func (l *Loop) CmdSock(op SocketOp, fd int, level int, optname int, optval []byt
 	l.mayBlock = true
 	sqe, r := l.queue(OpURingCmd, kindPlain, cb, unsafe.Pointer(unsafe.SliceData(optval)))
 	sqe.PrepCmdSock(op, fd, level, optname, optval)
+	l.clearHalf(sqe)
 	sqe.useFixed(fd)
 	return r
 }
@@ -1204,6 +1207,7 @@ func (l *Loop) CmdGetsockname(fd int, name *Sockaddr, peer bool, cb Callback) Re
 	l.mayBlock = true
 	sqe, r := l.queue(OpURingCmd, kindPlain, cb, unsafe.Pointer(name))
 	sqe.PrepCmdGetsockname(fd, name, boolArg(peer))
+	l.clearHalf(sqe)
 	sqe.useFixed(fd)
 	return r
 }
@@ -1220,7 +1224,7 @@ func (l *Loop) Nop(cb Callback) Request {
 }
 
 // Nop128 is Nop in a big entry (io_uring_prep_nop128). EINVAL if the ring has
-// none. A loop has them with SetupSQE128. Needs Linux 6.19.
+// none. A loop has them with SetupSQEMixed or SetupSQE128. Needs Linux 6.19.
 func (l *Loop) Nop128(cb Callback) Request {
 	if l.refuses() {
 		return l.refuse(OpNop128, cb)
@@ -1360,8 +1364,11 @@ func (l *Loop) RemoveBuffers(nr int, bgid uint16, cb Callback) Request {
 // URingCmd has the driver behind a descriptor carry out a command of its own
 // (io_uring_prep_uring_cmd). What the result means is the driver's business: of
 // an NVMe drive it may be a status above zero, which is a failure and ends no
-// chain. As a rule it can't be cancelled. EOPNOTSUPP if there are no such
-// commands. Needs Linux 5.19.
+// chain; what such a command returns beside it is the first half of the
+// completion's BigCQE. As a rule it can't be cancelled. EOPNOTSUPP if there are
+// no such commands. Request.CmdBytes sets the command's data, which is zero
+// without, and Request.FixedBuffer names a registered buffer; the loop keeps
+// nothing alive of what the data leads to. Needs Linux 5.19.
 func (l *Loop) URingCmd(cmdOp uint32, fd int, cb Callback) Request {
 	if l.refuses() {
 		return l.refuse(OpURingCmd, cb)
@@ -1369,12 +1376,14 @@ func (l *Loop) URingCmd(cmdOp uint32, fd int, cb Callback) Request {
 	l.mayBlock = true
 	sqe, r := l.queue(OpURingCmd, kindPlain, cb, nil)
 	sqe.PrepURingCmd(cmdOp, fd)
+	l.clearHalf(sqe)
 	sqe.useFixed(fd)
 	return r
 }
 
 // URingCmd128 is URingCmd in a big entry (io_uring_prep_uring_cmd128). EINVAL
-// if the ring has none. A loop has them with SetupSQE128. Needs Linux 6.19.
+// if the ring has none. A loop has them with SetupSQEMixed or SetupSQE128.
+// Needs Linux 6.19.
 func (l *Loop) URingCmd128(cmdOp uint32, fd int, cb Callback) Request {
 	if l.refuses() {
 		return l.refuse(OpURingCmd128, cb)
@@ -1382,6 +1391,7 @@ func (l *Loop) URingCmd128(cmdOp uint32, fd int, cb Callback) Request {
 	l.mayBlock = true
 	sqe, r := l.queue(OpURingCmd128, kindPlain, cb, nil)
 	sqe.PrepURingCmd128(cmdOp, fd)
+	l.clearHalf(sqe)
 	sqe.useFixed(fd)
 	return r
 }

@@ -235,6 +235,9 @@ func (m *method) write(b *bytes.Buffer) {
 		mem = m.keep[0]
 	}
 	fmt.Fprintf(b, "\tsqe, r := l.queue(%s, %s, cb, %s)\n\tsqe.%s(%s)\n", m.prep.Op, kind, mem, m.prep.Name, strings.Join(m.args, ", "))
+	if strings.HasPrefix(m.prep.Op, "OpURingCmd") {
+		b.WriteString("\tl.clearHalf(sqe)\n")
+	}
 	for _, s := range m.after {
 		fmt.Fprintf(b, "\t%s\n", s)
 	}
