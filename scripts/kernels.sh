@@ -116,6 +116,8 @@ mount -t devpts devpts /dev/pts
 ip link set lo up
 export PATH=/bin HOME=/tmp
 ulimit -n 65536
+for try in \$(seq 100); do [ -b /dev/nvme0n1 ] && break; sleep 0.1; done
+export LIBURING_TEST_NVME=/dev/ng0n1
 echo "KERNEL \$(uname -r)"
 status=0
 for tests in /suite/*; do
@@ -136,9 +138,11 @@ INIT
 boot() {
   local log=$work/$1.log status
   # Without cmpxchg16b, which qemu emulates badly up to 7.2: it spoils the flags.
+  truncate -s 16M "$work/disk"
   timeout -k 5 "$limit" qemu-system-x86_64 -accel tcg,thread=multi -cpu max,-cx16 -machine q35 -smp 2 -m 1536 \
     -nodefaults -no-user-config -display none -no-reboot -serial stdio -kernel "$kernel" -initrd "$work/initrd" \
-    -append "console=ttyS0 panic=-1 quiet" </dev/null >"$log" 2>&1 &
+    -append "console=ttyS0 panic=-1 quiet nvme.poll_queues=1" \
+    -drive "file=$work/disk,if=none,id=disk,format=raw" -device nvme,serial=liburing,drive=disk </dev/null >"$log" 2>&1 &
   job=$!
   wait "$job" || true
   job=
