@@ -96,6 +96,7 @@ make_machine() {
   say "compiling the tests"
   mkdir -p "$work"/root/{bin,proc,sys,dev,tmp,etc,suite,work/third_party/liburing}
   go test -c -o "$work/root/suite/" "${packages[@]}"
+  go build -o "$work/root/bin/nvme" ./examples/nvme
   cp -r testdata tests ./*.go "$work/root/work/" # some of which they read
   cp -r third_party/liburing/lib "$work/root/work/third_party/liburing/"
   cp "$(command -v busybox)" "$work/root/bin/busybox"
