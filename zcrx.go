@@ -5,15 +5,15 @@ import "runtime"
 // ZCRXIFQReg asks for zero-copy receive on a queue of a network device, struct
 // io_uring_zcrx_ifq_reg.
 type ZCRXIFQReg struct {
-	IfIdx     uint32 // the device; with ZCRXRegImport a descriptor that ZCRXCtrlExport made
+	IfIdx     uint32 // the device, 0 with ZCRXRegNodev; with ZCRXRegImport a descriptor that ZCRXCtrlExport made
 	IfRxq     uint32 // its queue
-	RqEntries uint32 // of the refill queue, a power of two
+	RqEntries uint32 // of the refill queue; the kernel rounds them up to a power of two
 	Flags     ZCRXRegFlags
 	area      uint64
 	region    uint64
 	Offsets   ZCRXOffsets // set by the kernel
-	ZCRXID    uint32      // set by the kernel
-	RxBufLen  uint32      // bytes a buffer, 0 for a page
+	ZCRXID    uint32      // set by the kernel: what requests of this ring name the instance by
+	RxBufLen  uint32      // bytes a buffer, 0 for a page; set by the kernel
 	_         [3]uint64
 }
 
@@ -34,9 +34,25 @@ type ZCRXArea struct {
 
 // RegisterIFQ sets zero-copy receive up: data lands in area, and refill entries
 // are handed over in region, mapped memory of whole pages too; both must stay
-// mapped as long as the ring lives. With ZCRXRegImport they are nil
-// (io_uring_register_ifq). ENODEV if there is no such device, EOPNOTSUPP if it
-// is not able to. Needs Linux 6.15 and liburing 2.10.
+// mapped as long as the ring lives (io_uring_register_ifq). The ring must have
+// SetupDeferTaskrun and big completions (SetupCQE32 or SetupCQEMixed), the process
+// CAP_NET_ADMIN. A receive is PrepRecvMultishot with OpRecvZC as the opcode and
+// ZCRXID as the FileIndex; the offset in CQE.BigCQE says where its data is.
+//
+// ZCRXRegNodev does without a device: it receives from any TCP socket, on loopback
+// too, and the kernel copies. It does not look at the refill queue then until
+// ZCRXCtrlFlushRQ: when a receive ends with ENOMEM, flush and receive again.
+// GetQueryZCRX tells whether the kernel knows it; Linux 7.3 does.
+//
+// With ZCRXRegImport another ring's instance is shared, its memory and its refill
+// queue: area and region are nil. The instance stays when the other ring is closed.
+//
+// EPERM without CAP_NET_ADMIN. ENODEV if there is no such device, also with IfIdx 0
+// and no ZCRXRegNodev; EOPNOTSUPP if it is not able to, or not with RxBufLen (there
+// is one size without a device). EINVAL if the ring has not what it needs, the
+// region has no room for the entries, a device is named beside ZCRXRegNodev, or the
+// kernel does not know a flag. EBADF if the descriptor to import is of another
+// kind. Needs Linux 6.15 and liburing 2.10.
 func (r *Ring) RegisterIFQ(reg *ZCRXIFQReg, area *ZCRXArea, region []byte) error {
 	const op = "io_uring_register_ifq"
 	if reg == nil {
@@ -66,7 +82,10 @@ func (r *Ring) RegisterIFQ(reg *ZCRXIFQReg, area *ZCRXArea, region []byte) error
 	return nil
 }
 
-// ZCRXCtrl is a command to a zero-copy receive instance, struct zcrx_ctrl.
+// ZCRXCtrl is a command to a zero-copy receive instance, struct zcrx_ctrl:
+// ZCRXCtrlFlushRQ has the kernel take what is in the refill queue now,
+// ZCRXCtrlExport makes a descriptor, which is the caller's to close, for the
+// ZCRXRegImport of another ring.
 type ZCRXCtrl struct {
 	ZCRXID uint32
 	Op     ZCRXCtrlOp

@@ -14,9 +14,9 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// neverRun are the opcodes that no test can run here, and why.
-var neverRun = map[string]string{
-	"OpRecvZC": "it takes a network card that steers packets into registered memory",
+// runElsewhere are the opcodes that other packages' tests run.
+var runElsewhere = map[string]string{
+	"OpRecvZC": "../zcrx", // it takes a card that steers packets into registered memory, or Linux 7.3
 }
 
 // Every opcode, and each of the Loop's methods for it, is run by a test.
@@ -42,7 +42,7 @@ func TestEveryOpcodeRuns(t *testing.T) {
 	}
 	require.Greater(t, len(run), 10, "the methods are not found any more")
 	for op := range rows {
-		if !run[op] && neverRun[op] == "" {
+		if !run[op] && runElsewhere[op] == "" {
 			missing = append(missing, op)
 		}
 	}
