@@ -176,9 +176,11 @@ func orDefaults(p *Params) *Params {
 	return p
 }
 
-// MlockSize returns how many bytes of locked memory a ring needs: 0 on kernels
-// that do not count it, as liburing believes of all since 5.12
-// (io_uring_mlock_size). From about 6.14 on they count again: see MemorySize.
+// MlockSize returns how many bytes of locked memory liburing believes that a ring
+// needs: 0 wherever it can set one up on Linux 5.12 or newer, else MemorySize
+// (io_uring_mlock_size). It is wrong of kernels from about 6.14 to 7.1, which count
+// the rings of users without CAP_IPC_LOCK against RLIMIT_MEMLOCK again: those
+// need MemorySize. Linux 7.2 and newer do not (docs/kernels.md).
 func MlockSize(entries int, flags SetupFlags) (int64, error) {
 	return MlockSizeParams(entries, &Params{Flags: flags})
 }
@@ -201,7 +203,8 @@ func MemorySize(entries int, flags SetupFlags) (int64, error) {
 }
 
 // MemorySizeParams returns how many bytes of memory the ring that p describes
-// takes, which is what counts against RLIMIT_MEMLOCK where that applies
+// takes, which is what counts against RLIMIT_MEMLOCK on kernels that count rings
+// (see MlockSize). They are whole pages, two at least
 // (io_uring_memory_size_params). p may be nil. Needs liburing 2.11.
 func MemorySizeParams(entries int, p *Params) (int64, error) {
 	const op = "io_uring_memory_size_params"

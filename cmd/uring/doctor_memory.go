@@ -32,7 +32,21 @@ func (d *diagnosis) checkMemory(s self) {
 	}
 	var limit unix.Rlimit
 	unix.Getrlimit(unix.RLIMIT_MEMLOCK, &limit)
-	d.add(memlockFinding(limit.Cur, d.Rings))
+	d.add(memlockFinding(limit.Cur, d.Rings, ringsCount(limit)))
+}
+
+// ringsCount tries whether rings count against RLIMIT_MEMLOCK for this process:
+// one is refused where nothing may be locked.
+func ringsCount(limit unix.Rlimit) bool {
+	if unix.Setrlimit(unix.RLIMIT_MEMLOCK, &unix.Rlimit{Max: limit.Max}) != nil {
+		return false
+	}
+	defer unix.Setrlimit(unix.RLIMIT_MEMLOCK, &limit)
+	ring, err := liburing.New(1)
+	if err == nil {
+		ring.Close()
+	}
+	return errors.Is(err, unix.ENOMEM)
 }
 
 func ipcLockFinding(s self) finding {
@@ -42,7 +56,7 @@ func ipcLockFinding(s self) finding {
 	case s.ownUserNS && s.caps>>unix.CAP_IPC_LOCK&1 != 0:
 		f.Found, f.Means = "only in its user namespace", "that does not count for io_uring, RLIMIT_MEMLOCK does"
 	default:
-		f.Found, f.Means = "no", "memory that the kernel locks for rings and registered buffers counts against RLIMIT_MEMLOCK"
+		f.Found, f.Means = "no", "registered buffers count against RLIMIT_MEMLOCK, on Linux 6.14 to 7.1 rings and buffer rings too"
 	}
 	return f
 }
@@ -67,8 +81,11 @@ func ringFits(entries int) bool {
 // needed is the size of ring that most programs get along with.
 const needed = 1024
 
-func memlockFinding(limit uint64, rings []ringSize) finding {
+func memlockFinding(limit uint64, rings []ringSize, count bool) finding {
 	f := finding{Check: "memlock", Status: ok, Means: "rings of all common sizes fit"}
+	if !count {
+		f.Means += ": this kernel does not count them for this process"
+	}
 	allFit := true
 	var sizes []string
 	for _, r := range rings {

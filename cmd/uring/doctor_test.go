@@ -177,13 +177,16 @@ func TestMemlockFinding(t *testing.T) {
 		}
 		return rings
 	}
-	all := memlockFinding(unix.RLIM_INFINITY, fits(32768))
+	all := memlockFinding(unix.RLIM_INFINITY, fits(32768), true)
 	assert.Equal(t, ok, all.Status)
 	assert.Contains(t, all.Found, "limit none: 64 entries (7 KiB) fits")
-	some := memlockFinding(8<<20, fits(1024))
+	some := memlockFinding(8<<20, fits(1024), true)
 	assert.Equal(t, ok, some.Status)
 	assert.Equal(t, "rings of 4096 entries and more do not fit", some.Means)
-	few := memlockFinding(64<<10, fits(256))
+	uncounted := memlockFinding(64<<10, fits(32768), false)
+	assert.Equal(t, ok, uncounted.Status)
+	assert.Contains(t, uncounted.Means, "does not count them")
+	few := memlockFinding(64<<10, fits(256), true)
 	assert.Equal(t, warn, few.Status)
 	assert.Contains(t, few.Do, "ulimit -l")
 }
