@@ -101,12 +101,12 @@ var loopFlags = []SetupFlags{
 // iowait, and in /proc/pressure/io); where that is wanted, because it keeps the
 // processor's frequency up, switch it on: loop.Control with Ring.SetIowait(true).
 func NewLoop(entries int, opts ...Option) (*Loop, error) {
-	p := newParams(opts)
-	if err := checkMixed(p.Flags); err != nil {
+	o := newOptions(opts)
+	if err := checkMixed(o.Flags); err != nil {
 		return nil, err
 	}
 	if entries >= 1 {
-		entries = max(entries, leastEntries(p.Flags))
+		entries = max(entries, leastEntries(o.Flags))
 	}
 	l := &Loop{control: make(chan func()), done: make(chan struct{})}
 	l.woken = func(c Completion) {
@@ -118,7 +118,7 @@ func NewLoop(entries int, opts ...Option) (*Loop, error) {
 		return nil, err
 	}
 	started := make(chan error)
-	go l.own(entries, p, started)
+	go l.own(entries, o, started)
 	if err := <-started; err != nil {
 		l.mail.wake.close()
 		return nil, err
@@ -128,9 +128,9 @@ func NewLoop(entries int, opts ...Option) (*Loop, error) {
 
 // own is the life of the loop's thread. It does not end before the last request
 // has completed: requests fail when the thread that submitted them exits.
-func (l *Loop) own(entries int, p *Params, started chan<- error) {
+func (l *Loop) own(entries int, o *options, started chan<- error) {
 	runtime.LockOSThread()
-	ring, err := newLoopRing(entries, p)
+	ring, err := newLoopRing(entries, o)
 	if err != nil {
 		started <- err
 		return
@@ -161,9 +161,12 @@ func (l *Loop) own(entries int, p *Params, started chan<- error) {
 	}
 }
 
-func newLoopRing(entries int, want *Params) (r *Ring, err error) {
+func newLoopRing(entries int, want *options) (r *Ring, err error) {
+	if err := want.prepareThread(); err != nil {
+		return nil, err
+	}
 	for _, flags := range loopFlags {
-		p := *want
+		p := want.Params
 		p.Flags |= compatible(flags, want.Flags)
 		if r, err = QueueInitParams(entries, &p); !errors.Is(err, syscall.EINVAL) {
 			return r, err

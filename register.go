@@ -89,10 +89,32 @@ type Restriction struct {
 	_      [3]uint32
 }
 
+// AllowOnly returns the restrictions of a ring that takes these operations and these
+// register calls and nothing else, no flags on its requests either: append
+// RestrictionSQEFlagsAllowed and RestrictionSQEFlagsRequired for those. It restricts
+// both on every kernel, which a list that names one kind only does not.
+func AllowOnly(ops []Op, registerOps []RegisterOp) []Restriction {
+	list := []Restriction{
+		{Opcode: RestrictionSQEFlagsAllowed},                               // names requests and allows none
+		{Opcode: RestrictionRegisterOp, Value: uint8(RegisterEnableRings)}, // fails on a ring that is enabled
+	}
+	for _, op := range ops {
+		list = append(list, Restriction{Opcode: RestrictionSQEOp, Value: uint8(op)})
+	}
+	for _, op := range registerOps {
+		list = append(list, Restriction{Opcode: RestrictionRegisterOp, Value: uint8(op)})
+	}
+	return list
+}
+
 // RegisterRestrictions limits a ring to what the list allows, as soon as
-// EnableRings is called (io_uring_register_restrictions). The ring must have
-// been set up with SetupRDisabled, else EBADFD. For the ring of a Loop add
-// LoopNeeds to the list, and enable it in the same Control. Needs Linux 5.10.
+// EnableRings is called (io_uring_register_restrictions). What it does not allow
+// has EACCES. Linux 7.x restricts only the kinds, requests and register calls, that
+// the list names at least once, or both if it is empty (nil is EINVAL): see
+// AllowOnly. (Up to 6.18 any list restricts both.) A ring has one list: EBUSY for a
+// second. The ring must have been set up with SetupRDisabled, else EBADFD. For the
+// ring of a Loop add LoopNeeds to the list, and enable it in the same Control. Needs
+// Linux 5.10.
 func (r *Ring) RegisterRestrictions(list []Restriction) error {
 	return r.call("io_uring_register_restrictions", func(m *ringMem) int32 { return cRegisterRestrictions(m, list) })
 }

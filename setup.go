@@ -45,30 +45,46 @@ type CQRingOffsets struct {
 }
 
 // Option is a wish for a ring or a loop, given to New or NewLoop.
-type Option func(*Params)
+type Option func(*options)
 
-func newParams(opts []Option) *Params {
-	p := new(Params)
-	for _, o := range opts {
-		if o != nil {
-			o(p)
+// options is what the wishes come to.
+type options struct {
+	Params
+	taskFilters []*BPFFilter
+}
+
+func newOptions(opts []Option) *options {
+	o := new(options)
+	for _, wish := range opts {
+		if wish != nil {
+			wish(o)
 		}
 	}
-	return p
+	return o
+}
+
+// prepareThread does what has to be done on the thread that is to make the ring.
+func (o *options) prepareThread() error {
+	for _, f := range o.taskFilters {
+		if err := RegisterBPFFilterTask(f); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // WithFlags adds setup flags (io_uring_params.flags).
 func WithFlags(flags SetupFlags) Option {
-	return func(p *Params) { p.Flags |= flags }
+	return func(o *options) { o.Flags |= flags }
 }
 
 // WithCQEntries asks for a completion queue of n entries, rounded up to a power
 // of two; the default is twice the submission queue (SetupCQSize). New refuses
 // a number below one.
 func WithCQEntries(n int) Option {
-	return func(p *Params) {
-		p.Flags |= SetupCQSize
-		p.CQEntries = toUint32(n)
+	return func(o *options) {
+		o.Flags |= SetupCQSize
+		o.CQEntries = toUint32(n)
 	}
 }
 
@@ -78,31 +94,39 @@ func WithCQEntries(n int) Option {
 // for completions still is a system call, which a Loop makes when none is
 // there; a Ring's PeekCQE looks without one.
 func WithSQPoll(idle time.Duration) Option {
-	return func(p *Params) {
-		p.Flags |= SetupSQPoll
-		p.SQThreadIdle = milliseconds(idle)
+	return func(o *options) {
+		o.Flags |= SetupSQPoll
+		o.SQThreadIdle = milliseconds(idle)
 	}
 }
 
 // WithSQThreadCPU binds the thread of WithSQPoll to a processor (SetupSQAff).
 // New refuses a processor that does not exist.
 func WithSQThreadCPU(cpu int) Option {
-	return func(p *Params) {
-		p.Flags |= SetupSQAff
-		p.SQThreadCPU = toUint32(cpu)
+	return func(o *options) {
+		o.Flags |= SetupSQAff
+		o.SQThreadCPU = toUint32(cpu)
 	}
 }
 
 // WithAttachWQ shares the worker threads, and the SQPOLL thread, of another
 // ring (SetupAttachWQ). New fails with ENXIO if that ring is closed.
 func WithAttachWQ(r *Ring) Option {
-	return func(p *Params) {
-		p.Flags |= SetupAttachWQ
-		p.WQFD = math.MaxUint32
+	return func(o *options) {
+		o.Flags |= SetupAttachWQ
+		o.WQFD = math.MaxUint32
 		if r != nil {
-			p.WQFD = uint32(r.FD())
+			o.WQFD = uint32(r.FD())
 		}
 	}
+}
+
+// WithBPFFilterTask registers the filters with the thread that makes the ring, before
+// it does: NewLoop's own thread, which RegisterBPFFilterTask does not reach, or the
+// caller of New. They hold for the thread's later rings and its child processes too,
+// also if the ring can't be made, and can't be taken back. See RegisterBPFFilterTask.
+func WithBPFFilterTask(filters ...*BPFFilter) Option {
+	return func(o *options) { o.taskFilters = append(o.taskFilters, filters...) }
 }
 
 // milliseconds rounds up, so that a short time does not become the zero that
@@ -120,7 +144,11 @@ func milliseconds(d time.Duration) uint32 {
 // sandbox, an old kernel, the memlock limit, a flag that is too new. Needs
 // Linux 5.1.
 func New(entries int, opts ...Option) (*Ring, error) {
-	return QueueInitParams(entries, newParams(opts))
+	o := newOptions(opts)
+	if err := o.prepareThread(); err != nil {
+		return nil, err
+	}
+	return QueueInitParams(entries, &o.Params)
 }
 
 // QueueInit sets up a ring with the given flags (io_uring_queue_init).

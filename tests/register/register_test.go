@@ -310,22 +310,6 @@ func TestQuery(t *testing.T) {
 	}
 }
 
-// A filter that lets nothing through, on kernels that have filters.
-func TestRegisterBPFFilter(t *testing.T) {
-	r := ringtest.NewRing(t, 8)
-	deny := []liburing.BPFInstruction{{Code: unix.BPF_RET | unix.BPF_K, K: 0}}
-	err := r.RegisterBPFFilter(&liburing.BPFFilter{Op: liburing.OpNop, Program: deny})
-	ringtest.NeedsLiburing(t, err, 15)
-	if err != nil {
-		require.ErrorIs(t, err, unix.EINVAL)
-		err = liburing.RegisterBPFFilterTask(&liburing.BPFFilter{Op: liburing.OpNop, Program: deny})
-		require.ErrorIs(t, err, unix.EINVAL)
-		t.Skip("this kernel has no filters: io_uring_register_bpf_filter answers EINVAL")
-	}
-	c := ringtest.SubmitOne(t, r, func(s *liburing.SQE) { s.PrepNop() })
-	require.ErrorIs(t, c.Err(), unix.EACCES)
-}
-
 // No method of a closed ring panics, and those that can fail say why.
 func TestEveryMethodOfAClosedRing(t *testing.T) {
 	r := ringtest.NewRing(t, 4)
