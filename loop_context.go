@@ -137,7 +137,8 @@ func (d *deadline) holds(c Completion, big [2]uint64) bool {
 
 // over is the timeout's callback.
 func (d *deadline) over(c Completion) {
-	d.done, d.passed = true, c.Res == -int32(syscall.ETIME)
+	// Of a waitid and of futexes Linux 6.18 tells how many it has cancelled instead.
+	d.done, d.passed = true, c.Res == -int32(syscall.ETIME) || c.Res > 0
 	if !d.holding {
 		return
 	}

@@ -50,8 +50,9 @@ func (s *SQE) PrepTimeoutUpdate(ts *Timespec, userData uint64, flags TimeoutFlag
 
 // PrepLinkTimeout cancels the request that is linked to it, the one before, if
 // that has not completed when the time ts has passed
-// (io_uring_prep_link_timeout). Then the timeout's result is ETIME, or EALREADY
-// if it came too late to cancel; otherwise it is ECANCELED. What a worker
+// (io_uring_prep_link_timeout). Then the timeout's result is ETIME (before Linux 7
+// it is 1 where a waitid or a wait for futexes was cancelled), or EALREADY if it came
+// too late to cancel; otherwise it is ECANCELED. What a worker
 // thread is blocked in, such as a splice from an empty pipe, it does not end.
 // With TimeoutAbs ts is a point in time. Needs Linux 5.5.
 //

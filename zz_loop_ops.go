@@ -1538,10 +1538,11 @@ func (l *Loop) TimeoutUpdate(d time.Duration, target Token, flags TimeoutFlags, 
 
 // LinkTimeout cancels the request that is linked to it, the one before, if that
 // has not completed when the time d has passed (io_uring_prep_link_timeout).
-// Then the timeout's result is ETIME, or EALREADY if it came too late to
-// cancel; otherwise it is ECANCELED. What a worker thread is blocked in, such
-// as a splice from an empty pipe, it does not end. With TimeoutAbs d is a point
-// in time. Request.Deadline makes one. Needs Linux 5.5.
+// Then the timeout's result is ETIME (before Linux 7 it is 1 where a waitid or
+// a wait for futexes was cancelled), or EALREADY if it came too late to cancel;
+// otherwise it is ECANCELED. What a worker thread is blocked in, such as a
+// splice from an empty pipe, it does not end. With TimeoutAbs d is a point in
+// time. Request.Deadline makes one. Needs Linux 5.5.
 func (l *Loop) LinkTimeout(d time.Duration, flags TimeoutFlags, cb Callback) Request {
 	if l.refuses() {
 		return l.refuse(OpLinkTimeout, cb)

@@ -111,6 +111,26 @@ func TestDeadlineInAChain(t *testing.T) {
 	}
 }
 
+// On Linux 6.18 the timeout of such a wait says 1 instead of ETIME when it ends it.
+func TestDeadlineOfAWaitForFutexes(t *testing.T) {
+	ringtest.NeedsOps(t, liburing.OpFutexWait)
+	ringtest.OverLoops(t, 8, func(t *testing.T, l *liburing.Loop) {
+		const flags = liburing.Futex2SizeU32 | liburing.Futex2Private
+		word := new(uint32)
+		for name, request := range map[string]func(cb liburing.Callback) liburing.Request{
+			"wait": func(cb liburing.Callback) liburing.Request { return l.FutexWait(word, 0, 0xffffffff, flags, 0, cb) },
+			"waitv": func(cb liburing.Callback) liburing.Request {
+				return l.FutexWaitv([]liburing.FutexWaitv{{Futex: word, Flags: flags}}, 0, cb)
+			},
+		} {
+			for _, c := range ringtest.Do(t, l, func(cb liburing.Callback) liburing.Request { return request(cb).Deadline(time.Millisecond) }) {
+				require.ErrorIs(t, c.Err(), os.ErrDeadlineExceeded, name)
+				require.ErrorIs(t, c.Err(), unix.ECANCELED, name)
+			}
+		}
+	})
+}
+
 func TestDeadlineOnTheSmallestLoop(t *testing.T) {
 	l := ringtest.NewLoop(t, 1)
 	r, _ := ringtest.Pipe(t)
