@@ -91,8 +91,9 @@ type Restriction struct {
 
 // AllowOnly returns the restrictions of a ring that takes these operations and these
 // register calls and nothing else, no flags on its requests either: append
-// RestrictionSQEFlagsAllowed and RestrictionSQEFlagsRequired for those. It restricts
-// both on every kernel, which a list that names one kind only does not.
+// RestrictionSQEFlagsAllowed and RestrictionSQEFlagsRequired for those, or LoopNeeds
+// for the ring of a Loop. It restricts both on every kernel, which a list that names
+// one kind only does not.
 func AllowOnly(ops []Op, registerOps []RegisterOp) []Restriction {
 	list := []Restriction{
 		{Opcode: RestrictionSQEFlagsAllowed},                               // names requests and allows none

@@ -15,7 +15,7 @@ import (
 // ring's and its maker's. None can be taken back or replaced. With BPFFilterDenyRest
 // all operations without a filter are denied for good: filters that come later can't
 // allow them, so that of the last operation that is to work carries the flag. A Loop
-// needs operations of its own.
+// needs operations of its own, which LoopNeeds tells.
 type BPFFilter struct {
 	Op      Op
 	Flags   BPFFilterFlags

@@ -208,11 +208,15 @@ func TestDeadlineTells(t *testing.T) {
 		ringtest.RequireCancelled(t, got["cancelled"])
 		require.NoError(t, got["in time"])
 		require.ErrorIs(t, got["part"], os.ErrDeadlineExceeded)
-		if !ringtest.KernelBefore(6, 1) { // 5.10 drops the part
+		if !forgetsParts() {
 			require.Equal(t, 4, n)
 		}
 	})
 }
+
+// forgetsParts reports whether the kernel does not tell what a receive with
+// MSG_WAITALL had received when it was cancelled.
+func forgetsParts() bool { return ringtest.KernelBefore(6, 1) }
 
 // What breaks a chain is a short read, but a short receive only with MSG_WAITALL.
 func TestShortResultsInAChain(t *testing.T) {
@@ -237,7 +241,11 @@ func TestShortResultsInAChain(t *testing.T) {
 			req.LinkNext()
 			l.Nop(func(c liburing.Completion) { next = c.Err() })
 			ringtest.RunIdle(t, l)
-			require.EqualValues(t, 5, first, name)
+			if name == "all received" && forgetsParts() {
+				require.Equal(t, -int32(unix.ECANCELED), first)
+			} else {
+				require.EqualValues(t, 5, first, name)
+			}
 			if test.next == nil {
 				require.NoError(t, next, name)
 			} else {
