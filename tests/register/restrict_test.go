@@ -3,7 +3,9 @@
 package register_test
 
 import (
+	"errors"
 	"testing"
+	"time"
 
 	"github.com/go-liburing/liburing"
 	"github.com/go-liburing/liburing/internal/ringtest"
@@ -52,6 +54,30 @@ func TestAllowOnly(t *testing.T) {
 		liburing.Restriction{Opcode: liburing.RestrictionSQEFlagsAllowed, Value: uint8(liburing.SQEAsync)}))
 	flagged := ringtest.SubmitOne(t, r, func(s *liburing.SQE) { s.PrepNop(); s.SetFlags(liburing.SQEAsync) })
 	require.NoError(t, flagged.Err())
+}
+
+// With what a loop needs it is the list of a loop's ring.
+func TestAllowOnlyForALoop(t *testing.T) {
+	l := ringtest.NewLoop(t, 8, liburing.WithFlags(liburing.SetupRDisabled))
+	list := append(liburing.AllowOnly([]liburing.Op{liburing.OpNop}, nil), liburing.LoopNeeds()...)
+	require.NoError(t, l.Control(func(r *liburing.Ring) error {
+		return errors.Join(r.RegisterRestrictions(list), r.EnableRings())
+	}))
+	ringtest.One(t, l, l.Nop)
+	fired := false
+	l.After(time.Millisecond, func() { fired = true })
+	for _, c := range ringtest.Do(t, l, func(cb liburing.Callback) liburing.Request { return l.Fsync(-1, 0, cb) }) {
+		require.ErrorIs(t, c.Err(), unix.EACCES)
+	}
+	require.True(t, fired)
+	stop := ringtest.Running(t, l)
+	ringtest.Within(t, func() {
+		posted := make(chan struct{})
+		require.NoError(t, l.Post(func() { close(posted) }))
+		<-posted
+	})
+	stop()
+	require.ErrorIs(t, l.Control(func(r *liburing.Ring) error { return r.RegisterFiles([]int{0}) }), unix.EACCES)
 }
 
 // What makes AllowOnly necessary: from 7.x on a kind that a list does not name is not
