@@ -1,6 +1,7 @@
 package liburing
 
 import (
+	"fmt"
 	"math"
 	"sync/atomic"
 	"syscall"
@@ -191,6 +192,12 @@ func QueueInitMem(entries int, p *Params, mem []byte) (r *Ring, used int, err er
 	asked.Flags |= SetupNoMmap // which liburing adds
 	data(mem)                  // not on the stack
 	m, ret := cQueueInitMem(uint32(entries), p, mem)
+	if ret == -int32(syscall.ENOMEM) {
+		if need, err := MemorySizeParams(entries, &asked); err == nil && need > int64(len(mem)) {
+			return nil, 0, &OpError{Op: "io_uring_setup", Err: syscall.ENOMEM,
+				Hint: fmt.Sprintf("the ring needs %d bytes and was given %d", need, len(mem))}
+		}
+	}
 	if ret < 0 {
 		return nil, 0, explainSetup(entries, &asked, ret)
 	}

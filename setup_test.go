@@ -24,6 +24,9 @@ func TestQueueInitMem(t *testing.T) {
 	mem := ringtest.Memory(t, 4*os.Getpagesize())
 	_, _, err := liburing.QueueInitMem(4096, new(liburing.Params), mem)
 	require.ErrorIs(t, err, unix.ENOMEM)
+	if need, errSize := liburing.MemorySize(4096, liburing.SetupNoMmap); errSize == nil { // liburing 2.11 tells
+		require.ErrorContains(t, err, fmt.Sprintf("needs %d bytes and was given %d", need, len(mem)))
+	}
 	_, _, err = liburing.QueueInitMem(4, new(liburing.Params), nil)
 	require.ErrorIs(t, err, unix.EINVAL)
 	r, used, err := liburing.QueueInitMem(4, new(liburing.Params), mem)
