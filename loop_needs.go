@@ -17,8 +17,10 @@ import (
 // Go's runtime keeps the time of After and Every. Without OpAsyncCancel contexts, Stop
 // and Close cancel by RegisterSyncCancel; where that is refused as well contexts and
 // Stop have no effect, and Close gives up what does not end by itself, as it says.
+//
+// What this kernel does not know is not in the list, because it would refuse all of it.
 func LoopNeeds() []Restriction {
-	return []Restriction{
+	list := []Restriction{
 		{Opcode: RestrictionSQEOp, Value: uint8(OpRead)},
 		{Opcode: RestrictionSQEOp, Value: uint8(OpTimeout)},
 		{Opcode: RestrictionSQEOp, Value: uint8(OpLinkTimeout)},
@@ -27,11 +29,21 @@ func LoopNeeds() []Restriction {
 		{Opcode: RestrictionRegisterOp, Value: uint8(RegisterEnableRings)},
 		{Opcode: RestrictionRegisterOp, Value: uint8(RegisterEventfd)},
 		{Opcode: RestrictionRegisterOp, Value: uint8(UnregisterEventfd)},
-		{Opcode: RestrictionRegisterOp, Value: uint8(RegisterSyncCancel)},
 		{Opcode: RestrictionRegisterOp, Value: uint8(UnregisterFiles)},
 		{Opcode: RestrictionRegisterOp, Value: uint8(UnregisterBuffers)},
-		{Opcode: RestrictionRegisterOp, Value: uint8(UnregisterPbufRing)},
 	}
+	for _, newer := range []struct {
+		op   RegisterOp
+		with Op // came with the same kernel
+	}{
+		{UnregisterPbufRing, OpSocket}, // Linux 5.19
+		{RegisterSyncCancel, OpSendZC}, // 6.0
+	} {
+		if p, err := GetProbe(); err == nil && p.OpcodeSupported(newer.with) {
+			list = append(list, Restriction{Opcode: RestrictionRegisterOp, Value: uint8(newer.op)})
+		}
+	}
+	return list
 }
 
 // lacks says which of its own requests the ring has refused to a loop.
