@@ -14,6 +14,9 @@ import (
 func TestBacklogIsADeque(t *testing.T) {
 	for _, opts := range [][]Option{nil, {WithFlags(SetupSQE128)}} {
 		r, err := New(8, opts...)
+		if len(opts) > 0 && unknownFlags(SetupSQE128) != 0 {
+			continue // Linux before 5.19
+		}
 		require.NoError(t, err)
 		defer r.Close()
 		m := r.mem

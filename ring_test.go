@@ -496,7 +496,7 @@ func TestSubmitKeepsTheRest(t *testing.T) {
 			for cqe := range r.CQEs() {
 				seen = append(seen, cqe.UserData)
 			}
-			require.Equal(t, []uint64{0, 1, 2, 3}, seen, name)
+			require.ElementsMatch(t, []uint64{0, 1, 2, 3}, seen, name) // Linux 5.10 tells of the refused one first
 		}
 	})
 }

@@ -95,11 +95,19 @@ func needsMinTimeout(t *testing.T, r *liburing.Ring, wait string) {
 	}
 }
 
+// etimeSuccess returns TimeoutEtimeSuccess on kernels that know it.
+func etimeSuccess() liburing.TimeoutFlags {
+	if ringtest.KernelBefore(5, 16) {
+		return 0
+	}
+	return liburing.TimeoutEtimeSuccess
+}
+
 // queueTimeouts queues timeouts that end one after the other, 10 ms apart.
 func queueTimeouts(t *testing.T, r *liburing.Ring, n int) {
 	for i := range n {
 		ts := liburing.NewTimespec(time.Duration(i) * 10 * time.Millisecond)
-		ringtest.NextSQE(t, r).PrepTimeout(&ts, 0, liburing.TimeoutEtimeSuccess)
+		ringtest.NextSQE(t, r).PrepTimeout(&ts, 0, etimeSuccess())
 		keep(t, &ts)
 	}
 }
@@ -225,7 +233,7 @@ func TestMinTimeoutsUnderSignals(t *testing.T) {
 			overSignals(t, func(t *testing.T, r *liburing.Ring) {
 				needsMinTimeout(t, r, name)
 				ts := liburing.NewTimespec(30 * time.Millisecond)
-				ringtest.NextSQE(t, r).PrepTimeout(&ts, 0, liburing.TimeoutEtimeSuccess)
+				ringtest.NextSQE(t, r).PrepTimeout(&ts, 0, etimeSuccess())
 				start := time.Now()
 				_, err := wait(r)
 				require.NoError(t, err)
@@ -338,7 +346,7 @@ func TestWaitsCountBigCompletions(t *testing.T) {
 					queueBigNop(t, r)
 					queueBigNop(t, r)
 					ts := liburing.NewTimespec(5 * time.Millisecond)
-					ringtest.NextSQE(t, r).PrepTimeout(&ts, 0, liburing.TimeoutEtimeSuccess)
+					ringtest.NextSQE(t, r).PrepTimeout(&ts, 0, etimeSuccess())
 					require.NoError(t, wait(r, 3))
 					require.Equal(t, 3, takeAll(r))
 				}
