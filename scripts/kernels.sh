@@ -164,7 +164,7 @@ run() {
   timeout -k 5 "$limit" qemu-system-x86_64 -accel tcg,thread=multi -cpu max,-cx16 -machine q35 -smp 2 -m 1536 \
     -nodefaults -no-user-config -display none -no-reboot -serial stdio -kernel "$kernel" -initrd "$work/initrd" \
     -append "console=ttyS0 panic=-1 quiet no_timer_check nvme.poll_queues=1" "${drives[@]}" </dev/null 2>&1 |
-    tr -d '\r' >"$1" &
+    sed -u 's/\r$//' >"$1" &
   job=$!
   wait "$job" || true
   job=
