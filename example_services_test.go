@@ -427,7 +427,7 @@ func ExampleRing_RegisterRestrictions() {
 	for cqe := range ring.CQEs() {
 		fmt.Println(cqe.Err())
 	}
-	// Output:
+	// Unordered output:
 	// <nil>
 	// permission denied
 }

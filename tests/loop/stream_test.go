@@ -392,6 +392,7 @@ func TestRearmAcceptWithoutRoom(t *testing.T) {
 		testAcceptWithoutRoom(t, l, l.MultishotAcceptDirect, unix.ENFILE, func(place int) { l.CloseFD(liburing.Fixed(place).FD(), nil) })
 	})
 	t.Run("descriptors", func(t *testing.T) {
+		ringtest.NeedsOps(t, liburing.OpSocket) // came with multishot accept
 		l := ringtest.NewLoop(t, 8)
 		var old unix.Rlimit
 		require.NoError(t, unix.Getrlimit(unix.RLIMIT_NOFILE, &old))
