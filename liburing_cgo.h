@@ -106,17 +106,24 @@ static inline int go_submit_and_get_events(go_uring *r)
 
 /* The functions that submit and wait no longer than a time do not tell how many
  * requests the kernel took, so with SQ_REWIND these are submitted first. Reports
- * whether the wait is to follow; if not *ret is the result. */
-static inline bool go_submit_first(go_uring *r, unsigned wait_nr, int *ret)
+ * whether the wait is to follow; if not *taken is the result. */
+static inline bool go_submit_first(go_uring *r, unsigned wait_nr, int *taken)
 {
-	*ret = 0;
+	*taken = 0;
 #ifdef IORING_SETUP_SQ_REWIND
 	if (RING(r)->flags & IORING_SETUP_SQ_REWIND && RING(r)->sq.sqe_tail) {
-		*ret = go_submit(r);
-		return *ret >= 0 && !RING(r)->sq.sqe_tail && wait_nr;
+		*taken = go_submit(r);
+		return *taken >= 0 && !RING(r)->sq.sqe_tail && wait_nr;
 	}
 #endif
 	return true;
+}
+
+/* The result of both, as the kernel has it: what was taken comes before how the wait
+ * has ended. */
+static inline int go_wait_second(int taken, int waited)
+{
+	return taken > 0 ? taken : waited;
 }
 
 static inline int go_submit_and_wait_timeout(go_uring *r, unsigned wait_nr,
@@ -124,11 +131,12 @@ static inline int go_submit_and_wait_timeout(go_uring *r, unsigned wait_nr,
 {
 	struct __kernel_timespec ts = { .tv_sec = sec, .tv_nsec = nsec };
 	struct io_uring_cqe *cqe;
-	int ret;
+	int taken;
 
-	if (!go_submit_first(r, wait_nr, &ret))
-		return ret;
-	return io_uring_submit_and_wait_timeout(RING(r), &cqe, wait_nr, &ts, NULL);
+	if (!go_submit_first(r, wait_nr, &taken))
+		return taken;
+	return go_wait_second(taken, io_uring_submit_and_wait_timeout(
+				     RING(r), &cqe, wait_nr, &ts, NULL));
 }
 
 static inline int go_wait_cqe_nr(go_uring *r, unsigned wait_nr)
@@ -166,12 +174,12 @@ static inline int go_submit_and_wait_min_timeout(go_uring *r, unsigned wait_nr,
 {
 	struct __kernel_timespec ts = { .tv_sec = sec, .tv_nsec = nsec };
 	struct io_uring_cqe *cqe;
-	int ret;
+	int taken;
 
-	if (!go_submit_first(r, wait_nr, &ret))
-		return ret;
-	return io_uring_submit_and_wait_min_timeout(RING(r), &cqe, wait_nr, &ts,
-						    min_wait, NULL);
+	if (!go_submit_first(r, wait_nr, &taken))
+		return taken;
+	return go_wait_second(taken, io_uring_submit_and_wait_min_timeout(
+				     RING(r), &cqe, wait_nr, &ts, min_wait, NULL));
 }
 
 static inline int go_wait_cqes_min_timeout(go_uring *r, unsigned wait_nr,
@@ -188,11 +196,12 @@ static inline int go_wait_cqes_min_timeout(go_uring *r, unsigned wait_nr,
 static inline int go_submit_and_wait_reg(go_uring *r, unsigned wait_nr, int index)
 {
 	struct io_uring_cqe *cqe;
-	int ret;
+	int taken;
 
-	if (!go_submit_first(r, wait_nr, &ret))
-		return ret;
-	return io_uring_submit_and_wait_reg(RING(r), &cqe, wait_nr, index);
+	if (!go_submit_first(r, wait_nr, &taken))
+		return taken;
+	return go_wait_second(taken, io_uring_submit_and_wait_reg(
+				     RING(r), &cqe, wait_nr, index));
 }
 
 /* What came after 2.9. */

@@ -121,6 +121,9 @@ func (l *Loop) awake() {
 // enterError returns the error of an enter that the loop cannot go on after.
 func (l *Loop) enterError(ret int32) error {
 	if ret >= 0 {
+		if l.ring.mem.flags&SetupSQRewind != 0 { // measure can't tell
+			l.took(uint32(ret))
+		}
 		return nil
 	}
 	switch syscall.Errno(-ret) {
@@ -165,17 +168,23 @@ func (l *Loop) armWaker() {
 
 // measure finds out how many requests the kernel has taken, and how many entries
 // of the submission queue are free: none as long as requests wait in the backlog, or
-// are to, as all do on a ring of mixed entries.
+// are to, as all do on a ring of mixed entries. With SetupSQRewind the kernel moves no
+// head, and enterError counts.
 func (l *Loop) measure() {
 	m := l.ring.mem
 	head := m.loadSQHead()
-	taken := uint64(head - l.sqHead)
-	surplus := min(taken, l.backlog.surplus)
-	l.backlog.surplus -= surplus
-	l.stats.Submitted += taken - surplus
+	l.took(head - l.sqHead)
 	l.sqHead = head
 	l.space = 0
 	if l.backlog.len() == 0 && !l.holding && !m.mixed() {
 		l.space = m.sqSpace(head)
 	}
+}
+
+// took counts the requests that are in the places of the queue which the kernel has
+// taken.
+func (l *Loop) took(places uint32) {
+	surplus := min(uint64(places), l.backlog.surplus)
+	l.backlog.surplus -= surplus
+	l.stats.Submitted += uint64(places) - surplus
 }

@@ -151,21 +151,22 @@ func TestDeadline(t *testing.T) {
 }
 
 func TestStats(t *testing.T) {
-	l := ringtest.NewLoop(t, 8)
-	for range 20 {
-		l.Nop(nil)
-	}
-	require.Equal(t, 20, l.Stats().InFlight)
-	ringtest.RunIdle(t, l)
-	s := l.Stats()
-	require.GreaterOrEqual(t, s.Submitted, uint64(20))
-	require.LessOrEqual(t, s.Submitted, uint64(21), "beside them the loop has its waker read at most")
-	require.EqualValues(t, 20, s.Completed)
-	require.NotZero(t, s.Enters)
-	require.Zero(t, s.InFlight)
-	require.Zero(t, s.Stale)
-	ringtest.CloseLoop(t, l)
-	require.EqualValues(t, 20, l.Stats().Completed)
+	ringtest.OverLoops(t, 8, func(t *testing.T, l *liburing.Loop) {
+		for range 20 {
+			l.Nop(nil)
+		}
+		require.Equal(t, 20, l.Stats().InFlight)
+		ringtest.RunIdle(t, l)
+		s := l.Stats()
+		require.GreaterOrEqual(t, s.Submitted, uint64(20))
+		require.LessOrEqual(t, s.Submitted, uint64(21), "beside them the loop has its waker read at most")
+		require.EqualValues(t, 20, s.Completed)
+		require.NotZero(t, s.Enters)
+		require.Zero(t, s.InFlight)
+		require.Zero(t, s.Stale)
+		ringtest.CloseLoop(t, l)
+		require.EqualValues(t, 20, l.Stats().Completed)
+	})
 }
 
 // A receive in flight does not keep a connection from being hung up.
