@@ -136,7 +136,7 @@ func (l *Loop) own(entries int, o *options, started chan<- error) {
 		return
 	}
 	l.ring = *ring
-	l.ring.looped = true
+	l.ring.loop = l
 	l.backlog, l.apart = newBacklog(ring.mem), newBacklog(ring.mem)
 	l.thread.Store(threadID())
 	l.rawEnter = l.ring.mem.canRawEnter()

@@ -141,7 +141,7 @@ func (l *Loop) free() {
 			}
 		}
 	}
-	l.ring.looped = false
+	l.ring.loop = nil
 	l.ring.Close()
 	l.thread.Store(0)
 	l.mail.wake.close()

@@ -20,14 +20,14 @@ func (l *Loop) Post(f func()) error {
 
 // Control calls f with the loop's ring, on the loop's thread, and returns its
 // error: for registering buffers and files and the like. It may be called from
-// any goroutine, while the loop runs and while it stands still. f must leave
-// the ring's queues alone, but it may resize them. Should it panic, Control does,
-// with a *CallbackPanic.
+// any goroutine, while the loop runs and while it stands still. f must leave the ring's
+// queues alone, but it may resize them where Resize may be called. Should it panic,
+// Control does, with a *CallbackPanic.
 func (l *Loop) Control(f func(*Ring) error) error {
 	if f == nil {
 		return badInput("control", "there is no function to call")
 	}
-	return l.call(func() error { return l.change(f) })
+	return l.call(func() error { return f(&l.ring) })
 }
 
 // call calls f on the loop's thread.

@@ -7,12 +7,12 @@ import (
 // A ring that changes under its loop.
 
 // Resize gives the loop queues of other sizes: sq requests per submission, two at
-// least, and room for cq completions; 0 leaves a size as it is. It may be called from
-// any goroutine, in callbacks, and under load: what is queued or in flight stays, and
-// a chain that is being made goes on. EOVERFLOW if what the kernel holds does not
-// fit; then nothing has changed. A chain that is longer than the new queue fails. The
-// ring must have SetupDeferTaskrun, which NewLoop sets where it can. See
-// Ring.ResizeRings. Needs Linux 6.13.
+// least, and room for cq completions; 0 leaves a size as it is. Call it where
+// requests are made, or while the loop runs from any goroutine, and under load: what is
+// queued or in flight stays, and a chain that is being made goes on. EOVERFLOW if what
+// the kernel holds does not fit; then nothing has changed. A chain that is longer than
+// the new queue fails. The ring must have SetupDeferTaskrun, which NewLoop sets where it
+// can. See Ring.ResizeRings. Needs Linux 6.13.
 func (l *Loop) Resize(sq, cq int) error {
 	if sq < 0 || sq > MaxEntries || cq < 0 || cq > 2*MaxEntries {
 		return badInput("io_uring_resize_rings", "the sizes (%d and %d) must be up to %d and %d", sq, cq, MaxEntries, 2*MaxEntries)
@@ -27,20 +27,19 @@ func (l *Loop) Resize(sq, cq int) error {
 	return l.Control(func(r *Ring) error { return r.ResizeRings(p) })
 }
 
-// change calls f, which may give the ring other queues: what the kernel has not been
+// replaceQueues calls f, which gives the ring other queues: what the kernel has not been
 // told of is taken out of them first, and waits for the next turn.
-func (l *Loop) change(f func(*Ring) error) error {
+func (l *Loop) replaceQueues(f func() error) error {
 	m := l.ring.mem
 	l.recall()
 	entries := m.sq.sqes
-	defer func() {
-		if m.sq.sqes != entries {
-			l.epoch++
-		}
-		l.cqTail = atomic.LoadUint32(m.cq.ktail)
-		l.measure()
-	}()
-	return f(&l.ring)
+	err := f()
+	if m.sq.sqes != entries {
+		l.epoch++
+	}
+	l.cqTail = atomic.LoadUint32(m.cq.ktail)
+	l.measure()
+	return err
 }
 
 // recall takes the requests that the kernel has not been told of out of the queue.

@@ -291,3 +291,37 @@ func requireWorks(t *testing.T, l *liburing.Loop) {
 	l.Stop()
 	ringtest.Within(t, func() { require.NoError(t, <-ran) })
 }
+
+// While a loop stands still its queue is its user's, whom a Control of another
+// goroutine does not disturb.
+func TestControlBesideRequests(t *testing.T) {
+	ringtest.OverLoops(t, 8, func(t *testing.T, l *liburing.Loop) {
+		stop, stopped := make(chan bool), make(chan bool)
+		go func() {
+			defer close(stopped)
+			for {
+				select {
+				case <-stop:
+					return
+				default:
+					l.Control(func(r *liburing.Ring) error { return nil })
+				}
+			}
+		}()
+		done := 0
+		for range 300 {
+			for range 5 {
+				l.Nop(func(c liburing.Completion) {
+					require.NoError(t, c.Err())
+					done++
+				})
+			}
+			l.Nop(nil).LinkNext()
+			l.Nop(nil)
+			ringtest.RunIdle(t, l)
+		}
+		close(stop)
+		<-stopped
+		require.Equal(t, 300*5, done)
+	})
+}

@@ -90,7 +90,7 @@ func (r *Ring) checkTags(op string, tags []uint64, n int) error {
 		return r.badInput(op, "there are %d tags for %d files or buffers", len(tags), n)
 	}
 	for _, tag := range tags {
-		if r.looped && tag&tokenBit != 0 {
+		if r.loop != nil && tag&tokenBit != 0 {
 			return r.badInput(op, "the tag %#x has the highest bit set, as the tokens of a Loop's requests have", tag)
 		}
 	}

@@ -18,6 +18,13 @@ func (r *Ring) ResizeRings(p *Params) error {
 	if r.mem == nil {
 		return ErrClosed
 	}
+	if r.loop != nil {
+		return r.loop.replaceQueues(func() error { return r.resize(p) })
+	}
+	return r.resize(p)
+}
+
+func (r *Ring) resize(p *Params) error {
 	if err := r.checkResize(p); err != nil {
 		return err
 	}

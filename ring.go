@@ -36,7 +36,7 @@ type Ring struct {
 	own     []byte   // the memory of the queues, if the caller gave it
 	zcrx    [][]byte // memory of zero-copy receive: the kernel holds it
 	regions [][]byte // registered regions, mapped by us
-	looped  bool     // it is a Loop's, whose tokens are user data
+	loop    *Loop    // whose ring it is, and whose tokens are user data; nil: nobody's
 	bigEnd  uint32   // the position behind the last entry of GetSQE128
 	submits yielder  // one for each of the two threads that may use the ring
 	waits   yielder
@@ -54,7 +54,7 @@ func (r *Ring) Close() error {
 	if r.mem == nil {
 		return nil
 	}
-	if r.looped {
+	if r.loop != nil {
 		return &OpError{Op: "close", Err: syscall.EBUSY, Hint: "the ring is a loop's: close the loop"}
 	}
 	if r.mem.features&FeatRWAttr != 0 { // that old a kernel waits for no request
