@@ -7,7 +7,7 @@ import (
 // A ring that changes under its loop.
 
 // Resize gives the loop queues of other sizes: sq requests per submission, two at
-// least, and room for cq completions; 0 leaves a size as it is. Call it where
+// least, and room for cq completions, no fewer; 0 leaves a size as it is. Call it where
 // requests are made, or while the loop runs from any goroutine, and under load: what is
 // queued or in flight stays, and a chain that is being made goes on. EOVERFLOW if what
 // the kernel holds does not fit; then nothing has changed. A chain that is longer than

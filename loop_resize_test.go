@@ -181,6 +181,8 @@ func TestResizeSizes(t *testing.T) {
 	require.EqualValues(t, 64, l.Ring().CQEntries())
 	require.NoError(t, l.Resize(256, 0))
 	require.EqualValues(t, 256, l.Ring().CQEntries(), "it can't be smaller")
+	require.ErrorContains(t, l.Resize(0, 128), "(128) may not be smaller than the submission queue (256)")
+	require.ErrorContains(t, l.Resize(512, 256), "may not be smaller")
 	require.ErrorIs(t, l.Resize(-1, 0), unix.EINVAL)
 	require.ErrorIs(t, l.Resize(0, 1<<20), unix.EINVAL)
 	ringtest.RunIdle(t, l)

@@ -6,8 +6,9 @@ import "fmt"
 // SetupCQSize CQEntries; SetupClamp is the only other flag
 // (io_uring_resize_rings). What is not given stays: without SQEntries the submission
 // queue, without SetupCQSize the completion queue, unless the other has to grow with
-// it. Entries and completions that are there are kept, but in other memory: an SQE or
-// CQE got before must not be used any more. EOVERFLOW if they don't fit.
+// it; a completion queue that is given must not be the smaller. Entries and
+// completions that are there are kept, but in other memory: an SQE or CQE got before
+// must not be used any more. EOVERFLOW if they don't fit.
 //
 // The ring must have been set up with SetupDeferTaskrun, still have its descriptor,
 // and queues that are not the caller's memory. With SetupSQRewind the kernel does not
@@ -34,6 +35,9 @@ func (r *Ring) resize(p *Params) error {
 	if p.Flags&SetupCQSize == 0 {
 		p.Flags |= SetupCQSize
 		p.CQEntries = max(r.mem.cq.ringEntries, p.SQEntries)
+	}
+	if nextPow2(p.CQEntries) < nextPow2(p.SQEntries) {
+		return badInput(opResize, "the completion queue (%d) may not be smaller than the submission queue (%d)", p.CQEntries, p.SQEntries)
 	}
 	if err := canMap(p); err != nil {
 		return err
