@@ -38,7 +38,7 @@ func (m *model) run() {
 		m.closing = true
 	}
 	ringtest.CloseLoop(m.t, m.l)
-	for m.next < len(m.program.steps) { // all of these are refused
+	for m.next < len(m.program.steps) && !m.broken() { // all of these are refused
 		m.step()
 	}
 	m.posters.Wait()
@@ -47,6 +47,9 @@ func (m *model) run() {
 
 // runFor runs the loop until it is idle, but no longer than d.
 func (m *model) runFor(d time.Duration) {
+	if m.broken() {
+		m.t.FailNow()
+	}
 	ctx, cancel := context.WithTimeout(context.Background(), d)
 	defer cancel()
 	err := m.l.RunUntilIdle(ctx)

@@ -3,10 +3,12 @@
 package model_test
 
 import (
+	"context"
 	"fmt"
 	"os"
 	"path/filepath"
-	"testing"
+	"sync/atomic"
+	"time"
 
 	"github.com/go-liburing/liburing"
 	"github.com/stretchr/testify/require"
@@ -14,9 +16,12 @@ import (
 )
 
 // newModel opens what programs work on.
-func newModel(t *testing.T, l *liburing.Loop, p program) *model {
+func newModel(t *reporter, l *liburing.Loop, p program) *model {
 	m := &model{t: t, l: l, program: p, closed: make(chan error, 1)}
-	require.NoError(t, l.Control(func(r *liburing.Ring) error { m.features = r.Features(); return nil }))
+	require.NoError(t, l.Control(func(r *liburing.Ring) error {
+		m.features = r.Features()
+		return nil
+	}))
 	file, err := os.Create(filepath.Join(t.TempDir(), "file"))
 	require.NoError(t, err)
 	m.file = file
@@ -42,8 +47,10 @@ func newModel(t *testing.T, l *liburing.Loop, p program) *model {
 
 // abstract returns an address of this model's own.
 func (m *model) abstract(what string) string {
-	return fmt.Sprintf("@liburing-model-%d-%p-%s", os.Getpid(), m, what)
+	return fmt.Sprintf("@liburing-model-%d-%d-%s", os.Getpid(), names.Add(1), what)
 }
+
+var names atomic.Int64
 
 // own has a descriptor closed with the fixtures.
 func (m *model) own(fd int) int {
@@ -82,6 +89,18 @@ func (m *model) closeFixtures() {
 	for _, end := range m.ends {
 		end()
 	}
+	m.ends = nil
+}
+
+// abandon ends a program that has failed.
+func (m *model) abandon() {
+	if !m.broken() {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+	defer cancel()
+	m.l.Close(ctx)
+	m.closeFixtures()
 }
 
 func (m *model) pair(kind int) (a, b int) {

@@ -32,9 +32,12 @@ func runModelGroup(t *testing.T, seed uint64, steps int) {
 	}()
 	g, err := liburing.NewLoopGroup(3, 8)
 	require.NoError(t, err)
+	r := &reporter{T: t}
 	for i, l := range g.Loops() {
 		ringtest.Track(t, l)
-		models = append(models, newModel(t, l, newProgram(seed+uint64(i)<<32, steps)))
+		m := newModel(r, l, newProgram(seed+uint64(i)<<32, steps))
+		defer m.abandon()
+		models = append(models, m)
 	}
 	var all sync.WaitGroup
 	for _, m := range models {

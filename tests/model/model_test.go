@@ -66,7 +66,8 @@ func runModel(t *testing.T, setup string, l *liburing.Loop, p program) {
 		}
 	}()
 	before := ringtest.OpenFDs()
-	m := newModel(t, l, p)
+	m := newModel(&reporter{T: t}, l, p)
+	defer m.abandon()
 	m.run()
 	m.checkPosted()
 	m.closeFixtures()

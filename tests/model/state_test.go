@@ -8,7 +8,6 @@ import (
 	"os"
 	"sync"
 	"sync/atomic"
-	"testing"
 
 	"github.com/go-liburing/liburing"
 	"github.com/go-liburing/liburing/internal/ringtest"
@@ -18,7 +17,7 @@ import (
 
 // model is what is known of a program that runs.
 type model struct {
-	t       *testing.T
+	t       *reporter
 	l       *liburing.Loop
 	program program
 
@@ -97,6 +96,9 @@ func (m *model) request(e expect, do func(cb liburing.Callback) liburing.Request
 	r := &record{name: e.name, multi: e.multi, silent: e.silent, stream: e.stream}
 	m.records = append(m.records, r)
 	req := do(func(c liburing.Completion) {
+		if m.broken() {
+			return
+		}
 		m.called(r, c)
 		if !m.excused(c) {
 			e.check(c)
@@ -113,6 +115,10 @@ func (m *model) request(e expect, do func(cb liburing.Callback) liburing.Request
 	require.NotEqual(m.t, liburing.StateDone, m.l.State(r.token), e.name)
 	return req
 }
+
+// broken reports whether the program has failed: nothing is to be known of what comes
+// then.
+func (m *model) broken() bool { return m.t.told.Load() }
 
 // called notes a call of a request's callback.
 func (m *model) called(r *record, c liburing.Completion) {

@@ -15,7 +15,7 @@ import (
 
 // step does the next step of the program.
 func (m *model) step() {
-	if m.next >= len(m.program.steps) {
+	if m.next >= len(m.program.steps) || m.broken() {
 		return
 	}
 	if m.next == m.program.close && !m.closing {
