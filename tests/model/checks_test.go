@@ -52,7 +52,8 @@ func (m *model) runFor(d time.Duration) {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), d)
 	defer cancel()
-	err := m.l.RunUntilIdle(ctx)
+	var err error
+	m.resizeBeside(func() { err = m.l.RunUntilIdle(ctx) })
 	if m.closing { // by a callback
 		return
 	}

@@ -19,7 +19,7 @@ import (
 func newModel(t *reporter, l *liburing.Loop, p program) *model {
 	m := &model{t: t, l: l, program: p, closed: make(chan error, 1)}
 	require.NoError(t, l.Control(func(r *liburing.Ring) error {
-		m.features = r.Features()
+		m.features, m.flags = r.Features(), r.Flags()
 		return nil
 	}))
 	file, err := os.Create(filepath.Join(t.TempDir(), "file"))

@@ -75,6 +75,7 @@ var stepKinds = []struct {
 	{(*model).fixed, plain | drains | full | recent},
 	{(*model).useSlot, plain | full | recent},
 	{(*model).post, plain | drains | full},
+	{(*model).resize, plain | drains | full},
 	{(*model).drain, drains},
 	{(*model).deadline, full},
 	{(*model).context, full},

@@ -22,6 +22,7 @@ type model struct {
 	program program
 
 	features liburing.Features // of the loop's ring
+	flags    liburing.SetupFlags
 
 	next int // the step to come
 
@@ -63,6 +64,8 @@ type model struct {
 
 	peers           []*model // of a group
 	sentTo, gotFrom map[*model]int
+
+	resizers []func() // to be called beside the next run
 
 	posters sync.WaitGroup
 	posted  atomic.Int64 // functions that the loop has taken
