@@ -13,6 +13,9 @@ package liburing
 // drain notes that a request drains the ring. The read of the waker would be one
 // of those it waits for, so it is ended.
 func (l *Loop) drain() {
+	if !l.drains && !l.holding {
+		l.setApart()
+	}
 	if l.ring.mem.flags&SetupSQPoll != 0 {
 		l.recall()
 		l.holding = true
@@ -23,6 +26,30 @@ func (l *Loop) drain() {
 	if l.armed {
 		l.mail.wake.signal()
 	}
+}
+
+// setApart has the loop's own requests that the kernel has not been told of wait apart,
+// from where they go in front of all: some may be behind the one that drains, which
+// waits for what they are to end.
+func (l *Loop) setApart() {
+	own := false
+	for e := range l.entriesBackwards {
+		own = own || l.isInner(e)
+	}
+	if !own {
+		return
+	}
+	l.recall()
+	l.epoch++
+	for range l.backlog.len() {
+		to := &l.backlog
+		if l.isInner(l.backlog.at(0)) {
+			to = &l.apart
+		}
+		copySQE(to.push(), l.backlog.at(0), to.step)
+		l.backlog.pop()
+	}
+	l.space = 0
 }
 
 // With SQPOLL the register call does not find what a worker is blocked in: that is
@@ -59,7 +86,7 @@ func (l *Loop) isInner(e *SQE) bool {
 }
 
 // outstanding returns how many of the program's requests have been taken out of the
-// backlog and have not completed, when those of the loop's own that were in front are
+// backlog and have not completed, when those of the loop's own, which are in front, are
 // out of it.
 func (l *Loop) outstanding() int { return l.inFlight - l.inner - l.backlog.len() }
 

@@ -270,3 +270,64 @@ func TestDrainOrder(t *testing.T) {
 		}
 	})
 }
+
+// What the loop itself has asked for is not behind a drain, which waits for what that
+// is to end; nor does it count as something that the drain need not wait for.
+func TestDrainInFrontOfTheLoopsOwn(t *testing.T) {
+	for name, drain := range map[string]func(l *liburing.Loop, timer *liburing.Timer, cb liburing.Callback){
+		"told late": func(l *liburing.Loop, timer *liburing.Timer, cb liburing.Callback) {
+			late := l.Nop(cb)
+			timer.Stop()
+			timer.Stop() // two cancels
+			late.Flags(liburing.SQEIODrain)
+		},
+		"in a chain": func(l *liburing.Loop, timer *liburing.Timer, cb liburing.Callback) {
+			l.Nop(nil).LinkNext()
+			timer.Stop()
+			l.Nop(cb).Flags(liburing.SQEIODrain)
+		},
+		"in a chain told late": func(l *liburing.Loop, timer *liburing.Timer, cb liburing.Callback) {
+			l.Nop(nil).LinkNext()
+			late := l.Nop(cb)
+			timer.Stop()
+			late.Flags(liburing.SQEIODrain).LinkNext()
+			l.Nop(nil)
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			ringtest.OverLoops(t, 8, func(t *testing.T, l *liburing.Loop) {
+				r, w := ringtest.Pipe(t)
+				var order []string
+				l.Read(r, make([]byte, 1), 0, func(liburing.Completion) { order = append(order, "read") })
+				timer := l.After(time.Hour, func() {})
+				ringtest.RunFor(t, l, time.Millisecond)
+				drain(l, timer, func(c liburing.Completion) {
+					require.NoError(t, c.Err())
+					order = append(order, "drain")
+				})
+				ringtest.RunFor(t, l, 5*time.Millisecond)
+				require.Empty(t, order)
+				unix.Write(w, []byte("x"))
+				ringtest.RunIdle(t, l)
+				require.Equal(t, []string{"read", "drain"}, order)
+			})
+		})
+	}
+}
+
+// What is behind a drain waits for it also when the drain was let go in the very turn in
+// which the loop makes a request of its own.
+func TestBehindADrainThatWaits(t *testing.T) {
+	ringtest.NeedsKernel(t, 6, 16) // older ones begin what is behind with the drain
+	ringtest.OverLoops(t, 8, func(t *testing.T, l *liburing.Loop) {
+		r, w := ringtest.Pipe(t)
+		var order []string
+		l.Read(r, make([]byte, 1), 0, func(liburing.Completion) { order = append(order, "drain") }).Flags(liburing.SQEIODrain)
+		l.Nop(func(liburing.Completion) { order = append(order, "behind") })
+		ringtest.RunFor(t, l, 5*time.Millisecond)
+		require.Empty(t, order)
+		unix.Write(w, []byte("x"))
+		ringtest.RunIdle(t, l)
+		require.Equal(t, []string{"drain", "behind"}, order)
+	})
+}

@@ -153,9 +153,13 @@ func (l *Loop) endChain() {
 		last.Flags &^= SQEIOLink | SQEIOHardlink
 	}
 	if l.apart.len() > 0 {
-		if l.holding {
+		switch {
+		case l.holding: // what is in the queue was let go, and is not to be judged again
 			l.backlog.takeInFront(&l.apart)
-		} else {
+		case l.drains:
+			l.recall() // a chain may be in both
+			l.backlog.takeInFront(&l.apart)
+		default:
 			l.backlog.take(&l.apart)
 		}
 		l.space = 0
