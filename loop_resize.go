@@ -7,24 +7,27 @@ import (
 // A ring that changes under its loop.
 
 // Resize gives the loop queues of other sizes: sq requests per submission, two at
-// least, and room for cq completions, no fewer; 0 leaves a size as it is. Call it where
-// requests are made, or while the loop runs from any goroutine, and under load: what is
-// queued or in flight stays, and a chain that is being made goes on. EOVERFLOW if what
-// the kernel holds does not fit; then nothing has changed. A chain that is longer than
-// the new queue fails. The ring must have SetupDeferTaskrun, which NewLoop sets where it
-// can. See Ring.ResizeRings. Needs Linux 6.13.
+// least (four with SetupSQEMixed), and room for cq completions, no fewer; 0 leaves a
+// size as it is. Call it where requests are made, or while the loop runs from any
+// goroutine, and under load: what is queued or in flight stays, and a chain that is
+// being made goes on. EOVERFLOW if what the kernel holds does not fit; then nothing has
+// changed. A chain that is longer than the new queue fails. The ring must have
+// SetupDeferTaskrun, which NewLoop sets where it can. See Ring.ResizeRings. Needs Linux
+// 6.13.
 func (l *Loop) Resize(sq, cq int) error {
 	if sq < 0 || sq > MaxEntries || cq < 0 || cq > 2*MaxEntries {
 		return badInput("io_uring_resize_rings", "the sizes (%d and %d) must be up to %d and %d", sq, cq, MaxEntries, 2*MaxEntries)
 	}
 	p := &Params{SQEntries: uint32(sq), CQEntries: uint32(cq)}
-	if sq == 1 {
-		p.SQEntries = 2 // a request with a deadline
-	}
 	if cq != 0 {
 		p.Flags = SetupCQSize
 	}
-	return l.Control(func(r *Ring) error { return r.ResizeRings(p) })
+	return l.Control(func(r *Ring) error {
+		if sq != 0 {
+			p.SQEntries = uint32(max(sq, leastEntries(r.Flags())))
+		}
+		return r.ResizeRings(p)
+	})
 }
 
 // replaceQueues calls f, which gives the ring other queues: what the kernel has not been
