@@ -200,12 +200,10 @@ func (w *Writer) fail(err error) {
 	w.err = err
 	dropped := w.queue[w.first:]
 	w.queue, w.first, w.buffered = nil, 0, 0
-	for _, p := range dropped {
-		w.loop.writers.release(p, err)
-	}
 	if w.options.Failed != nil && w.wanted != writerAborted {
-		w.options.Failed(err)
+		defer w.options.Failed(err) // also if a function below panics
 	}
+	w.loop.writers.release(dropped, 0, err)
 }
 
 // writerStage is how far the end of a Writer has come.
@@ -298,14 +296,21 @@ func (w *Writer) close() {
 func (w *Writer) reach(stage writerStage) {
 	w.ending = false
 	w.stage = stage
-	w.tellEnds()
 	if w.stage < w.wanted {
 		w.wake()
 	}
+	w.tellEnds()
 }
 
-// tellEnds calls the functions that have waited for the stage.
+// tellEnds calls the functions that have waited for the stage. Should one panic, the
+// next turn goes on behind it.
 func (w *Writer) tellEnds() {
+	returned := false
+	defer func() {
+		if !returned {
+			w.wake()
+		}
+	}()
 	for i := 0; i < len(w.ends); i++ {
 		if e := w.ends[i]; e.stage <= w.stage {
 			w.ends = append(w.ends[:i], w.ends[i+1:]...)
@@ -313,4 +318,5 @@ func (w *Writer) tellEnds() {
 			e.done(w.err)
 		}
 	}
+	returned = true
 }

@@ -65,11 +65,9 @@ func (f *flight) completed(c Completion) {
 	if !c.More() {
 		f.requests--
 	}
+	defer f.release() // also if a function of the user's panics
 	if c.Flags&CQEFNotif == 0 {
 		f.answer(c)
-	}
-	if f.answered && f.requests == 0 {
-		f.release()
 	}
 }
 
@@ -120,13 +118,11 @@ func (f *flight) wait() {
 	f.requests++
 	r := f.writer.loop.PollAdd(f.writer.fd, pollout, func(c Completion) {
 		f.requests--
+		defer f.release()
 		if err := c.Err(); err != nil || f.writer.err != nil {
 			f.land(err)
 		} else {
 			f.send()
-		}
-		if f.answered && f.requests == 0 {
-			f.release()
 		}
 	})
 	f.token = r.Token()
@@ -143,17 +139,14 @@ func (f *flight) land(err error) {
 	}
 }
 
-// release gives the memory back.
+// release gives the memory back, when the kernel is done with all of it.
 func (f *flight) release() {
-	pool, err := &f.writer.loop.writers, f.writer.err
-	for i, p := range f.pieces {
-		if i < f.first {
-			pool.release(p, nil)
-		} else {
-			pool.release(p, err)
-		}
+	if !f.answered || f.requests != 0 {
+		return
 	}
-	pool.land(f)
+	pool := &f.writer.loop.writers
+	defer pool.land(f)
+	pool.release(f.pieces, f.first, f.writer.err)
 }
 
 // writers is what the Writers of a loop share, so that one that has nothing to send
@@ -180,8 +173,26 @@ func (s *writers) chunk() []byte {
 	return chunk
 }
 
-// release lets go of a piece that the kernel is done with.
-func (s *writers) release(p piece, err error) {
+// release lets go of pieces that the kernel is done with, the first of which were sent.
+// Should one of their functions panic, the others are called all the same.
+func (s *writers) release(pieces []piece, sent int, err error) {
+	next := 0
+	defer func() {
+		if next < len(pieces) {
+			s.release(pieces[next:], sent-next, err)
+		}
+	}()
+	for next < len(pieces) {
+		p, why := pieces[next], err
+		if next < sent {
+			why = nil
+		}
+		next++
+		s.releaseOne(p, why)
+	}
+}
+
+func (s *writers) releaseOne(p piece, err error) {
 	if p.chunk != nil && len(s.chunks) < mostChunks {
 		s.chunks = append(s.chunks, p.chunk)
 	}

@@ -405,6 +405,88 @@ func TestWriterPanic(t *testing.T) {
 	require.Equal(t, "hello", string(got[:n]))
 }
 
+// runPanics runs a loop until it is idle, n panics later.
+func runPanics(t *testing.T, l *liburing.Loop, n int) {
+	for range n {
+		require.Panics(t, func() { l.RunUntilIdle(context.Background()) })
+	}
+	ringtest.RunIdle(t, l)
+}
+
+// Whatever function of a Writer's user panics, the others are called.
+func TestWriterPanicKeepsNothingBack(t *testing.T) {
+	told := 0
+	tell := func(error) { told++; panic("no") }
+	t.Run("Drained", func(t *testing.T) {
+		l, told := ringtest.NewLoop(t, 8), false
+		a, _ := ringtest.SocketPair(t)
+		w := l.NewWriter(a, liburing.WriterOptions{Limit: 1, Drained: func() { panic("no") }})
+		require.NoError(t, w.WriteNoCopy([]byte("hello"), func(err error) { told = err == nil }))
+		runPanics(t, l, 1)
+		require.True(t, told)
+	})
+	t.Run("Failed", func(t *testing.T) {
+		l := ringtest.NewLoop(t, 8)
+		told = 0
+		failed := false
+		w := l.NewWriter(-1, liburing.WriterOptions{Failed: func(error) { failed = true; panic("no") }})
+		for range 100 { // more than go in one send
+			require.NoError(t, w.WriteNoCopy([]byte("hello"), tell))
+		}
+		runPanics(t, l, 1)
+		require.Equal(t, 100, told)
+		require.True(t, failed)
+	})
+	t.Run("Abort", func(t *testing.T) {
+		l := ringtest.NewLoop(t, 8)
+		told = 0
+		w := l.NewWriter(-1, liburing.WriterOptions{})
+		for range 3 {
+			require.NoError(t, w.WriteNoCopy([]byte("hello"), tell))
+		}
+		require.Panics(t, func() { w.Abort(nil) })
+		require.Equal(t, 3, told)
+		ringtest.RunIdle(t, l)
+	})
+	t.Run("CloseWrite", func(t *testing.T) {
+		l := ringtest.NewLoop(t, 8)
+		told = 0
+		fds, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+		require.NoError(t, err)
+		defer unix.Close(fds[1])
+		w := l.NewWriter(fds[0], liburing.WriterOptions{})
+		w.CloseWrite(func(err error) { w.Close(tell); tell(err) })
+		w.CloseWrite(tell)
+		runPanics(t, l, 3)
+		require.Equal(t, 3, told)
+		require.True(t, closed(fds[0]))
+	})
+}
+
+// A panic does not keep Close from ending all Writers.
+func TestWriterPanicInClose(t *testing.T) {
+	l, err := liburing.NewLoop(8)
+	require.NoError(t, err)
+	told := 0
+	var fds []int
+	for range 5 {
+		pair, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+		require.NoError(t, err)
+		defer unix.Close(pair[1])
+		fds = append(fds, pair[0])
+		w := l.NewWriter(pair[0], liburing.WriterOptions{})
+		for range 2 {
+			w.Close(func(error) { told++; panic("no") })
+		}
+	}
+	var panicked *liburing.CallbackPanic
+	require.ErrorAs(t, l.Close(context.Background()), &panicked)
+	require.Equal(t, 10, told)
+	for _, fd := range fds {
+		require.True(t, closed(fd))
+	}
+}
+
 func TestNothingIsAllocatedForWriters(t *testing.T) {
 	for _, options := range []liburing.WriterOptions{{}, {ZeroCopy: 100}} {
 		l := ringtest.NewLoop(t, 8)
