@@ -139,13 +139,13 @@ func (b *mailbox) beginClose() bool {
 	return true
 }
 
-// addRefused leaves a refused request for the loop to tell of, and reports whether
+// addRefused leaves refused requests for the loop to tell of, and reports whether
 // it will.
-func (b *mailbox) addRefused(r refused) bool {
+func (b *mailbox) addRefused(r ...refused) bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if !b.ended {
-		b.refused = append(b.refused, r)
+		b.refused = append(b.refused, r...)
 	}
 	return !b.ended
 }

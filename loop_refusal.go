@@ -1,7 +1,8 @@
 package liburing
 
 import (
-	"sync/atomic"
+	"runtime"
+	"sync"
 	"syscall"
 )
 
@@ -44,25 +45,52 @@ func (l *Loop) refuse(op Op, cb Callback) Request {
 // a new request is told of the next one. It would go on for ever.
 const refusalRounds = 16
 
-// lateRefusals counts the refusals whose callbacks run, of loops that have ended.
-var lateRefusals atomic.Int32
+// late counts the refusals whose callbacks run, of loops that have ended, by thread.
+var late struct {
+	sync.Mutex
+	running map[int64]int
+}
 
-// tellLate tells of a refusal when there is no loop any more to do it.
+// tellLate tells of a refusal when there is no loop any more to do it. How deep in such
+// callbacks its caller is the thread tells, which is held on to for that.
 func (l *Loop) tellLate(r refused) {
-	defer lateRefusals.Add(-1)
-	if lateRefusals.Add(1) <= refusalRounds {
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	thread := threadID()
+	defer countLate(thread, -1)
+	if countLate(thread, 1) <= refusalRounds {
 		r.tell()
 	}
+}
+
+func countLate(thread int64, n int) int {
+	late.Lock()
+	defer late.Unlock()
+	if late.running == nil {
+		late.running = make(map[int64]int)
+	}
+	n += late.running[thread]
+	if n == 0 {
+		delete(late.running, thread)
+	} else {
+		late.running[thread] = n
+	}
+	return n
 }
 
 // tellRefused tells of the requests that were refused, and reports whether there
 // were any.
 func (l *Loop) tellRefused() bool {
-	list := l.mail.collectRefused()
+	list, told := l.mail.collectRefused(), 0
+	defer func() { l.mail.addRefused(list[told:]...) }() // a callback has ended the goroutine
 	for _, r := range list {
+		told++
 		l.inClose(func() error { r.tell(); return nil })
 	}
-	l.inClose(func() error { l.flushWriters(); return nil }) // what they send is refused
+	// What they send is refused. A function of theirs that panics leaves the rest.
+	for again := true; again; again = len(l.writers.dirty) > 0 {
+		l.inClose(func() error { l.flushWriters(); return nil })
+	}
 	return len(list) > 0
 }
 

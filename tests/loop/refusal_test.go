@@ -5,6 +5,9 @@ package loop_test
 import (
 	"context"
 	"errors"
+	"runtime"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -140,4 +143,41 @@ func TestOnMessage(t *testing.T) {
 		require.Equal(t, unlucky, got)
 		require.NotEqual(t, liburing.StateDone, l.State(read.Token()))
 	})
+}
+
+// A callback that ends the loop's goroutine keeps no other refusal back.
+func TestRefusedBehindGoexit(t *testing.T) {
+	l, err := liburing.NewLoop(8)
+	require.NoError(t, err)
+	told := 0
+	require.NoError(t, l.Post(func() {
+		for range 5 {
+			l.Nop(func(liburing.Completion) { told++; runtime.Goexit() })
+		}
+	}))
+	l.Close(context.Background())
+	require.Equal(t, 5, told)
+}
+
+// However many goroutines wait for the callbacks of requests that were refused, of
+// loops that have ended: all are told.
+func TestRefusedAtOnceByMany(t *testing.T) {
+	l, err := liburing.NewLoop(8)
+	require.NoError(t, err)
+	require.NoError(t, l.Close(context.Background()))
+	const n = 100
+	var told atomic.Int32
+	var all, in sync.WaitGroup
+	in.Add(n)
+	for range n {
+		all.Go(func() {
+			l.Nop(func(c liburing.Completion) {
+				told.Add(1)
+				in.Done()
+				in.Wait()
+			})
+		})
+	}
+	ringtest.Within(t, all.Wait)
+	require.EqualValues(t, n, told.Load())
 }
