@@ -115,10 +115,12 @@ func (t *Timer) ticked() {
 	if t.f == nil {
 		return
 	}
+	defer func() { // also if f panics
+		if t.every > 0 && t.f != nil {
+			t.byGo(t.every)
+		}
+	}()
 	t.f()
-	if t.every > 0 && t.f != nil {
-		t.byGo(t.every)
-	}
 }
 
 // endByGo ends what byGo has begun.

@@ -107,6 +107,26 @@ func TestIOPollTimers(t *testing.T) {
 	requireTimers(t, l)
 }
 
+// An Every whose function panics goes on, whoever keeps its time.
+func TestTimersGoOnAfterAPanic(t *testing.T) {
+	for name, l := range map[string]*liburing.Loop{"ring": ringtest.NewLoop(t, 8), "Go": restricted(t, sqeOp(liburing.OpTimeout))} {
+		t.Run(name, func(t *testing.T) {
+			calls := 0
+			var timer *liburing.Timer
+			timer = l.Every(time.Millisecond, func() {
+				if calls++; calls == 1 {
+					panic("no")
+				}
+				timer.Stop()
+			})
+			require.Panics(t, func() { l.RunUntilIdle(context.Background()) })
+			ringtest.RunIdle(t, l)
+			require.Equal(t, 2, calls)
+			ringtest.CloseLoop(t, l)
+		})
+	}
+}
+
 func TestIOPollIsWokenByPosts(t *testing.T) {
 	l := ringtest.NewLoop(t, 8, liburing.WithFlags(liburing.SetupIOPoll))
 	ran := make(chan error, 1)

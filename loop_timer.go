@@ -65,18 +65,20 @@ func (t *Timer) arm(d time.Duration, flags TimeoutFlags) {
 func (t *Timer) fired(c Completion, d time.Duration, flags TimeoutFlags) {
 	switch {
 	case t.f == nil: // stopped
-		return
 	case c.Res == -int32(syscall.ETIME):
+		defer t.goOn(c, flags) // also if f panics
 		t.f()
 	case c.Res == -int32(syscall.EINVAL) && flags != 0: // no multishot timeouts
-		flags = 0
+		t.goOn(c, 0)
 	case c.refusedByRing():
 		t.loop.lacks.timeout = true
 		t.byGo(d)
-		return
-	default:
-		return // cancelled with the loop
-	}
+	} // else it was cancelled with the loop
+}
+
+// goOn makes the next timeout of an Every that has not been stopped, if the last has
+// ended.
+func (t *Timer) goOn(c Completion, flags TimeoutFlags) {
 	if t.every > 0 && t.f != nil && !c.More() {
 		t.arm(t.every, flags)
 	}
