@@ -198,8 +198,9 @@ func (l *Loop) Run(ctx context.Context) error { return l.run(ctx, false) }
 // requests in flight.
 func (l *Loop) RunUntilIdle(ctx context.Context) error { return l.run(ctx, true) }
 
-// Stop makes Run return after the callback that is running. It may be called
-// from any goroutine; a loop that stands still is not changed.
+// Stop makes Run return after the callback that is running. It may be called from any
+// goroutine. If the loop stands still the next Run returns at once: a Stop that comes
+// just before Run is not lost.
 func (l *Loop) Stop() { l.mail.requestStop() }
 
 func (l *Loop) run(ctx context.Context, untilIdle bool) error {
