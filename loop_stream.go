@@ -97,9 +97,17 @@ func (s *Stream) Stop() {
 	s.loop.revoke(s.token)
 }
 
-// again makes the request.
+// again makes the request. Should arm panic before it has made one, the stream ends:
+// nothing else would tell its callback.
 func (s *Stream) again() {
+	before, returned := s.loop.inFlight, false
+	defer func() {
+		if !returned && s.loop.inFlight == before {
+			s.fail(badInput("stream", "the function that makes its request has panicked"))
+		}
+	}()
 	r := s.arm(s.each)
+	returned = true
 	switch h := s.loop.table.handle(r.token); {
 	case r.loop != s.loop:
 		s.fail(badInput("stream", "its function must make a request of the stream's own loop"))

@@ -483,3 +483,34 @@ func TestRearmContextWhileItWaitsForBuffers(t *testing.T) {
 	require.Len(t, ends, 1)
 	ringtest.AllBack(t, g)
 }
+
+// A function that panics instead of making the next request ends its stream, which is
+// told.
+func TestRearmPanics(t *testing.T) {
+	ringtest.OverLoops(t, 8, func(t *testing.T, l *liburing.Loop) {
+		g := ringtest.NewGroup(t, l, 1, 4, 0)
+		a, b := ringtest.SocketPair(t)
+		requests := 0
+		var ends []liburing.Completion
+		s := l.Rearm(func(cb liburing.Callback) liburing.Request {
+			if requests++; requests == 2 {
+				panic("no")
+			}
+			return l.RecvMultishot(b, nil, 0, cb).Buffers(g)
+		}, func(c liburing.Completion) {
+			if !c.More() {
+				ends = append(ends, c)
+			}
+		})
+		unix.Write(a, []byte("more than four"))
+		require.Panics(t, func() { l.RunUntilIdle(context.Background()) })
+		ringtest.RunIdle(t, l)
+		require.Len(t, ends, 1)
+		require.ErrorIs(t, ends[0].Err(), unix.EINVAL)
+		require.Equal(t, s.Err(), ends[0].Err())
+		s.Stop()
+		ringtest.RunIdle(t, l)
+		require.Len(t, ends, 1)
+		ringtest.AllBack(t, g)
+	})
+}
