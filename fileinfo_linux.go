@@ -9,8 +9,13 @@ import (
 )
 
 // FileInfo returns what a Statx request has stored, of a file with a name, as os.Stat
-// does; Sys is the *Statx. Ask for StatxBasicStats.
-func FileInfo(name string, statx *Statx) fs.FileInfo { return fileInfo{filepath.Base(name), statx} }
+// does; Sys is the *Statx. Ask for StatxBasicStats. nil stands for an empty Statx.
+func FileInfo(name string, statx *Statx) fs.FileInfo {
+	if statx == nil {
+		statx = new(Statx)
+	}
+	return fileInfo{filepath.Base(name), statx}
+}
 
 // StatxBasicStats is the mask of a Statx request for what a FileInfo tells.
 const StatxBasicStats = unix.STATX_BASIC_STATS

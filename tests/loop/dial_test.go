@@ -167,4 +167,5 @@ func TestFileInfo(t *testing.T) {
 		require.Equal(t, want.IsDir(), got.IsDir(), name)
 		require.Same(t, statx, got.Sys())
 	}
+	require.Zero(t, liburing.FileInfo("x", nil).Size())
 }
