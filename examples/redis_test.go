@@ -13,8 +13,10 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
+	"golang.org/x/sys/unix"
 )
 
 // startRedis starts the server with a log.
@@ -92,6 +94,30 @@ func TestRedisHangsUpOnNonsense(t *testing.T) {
 	c.Close()
 	s.requireNoLeak(t, before)
 	s.stop(t, syscall.SIGINT)
+}
+
+// More clients than it has descriptors for: it says so now and then at most, and goes
+// on when some are free.
+func TestRedisWithoutDescriptors(t *testing.T) {
+	s := startRedis(t, filepath.Join(t.TempDir(), "log"))
+	const most = 16
+	require.NoError(t, unix.Prlimit(s.cmd.Process.Pid, unix.RLIMIT_NOFILE, &unix.Rlimit{Cur: most, Max: most}, nil))
+	var clients []net.Conn
+	for range 20 {
+		clients = append(clients, dial(t, "tcp", s.addr))
+	}
+	require.Eventually(t, func() bool {
+		open, err := os.ReadDir(fmt.Sprintf("/proc/%d/fd", s.cmd.Process.Pid))
+		return err == nil && len(open) >= most-2
+	}, 10*time.Second, 10*time.Millisecond)
+	time.Sleep(500 * time.Millisecond) // accepts that fail meanwhile are what is counted
+	for _, c := range clients {
+		c.Close()
+	}
+	requireAnswers(t, dial(t, "tcp", s.addr), bulk("SET", "k", "v"), "+OK\r\n", 100)
+	said := s.stop(t, syscall.SIGTERM).stderr
+	require.Less(t, strings.Count(said, "\n"), 50)
+	require.NotContains(t, said, "canceled", "that is how it stops")
 }
 
 // Redis's own client, and that commits are shared.

@@ -15,7 +15,6 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
-	"time"
 
 	"github.com/go-liburing/liburing"
 	"golang.org/x/sys/unix"
@@ -78,11 +77,13 @@ func (s *server) accept(listener int) {
 	s.loop.Rearm(func(cb liburing.Callback) liburing.Request {
 		return s.loop.MultishotAccept(listener, nil, unix.SOCK_CLOEXEC, cb)
 	}, func(c liburing.Completion) {
-		if fd, err := c.Result(); err == nil {
+		switch fd, err := c.Result(); {
+		case err == nil:
 			s.serve(fd)
-		} else { // too many clients, as a rule: no more for a while
+		case c.More(): // too many clients, as a rule: the stream goes on by itself
 			fmt.Fprintln(os.Stderr, "redis:", err)
-			s.loop.After(100*time.Millisecond, func() { s.accept(listener) })
+		case !errors.Is(err, unix.ECANCELED): // that would be the loop's end
+			s.fail(err)
 		}
 	})
 }
