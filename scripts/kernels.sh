@@ -119,12 +119,15 @@ mount -t tmpfs tmpfs /tmp
 mount -t devpts devpts /dev/pts
 ip link set lo up
 export PATH=/bin HOME=/tmp
-for try in \$(seq 100); do [ -b /dev/nvme1n1 ] && break; sleep 0.1; done
-case \$(uname -r) in
-5.* | 6.[0-9].*) ;; # tests of files know of these kernels what they do on a tmpfs
-*) mount -t ext4 /dev/nvme1n1 /disk && export TMPDIR=/disk ;;
-esac
-export LIBURING_TEST_NVME=/dev/ng0n1 # whose content may go
+# The drives come up in any order: their serial numbers tell.
+for try in \$(seq 100); do [ -b /dev/nvme0n1 ] && [ -b /dev/nvme1n1 ] && break; sleep 0.1; done
+for drive in nvme0n1 nvme1n1; do
+  case \$(cat /sys/block/\$drive/device/serial):\$(uname -r) in
+  liburing*) export LIBURING_TEST_NVME=/dev/ng\${drive#nvme} ;; # its content may go
+  files*:5.* | files*:6.[0-9].*) ;; # tests of files know of these kernels what they do on a tmpfs
+  files*) mount -t ext4 /dev/\$drive /disk && export TMPDIR=/disk ;;
+  esac
+done
 ulimit -n 65536
 echo "KERNEL \$(uname -r)"
 status=0
@@ -145,12 +148,12 @@ INIT
 # drives: makes those of the next machine and sets drives to qemu's arguments for them.
 drives() {
   rm -f "$work/"*.img
-  truncate -s 16M "$work/raw.img"
+  truncate -s 16M "$work/liburing.img"
   truncate -s 256M "$work/files.img"
   mke2fs -q -F -t ext4 "$work/files.img"
   drives=()
   local name
-  for name in raw files; do
+  for name in liburing files; do
     drives+=(-drive "file=$work/$name.img,if=none,id=$name,format=raw" -device "nvme,serial=$name,drive=$name")
   done
 }
