@@ -302,9 +302,10 @@ func requireWorks(t *testing.T, l *liburing.Loop) {
 // goroutine does not disturb.
 func TestControlBesideRequests(t *testing.T) {
 	ringtest.OverLoops(t, 8, func(t *testing.T, l *liburing.Loop) {
-		stop, stopped := make(chan bool), make(chan bool)
+		begun, stop, stopped := make(chan bool), make(chan bool), make(chan bool)
 		go func() {
 			defer close(stopped)
+			l.Control(func(r *liburing.Ring) error { close(begun); return nil })
 			for {
 				select {
 				case <-stop:
@@ -314,9 +315,10 @@ func TestControlBesideRequests(t *testing.T) {
 				}
 			}
 		}()
+		ringtest.Within(t, func() { <-begun })
 		done := 0
-		for range 300 {
-			for range 5 {
+		for range 200 {
+			for range 100 {
 				l.Nop(func(c liburing.Completion) {
 					require.NoError(t, c.Err())
 					done++
@@ -328,6 +330,6 @@ func TestControlBesideRequests(t *testing.T) {
 		}
 		close(stop)
 		<-stopped
-		require.Equal(t, 300*5, done)
+		require.Equal(t, 200*100, done)
 	})
 }
