@@ -195,7 +195,9 @@ func (l *Loop) Run(ctx context.Context) error { return l.run(ctx, false) }
 
 // RunUntilIdle is Run that also returns, with nil, as soon as no request is in
 // flight and no posted function waits. Streams that wait for buffers are no
-// requests in flight.
+// requests in flight. While the loop stands still afterwards the kernel may hold on to
+// files that a worker thread has had to do with, closed or not: it lets go of them when
+// the loop runs again, or is closed.
 func (l *Loop) RunUntilIdle(ctx context.Context) error { return l.run(ctx, true) }
 
 // Stop makes Run return after the callback that is running. It may be called from any

@@ -67,7 +67,8 @@ func (l *Loop) NewWriter(fd int, options WriterOptions) *Writer {
 	if options.Limit <= 0 {
 		options.Limit = 1 << 20
 	}
-	return &Writer{loop: l, fd: fd, options: options}
+	noSocket := !isFixed(fd) && socketType(fd) == sockUnknown // of a registered file the first send tells
+	return &Writer{loop: l, fd: fd, options: options, noSocket: noSocket}
 }
 
 // Write has a copy of b sent. It takes all of it or, with ErrWriterFull, nothing;
@@ -272,6 +273,11 @@ func (w *Writer) end() {
 			}
 			w.reach(writerHalf)
 		})
+	case w.noSocket:
+		// A shutdown would be refused by a worker thread, which may hold on to a pipe
+		// until the loop enters the kernel again: the peer would see no end.
+		w.ending = true
+		w.close()
 	default:
 		w.ending = true
 		w.loop.Shutdown(w.fd, shutBoth, func(Completion) { w.close() }) // whether it is a connection or not

@@ -545,3 +545,21 @@ func TestWriterOfATerminal(t *testing.T) {
 	require.True(t, bytes.Equal(text, <-heard))
 	require.True(t, closed(fd))
 }
+
+// A pipe is closed without a worker thread, which might hold on to it while the loop
+// stands still.
+func TestWriterClosesPipesAlone(t *testing.T) {
+	l := ringtest.NewLoop(t, 8)
+	fd, peer := conduits["pipe"](t)
+	defer peer.Close()
+	w := l.NewWriter(fd, liburing.WriterOptions{})
+	_, err := w.Write([]byte("x"))
+	require.NoError(t, err)
+	w.Close(nil)
+	before := l.Stats().Completed
+	ringtest.RunIdle(t, l)
+	require.EqualValues(t, 2, l.Stats().Completed-before, "a write and a close")
+	got, err := io.ReadAll(peer)
+	require.NoError(t, err)
+	require.Equal(t, "x", string(got))
+}
