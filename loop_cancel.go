@@ -79,7 +79,8 @@ func (l *Loop) cancelNow(t Token, flags SQEFlags, done Callback) bool {
 
 // CancelOp cancels a request of an operation, with AsyncCancelAll every one, of any
 // descriptor or with AsyncCancelFD none but fd's. The result is that of Cancel. The
-// loop's own requests are among them: the loop makes them again. Needs Linux 6.6.
+// loop's own requests are among them: the loop makes them again. Needs Linux 6.6: 6.1
+// heeds all but the operation.
 func (l *Loop) CancelOp(op Op, fd int, flags CancelFlags, cb Callback) Request {
 	if l.refuses() {
 		return l.refuse(OpAsyncCancel, cb)

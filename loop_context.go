@@ -100,7 +100,7 @@ func (r Request) Deadline(d time.Duration) Request {
 	if linked == 0 {
 		r.LinkNext()
 	}
-	limit := &deadline{loop: l, of: r.token}
+	limit := &deadline{loop: l, of: r.token, parts: sqe.OpFlags&msgWaitall != 0}
 	limit.timeout = l.LinkTimeout(max(d, 0), 0, limit.over).Flags(linked)
 	if limit.timeout.token == 0 { // the loop has just been closed
 		sqe.Flags = sqe.Flags&^(SQEIOLink|SQEIOHardlink) | linked
@@ -112,23 +112,26 @@ func (r Request) Deadline(d time.Duration) Request {
 	return r
 }
 
-// deadline is the timeout of a request. The request's callback waits for the
-// timeout's completion, which says what ended the request; both come together.
+// deadline is the timeout of a request. The callback of a request that has failed
+// waits for the timeout's completion, which says what ended the request.
 type deadline struct {
 	loop    *Loop
 	of      Token
 	timeout Request
 	done    bool // the timeout has completed
 	passed  bool // because the time was up
+	parts   bool // a success may be a part of what was asked for (MSG_WAITALL)
 
 	holding bool // the request has completed, and waits for that
 	held    Completion
 	big     [2]uint64
 }
 
-// holds keeps the last completion of a request until its timeout has completed.
+// holds keeps the last completion of a request that the timeout may have ended until
+// that has completed. What has succeeded is told at once: on Linux 6.1 the timeout
+// completes behind the next request of the chain.
 func (d *deadline) holds(c Completion, big [2]uint64) bool {
-	if d == nil || d.done || c.More() {
+	if d == nil || d.done || c.More() || c.Res >= 0 && !d.parts {
 		return false
 	}
 	d.holding, d.held, d.big = true, c, big
