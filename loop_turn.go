@@ -173,8 +173,12 @@ func (l *Loop) armWaker() {
 func (l *Loop) measure() {
 	m := l.ring.mem
 	head := m.loadSQHead()
-	l.took(head - l.sqHead)
-	l.sqHead = head
+	handed := head
+	if m.flags&SetupSQPoll != 0 { // whose thread takes them in its own time
+		handed = m.sq.sqeHead
+	}
+	l.took(handed - l.sqHead)
+	l.sqHead = handed
 	l.space = 0
 	if l.backlog.len() == 0 && !l.holding && !m.mixed() {
 		l.space = m.sqSpace(head)
