@@ -30,6 +30,7 @@ vet: deps ## go vet and gofmt
 	$(GO) vet ./...
 
 generated: deps ## fail if a generated file is stale
+	$(GO) run ./internal/genconst -check
 	$(GO) run ./internal/gen -check
 	$(GO) run ./internal/parity -check
 

@@ -495,3 +495,518 @@ const (
 	ZCRXCtrlExport  ZCRXCtrlOp = 1 // ZCRX_CTRL_EXPORT
 	ZCRXCtrlLast    ZCRXCtrlOp = 2 // __ZCRX_CTRL_LAST
 )
+
+var namesOfOp = [...]string{
+	OpNop:            "nop",
+	OpReadv:          "readv",
+	OpWritev:         "writev",
+	OpFsync:          "fsync",
+	OpReadFixed:      "read_fixed",
+	OpWriteFixed:     "write_fixed",
+	OpPollAdd:        "poll_add",
+	OpPollRemove:     "poll_remove",
+	OpSyncFileRange:  "sync_file_range",
+	OpSendmsg:        "sendmsg",
+	OpRecvmsg:        "recvmsg",
+	OpTimeout:        "timeout",
+	OpTimeoutRemove:  "timeout_remove",
+	OpAccept:         "accept",
+	OpAsyncCancel:    "async_cancel",
+	OpLinkTimeout:    "link_timeout",
+	OpConnect:        "connect",
+	OpFallocate:      "fallocate",
+	OpOpenat:         "openat",
+	OpClose:          "close",
+	OpFilesUpdate:    "files_update",
+	OpStatx:          "statx",
+	OpRead:           "read",
+	OpWrite:          "write",
+	OpFadvise:        "fadvise",
+	OpMadvise:        "madvise",
+	OpSend:           "send",
+	OpRecv:           "recv",
+	OpOpenat2:        "openat2",
+	OpEpollCtl:       "epoll_ctl",
+	OpSplice:         "splice",
+	OpProvideBuffers: "provide_buffers",
+	OpRemoveBuffers:  "remove_buffers",
+	OpTee:            "tee",
+	OpShutdown:       "shutdown",
+	OpRenameat:       "renameat",
+	OpUnlinkat:       "unlinkat",
+	OpMkdirat:        "mkdirat",
+	OpSymlinkat:      "symlinkat",
+	OpLinkat:         "linkat",
+	OpMsgRing:        "msg_ring",
+	OpFsetxattr:      "fsetxattr",
+	OpSetxattr:       "setxattr",
+	OpFgetxattr:      "fgetxattr",
+	OpGetxattr:       "getxattr",
+	OpSocket:         "socket",
+	OpURingCmd:       "uring_cmd",
+	OpSendZC:         "send_zc",
+	OpSendmsgZC:      "sendmsg_zc",
+	OpReadMultishot:  "read_multishot",
+	OpWaitid:         "waitid",
+	OpFutexWait:      "futex_wait",
+	OpFutexWake:      "futex_wake",
+	OpFutexWaitv:     "futex_waitv",
+	OpFixedFDInstall: "fixed_fd_install",
+	OpFtruncate:      "ftruncate",
+	OpBind:           "bind",
+	OpListen:         "listen",
+	OpRecvZC:         "recv_zc",
+	OpEpollWait:      "epoll_wait",
+	OpReadvFixed:     "readv_fixed",
+	OpWritevFixed:    "writev_fixed",
+	OpPipe:           "pipe",
+	OpNop128:         "nop128",
+	OpURingCmd128:    "uring_cmd128",
+}
+
+// String returns liburing's name in small letters and without the prefix.
+func (v Op) String() string { return enumString("Op", uint64(v), namesOfOp[:]) }
+
+var namesOfSQEFlags = [...]flagName{
+	{uint64(SQEFixedFile), "fixed_file"},
+	{uint64(SQEIODrain), "io_drain"},
+	{uint64(SQEIOLink), "io_link"},
+	{uint64(SQEIOHardlink), "io_hardlink"},
+	{uint64(SQEAsync), "async"},
+	{uint64(SQEBufferSelect), "buffer_select"},
+	{uint64(SQECQESkipSuccess), "cqe_skip_success"},
+}
+
+// String joins liburing's names of the set bits, in small letters and without
+// the prefix.
+func (v SQEFlags) String() string { return flagString(uint64(v), namesOfSQEFlags[:]) }
+
+var namesOfCQEFlags = [...]flagName{
+	{uint64(CQEFBuffer), "buffer"},
+	{uint64(CQEFMore), "more"},
+	{uint64(CQEFSockNonempty), "sock_nonempty"},
+	{uint64(CQEFNotif), "notif"},
+	{uint64(CQEFBufMore), "buf_more"},
+	{uint64(CQEFSkip), "skip"},
+	{uint64(CQEF32), "f_32"},
+	{uint64(CQEFTstampHW), "tstamp_hw"},
+}
+
+var namesOfNotifUsage = [...]flagName{
+	{uint64(NotifUsageZCCopied), "zc_copied"},
+}
+
+// String joins liburing's names of the set bits, in small letters and without
+// the prefix.
+func (v NotifUsage) String() string { return flagString(uint64(v), namesOfNotifUsage[:]) }
+
+var namesOfSetupFlags = [...]flagName{
+	{uint64(SetupIOPoll), "iopoll"},
+	{uint64(SetupSQPoll), "sqpoll"},
+	{uint64(SetupSQAff), "sq_aff"},
+	{uint64(SetupCQSize), "cqsize"},
+	{uint64(SetupClamp), "clamp"},
+	{uint64(SetupAttachWQ), "attach_wq"},
+	{uint64(SetupRDisabled), "r_disabled"},
+	{uint64(SetupSubmitAll), "submit_all"},
+	{uint64(SetupCoopTaskrun), "coop_taskrun"},
+	{uint64(SetupTaskrunFlag), "taskrun_flag"},
+	{uint64(SetupSQE128), "sqe128"},
+	{uint64(SetupCQE32), "cqe32"},
+	{uint64(SetupSingleIssuer), "single_issuer"},
+	{uint64(SetupDeferTaskrun), "defer_taskrun"},
+	{uint64(SetupNoMmap), "no_mmap"},
+	{uint64(SetupRegisteredFDOnly), "registered_fd_only"},
+	{uint64(SetupNoSQArray), "no_sqarray"},
+	{uint64(SetupHybridIOPoll), "hybrid_iopoll"},
+	{uint64(SetupCQEMixed), "cqe_mixed"},
+	{uint64(SetupSQEMixed), "sqe_mixed"},
+	{uint64(SetupSQRewind), "sq_rewind"},
+}
+
+// String joins liburing's names of the set bits, in small letters and without
+// the prefix.
+func (v SetupFlags) String() string { return flagString(uint64(v), namesOfSetupFlags[:]) }
+
+var namesOfFeatures = [...]flagName{
+	{uint64(FeatSingleMmap), "single_mmap"},
+	{uint64(FeatNodrop), "nodrop"},
+	{uint64(FeatSubmitStable), "submit_stable"},
+	{uint64(FeatRWCurPos), "rw_cur_pos"},
+	{uint64(FeatCurPersonality), "cur_personality"},
+	{uint64(FeatFastPoll), "fast_poll"},
+	{uint64(FeatPoll32Bits), "poll_32bits"},
+	{uint64(FeatSQPollNonfixed), "sqpoll_nonfixed"},
+	{uint64(FeatExtArg), "ext_arg"},
+	{uint64(FeatNativeWorkers), "native_workers"},
+	{uint64(FeatRsrcTags), "rsrc_tags"},
+	{uint64(FeatCQESkip), "cqe_skip"},
+	{uint64(FeatLinkedFile), "linked_file"},
+	{uint64(FeatRegRegRing), "reg_reg_ring"},
+	{uint64(FeatRecvSendBundle), "recvsend_bundle"},
+	{uint64(FeatMinTimeout), "min_timeout"},
+	{uint64(FeatRWAttr), "rw_attr"},
+	{uint64(FeatNoIowait), "no_iowait"},
+}
+
+// String joins liburing's names of the set bits, in small letters and without
+// the prefix.
+func (v Features) String() string { return flagString(uint64(v), namesOfFeatures[:]) }
+
+var namesOfEnterFlags = [...]flagName{
+	{uint64(EnterGetEvents), "getevents"},
+	{uint64(EnterSQWakeup), "sq_wakeup"},
+	{uint64(EnterSQWait), "sq_wait"},
+	{uint64(EnterExtArg), "ext_arg"},
+	{uint64(EnterRegisteredRing), "registered_ring"},
+	{uint64(EnterAbsTimer), "abs_timer"},
+	{uint64(EnterExtArgReg), "ext_arg_reg"},
+	{uint64(EnterNoIowait), "no_iowait"},
+}
+
+// String joins liburing's names of the set bits, in small letters and without
+// the prefix.
+func (v EnterFlags) String() string { return flagString(uint64(v), namesOfEnterFlags[:]) }
+
+var namesOfRegisterOp = [...]string{
+	RegisterBuffers:        "register_buffers",
+	UnregisterBuffers:      "unregister_buffers",
+	RegisterFiles:          "register_files",
+	UnregisterFiles:        "unregister_files",
+	RegisterEventfd:        "register_eventfd",
+	UnregisterEventfd:      "unregister_eventfd",
+	RegisterFilesUpdate:    "register_files_update",
+	RegisterEventfdAsync:   "register_eventfd_async",
+	RegisterProbe:          "register_probe",
+	RegisterPersonality:    "register_personality",
+	UnregisterPersonality:  "unregister_personality",
+	RegisterRestrictions:   "register_restrictions",
+	RegisterEnableRings:    "register_enable_rings",
+	RegisterFiles2:         "register_files2",
+	RegisterFilesUpdate2:   "register_files_update2",
+	RegisterBuffers2:       "register_buffers2",
+	RegisterBuffersUpdate:  "register_buffers_update",
+	RegisterIOWQAff:        "register_iowq_aff",
+	UnregisterIOWQAff:      "unregister_iowq_aff",
+	RegisterIOWQMaxWorkers: "register_iowq_max_workers",
+	RegisterRingFDs:        "register_ring_fds",
+	UnregisterRingFDs:      "unregister_ring_fds",
+	RegisterPbufRing:       "register_pbuf_ring",
+	UnregisterPbufRing:     "unregister_pbuf_ring",
+	RegisterSyncCancel:     "register_sync_cancel",
+	RegisterFileAllocRange: "register_file_alloc_range",
+	RegisterPbufStatus:     "register_pbuf_status",
+	RegisterNAPI:           "register_napi",
+	UnregisterNAPI:         "unregister_napi",
+	RegisterClock:          "register_clock",
+	RegisterCloneBuffers:   "register_clone_buffers",
+	RegisterSendMsgRing:    "register_send_msg_ring",
+	RegisterZCRXIFQ:        "register_zcrx_ifq",
+	RegisterResizeRings:    "register_resize_rings",
+	RegisterMemRegion:      "register_mem_region",
+	RegisterQuery:          "register_query",
+	RegisterZCRXCtrl:       "register_zcrx_ctrl",
+	RegisterBPFFilter:      "register_bpf_filter",
+}
+
+var namesOfSQRingFlags = [...]flagName{
+	{uint64(SQNeedWakeup), "need_wakeup"},
+	{uint64(SQCQOverflow), "cq_overflow"},
+	{uint64(SQTaskrun), "taskrun"},
+}
+
+// String joins liburing's names of the set bits, in small letters and without
+// the prefix.
+func (v SQRingFlags) String() string { return flagString(uint64(v), namesOfSQRingFlags[:]) }
+
+var namesOfCQRingFlags = [...]flagName{
+	{uint64(CQEventfdDisabled), "eventfd_disabled"},
+}
+
+// String joins liburing's names of the set bits, in small letters and without
+// the prefix.
+func (v CQRingFlags) String() string { return flagString(uint64(v), namesOfCQRingFlags[:]) }
+
+var namesOfRWAttrFlags = [...]flagName{
+	{uint64(RWAttrFlagPI), "pi"},
+}
+
+// String joins liburing's names of the set bits, in small letters and without
+// the prefix.
+func (v RWAttrFlags) String() string { return flagString(uint64(v), namesOfRWAttrFlags[:]) }
+
+var namesOfFsyncFlags = [...]flagName{
+	{uint64(FsyncDatasync), "datasync"},
+}
+
+// String joins liburing's names of the set bits, in small letters and without
+// the prefix.
+func (v FsyncFlags) String() string { return flagString(uint64(v), namesOfFsyncFlags[:]) }
+
+var namesOfTimeoutFlags = [...]flagName{
+	{uint64(TimeoutAbs), "abs"},
+	{uint64(TimeoutUpdate), "update"},
+	{uint64(TimeoutBoottime), "boottime"},
+	{uint64(TimeoutRealtime), "realtime"},
+	{uint64(LinkTimeoutUpdate), "link_timeout_update"},
+	{uint64(TimeoutEtimeSuccess), "etime_success"},
+	{uint64(TimeoutMultishot), "multishot"},
+	{uint64(TimeoutImmediateArg), "immediate_arg"},
+}
+
+// String joins liburing's names of the set bits, in small letters and without
+// the prefix.
+func (v TimeoutFlags) String() string { return flagString(uint64(v), namesOfTimeoutFlags[:]) }
+
+var namesOfSpliceFlags = [...]flagName{
+	{uint64(SpliceFFDInFixed), "fd_in_fixed"},
+}
+
+// String joins liburing's names of the set bits, in small letters and without
+// the prefix.
+func (v SpliceFlags) String() string { return flagString(uint64(v), namesOfSpliceFlags[:]) }
+
+var namesOfPollFlags = [...]flagName{
+	{uint64(PollAddMulti), "add_multi"},
+	{uint64(PollUpdateEvents), "update_events"},
+	{uint64(PollUpdateUserData), "update_user_data"},
+	{uint64(PollAddLevel), "add_level"},
+}
+
+// String joins liburing's names of the set bits, in small letters and without
+// the prefix.
+func (v PollFlags) String() string { return flagString(uint64(v), namesOfPollFlags[:]) }
+
+var namesOfCancelFlags = [...]flagName{
+	{uint64(AsyncCancelAll), "all"},
+	{uint64(AsyncCancelFD), "fd"},
+	{uint64(AsyncCancelAny), "any"},
+	{uint64(AsyncCancelFDFixed), "fd_fixed"},
+	{uint64(AsyncCancelUserdata), "userdata"},
+	{uint64(AsyncCancelOp), "op"},
+}
+
+// String joins liburing's names of the set bits, in small letters and without
+// the prefix.
+func (v CancelFlags) String() string { return flagString(uint64(v), namesOfCancelFlags[:]) }
+
+var namesOfRecvSendFlags = [...]flagName{
+	{uint64(RecvSendPollFirst), "poll_first"},
+	{uint64(RecvMultishot), "recv_multishot"},
+	{uint64(RecvSendFixedBuf), "fixed_buf"},
+	{uint64(SendZCReportUsage), "send_zc_report_usage"},
+	{uint64(RecvSendBundle), "bundle"},
+	{uint64(SendVectorized), "send_vectorized"},
+}
+
+// String joins liburing's names of the set bits, in small letters and without
+// the prefix.
+func (v RecvSendFlags) String() string { return flagString(uint64(v), namesOfRecvSendFlags[:]) }
+
+var namesOfAcceptFlags = [...]flagName{
+	{uint64(AcceptMultishot), "multishot"},
+	{uint64(AcceptDontwait), "dontwait"},
+	{uint64(AcceptPollFirst), "poll_first"},
+}
+
+// String joins liburing's names of the set bits, in small letters and without
+// the prefix.
+func (v AcceptFlags) String() string { return flagString(uint64(v), namesOfAcceptFlags[:]) }
+
+var namesOfMsgRingCmd = [...]string{
+	MsgData:   "data",
+	MsgSendFD: "send_fd",
+}
+
+// String returns liburing's name in small letters and without the prefix.
+func (v MsgRingCmd) String() string { return enumString("MsgRingCmd", uint64(v), namesOfMsgRingCmd[:]) }
+
+var namesOfMsgRingFlags = [...]flagName{
+	{uint64(MsgRingCQESkip), "cqe_skip"},
+	{uint64(MsgRingFlagsPass), "flags_pass"},
+}
+
+// String joins liburing's names of the set bits, in small letters and without
+// the prefix.
+func (v MsgRingFlags) String() string { return flagString(uint64(v), namesOfMsgRingFlags[:]) }
+
+var namesOfFixedFDInstallFlags = [...]flagName{
+	{uint64(FixedFDNoCloexec), "no_cloexec"},
+}
+
+// String joins liburing's names of the set bits, in small letters and without
+// the prefix.
+func (v FixedFDInstallFlags) String() string {
+	return flagString(uint64(v), namesOfFixedFDInstallFlags[:])
+}
+
+var namesOfNopFlags = [...]flagName{
+	{uint64(NopInjectResult), "inject_result"},
+	{uint64(NopCQE32), "cqe32"},
+}
+
+// String joins liburing's names of the set bits, in small letters and without
+// the prefix.
+func (v NopFlags) String() string { return flagString(uint64(v), namesOfNopFlags[:]) }
+
+var namesOfURingCmdFlags = [...]flagName{
+	{uint64(URingCmdFixed), "fixed"},
+}
+
+// String joins liburing's names of the set bits, in small letters and without
+// the prefix.
+func (v URingCmdFlags) String() string { return flagString(uint64(v), namesOfURingCmdFlags[:]) }
+
+var namesOfSocketOp = [...]string{
+	SocketOpSIOCINQ:     "siocinq",
+	SocketOpSIOCOUTQ:    "siocoutq",
+	SocketOpGetsockopt:  "getsockopt",
+	SocketOpSetsockopt:  "setsockopt",
+	SocketOpTXTimestamp: "tx_timestamp",
+	SocketOpGetsockname: "getsockname",
+}
+
+// String returns liburing's name in small letters and without the prefix.
+func (v SocketOp) String() string { return enumString("SocketOp", uint64(v), namesOfSocketOp[:]) }
+
+var namesOfFutex2Flags = [...]flagName{
+	{uint64(Futex2NUMA), "numa"},
+	{uint64(Futex2Mpol), "mpol"},
+	{uint64(Futex2Private), "private"},
+}
+
+var namesOfIOWQType = [...]string{
+	IOWQBound:   "bound",
+	IOWQUnbound: "unbound",
+}
+
+// String returns liburing's name in small letters and without the prefix.
+func (v IOWQType) String() string { return enumString("IOWQType", uint64(v), namesOfIOWQType[:]) }
+
+var namesOfRsrcFlags = [...]flagName{
+	{uint64(RsrcRegisterSparse), "register_sparse"},
+}
+
+// String joins liburing's names of the set bits, in small letters and without
+// the prefix.
+func (v RsrcFlags) String() string { return flagString(uint64(v), namesOfRsrcFlags[:]) }
+
+var namesOfProbeOpFlags = [...]flagName{
+	{uint64(OpSupported), "supported"},
+}
+
+// String joins liburing's names of the set bits, in small letters and without
+// the prefix.
+func (v ProbeOpFlags) String() string { return flagString(uint64(v), namesOfProbeOpFlags[:]) }
+
+var namesOfRestrictionOp = [...]string{
+	RestrictionRegisterOp:       "register_op",
+	RestrictionSQEOp:            "sqe_op",
+	RestrictionSQEFlagsAllowed:  "sqe_flags_allowed",
+	RestrictionSQEFlagsRequired: "sqe_flags_required",
+}
+
+// String returns liburing's name in small letters and without the prefix.
+func (v RestrictionOp) String() string {
+	return enumString("RestrictionOp", uint64(v), namesOfRestrictionOp[:])
+}
+
+var namesOfCloneBuffersFlags = [...]flagName{
+	{uint64(RegisterSrcRegistered), "src_registered"},
+	{uint64(RegisterDstReplace), "dst_replace"},
+}
+
+// String joins liburing's names of the set bits, in small letters and without
+// the prefix.
+func (v CloneBuffersFlags) String() string { return flagString(uint64(v), namesOfCloneBuffersFlags[:]) }
+
+var namesOfBufRingFlags = [...]flagName{
+	{uint64(PbufRingMmap), "mmap"},
+	{uint64(PbufRingInc), "inc"},
+}
+
+// String joins liburing's names of the set bits, in small letters and without
+// the prefix.
+func (v BufRingFlags) String() string { return flagString(uint64(v), namesOfBufRingFlags[:]) }
+
+var namesOfRegionFlags = [...]flagName{
+	{uint64(MemRegionTypeUser), "user"},
+}
+
+// String joins liburing's names of the set bits, in small letters and without
+// the prefix.
+func (v RegionFlags) String() string { return flagString(uint64(v), namesOfRegionFlags[:]) }
+
+var namesOfMemRegionFlags = [...]flagName{
+	{uint64(MemRegionRegWaitArg), "reg_wait_arg"},
+}
+
+// String joins liburing's names of the set bits, in small letters and without
+// the prefix.
+func (v MemRegionFlags) String() string { return flagString(uint64(v), namesOfMemRegionFlags[:]) }
+
+var namesOfRegWaitFlags = [...]flagName{
+	{uint64(RegWaitTS), "ts"},
+}
+
+// String joins liburing's names of the set bits, in small letters and without
+// the prefix.
+func (v RegWaitFlags) String() string { return flagString(uint64(v), namesOfRegWaitFlags[:]) }
+
+var namesOfQueryOp = [...]string{
+	QueryOpcodes: "opcodes",
+	QueryZCRX:    "zcrx",
+	QuerySCQ:     "scq",
+}
+
+// String returns liburing's name in small letters and without the prefix.
+func (v QueryOp) String() string { return enumString("QueryOp", uint64(v), namesOfQueryOp[:]) }
+
+var namesOfBPFCmd = [...]string{
+	BPFCmdFilter: "filter",
+}
+
+// String returns liburing's name in small letters and without the prefix.
+func (v BPFCmd) String() string { return enumString("BPFCmd", uint64(v), namesOfBPFCmd[:]) }
+
+var namesOfBPFFilterFlags = [...]flagName{
+	{uint64(BPFFilterDenyRest), "deny_rest"},
+	{uint64(BPFFilterSzStrict), "sz_strict"},
+}
+
+// String joins liburing's names of the set bits, in small letters and without
+// the prefix.
+func (v BPFFilterFlags) String() string { return flagString(uint64(v), namesOfBPFFilterFlags[:]) }
+
+var namesOfZCRXAreaFlags = [...]flagName{
+	{uint64(ZCRXAreaDMABuf), "dmabuf"},
+}
+
+// String joins liburing's names of the set bits, in small letters and without
+// the prefix.
+func (v ZCRXAreaFlags) String() string { return flagString(uint64(v), namesOfZCRXAreaFlags[:]) }
+
+var namesOfZCRXRegFlags = [...]flagName{
+	{uint64(ZCRXRegImport), "import"},
+	{uint64(ZCRXRegNodev), "nodev"},
+}
+
+// String joins liburing's names of the set bits, in small letters and without
+// the prefix.
+func (v ZCRXRegFlags) String() string { return flagString(uint64(v), namesOfZCRXRegFlags[:]) }
+
+var namesOfZCRXFeatures = [...]flagName{
+	{uint64(ZCRXFeatureRXPageSize), "rx_page_size"},
+}
+
+// String joins liburing's names of the set bits, in small letters and without
+// the prefix.
+func (v ZCRXFeatures) String() string { return flagString(uint64(v), namesOfZCRXFeatures[:]) }
+
+var namesOfZCRXCtrlOp = [...]string{
+	ZCRXCtrlFlushRQ: "flush_rq",
+	ZCRXCtrlExport:  "export",
+}
+
+// String returns liburing's name in small letters and without the prefix.
+func (v ZCRXCtrlOp) String() string { return enumString("ZCRXCtrlOp", uint64(v), namesOfZCRXCtrlOp[:]) }

@@ -5,10 +5,12 @@
 // their Go names from package cname. A name that no rule covers, two names that
 // become one, or a name that the package already uses stops it.
 //
-// Run it with go generate in the root of the module.
+// Run it with go generate in the root of the module; with -check it writes nothing
+// and fails if the file is not what it would write.
 package main
 
 import (
+	"bytes"
 	_ "embed"
 	"flag"
 	"fmt"
@@ -26,48 +28,46 @@ import (
 //go:embed companions.h
 var companions []byte
 
-// outputs are the files that the command writes.
-var outputs = map[string]func(version string, blocks []block) ([]byte, error){
-	"zz_constants.go": renderConstants,
-	"zz_strings.go":   renderStrings,
-}
+// output is the file that the command writes.
+const output = "zz_constants.go"
 
 func main() {
 	log.SetFlags(0)
 	log.SetPrefix("genconst: ")
 	include := flag.String("include", "third_party/liburing/include", "directory that holds liburing.h")
-	out := flag.String("o", ".", "directory to write to")
+	check := flag.Bool("check", false, "fail if "+output+" is not up to date, and write nothing")
 	flag.Parse()
 
-	if err := generate(*include, ".", *out); err != nil {
+	text, err := generate(*include, ".")
+	if err != nil {
+		log.Fatal(err)
+	}
+	if *check {
+		if was, err := os.ReadFile(output); err != nil || !bytes.Equal(was, text) {
+			log.Fatalf("%s is stale: run go generate ./...", output)
+		}
+		return
+	}
+	if err := os.WriteFile(output, text, 0o644); err != nil {
 		log.Fatal(err)
 	}
 }
 
-// generate writes the outputs to the directory out. No name in them is one that
-// the package in the directory pkg has already.
-func generate(include, pkg, out string) error {
+// generate returns the output. No name in it is one that the package in the
+// directory pkg has already.
+func generate(include, pkg string) ([]byte, error) {
 	version, blocks, err := collect(include)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	taken, err := declared(pkg)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	if err := collisions(blocks, taken); err != nil {
-		return err
+		return nil, err
 	}
-	for name, render := range outputs {
-		text, err := render(version, blocks)
-		if err != nil {
-			return fmt.Errorf("%s: %w", name, err)
-		}
-		if err := os.WriteFile(filepath.Join(out, name), text, 0o644); err != nil {
-			return err
-		}
-	}
-	return nil
+	return render(version, blocks)
 }
 
 // collect reads the headers and returns liburing's version and its constants
@@ -127,7 +127,7 @@ func collect(include string) (version string, blocks []block, err error) {
 }
 
 // declared returns where the names stand that the package declares in other
-// files than the generated ones.
+// files than the generated one.
 func declared(dir string) (map[string]string, error) {
 	files, err := filepath.Glob(filepath.Join(dir, "*.go"))
 	if err != nil {
@@ -136,7 +136,7 @@ func declared(dir string) (map[string]string, error) {
 	taken := map[string]string{}
 	fset := token.NewFileSet()
 	for _, path := range files {
-		if outputs[filepath.Base(path)] != nil || strings.HasSuffix(path, "_test.go") {
+		if filepath.Base(path) == output || strings.HasSuffix(path, "_test.go") {
 			continue
 		}
 		file, err := parser.ParseFile(fset, path, nil, parser.SkipObjectResolution)

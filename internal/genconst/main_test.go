@@ -138,18 +138,15 @@ func TestLiteral(t *testing.T) {
 }
 
 func TestNoHeaders(t *testing.T) {
-	err := generate(t.TempDir(), ".", t.TempDir())
+	_, err := generate(t.TempDir(), ".")
 	assert.ErrorContains(t, err, "vendor-liburing.sh")
 }
 
-// A header with a constant that no rule knows stops the generator before it
-// writes anything.
-func TestUnknownConstantWritesNothing(t *testing.T) {
-	include, out := t.TempDir(), t.TempDir()
+// A header with a constant that no rule knows stops the generator.
+func TestUnknownConstant(t *testing.T) {
+	include := t.TempDir()
 	require.NoError(t, os.Mkdir(filepath.Join(include, "liburing"), 0o700))
 	require.NoError(t, os.WriteFile(filepath.Join(include, "liburing", "io_uring.h"), []byte("#define IORING_NOVEL_THING 1\n"), 0o600))
-	assert.ErrorContains(t, generate(include, ".", out), "IORING_NOVEL_THING")
-	files, err := os.ReadDir(out)
-	require.NoError(t, err)
-	assert.Empty(t, files)
+	_, err := generate(include, ".")
+	assert.ErrorContains(t, err, "IORING_NOVEL_THING")
 }
