@@ -7,6 +7,8 @@ import (
 	"sync/atomic"
 	"syscall"
 	"time"
+
+	"github.com/go-liburing/liburing/internal/yield"
 )
 
 // Loop is an event loop over a ring: each request takes a callback, which runs
@@ -45,7 +47,7 @@ type Loop struct {
 	epoch      uint32 // how often the queue's memory has been replaced
 
 	rawEnter  bool // rawEnter does for the ring
-	yield     yielder
+	yield     yield.Yielder
 	drains    bool                   // a request has drained the ring
 	holding   bool                   // requests are held back for one that drains the ring (SQPOLL)
 	behind    bool                   // those are behind it, and it has gone

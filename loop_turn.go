@@ -81,7 +81,7 @@ func (l *Loop) enterBlocking(ready bool, wait time.Duration) error {
 	m := l.ring.mem
 	l.mayBlock = l.backlog.len() != 0 // they may be of that kind
 	l.stats.Enters++
-	defer l.yield.look()
+	defer l.yield.Look()
 	if ready || wait == 0 {
 		return l.enterError(cSubmitAndWait(m, 0))
 	}

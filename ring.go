@@ -5,6 +5,8 @@ import (
 	"sync/atomic"
 	"syscall"
 	"time"
+
+	"github.com/go-liburing/liburing/internal/yield"
 )
 
 // Ring is an io_uring instance, struct io_uring, with liburing's functions
@@ -31,15 +33,15 @@ import (
 // terminal completion, the one without CQEFMore. The collector does not know
 // that the kernel holds it: keep a reference in a variable or a struct.
 type Ring struct {
-	mem     *ringMem // nil when closed
-	buffers [][]byte // registered ones: the kernel holds them
-	own     []byte   // the memory of the queues, if the caller gave it
-	zcrx    [][]byte // memory of zero-copy receive: the kernel holds it
-	regions [][]byte // registered regions, mapped by us
-	loop    *Loop    // whose ring it is, and whose tokens are user data; nil: nobody's
-	bigEnd  uint32   // the position behind the last entry of GetSQE128
-	submits yielder  // one for each of the two threads that may use the ring
-	waits   yielder
+	mem     *ringMem      // nil when closed
+	buffers [][]byte      // registered ones: the kernel holds them
+	own     []byte        // the memory of the queues, if the caller gave it
+	zcrx    [][]byte      // memory of zero-copy receive: the kernel holds it
+	regions [][]byte      // registered regions, mapped by us
+	loop    *Loop         // whose ring it is, and whose tokens are user data; nil: nobody's
+	bigEnd  uint32        // the position behind the last entry of GetSQE128
+	submits yield.Yielder // one for each of the two threads that may use the ring
+	waits   yield.Yielder
 
 	regWaits []RegWait // registered waits, in one of the regions
 }
@@ -193,7 +195,7 @@ func (r *Ring) SubmitGetSQE() (*SQE, error) {
 		return nil, ErrClosed
 	}
 	sqe, ret := cSubmitGetSQE(r.mem)
-	r.submits.crossed()
+	r.submits.Crossed()
 	switch {
 	case sqe != nil:
 		return sqe, nil
@@ -279,7 +281,7 @@ func (r *Ring) Submit() (int, error) {
 		return 0, ErrClosed
 	}
 	ret := cSubmit(r.mem)
-	r.submits.crossed()
+	r.submits.Crossed()
 	if ret < 0 {
 		return 0, submitError("io_uring_submit", ret)
 	}
@@ -456,7 +458,7 @@ func (m *ringMem) storeCQHead(head uint32) {
 // GetEvents makes the kernel bring the completions that it holds back into the
 // queue: deferred work, overflowed ones (io_uring_get_events).
 func (r *Ring) GetEvents() error {
-	r.waits.crossed()
+	r.waits.Crossed()
 	return r.call("io_uring_get_events", cGetEvents)
 }
 
@@ -467,7 +469,7 @@ func (r *Ring) SubmitAndGetEvents() (int, error) {
 		return 0, ErrClosed
 	}
 	ret := cSubmitAndGetEvents(r.mem)
-	r.submits.crossed()
+	r.submits.Crossed()
 	if ret < 0 {
 		return 0, submitError("io_uring_submit_and_get_events", ret)
 	}

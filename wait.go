@@ -53,7 +53,7 @@ func (l waitLimit) withMin(timeout, minWait time.Duration) waitLimit {
 // enough. ret is the result of the wait before.
 func (r *Ring) await(op string, n uint32, ret int32, limit waitLimit) error {
 	m := r.mem
-	for ; ; r.waits.crossed() {
+	for ; ; r.waits.Crossed() {
 		if ret < 0 && ret != -int32(syscall.EINTR) && ret != -int32(syscall.ETIME) {
 			return opError(op, ret)
 		}
@@ -165,7 +165,7 @@ func (r *Ring) SubmitAndWait(n int) (int, error) {
 		return 0, r.refusesWait(op, n)
 	}
 	ret := cSubmitAndWait(m, m.placesFor(uint32(n)))
-	r.submits.crossed()
+	r.submits.Crossed()
 	if ret >= 0 && (m.plenty(uint32(n)) || m.unsubmitted() != 0) {
 		return int(ret), nil
 	}
@@ -230,7 +230,7 @@ func (r *Ring) SubmitAndWaitReg(n int, index int) (*CQE, error) {
 // firstOf has a wait that has submitted go on, and returns the first completion.
 func (r *Ring) firstOf(op string, n int, ret int32, limit waitLimit) (*CQE, error) {
 	m := r.mem
-	r.submits.crossed()
+	r.submits.Crossed()
 	if ret < 0 || m.unsubmitted() == 0 {
 		if err := r.await(op, uint32(n), ret, limit); err != nil {
 			return nil, err
@@ -254,7 +254,7 @@ func (r *Ring) WaitCQENr(n int) (*CQE, error) {
 	}
 	if n == 0 || !m.plenty(uint32(n)) {
 		ret := cWaitCQENr(m, m.placesFor(uint32(n)))
-		r.waits.crossed()
+		r.waits.Crossed()
 		if err := r.await(op, uint32(n), ret, waitLimit{}); err != nil {
 			return nil, err
 		}
@@ -280,7 +280,7 @@ func (r *Ring) WaitCQEs(n int, timeout time.Duration) (*CQE, error) {
 	if n == 0 || !m.plenty(uint32(n)) {
 		limit := limitOf(timeout)
 		ret := cWaitCQEs(m, m.placesFor(uint32(n)), timeout)
-		r.waits.crossed()
+		r.waits.Crossed()
 		if err := r.await(op, uint32(n), ret, limit); err != nil {
 			return nil, err
 		}
@@ -307,7 +307,7 @@ func (r *Ring) WaitCQEsMinTimeout(n int, timeout, minWait time.Duration) (*CQE, 
 	timeout = orLong(timeout)
 	limit := limitOf(timeout).withMin(timeout, minWait)
 	ret := cWaitCQEsMinTimeout(m, m.placesFor(uint32(n)), timeout, microseconds(min(minWait, timeout)))
-	r.waits.crossed()
+	r.waits.Crossed()
 	if err := r.await(op, uint32(n), ret, limit); err != nil {
 		return nil, err
 	}

@@ -1,11 +1,12 @@
-package liburing
+// Package yield keeps Go's monitor off goroutines that cross into C all the time.
+package yield
 
 import (
 	"runtime"
 	"time"
 )
 
-// yielder keeps Go's monitor off a goroutine that crosses into C all the time.
+// Yielder keeps Go's monitor off a goroutine that crosses into C all the time.
 //
 // The monitor preempts a goroutine that the scheduler has not seen for 10 ms.
 // One that it finds in a system call can't be asked: it loses its processor,
@@ -13,7 +14,7 @@ import (
 // either. So that goes on at every look of the monitor, and as it found
 // something to do, the looks stay 20 µs apart. On a busy ring that was a fifth
 // of the time. To yield now and then avoids it.
-type yielder struct {
+type Yielder struct {
 	crossings uint32
 	last      time.Time
 }
@@ -23,14 +24,15 @@ const (
 	yieldAfter       = 5 * time.Millisecond // half of the monitor's patience
 )
 
-// crossed counts a call of C and yields if it is time to.
-func (y *yielder) crossed() {
+// Crossed counts a call of C and yields if it is time to.
+func (y *Yielder) Crossed() {
 	if y.crossings++; y.crossings%crossingsPerLook == 0 {
-		y.look()
+		y.Look()
 	}
 }
 
-func (y *yielder) look() {
+// Look yields if it has not been done for a while.
+func (y *Yielder) Look() {
 	if time.Since(y.last) >= yieldAfter { // half of what time.Now costs
 		runtime.Gosched()
 		y.last = time.Now()

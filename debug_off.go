@@ -1,5 +1,0 @@
-//go:build !liburing_debug
-
-package liburing
-
-const checkThread = false

@@ -1,0 +1,5 @@
+//go:build !liburing_debug
+
+package debug
+
+const On = false
