@@ -28,7 +28,6 @@ var (
 	ExplainFlags          = explainFlags
 	IsFixed               = isFixed
 	LoopFlags             = loopFlags
-	MapFile               = mapFile
 	Microseconds          = microseconds
 	MixedLosesCompletions = mixedLosesCompletions
 	OpErrorOf             = opError

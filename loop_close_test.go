@@ -260,3 +260,24 @@ func TestFinishThatTakesLong(t *testing.T) {
 	unix.Write(w, []byte("x"))
 	ringtest.Within(t, func() { require.NoError(t, <-down) })
 }
+
+// A callback that answers each refusal with the next request does not hold Close
+// up, nor does it go on for ever once the loop has ended.
+func TestRefusedAgainAndAgain(t *testing.T) {
+	l := ringtest.NewLoop(t, 8)
+	refusals := 0
+	var again liburing.Callback
+	again = func(c liburing.Completion) {
+		if errors.Is(c.Err(), liburing.ErrClosed) {
+			refusals++
+		}
+		l.Nop(again)
+	}
+	l.Nop(again)
+	ringtest.CloseLoop(t, l)
+	require.NotZero(t, refusals)
+	require.Less(t, refusals, 10*liburing.RefusalRounds)
+	refusals = 0
+	l.Nop(again)
+	require.Equal(t, liburing.RefusalRounds, refusals)
+}

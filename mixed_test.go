@@ -213,7 +213,7 @@ func TestLoopOfFewMixedEntries(t *testing.T) {
 	for range 5 {
 		require.Zero(t, ringtest.One(t, l, func(cb liburing.Callback) liburing.Request { return l.Nop(cb) }))
 		l.Nop128(nil).LinkNext()
-		c := finish(t, l, func(cb liburing.Callback) liburing.Request { return l.Nop128(cb) })
+		c := ringtest.Finish(t, l, func(cb liburing.Callback) liburing.Request { return l.Nop128(cb) })
 		require.ErrorContains(t, c.Err(), "its chain has 2 requests, which may take 5 entries")
 	}
 }
@@ -272,13 +272,6 @@ func TestLoopOfMixedCompletions(t *testing.T) {
 		require.Equal(t, 1, got[i])
 	}
 	require.NotZero(t, l.Stats().Overflows)
-}
-
-// finish runs one request to its end and returns its last completion.
-func finish(t *testing.T, l *liburing.Loop, request func(liburing.Callback) liburing.Request) liburing.Completion {
-	t.Helper()
-	all := ringtest.Do(t, l, request)
-	return all[len(all)-1]
 }
 
 // nop queues a no-op with flags, and what else the entry shall have.

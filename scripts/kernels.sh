@@ -19,7 +19,7 @@ cd "$(dirname "$0")/.."
 
 readonly cache=${XDG_CACHE_HOME:-${HOME:-/tmp}/.cache}/go-liburing/kernels
 readonly limit=900 # seconds a kernel
-readonly packages=(. ./tests/{loop,model,opcodes,register,soak,zcrx}) # those that need no tools
+readonly packages=(. ./tests/{loop,model,opcodes,register,ring,soak,zcrx}) # those that need no tools
 work=$(mktemp -d "${TMPDIR:-/tmp}/liburing-kernels.XXXXXX")
 job=
 

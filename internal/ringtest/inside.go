@@ -84,6 +84,9 @@ func RingOf(g *liburing.BufGroup) *liburing.BufRing {
 	return *pointer[*liburing.BufRing](g, "ring")
 }
 
+// RingOfLoop returns a loop's ring, for what Control's callers leave alone.
+func RingOfLoop(l *liburing.Loop) *liburing.Ring { return pointer[liburing.Ring](l, "ring") }
+
 // inside returns a field of what v points to, by the names on the way to it.
 func inside(v any, names ...string) reflect.Value {
 	r := reflect.ValueOf(v)

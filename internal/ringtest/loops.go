@@ -126,6 +126,13 @@ func Do(t testing.TB, l *liburing.Loop, request func(cb liburing.Callback) libur
 	return all
 }
 
+// Finish runs one request to its end and returns its last completion.
+func Finish(t testing.TB, l *liburing.Loop, queue func(liburing.Callback) liburing.Request) liburing.Completion {
+	t.Helper()
+	all := Do(t, l, queue)
+	return all[len(all)-1]
+}
+
 // One is Do for requests with one completion, which must succeed. It returns the
 // result.
 func One(t testing.TB, l *liburing.Loop, request func(cb liburing.Callback) liburing.Request) int {

@@ -12,17 +12,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// finish runs one request to its end and returns its last completion.
-func finish(t testing.TB, l *liburing.Loop, queue func(liburing.Callback) liburing.Request) liburing.Completion {
-	t.Helper()
-	all := ringtest.Do(t, l, queue)
-	return all[len(all)-1]
-}
-
 // failure runs one request that must fail with errno.
 func failure(t testing.TB, l *liburing.Loop, errno unix.Errno, queue func(liburing.Callback) liburing.Request) {
 	t.Helper()
-	require.ErrorIs(t, finish(t, l, queue).Err(), errno)
+	require.ErrorIs(t, ringtest.Finish(t, l, queue).Err(), errno)
 }
 
 func content(t testing.TB, f *os.File) string {

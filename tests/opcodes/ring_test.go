@@ -75,7 +75,7 @@ func TestOpNopCQE32(t *testing.T) {
 			l := ringtest.NewLoop(t, 8, liburing.WithFlags(flags))
 			for range 40 { // more than once round the queue
 				var got [2]uint64
-				c := finish(t, l, func(cb liburing.Callback) liburing.Request {
+				c := ringtest.Finish(t, l, func(cb liburing.Callback) liburing.Request {
 					return nop(l, liburing.NopCQE32, big, func(c liburing.Completion) { got = c.BigCQE(); cb(c) })
 				})
 				require.NoError(t, c.Err())
@@ -169,7 +169,7 @@ func TestOpProvideBuffers(t *testing.T) {
 			return r
 		}
 		for range 2 {
-			c := finish(t, l, selected)
+			c := ringtest.Finish(t, l, selected)
 			require.EqualValues(t, 5, c.Res)
 			id, ok := c.BufferID()
 			require.True(t, ok)

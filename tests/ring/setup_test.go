@@ -1,6 +1,6 @@
 //go:build linux && cgo
 
-package liburing_test
+package ring_test
 
 import (
 	"encoding/binary"
@@ -239,10 +239,10 @@ func TestSetupByHand(t *testing.T) {
 	defer unix.Close(fd)
 	require.NotZero(t, p.Features&liburing.FeatSingleMmap)
 	size := max(p.SQOff.Array+4*p.SQEntries, p.CQOff.CQEs+p.CQEntries*uint32(unsafe.Sizeof(liburing.CQE{})))
-	rings, err := liburing.MapFile(fd, int64(liburing.OffSQRing), int(size))
+	rings, err := mapQueue(fd, liburing.OffSQRing, size)
 	require.NoError(t, err)
 	defer unix.Munmap(rings)
-	entries, err := liburing.MapFile(fd, int64(liburing.OffSQEs), int(p.SQEntries*uint32(unsafe.Sizeof(liburing.SQE{}))))
+	entries, err := mapQueue(fd, liburing.OffSQEs, p.SQEntries*uint32(unsafe.Sizeof(liburing.SQE{})))
 	require.NoError(t, err)
 	defer unix.Munmap(entries)
 	at := func(off uint32) *uint32 { return (*uint32)(unsafe.Pointer(&rings[off])) }
@@ -265,4 +265,8 @@ func TestSetupByHand(t *testing.T) {
 	require.EqualValues(t, 12345, cqe.UserData)
 	require.Zero(t, cqe.Res)
 	require.Zero(t, *at(p.SQOff.Dropped)|*at(p.CQOff.Overflow)|*at(p.SQOff.Flags)|*at(p.CQOff.Flags)|*at(p.CQOff.Head))
+}
+
+func mapQueue(fd int, offset uint64, size uint32) ([]byte, error) {
+	return unix.Mmap(fd, int64(offset), int(size), unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED|unix.MAP_POPULATE)
 }

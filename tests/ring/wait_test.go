@@ -1,6 +1,6 @@
 //go:build linux && cgo
 
-package liburing_test
+package ring_test
 
 import (
 	"os"
@@ -315,7 +315,7 @@ func TestNoWaitBehindABadRequest(t *testing.T) {
 				sqe := r.GetSQE()
 				sqe.PrepNop()
 				if i == 1 {
-					sqe.Opcode = liburing.OpBad
+					sqe.Opcode = liburing.Op(0xff) // there is none
 				}
 			}
 			require.NoError(t, wait(r, 3))

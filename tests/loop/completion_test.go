@@ -1,6 +1,6 @@
 //go:build linux && cgo
 
-package liburing_test
+package loop_test
 
 import (
 	"context"

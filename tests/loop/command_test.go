@@ -1,6 +1,6 @@
 //go:build linux && cgo
 
-package liburing_test
+package loop_test
 
 import (
 	"bytes"
@@ -16,7 +16,7 @@ import (
 
 // roomOf returns the bytes of a command's request that its driver reads.
 func roomOf(l *liburing.Loop, r liburing.Request) []byte {
-	return r.SQE().CmdBytes(l.Ring().Flags()&liburing.SetupSQE128 != 0 || r.SQE().Opcode == liburing.OpURingCmd128 && l.Ring().Flags()&liburing.SetupSQEMixed != 0)
+	return r.SQE().CmdBytes(ringtest.RingOfLoop(l).Flags()&liburing.SetupSQE128 != 0 || r.SQE().Opcode == liburing.OpURingCmd128 && ringtest.RingOfLoop(l).Flags()&liburing.SetupSQEMixed != 0)
 }
 
 // A command has the bytes that it was given and zeros behind them, also in an entry
@@ -53,11 +53,11 @@ func TestCommandsThatAreTooLong(t *testing.T) {
 	ringtest.OverLoops(t, 8, func(t *testing.T, l *liburing.Loop) {
 		fd := int(ringtest.TempFile(t, nil).Fd())
 		failure(t, l, unix.EOPNOTSUPP, func(cb liburing.Callback) liburing.Request { return l.URingCmd(1, fd, cb).CmdBytes(make([]byte, 16)) })
-		c := finish(t, l, func(cb liburing.Callback) liburing.Request { return l.URingCmd(1, fd, cb).CmdBytes(make([]byte, 81)) })
+		c := ringtest.Finish(t, l, func(cb liburing.Callback) liburing.Request { return l.URingCmd(1, fd, cb).CmdBytes(make([]byte, 81)) })
 		require.ErrorIs(t, c.Err(), unix.EINVAL)
 		require.ErrorContains(t, c.Err(), "the command has 81 bytes, and the entry room for ")
-		c = finish(t, l, func(cb liburing.Callback) liburing.Request { return l.URingCmd(1, fd, cb).CmdBytes(make([]byte, 17)) })
-		if l.Ring().Flags()&liburing.SetupSQE128 != 0 {
+		c = ringtest.Finish(t, l, func(cb liburing.Callback) liburing.Request { return l.URingCmd(1, fd, cb).CmdBytes(make([]byte, 17)) })
+		if ringtest.RingOfLoop(l).Flags()&liburing.SetupSQE128 != 0 {
 			require.ErrorIs(t, c.Err(), unix.EOPNOTSUPP)
 		} else {
 			require.ErrorContains(t, c.Err(), "room for 16")
@@ -138,7 +138,7 @@ func TestPointerEscapes(t *testing.T) {
 // failure runs one request that must fail with errno.
 func failure(t *testing.T, l *liburing.Loop, errno unix.Errno, request func(liburing.Callback) liburing.Request) {
 	t.Helper()
-	require.ErrorIs(t, finish(t, l, request).Err(), errno)
+	require.ErrorIs(t, ringtest.Finish(t, l, request).Err(), errno)
 }
 
 // registered returns a registered buffer, the loop's only one.

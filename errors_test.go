@@ -8,31 +8,9 @@ import (
 	"testing"
 
 	"github.com/go-liburing/liburing"
-	"github.com/go-liburing/liburing/internal/ringtest"
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sys/unix"
 )
-
-// A callback that answers each refusal with the next request does not hold Close
-// up, nor does it go on for ever once the loop has ended.
-func TestRefusedAgainAndAgain(t *testing.T) {
-	l := ringtest.NewLoop(t, 8)
-	refusals := 0
-	var again liburing.Callback
-	again = func(c liburing.Completion) {
-		if errors.Is(c.Err(), liburing.ErrClosed) {
-			refusals++
-		}
-		l.Nop(again)
-	}
-	l.Nop(again)
-	ringtest.CloseLoop(t, l)
-	require.NotZero(t, refusals)
-	require.Less(t, refusals, 10*liburing.RefusalRounds)
-	refusals = 0
-	l.Nop(again)
-	require.Equal(t, liburing.RefusalRounds, refusals)
-}
 
 func TestSentinels(t *testing.T) {
 	require.ErrorIs(t, liburing.ErrClosed, os.ErrClosed)
@@ -48,4 +26,14 @@ func TestSentinels(t *testing.T) {
 	require.ErrorIs(t, err, unix.EINVAL)
 	_, err = liburing.New(0)
 	require.NotErrorIs(t, err, liburing.ErrNotSupported)
+}
+
+func TestOpErrors(t *testing.T) {
+	err := liburing.OpErrorOf("io_uring_submit", -int32(unix.EAGAIN))
+	require.ErrorIs(t, err, unix.EAGAIN)
+	require.Equal(t, "io_uring_submit: resource temporarily unavailable", err.Error())
+	require.NoError(t, liburing.OpErrorOf("x", 0))
+	require.ErrorIs(t, liburing.OpErrorOf("io_uring_x", -liburing.NeedsBase-11), liburing.ErrNotSupported)
+	require.Contains(t, liburing.OpErrorOf("io_uring_x", -liburing.NeedsBase-11).Error(), "liburing 2.11")
+	require.ErrorIs(t, liburing.OpErrorOf("io_uring_x", liburing.ErrNoCgo), liburing.ErrNotSupported)
 }
