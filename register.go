@@ -2,14 +2,17 @@ package liburing
 
 import (
 	"cmp"
+	"fmt"
+	"os"
+	"runtime"
 	"sync/atomic"
 	"syscall"
 	"time"
+	"unsafe"
 )
 
 // What can be registered with a ring, beside buffers (register_buffers.go,
-// bufring.go), files (register_files.go), registered waits (register_wait.go),
-// filters (register_bpf.go) and zero-copy receive (zcrx.go).
+// bufring.go), files (register_files.go) and zero-copy receive (zcrx.go).
 
 // RegisterEventfd makes the kernel write to an eventfd for each completion
 // (io_uring_register_eventfd). EBUSY if there is one. On a ring with
@@ -258,4 +261,198 @@ func (r *Ring) RegisterClock(clock int32) error {
 // does where it can (io_uring_set_iowait). Needs Linux 6.15 and liburing 2.10.
 func (r *Ring) SetIowait(enable bool) error {
 	return r.call("io_uring_set_iowait", func(m *ringMem) int32 { return cSetIowait(m, enable) })
+}
+
+// Filters: small programs that allow or deny requests.
+
+// BPFFilter is a classic BPF program that allows or denies the requests of one
+// operation, struct io_uring_bpf_filter. It sees struct io_uring_bpf_ctx and allows
+// what it does not return 0 for; a request that it denies has EACCES.
+//
+// Filters add up: a request goes through if all those of its operation allow it, the
+// ring's and its maker's. None can be taken back or replaced. With BPFFilterDenyRest
+// all operations without a filter are denied for good: filters that come later can't
+// allow them, so that of the last operation that is to work carries the flag. A Loop
+// needs operations of its own, which LoopNeeds tells.
+type BPFFilter struct {
+	Op      Op
+	Flags   BPFFilterFlags
+	PDUSize uint8 // of what the filter sees of the operation: 12 for OpSocket, 24 for opening files, 0 for others
+	Program []BPFInstruction
+}
+
+// BPFInstruction is an instruction of classic BPF, struct sock_filter.
+type BPFInstruction struct {
+	Code   uint16
+	JT, JF uint8
+	K      uint32
+}
+
+// register registers the filter with a ring, or the task if there is none.
+func (f *BPFFilter) register(m *ringMem) int32 {
+	if f == nil {
+		return -int32(syscall.EINVAL)
+	}
+	ret := cRegisterBPFFilter(m, &bpfCmd{
+		cmdType: BPFCmdFilter, op: uint32(f.Op), flags: uint32(f.Flags), pduSize: f.PDUSize,
+		filterLen: uint32(len(f.Program)), filter: data(f.Program),
+	})
+	runtime.KeepAlive(f) // the command has the program as a number
+	return ret
+}
+
+// RegisterBPFFilter lets a filter decide on the ring's requests of one operation
+// (io_uring_register_bpf_filter). It takes no privilege. EMSGSIZE if PDUSize is more
+// than the operation has, with BPFFilterSzStrict also if it is less. Needs Linux 7.0
+// and liburing 2.15.
+func (r *Ring) RegisterBPFFilter(f *BPFFilter) error {
+	return r.call("io_uring_register_bpf_filter", f.register)
+}
+
+// RegisterBPFFilterTask lets a filter decide on the requests of rings that the
+// calling thread makes later, and its child processes
+// (io_uring_register_bpf_filter_task). Call it on a locked thread; rings of other
+// threads are not reached, a Loop has one of its own: use WithBPFFilterTask. EACCES
+// unless the thread has CAP_SYS_ADMIN or no_new_privs. Needs Linux 7.0 and liburing
+// 2.15.
+func RegisterBPFFilterTask(f *BPFFilter) error {
+	err := opError("io_uring_register_bpf_filter_task", f.register(nil))
+	if e, ok := err.(*OpError); ok && e.Err == syscall.EACCES {
+		e.Hint = "a filter of a thread takes CAP_SYS_ADMIN, or no_new_privs on that thread (NoNewPrivileges= in systemd)"
+	}
+	return err
+}
+
+// Registered waits: how to wait is written down once, in memory that is shared
+// with the kernel, and named by its place.
+
+// RegWait is how a registered wait waits, struct io_uring_reg_wait.
+type RegWait struct {
+	Timeout     Timespec
+	MinWaitUsec uint32
+	Flags       RegWaitFlags // RegWaitTS: Timeout counts
+	_           [40]byte
+}
+
+// limit is how long it waits, from now on.
+func (w *RegWait) limit() waitLimit {
+	if w.Flags&RegWaitTS == 0 {
+		return waitLimit{}
+	}
+	timeout := w.Timeout.duration()
+	return limitOf(timeout).withMin(timeout, time.Duration(w.MinWaitUsec)*time.Microsecond)
+}
+
+// RegisterWaitRegion registers pages of waits that SubmitAndWaitReg names by
+// their place (io_uring_register_region). The slice, of 64 waits a page, is
+// shared with the kernel and lives as long as the ring. The ring must have been
+// set up with SetupRDisabled, and not be enabled yet. Needs Linux 6.13.
+func (r *Ring) RegisterWaitRegion(pages int) ([]RegWait, error) {
+	const op = "io_uring_register_region"
+	if pages <= 0 || pages > 1<<20 {
+		return nil, r.badInput(op, "%d pages: from 1 to %d are allowed", pages, 1<<20)
+	}
+	mem, err := mapMemory(pages * os.Getpagesize())
+	if err != nil {
+		return nil, &OpError{Op: op, Err: err, Hint: fmt.Sprintf("%d pages could not be mapped", pages)}
+	}
+	desc := &regionDesc{addr: data(mem), size: uint64(len(mem)), flags: uint32(MemRegionTypeUser)}
+	reg := memRegionReg{desc: addr(desc), flags: uint64(MemRegionRegWaitArg)}
+	err = r.call(op, func(m *ringMem) int32 { return cRegisterRegion(m, &reg) })
+	runtime.KeepAlive(desc) // reg has it as a number
+	if err != nil {
+		unmapMemory(mem)
+		return nil, err
+	}
+	r.regions = append(r.regions, mem)
+	first := (*RegWait)(unsafe.Pointer(unsafe.SliceData(mem)))
+	r.regWaits = unsafe.Slice(first, len(mem)/int(unsafe.Sizeof(RegWait{})))
+	return r.regWaits, nil
+}
+
+// ResizeRings gives the ring queues of other sizes; p has SQEntries, and with
+// SetupCQSize CQEntries; SetupClamp is the only other flag
+// (io_uring_resize_rings). What is not given stays: without SQEntries the submission
+// queue, without SetupCQSize the completion queue, unless the other has to grow with
+// it; a completion queue that is given must not be the smaller. Entries and
+// completions that are there are kept, but in other memory: an SQE or CQE got before
+// must not be used any more. EOVERFLOW if they don't fit.
+//
+// The ring must have been set up with SetupDeferTaskrun, still have its descriptor,
+// and queues that are not the caller's memory. With SetupSQRewind the kernel does not
+// know of entries that are prepared: submit them first. Should the kernel's new
+// memory not get mapped (ENOMEM; whether it can be is tried first), the ring can't be
+// used any more. Needs Linux 6.13.
+func (r *Ring) ResizeRings(p *Params) error {
+	if r.mem == nil {
+		return ErrClosed
+	}
+	if r.loop != nil {
+		return r.loop.replaceQueues(func() error { return r.resize(p) })
+	}
+	return r.resize(p)
+}
+
+func (r *Ring) resize(p *Params) error {
+	if err := r.checkResize(p); err != nil {
+		return err
+	}
+	if p.SQEntries == 0 {
+		p.SQEntries = r.mem.sq.ringEntries
+	}
+	if p.Flags&SetupCQSize == 0 {
+		p.Flags |= SetupCQSize
+		p.CQEntries = max(r.mem.cq.ringEntries, p.SQEntries)
+	}
+	if nextPow2(p.CQEntries) < nextPow2(p.SQEntries) {
+		return badInput(opResize, "the completion queue (%d) may not be smaller than the submission queue (%d)", p.CQEntries, p.SQEntries)
+	}
+	if err := canMap(p); err != nil {
+		return err
+	}
+	return r.call(opResize, func(m *ringMem) int32 {
+		// What is queued goes along into the other memory only if the kernel
+		// has been handed it, which liburing does when it submits. Rings that
+		// can be resized have no thread that would begin with it.
+		if m.flags&SetupSQRewind == 0 {
+			m.flushSQ()
+		}
+		return cResizeRings(m, p)
+	})
+}
+
+const opResize = "io_uring_resize_rings"
+
+// checkResize looks for what the kernel would refuse without saying why, or do and
+// lose entries or the ring.
+func (r *Ring) checkResize(p *Params) error {
+	m := r.mem
+	switch {
+	case p == nil:
+		return badInput(opResize, "there are no Params to say how large")
+	case m.flags&SetupDeferTaskrun == 0:
+		return badInput(opResize, "only a ring with SetupDeferTaskrun can be resized")
+	case m.flags&SetupNoMmap != 0:
+		return badInput(opResize, "the queues are in the caller's memory: make another ring")
+	case m.ringFD < 0:
+		return badInput(opResize, "the ring's descriptor is closed, and the new queues are mapped by it")
+	case m.flags&SetupSQRewind != 0 && m.sq.sqeTail != m.sq.sqeHead:
+		return badInput(opResize, "with SetupSQRewind the kernel would lose the entries that are prepared: submit them first")
+	}
+	return nil
+}
+
+// canMap reports whether there is room for the queues in the process: the kernel
+// would change the ring, and only then liburing find that there is none.
+func canMap(p *Params) error {
+	sizes := *p
+	size, err := MemorySizeParams(int(p.SQEntries), &sizes)
+	if err != nil { // an older liburing, or sizes that the kernel is going to refuse
+		return nil
+	}
+	mem, err := mapMemory(int(size))
+	if err != nil {
+		return &OpError{Op: opResize, Err: err, Hint: fmt.Sprintf("%d bytes could not be mapped; the ring is as it was", size)}
+	}
+	return unmapMemory(mem)
 }

@@ -1396,93 +1396,6 @@ func (l *Loop) URingCmd128(cmdOp uint32, fd int, cb Callback) Request {
 	return r
 }
 
-// Waitid waits for a child to change its state, as waitid(2) does, and stores
-// what happened in info, which may be nil (io_uring_prep_waitid). The result is
-// 0. ECHILD if there is no such child. flags must be 0. Needs Linux 6.7.
-func (l *Loop) Waitid(idType int, id int, info *Siginfo, options int, flags int, cb Callback) Request {
-	if l.refuses() {
-		return l.refuse(OpWaitid, cb)
-	}
-	l.mayBlock = true
-	sqe, r := l.queue(OpWaitid, kindPlain, cb, unsafe.Pointer(info))
-	sqe.PrepWaitid(idType, id, info, options, uint32(flags))
-	return r
-}
-
-// FutexWake wakes at most val waiters of a futex whose masks have a bit in
-// common with mask; the result is their number (io_uring_prep_futex_wake).
-// futexFlags are the futex's size, Futex2SizeU32, and Futex2Private if it is
-// the process's own; flags must be 0. Needs Linux 6.7.
-func (l *Loop) FutexWake(futex *uint32, val uint64, mask uint64, futexFlags Futex2Flags, flags int, cb Callback) Request {
-	if l.refuses() {
-		return l.refuse(OpFutexWake, cb)
-	}
-	if why := badFutexWake(futexFlags); why != "" {
-		return l.queueBadArgs(OpFutexWake, cb, why)
-	}
-	sqe, r := l.queue(OpFutexWake, kindPlain, cb, unsafe.Pointer(futex))
-	sqe.PrepFutexWake(futex, val, mask, futexFlags, uint32(flags))
-	return r
-}
-
-// FutexWait waits until a futex is woken with a mask that has a bit in common
-// with mask (io_uring_prep_futex_wait). EAGAIN if its value is not val.
-// futexFlags are the futex's size, Futex2SizeU32, and Futex2Private if it is
-// the process's own; flags must be 0. Needs Linux 6.7.
-func (l *Loop) FutexWait(futex *uint32, val uint64, mask uint64, futexFlags Futex2Flags, flags int, cb Callback) Request {
-	if l.refuses() {
-		return l.refuse(OpFutexWait, cb)
-	}
-	if why := badFutexWait(futexFlags); why != "" {
-		return l.queueBadArgs(OpFutexWait, cb, why)
-	}
-	sqe, r := l.queue(OpFutexWait, kindPlain, cb, unsafe.Pointer(futex))
-	sqe.PrepFutexWait(futex, val, mask, futexFlags, uint32(flags))
-	return r
-}
-
-// FutexWaitv waits until one of several futexes, at most 128, is woken; the
-// result is its place in the list (io_uring_prep_futex_waitv). EAGAIN if the
-// value of one is not what the list says. flags must be 0. Needs Linux 6.7.
-func (l *Loop) FutexWaitv(futexes []FutexWaitv, flags int, cb Callback) Request {
-	if l.refuses() {
-		return l.refuse(OpFutexWaitv, cb)
-	}
-	if why := badFutexWaitv(futexes); why != "" {
-		return l.queueBadArgs(OpFutexWaitv, cb, why)
-	}
-	sqe, r := l.queue(OpFutexWaitv, kindPlain, cb, unsafe.Pointer(unsafe.SliceData(futexes)))
-	sqe.PrepFutexWaitv(futexes, uint32(flags))
-	return r
-}
-
-// EpollCtl adds, changes or removes what an epoll instance watches, as
-// epoll_ctl(2) does (io_uring_prep_epoll_ctl). Neither of the two descriptors
-// can be a registered file. Regular files can't be watched (EPERM). Needs Linux
-// 5.6.
-func (l *Loop) EpollCtl(epfd int, fd int, op int, event *EpollEvent, cb Callback) Request {
-	if l.refuses() {
-		return l.refuse(OpEpollCtl, cb)
-	}
-	l.mayBlock = true
-	sqe, r := l.queue(OpEpollCtl, kindPlain, cb, unsafe.Pointer(event))
-	sqe.PrepEpollCtl(epfd, fd, op, event)
-	return r
-}
-
-// EpollWait waits until an epoll instance has something to tell and stores it
-// in events; the result is how many (io_uring_prep_epoll_wait). flags must be
-// 0. Needs Linux 6.15.
-func (l *Loop) EpollWait(epfd int, events []EpollEvent, flags int, cb Callback) Request {
-	if l.refuses() {
-		return l.refuse(OpEpollWait, cb)
-	}
-	sqe, r := l.queue(OpEpollWait, kindPlain, cb, unsafe.Pointer(unsafe.SliceData(events)))
-	sqe.PrepEpollWait(epfd, events, uint32(flags))
-	sqe.useFixed(epfd)
-	return r
-}
-
 // Timeout completes when the time d has passed, with ETIME, or with 0 once
 // count other requests of the ring have completed, whichever comes first; with
 // count 0 the time alone counts (io_uring_prep_timeout). With TimeoutAbs d is a
@@ -1645,5 +1558,92 @@ func (l *Loop) CancelFD(fd int, flags CancelFlags, cb Callback) Request {
 	sqe, r := l.queue(OpAsyncCancel, kindPlain, cb, nil)
 	sqe.PrepCancelFD(fd, flags)
 	sqe.useFixed(fd)
+	return r
+}
+
+// Waitid waits for a child to change its state, as waitid(2) does, and stores
+// what happened in info, which may be nil (io_uring_prep_waitid). The result is
+// 0. ECHILD if there is no such child. flags must be 0. Needs Linux 6.7.
+func (l *Loop) Waitid(idType int, id int, info *Siginfo, options int, flags int, cb Callback) Request {
+	if l.refuses() {
+		return l.refuse(OpWaitid, cb)
+	}
+	l.mayBlock = true
+	sqe, r := l.queue(OpWaitid, kindPlain, cb, unsafe.Pointer(info))
+	sqe.PrepWaitid(idType, id, info, options, uint32(flags))
+	return r
+}
+
+// FutexWake wakes at most val waiters of a futex whose masks have a bit in
+// common with mask; the result is their number (io_uring_prep_futex_wake).
+// futexFlags are the futex's size, Futex2SizeU32, and Futex2Private if it is
+// the process's own; flags must be 0. Needs Linux 6.7.
+func (l *Loop) FutexWake(futex *uint32, val uint64, mask uint64, futexFlags Futex2Flags, flags int, cb Callback) Request {
+	if l.refuses() {
+		return l.refuse(OpFutexWake, cb)
+	}
+	if why := badFutexWake(futexFlags); why != "" {
+		return l.queueBadArgs(OpFutexWake, cb, why)
+	}
+	sqe, r := l.queue(OpFutexWake, kindPlain, cb, unsafe.Pointer(futex))
+	sqe.PrepFutexWake(futex, val, mask, futexFlags, uint32(flags))
+	return r
+}
+
+// FutexWait waits until a futex is woken with a mask that has a bit in common
+// with mask (io_uring_prep_futex_wait). EAGAIN if its value is not val.
+// futexFlags are the futex's size, Futex2SizeU32, and Futex2Private if it is
+// the process's own; flags must be 0. Needs Linux 6.7.
+func (l *Loop) FutexWait(futex *uint32, val uint64, mask uint64, futexFlags Futex2Flags, flags int, cb Callback) Request {
+	if l.refuses() {
+		return l.refuse(OpFutexWait, cb)
+	}
+	if why := badFutexWait(futexFlags); why != "" {
+		return l.queueBadArgs(OpFutexWait, cb, why)
+	}
+	sqe, r := l.queue(OpFutexWait, kindPlain, cb, unsafe.Pointer(futex))
+	sqe.PrepFutexWait(futex, val, mask, futexFlags, uint32(flags))
+	return r
+}
+
+// FutexWaitv waits until one of several futexes, at most 128, is woken; the
+// result is its place in the list (io_uring_prep_futex_waitv). EAGAIN if the
+// value of one is not what the list says. flags must be 0. Needs Linux 6.7.
+func (l *Loop) FutexWaitv(futexes []FutexWaitv, flags int, cb Callback) Request {
+	if l.refuses() {
+		return l.refuse(OpFutexWaitv, cb)
+	}
+	if why := badFutexWaitv(futexes); why != "" {
+		return l.queueBadArgs(OpFutexWaitv, cb, why)
+	}
+	sqe, r := l.queue(OpFutexWaitv, kindPlain, cb, unsafe.Pointer(unsafe.SliceData(futexes)))
+	sqe.PrepFutexWaitv(futexes, uint32(flags))
+	return r
+}
+
+// EpollCtl adds, changes or removes what an epoll instance watches, as
+// epoll_ctl(2) does (io_uring_prep_epoll_ctl). Neither of the two descriptors
+// can be a registered file. Regular files can't be watched (EPERM). Needs Linux
+// 5.6.
+func (l *Loop) EpollCtl(epfd int, fd int, op int, event *EpollEvent, cb Callback) Request {
+	if l.refuses() {
+		return l.refuse(OpEpollCtl, cb)
+	}
+	l.mayBlock = true
+	sqe, r := l.queue(OpEpollCtl, kindPlain, cb, unsafe.Pointer(event))
+	sqe.PrepEpollCtl(epfd, fd, op, event)
+	return r
+}
+
+// EpollWait waits until an epoll instance has something to tell and stores it
+// in events; the result is how many (io_uring_prep_epoll_wait). flags must be
+// 0. Needs Linux 6.15.
+func (l *Loop) EpollWait(epfd int, events []EpollEvent, flags int, cb Callback) Request {
+	if l.refuses() {
+		return l.refuse(OpEpollWait, cb)
+	}
+	sqe, r := l.queue(OpEpollWait, kindPlain, cb, unsafe.Pointer(unsafe.SliceData(events)))
+	sqe.PrepEpollWait(epfd, events, uint32(flags))
+	sqe.useFixed(epfd)
 	return r
 }
