@@ -2,8 +2,10 @@ package liburing
 
 import (
 	"fmt"
+	"math"
 	"os"
 	"sync"
+	"sync/atomic"
 	"unsafe"
 )
 
@@ -104,4 +106,219 @@ func (p *BufferPool) Close() error {
 	mem := p.mem
 	p.mem = nil
 	return unmapMemory(mem)
+}
+
+// BufReg asks for a ring of provided buffers, struct io_uring_buf_reg.
+type BufReg struct {
+	ringAddr    uint64
+	RingEntries uint32 // a power of two, at most 32768
+	Bgid        uint16 // the group
+	Flags       BufRingFlags
+	MinLeft     uint32 // with PbufRingInc: a buffer with fewer bytes left is used up
+	_           [5]uint32
+}
+
+// BufRing is a ring of buffers that the kernel takes from when a request with
+// SQEBufferSelect has data, struct io_uring_buf_ring. Its own memory is outside
+// the Go heap. The buffers' memory is the caller's: the BufRing keeps it alive,
+// and what is outside the Go heap must stay mapped, until its number is added
+// again or the BufRing is freed.
+type BufRing struct {
+	ring    *Ring
+	mem     *bufRingMem
+	entries int
+	bgid    uint16
+	keep    map[uint16][]byte // by buffer ID
+	mapped  []byte            // the memory, if the kernel made it
+}
+
+// SetupBufRing makes a ring of entries provided buffers, a power of two up to
+// 32768, for the group bgid, and registers it (io_uring_setup_buf_ring). Flags
+// may be PbufRingInc, for buffers that are used up bit by bit (needs Linux
+// 6.12). EEXIST if the group exists, EINVAL for another number of entries.
+// Needs Linux 5.19.
+func (r *Ring) SetupBufRing(entries int, bgid uint16, flags BufRingFlags) (*BufRing, error) {
+	const op = "io_uring_setup_buf_ring"
+	if flags&PbufRingMmap != 0 {
+		return nil, r.badInput(op, "with memory that the kernel makes (PbufRingMmap), call MapBufRing")
+	}
+	if err := checkCount(op, entries); err != nil {
+		return nil, err
+	}
+	var mem *bufRingMem
+	err := r.call(op, func(m *ringMem) (ret int32) {
+		mem, ret = cSetupBufRing(m, uint32(entries), int(bgid), uint32(flags))
+		return ret
+	})
+	if err != nil {
+		return nil, explainMemlock(err)
+	}
+	return &BufRing{ring: r, mem: mem, entries: entries, bgid: bgid, keep: map[uint16][]byte{}}, nil
+}
+
+// Free takes the group back from the kernel and frees the ring's memory
+// (io_uring_free_buf_ring). A second call does nothing. The Ring's Close ends
+// the group; then only the memory is left to be freed.
+func (b *BufRing) Free() error {
+	if b.mem == nil {
+		return nil
+	}
+	switch {
+	case b.ring.mem == nil:
+		b.unmap()
+	case b.mapped != nil:
+		if err := b.ring.UnregisterBufRing(b.bgid); err != nil {
+			return err
+		}
+		b.unmap()
+	default:
+		err := b.ring.call("io_uring_free_buf_ring", func(m *ringMem) int32 {
+			return cFreeBufRing(m, b.mem, uint32(b.entries), int(b.bgid))
+		})
+		if err != nil {
+			return err
+		}
+	}
+	b.mem, b.keep, b.mapped = nil, nil, nil
+	return nil
+}
+
+func (b *BufRing) unmap() {
+	if b.mapped != nil {
+		unmapMemory(b.mapped)
+	} else { // it is liburing that has mapped it
+		unmapAt(unsafe.Pointer(b.mem), uintptr(b.entries)*unsafe.Sizeof(bufEntry{}))
+	}
+}
+
+// maxMappedGroup is the last group whose ring can be mapped: there is no room for
+// more in the offset that names it.
+const maxMappedGroup = 1<<11 - 1
+
+// MapBufRing is SetupBufRing with the ring's memory made by the kernel and
+// mapped from it (io_uring_register_buf_ring with PbufRingMmap), and with all
+// that a BufReg can ask for. The group is at most 2047; EINVAL for others, and for a
+// MinLeft that the kernel does not know. Needs Linux 6.4.
+func (r *Ring) MapBufRing(reg BufReg) (*BufRing, error) {
+	if reg.Bgid > maxMappedGroup {
+		return nil, badInput("io_uring_register_buf_ring", "group %d: the kernel maps rings of groups up to %d only; SetupBufRing makes one for any",
+			reg.Bgid, maxMappedGroup)
+	}
+	reg.Flags |= PbufRingMmap
+	if err := r.RegisterBufRing(reg, 0); err != nil {
+		return nil, err
+	}
+	entries, bgid := int(reg.RingEntries), reg.Bgid
+	mem, err := mapFile(r.FD(), OffPbufRing|int64(bgid)<<OffPbufShift, entries*int(unsafe.Sizeof(bufEntry{})))
+	if err != nil {
+		r.UnregisterBufRing(bgid)
+		return nil, &OpError{Op: "mmap", Err: err, Hint: "the kernel's ring of buffers could not be mapped"}
+	}
+	first := (*bufRingMem)(unsafe.Pointer(unsafe.SliceData(mem)))
+	return &BufRing{ring: r, mem: first, entries: entries, bgid: bgid, keep: map[uint16][]byte{}, mapped: mem}, nil
+}
+
+// Mask returns the entries' mask (io_uring_buf_ring_mask).
+func (b *BufRing) Mask() int { return b.entries - 1 }
+
+// Add puts a buffer with the number bid into the entry offset places behind the
+// tail; Advance makes it visible to the kernel (io_uring_buf_ring_add).
+func (b *BufRing) Add(buf []byte, bid uint16, offset int) error {
+	if b.mem == nil {
+		return ErrClosed
+	}
+	if uint64(len(buf)) > math.MaxUint32 {
+		return badInput("io_uring_buf_ring_add", "the buffer has %d bytes, less than 4 GiB are allowed", len(buf))
+	}
+	b.set(buf, bid, offset)
+	b.keep[bid] = buf
+	return nil
+}
+
+// set fills the entry offset places behind the tail.
+func (b *BufRing) set(buf []byte, bid uint16, offset int) {
+	i := (int(b.mem.tail) + offset) & b.Mask()
+	e := (*bufEntry)(unsafe.Add(unsafe.Pointer(b.mem), uintptr(i)*unsafe.Sizeof(bufEntry{})))
+	e.addr = data(buf)
+	e.len = uint32(len(buf))
+	e.bid = bid
+}
+
+// Advance makes count buffers visible to the kernel that Add has put behind the
+// tail, no more than the ring has entries (io_uring_buf_ring_advance).
+func (b *BufRing) Advance(count int) {
+	if b.mem != nil && count > 0 {
+		b.storeTail(b.mem.tail + uint16(min(count, b.entries)))
+	}
+}
+
+func (b *BufRing) storeTail(tail uint16) {
+	// Go has no atomic store of 16 bits. The word before the tail is not used,
+	// so both are stored as one.
+	word := (*uint32)(unsafe.Add(unsafe.Pointer(b.mem), unsafe.Offsetof(b.mem.tail)-2))
+	resv := *word & 0xffff
+	atomic.StoreUint32(word, uint32(tail)<<16|resv)
+}
+
+// CQAdvance marks count completions as taken and makes as many buffers visible
+// (io_uring_buf_ring_cq_advance).
+func (b *BufRing) CQAdvance(count int) { b.CQAdvanceRaw(count, count) }
+
+// CQAdvanceRaw marks cqes completions as taken and makes bufs buffers visible
+// (__io_uring_buf_ring_cq_advance).
+func (b *BufRing) CQAdvanceRaw(cqes, bufs int) {
+	b.Advance(bufs)
+	b.ring.CQAdvance(cqes)
+}
+
+// Init empties a ring that the kernel has taken no buffer from yet
+// (io_uring_buf_ring_init). A new ring is empty already.
+func (b *BufRing) Init() {
+	if b.mem != nil {
+		b.storeTail(0)
+		clear(b.keep)
+	}
+}
+
+// Head returns the place of the buffer that the kernel takes next
+// (io_uring_buf_ring_head). Needs Linux 6.8.
+func (b *BufRing) Head() (uint16, error) {
+	if b.mem == nil {
+		return 0, ErrClosed
+	}
+	var head uint16
+	err := b.ring.call("io_uring_buf_ring_head", func(m *ringMem) (ret int32) {
+		head, ret = cBufRingHead(m, int(b.bgid))
+		return ret
+	})
+	return head, err
+}
+
+// Available returns how many buffers the kernel can take
+// (io_uring_buf_ring_available). Needs Linux 6.8.
+func (b *BufRing) Available() (int, error) {
+	head, err := b.Head()
+	if err != nil {
+		return 0, err
+	}
+	return int(b.mem.tail - head), nil
+}
+
+// RegisterBufRing registers a ring of provided buffers whose memory the kernel
+// makes (reg.Flags has PbufRingMmap), to be mapped by the caller
+// (io_uring_register_buf_ring). Most programs want SetupBufRing or MapBufRing.
+// Needs Linux 6.4.
+func (r *Ring) RegisterBufRing(reg BufReg, flags uint32) error {
+	if reg.Flags&PbufRingMmap == 0 {
+		return r.badInput("io_uring_register_buf_ring", "only rings whose memory the kernel makes (PbufRingMmap); SetupBufRing makes others")
+	}
+	return r.call("io_uring_register_buf_ring", func(m *ringMem) int32 { return cRegisterBufRing(m, &reg, flags) })
+}
+
+// UnregisterBufRing takes a group of provided buffers back from the kernel
+// (io_uring_unregister_buf_ring), as RegisterBufRing or another program gave
+// it; a BufRing's Free does it itself. ENOENT if there is no such group, EINVAL
+// on kernels before 6.9. Needs Linux 5.19.
+func (r *Ring) UnregisterBufRing(bgid uint16) error {
+	return r.call("io_uring_unregister_buf_ring", func(m *ringMem) int32 { return cUnregisterBufRing(m, int(bgid)) })
 }

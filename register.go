@@ -11,8 +11,9 @@ import (
 	"unsafe"
 )
 
-// What can be registered with a ring, beside buffers (register_buffers.go,
-// bufring.go), files (register_files.go) and zero-copy receive (zcrx.go).
+// What can be registered with a ring, beside buffers and the memory of zero-copy
+// receive (register_buffers.go), rings of buffers (buffers.go) and files
+// (register_files.go).
 
 // RegisterEventfd makes the kernel write to an eventfd for each completion
 // (io_uring_register_eventfd). EBUSY if there is one. On a ring with
