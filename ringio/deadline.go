@@ -1,0 +1,94 @@
+//go:build linux && cgo
+
+package ringio
+
+import (
+	"sync"
+	"time"
+)
+
+// deadline is a point in time that ends the op which waits under it. It can be set
+// anew by any goroutine at any time, as a connection's can. One op at a time waits.
+type deadline struct {
+	mu      sync.Mutex
+	timer   *time.Timer
+	setting uint64 // counts the calls of set: a timer of an older one is void
+	expired bool
+	closed  bool
+	waiting *op
+}
+
+// set has the deadline be at t, never if that is zero.
+func (d *deadline) set(t time.Time) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.setting++
+	if d.timer != nil {
+		d.timer.Stop()
+		d.timer = nil
+	}
+	d.expired = false
+	if t.IsZero() {
+		return
+	}
+	left := time.Until(t)
+	if left <= 0 {
+		d.expire()
+		return
+	}
+	setting := d.setting
+	d.timer = time.AfterFunc(left, func() {
+		d.mu.Lock()
+		defer d.mu.Unlock()
+		if d.setting == setting {
+			d.expire()
+		}
+	})
+}
+
+func (d *deadline) expire() {
+	d.expired = true
+	d.cancelWaiting()
+}
+
+func (d *deadline) cancelWaiting() {
+	if d.waiting != nil {
+		d.waiting.engine.cancel(d.waiting)
+	}
+}
+
+// close ends what waits, now and later.
+func (d *deadline) close() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.closed = true
+	d.setting++
+	if d.timer != nil {
+		d.timer.Stop()
+		d.timer = nil
+	}
+	d.cancelWaiting()
+}
+
+// passed reports whether the deadline is over, which close does not make it.
+func (d *deadline) passed() bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.expired
+}
+
+// attach has the deadline end o, at once if it is over or closed.
+func (d *deadline) attach(o *op) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.waiting = o
+	if d.expired || d.closed {
+		d.cancelWaiting()
+	}
+}
+
+func (d *deadline) detach() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.waiting = nil
+}

@@ -1,0 +1,464 @@
+//go:build linux && cgo
+
+package ringio
+
+import (
+	"context"
+	"errors"
+	"os"
+	"runtime"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"time"
+
+	"github.com/go-liburing/liburing"
+	"golang.org/x/sys/unix"
+)
+
+// engine is one ring and the goroutine that serves it, the pump.
+//
+// Goroutines stage their requests in a list. The pump fills the ring with them,
+// submits, takes completions and wakes their goroutines; it lets those run before it
+// submits again, so that what they stage goes to the kernel together. When nothing is
+// left it parks on the ring's descriptor in the runtime's netpoller. Whoever stages
+// while it is parked does its work once, in its place: to submit costs less than to
+// wake it.
+//
+// The pump is not locked to a thread, and neither is who takes its place. So the
+// thread that submitted a request may end before it, and the kernel then gives up the
+// request with ECANCELED and nothing done: one that nobody has cancelled is made anew.
+// For the same reason a ring for a single issuer, or one that defers its work, is not
+// for this.
+type engine struct {
+	mu     sync.Mutex // whoever has it uses the ring
+	ring   *liburing.Ring
+	table  table
+	queued []*op // taken from the list that is staged, and to be filled in
+	flying int   // requests that the kernel has
+	ended  bool  // the ring is gone
+	sqPoll bool  // the kernel takes requests in its own time
+	counts counts
+
+	staging struct {
+		sync.Mutex
+		ops    []*op
+		closed bool // nothing more is taken
+	}
+	waiting atomic.Bool // something is staged
+	parked  atomic.Bool // the pump is, or is about to be
+
+	poller  *os.File // a duplicate of the ring's descriptor
+	readied syscall.RawConn
+	gone    chan struct{} // the pump has returned
+}
+
+// counts are what stats.go tells; they belong to the ring's lock.
+type counts struct {
+	submitted, completed, enters, parks, remade, cancels, overflows, stale uint64
+}
+
+// snapshot returns the counts.
+func (e *engine) snapshot() counts {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.counts
+}
+
+var errEngineClosed = errors.New("ringio: the engine is shut down")
+
+// newEngine sets up a ring and starts its pump.
+func newEngine(o Options) (*engine, error) {
+	ring, err := newRing(o)
+	if err != nil {
+		return nil, err
+	}
+	e := &engine{ring: ring, sqPoll: o.SQPoll > 0, gone: make(chan struct{})}
+	if err := e.openPoller(); err != nil {
+		ring.Close()
+		return nil, err
+	}
+	go e.pump()
+	return e, nil
+}
+
+// newRing sets up a ring with what this kernel has of what is wished for.
+func newRing(o Options) (ring *liburing.Ring, err error) {
+	opts := []liburing.Option{liburing.WithCQEntries(max(o.entries()*8, 4096))}
+	if o.SQPoll > 0 {
+		opts = append(opts, liburing.WithSQPoll(o.SQPoll))
+	} else {
+		// Without an interrupt for each completion; the kernel tells it when the thread
+		// enters it the next time, which a parked one does at once.
+		opts = append(opts, liburing.WithFlags(liburing.SetupCoopTaskrun|liburing.SetupTaskrunFlag))
+	}
+	opts = append(opts, liburing.WithFlags(liburing.SetupSubmitAll))
+	for {
+		ring, err = liburing.New(o.entries(), opts...)
+		if !errors.Is(err, liburing.ErrNotSupported) || len(opts) <= 1 {
+			break
+		}
+		opts = opts[:len(opts)-1] // an older kernel: without the last wish
+	}
+	if err != nil {
+		return nil, err
+	}
+	if ring.Features()&liburing.FeatNodrop == 0 || ring.Features()&liburing.FeatFastPoll == 0 {
+		ring.Close()
+		return nil, errOldKernel
+	}
+	if _, _, err := ring.RegisterIOWQMaxWorkers(o.workers(), o.workers()); err != nil && !errors.Is(err, syscall.EINVAL) {
+		ring.Close()
+		return nil, err
+	}
+	return ring, nil
+}
+
+// openPoller has the netpoller watch the ring. It must be a descriptor of our own:
+// closing the File would close the ring's.
+func (e *engine) openPoller() error {
+	fd, err := unix.FcntlInt(uintptr(e.ring.FD()), unix.F_DUPFD_CLOEXEC, 0)
+	if err != nil {
+		return os.NewSyscallError("fcntl", err)
+	}
+	if err := unix.SetNonblock(fd, true); err != nil {
+		unix.Close(fd)
+		return os.NewSyscallError("fcntl", err)
+	}
+	e.poller = os.NewFile(uintptr(fd), "io_uring")
+	e.readied, err = e.poller.SyscallConn()
+	return err
+}
+
+// acquire returns an op to fill, release takes it back.
+func (e *engine) acquire() *op { return e.table.acquire(e) }
+
+func (e *engine) release(o *op) { e.table.release(o) }
+
+// submit stages o and has it go to the kernel soon. It may enter the kernel, but does
+// not wait in it. The error is for an engine that is shut down: then there will be no
+// completion.
+func (e *engine) submit(o *op) error {
+	if err := e.stage(o); err != nil {
+		return err
+	}
+	e.kick()
+	return nil
+}
+
+// stage is submit without kick: it may be called where the ring is locked.
+func (e *engine) stage(o *op) error {
+	o.cancelled.Store(false)
+	if !e.put(o, false) {
+		return errEngineClosed
+	}
+	return nil
+}
+
+// put adds o to what is staged, if the engine is open or has to take it.
+func (e *engine) put(o *op, must bool) bool {
+	s := &e.staging
+	s.Lock()
+	defer s.Unlock()
+	if s.closed && !must {
+		return false
+	}
+	s.ops = append(s.ops, o)
+	e.waiting.Store(true)
+	return true
+}
+
+// kick sees to it that what is staged gets submitted.
+func (e *engine) kick() {
+	if e.parked.Load() {
+		e.drive()
+	}
+}
+
+// drive has the ring take what is staged and tell what is done, unless somebody is at
+// it already: that one looks again after giving the lock back.
+func (e *engine) drive() (did bool) {
+	for e.mu.TryLock() {
+		did = e.turn() || did
+		e.mu.Unlock()
+		if !e.waiting.Load() {
+			break
+		}
+	}
+	return did
+}
+
+// wait returns o's result when the kernel has finished with it. When d, which may be
+// nil, is over, or is closed, it has o cancelled first. What came all the same is not
+// lost: the result is a success then.
+func (e *engine) wait(o *op, d *deadline) (res int32, flags liburing.CQEFlags) {
+	if d == nil {
+		<-o.done
+		return o.res, o.flags
+	}
+	d.attach(o)
+	<-o.done
+	d.detach()
+	return o.res, o.flags
+}
+
+// waitContext is wait that has o cancelled when ctx ends.
+func (e *engine) waitContext(ctx context.Context, o *op) (res int32, flags liburing.CQEFlags) {
+	select {
+	case <-o.done:
+	case <-ctx.Done():
+		e.cancel(o)
+		<-o.done
+	}
+	return o.res, o.flags
+}
+
+// cancel asks for the end of o, which somebody waits for. The end is told as any.
+func (e *engine) cancel(o *op) {
+	if o.cancelled.Swap(true) {
+		return
+	}
+	e.mu.Lock()
+	token, flying := o.token(), o.flying
+	e.mu.Unlock()
+	if flying { // else it has not been submitted, and will not be
+		e.cancelToken(token, time.Millisecond)
+	} else {
+		e.waiting.Store(true)
+	}
+	e.kick()
+}
+
+// cancelToken cancels what token names. What the kernel does not find may be between
+// two states: it is looked for again.
+func (e *engine) cancelToken(token uint64, pause time.Duration) {
+	c := e.acquire()
+	c.entry().PrepCancel64(token, 0)
+	c.told = func(_ *op, res int32, _ liburing.CQEFlags, _ bool) {
+		e.release(c)
+		if res < 0 && e.table.find(token) != nil {
+			time.AfterFunc(pause, func() { e.cancelToken(token, min(2*pause, 100*time.Millisecond)); e.kick() })
+		}
+	}
+	c.cancelled.Store(false)
+	e.put(c, true)
+}
+
+// pump serves the ring until it is given back.
+func (e *engine) pump() {
+	defer close(e.gone)
+	for {
+		if e.drive() {
+			runtime.Gosched() // who was woken may have more to submit
+			continue
+		}
+		e.parked.Store(true)
+		if !e.drive() && e.park() != nil {
+			return
+		}
+		e.parked.Store(false)
+	}
+}
+
+// park waits until the ring has a completion. It fails when the poller is closed.
+func (e *engine) park() error {
+	return e.readied.Read(func(uintptr) bool {
+		// A look at the queue without the lock: whoever has it may be past taking
+		// completions, and the netpoller tells each one once.
+		return e.ring.CQReady() != 0 || e.ring.CQHasOverflow()
+	})
+}
+
+// turn submits what is staged and tells what is done. It reports whether there was
+// anything.
+func (e *engine) turn() (did bool) {
+	for !e.ended {
+		e.takeStaged()
+		filled := e.fill()
+		took := e.ring.SQReady() == 0 || e.enter()
+		reaped := e.reap()
+		did = did || filled != 0 || reaped != 0
+		if !took {
+			e.tryLater()
+			break
+		}
+		if len(e.queued) == 0 && (e.sqPoll || e.ring.SQReady() == 0) {
+			break
+		}
+	}
+	return did
+}
+
+// tryLater has the ring looked at again when the kernel may have memory or room.
+func (e *engine) tryLater() {
+	time.AfterFunc(200*time.Microsecond, func() {
+		e.waiting.Store(true)
+		e.kick()
+	})
+}
+
+// takeStaged moves what is staged to the end of the queue.
+func (e *engine) takeStaged() {
+	if !e.waiting.Load() {
+		return
+	}
+	e.waiting.Store(false)
+	s := &e.staging
+	s.Lock()
+	if len(e.queued) == 0 {
+		e.queued, s.ops = s.ops, e.queued[:0]
+	} else {
+		e.queued = append(e.queued, s.ops...)
+		clear(s.ops)
+		s.ops = s.ops[:0]
+	}
+	s.Unlock()
+}
+
+// fill puts requests into the ring's queue, as many as have room.
+func (e *engine) fill() (filled int) {
+	n := 0
+	for ; n < len(e.queued); n++ {
+		o := e.queued[n]
+		if o.cancelled.Load() {
+			o.finish(-int32(unix.ECANCELED), 0)
+			continue
+		}
+		sqe := e.ring.GetSQE()
+		if sqe == nil {
+			break
+		}
+		o.use++
+		o.flying, o.first = true, false
+		*sqe = o.sqe
+		sqe.UserData = o.token()
+		filled++
+	}
+	rest := copy(e.queued, e.queued[n:])
+	clear(e.queued[rest:])
+	e.queued = e.queued[:rest]
+	e.flying += filled
+	return filled
+}
+
+// enter submits, and reports whether the kernel took all that it looked at. If not, it
+// has no memory or no room for completions: what it has not taken stays in the queue.
+func (e *engine) enter() bool {
+	e.counts.enters++
+	n, err := e.ring.Submit()
+	e.counts.submitted += uint64(n)
+	if e.sqPoll && len(e.queued) != 0 {
+		err = e.ring.SQRingWait()
+	}
+	return err == nil
+}
+
+// reap tells the completions that are there.
+func (e *engine) reap() (n int) {
+	for {
+		for cqe := range e.ring.CQEs() {
+			n++
+			e.complete(cqe)
+		}
+		if e.ring.SQFlags()&(liburing.SQCQOverflow|liburing.SQTaskrun) == 0 {
+			break
+		}
+		if e.ring.CQHasOverflow() {
+			e.counts.overflows++
+		}
+		if e.ring.GetEvents() != nil || e.ring.CQReady() == 0 {
+			break
+		}
+	}
+	e.counts.completed += uint64(n)
+	return n
+}
+
+// complete tells one completion.
+func (e *engine) complete(cqe *liburing.CQE) {
+	o := e.table.find(cqe.UserData)
+	if o == nil {
+		e.counts.stale++
+		return
+	}
+	res, flags := cqe.Res, cqe.Flags
+	if flags&liburing.CQEFMore == 0 {
+		e.flying--
+		if e.lost(o, cqe) {
+			return
+		}
+	}
+	o.finish(res, flags)
+}
+
+// lost makes a request anew that nobody has cancelled and that has come to nothing
+// because its thread has ended, and reports whether it did.
+func (e *engine) lost(o *op, cqe *liburing.CQE) bool {
+	if cqe.Res >= 0 || cqe.Flags&liburing.CQEFNotif != 0 || o.first || o.cancelled.Load() {
+		return false
+	}
+	if err := cqe.Err(); err != unix.ECANCELED && err != unix.EINTR {
+		return false
+	}
+	o.flying = false
+	e.counts.remade++
+	e.put(o, true)
+	return true
+}
+
+// shutdown lets what is in flight end until ctx does, then cancels it, and gives the
+// ring back when the kernel has nothing more of it.
+func (e *engine) shutdown(ctx context.Context) error {
+	e.staging.Lock()
+	e.staging.closed = true
+	e.staging.Unlock()
+	e.settle(ctx)
+	e.mu.Lock()
+	if e.ended {
+		e.mu.Unlock()
+		return nil
+	}
+	e.ended = true
+	e.mu.Unlock()
+	e.poller.Close()
+	<-e.gone
+	return e.ring.Close()
+}
+
+// settle waits until the kernel has no request; once ctx has ended it cancels them.
+func (e *engine) settle(ctx context.Context) {
+	for pause := 50 * time.Microsecond; !e.idle(); pause = min(2*pause, 5*time.Millisecond) {
+		select {
+		case <-ctx.Done():
+			e.cancelAll()
+			time.Sleep(pause)
+		case <-time.After(pause):
+		}
+		e.kick()
+	}
+}
+
+func (e *engine) idle() bool {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.flying == 0 && len(e.queued) == 0 && !e.waiting.Load()
+}
+
+// cancelAll cancels all that the kernel has.
+func (e *engine) cancelAll() {
+	for _, token := range e.inFlight() {
+		e.cancelToken(token, time.Millisecond)
+	}
+}
+
+// inFlight returns what the kernel has and is not being cancelled, and says that it is.
+func (e *engine) inFlight() (tokens []uint64) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	for _, o := range *e.table.all.Load() {
+		if o.flying && !o.cancelled.Swap(true) {
+			tokens = append(tokens, o.token())
+		}
+	}
+	return tokens
+}

@@ -1,0 +1,205 @@
+//go:build linux && cgo
+
+package ringio
+
+import (
+	"context"
+	"os"
+	"runtime"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/go-liburing/liburing"
+	"github.com/stretchr/testify/require"
+	"golang.org/x/sys/unix"
+)
+
+func testEngine(t testing.TB, o Options) *engine {
+	t.Helper()
+	e, err := newEngine(o)
+	require.NoError(t, err)
+	t.Cleanup(func() {
+		require.NoError(t, e.shutdown(context.Background()))
+		require.Zero(t, e.counts.stale, "completions of nothing")
+	})
+	return e
+}
+
+// overEngines runs a test on an engine of each kind.
+func overEngines(t *testing.T, test func(t *testing.T, e *engine)) {
+	for name, o := range map[string]Options{
+		"default": {}, "narrow": {Entries: 1}, "SQPOLL": {SQPoll: 10 * time.Millisecond, Entries: 8},
+	} {
+		t.Run(name, func(t *testing.T) { test(t, testEngine(t, o)) })
+	}
+}
+
+func testPipe(t testing.TB) (r, w int) {
+	t.Helper()
+	var fds [2]int
+	require.NoError(t, unix.Pipe2(fds[:], unix.O_CLOEXEC|unix.O_NONBLOCK))
+	t.Cleanup(func() { unix.Close(fds[0]); unix.Close(fds[1]) })
+	return fds[0], fds[1]
+}
+
+func (e *engine) readPipe(t testing.TB, fd int, b []byte, d *deadline) int32 {
+	o := e.acquire()
+	defer e.release(o)
+	o.buf = b
+	o.entry().PrepRead(fd, b, liburing.CurrentPosition)
+	require.NoError(t, e.submit(o))
+	res, _ := e.wait(o, d)
+	return res
+}
+
+func TestEngineManyAtOnce(t *testing.T) {
+	overEngines(t, func(t *testing.T, e *engine) {
+		var all sync.WaitGroup
+		for range 200 {
+			all.Go(func() {
+				for range 50 {
+					o := e.acquire()
+					o.entry().PrepNop()
+					if e.submit(o) != nil {
+						panic("closed")
+					}
+					if res, _ := e.wait(o, nil); res != 0 {
+						panic(res)
+					}
+					e.release(o)
+				}
+			})
+		}
+		all.Wait()
+	})
+}
+
+func TestEngineDeadlineEndsAndLosesNothing(t *testing.T) {
+	overEngines(t, func(t *testing.T, e *engine) {
+		r, w := testPipe(t)
+		var d deadline
+		b := make([]byte, 8)
+
+		d.set(time.Now().Add(20 * time.Millisecond))
+		require.Equal(t, -int32(unix.ECANCELED), e.readPipe(t, r, b, &d))
+		require.True(t, d.passed())
+		require.Equal(t, -int32(unix.ECANCELED), e.readPipe(t, r, b, &d), "one that has passed")
+
+		d.set(time.Time{})
+		_, err := unix.Write(w, []byte("kept"))
+		require.NoError(t, err)
+		require.Equal(t, int32(4), e.readPipe(t, r, b, &d))
+
+		time.AfterFunc(20*time.Millisecond, func() { d.set(time.Now()) })
+		require.Equal(t, -int32(unix.ECANCELED), e.readPipe(t, r, b, &d), "set while it waits")
+		d.close()
+		require.Equal(t, -int32(unix.ECANCELED), e.readPipe(t, r, b, &d))
+	})
+}
+
+func TestEngineCancelAgainstCompletion(t *testing.T) {
+	e := testEngine(t, Options{})
+	r, w := testPipe(t)
+	sent, got := 0, 0
+	b := make([]byte, 1)
+	for i := range 3000 {
+		var d deadline
+		go func() { unix.Write(w, []byte{1}) }()
+		sent++
+		d.set(time.Now().Add(time.Duration(i%40) * time.Microsecond))
+		if res := e.readPipe(t, r, b, &d); res > 0 {
+			got += int(res)
+		} else {
+			require.Equal(t, -int32(unix.ECANCELED), res)
+		}
+	}
+	for got < sent { // what no read took is still there
+		require.Equal(t, int32(1), e.readPipe(t, r, b, nil))
+		got++
+	}
+}
+
+// A thread that ends takes the requests along that were submitted on it.
+func TestEngineOutlivesThreads(t *testing.T) {
+	overEngines(t, func(t *testing.T, e *engine) {
+		stop := make(chan struct{})
+		var storm, readers sync.WaitGroup
+		for range 2 {
+			storm.Go(func() {
+				for {
+					select {
+					case <-stop:
+						return
+					default:
+					}
+					var threads sync.WaitGroup
+					for range 8 {
+						threads.Go(func() { runtime.LockOSThread(); time.Sleep(10 * time.Microsecond) })
+					}
+					threads.Wait()
+				}
+			})
+		}
+		const rounds = 150
+		for range 16 {
+			r, w := testPipe(t)
+			readers.Go(func() {
+				b := make([]byte, 1)
+				for i := range rounds {
+					time.AfterFunc(time.Duration(i%10)*100*time.Microsecond, func() { unix.Write(w, []byte{byte(i)}) })
+					if res := e.readPipe(t, r, b, nil); res != 1 || b[0] != byte(i) {
+						panic(res)
+					}
+				}
+			})
+		}
+		readers.Wait()
+		close(stop)
+		storm.Wait()
+		t.Logf("%+v", e.snapshot())
+	})
+}
+
+func TestEngineShutdown(t *testing.T) {
+	overEngines(t, func(t *testing.T, e *engine) {
+		r, _ := testPipe(t)
+		o := e.acquire()
+		o.buf = make([]byte, 8)
+		o.entry().PrepRead(r, o.buf, liburing.CurrentPosition)
+		require.NoError(t, e.submit(o))
+		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Millisecond)
+		defer cancel()
+		require.NoError(t, e.shutdown(ctx))
+		res, _ := e.wait(o, nil)
+		require.Equal(t, -int32(unix.ECANCELED), res)
+		require.Error(t, e.submit(o))
+		require.NoError(t, e.shutdown(ctx), "a second time")
+	})
+}
+
+func TestEngineOverflow(t *testing.T) {
+	e := testEngine(t, Options{Entries: 64}) // 4096 completions have room
+	const n = 10000
+	ops := make([]*op, n)
+	r, w := testPipe(t)
+	for i := range ops {
+		ops[i] = e.acquire()
+		ops[i].entry().PrepPollAdd(r, unix.POLLIN)
+		require.NoError(t, e.submit(ops[i]))
+	}
+	_, err := unix.Write(w, []byte{1})
+	require.NoError(t, err)
+	for _, o := range ops {
+		res, _ := e.wait(o, nil)
+		require.Equal(t, int32(unix.POLLIN), res)
+		e.release(o)
+	}
+	for range 100 { // it is woken as before
+		time.Sleep(100 * time.Microsecond)
+		time.AfterFunc(100*time.Microsecond, func() { unix.Write(w, []byte{1}) })
+		require.Positive(t, e.readPipe(t, r, make([]byte, 1), nil))
+	}
+}
+
+func TestMain(m *testing.M) { os.Exit(m.Run()) }
