@@ -47,22 +47,21 @@ type engine struct {
 	}
 	waiting atomic.Bool // something is staged
 	parked  atomic.Bool // the pump is, or is about to be
+	parks   atomic.Uint64
 
 	poller  *os.File // a duplicate of the ring's descriptor
 	readied syscall.RawConn
 	gone    chan struct{} // the pump has returned
 }
 
-// counts are what stats.go tells; they belong to the ring's lock.
-type counts struct {
-	submitted, completed, enters, parks, remade, cancels, overflows, stale uint64
-}
-
 // snapshot returns the counts.
 func (e *engine) snapshot() counts {
 	e.mu.Lock()
-	defer e.mu.Unlock()
-	return e.counts
+	defer e.unlock()
+	c := e.counts
+	c.inFlight = e.flying
+	c.parks = e.parks.Load()
+	return c
 }
 
 var errEngineClosed = errors.New("ringio: the engine is shut down")
@@ -177,15 +176,23 @@ func (e *engine) kick() {
 
 // drive has the ring take what is staged and tell what is done, unless somebody is at
 // it already: that one looks again after giving the lock back.
-func (e *engine) drive() (did bool) {
+func (e *engine) drive() {
 	for e.mu.TryLock() {
-		did = e.turn() || did
+		e.turn()
 		e.mu.Unlock()
 		if !e.waiting.Load() {
 			break
 		}
 	}
-	return did
+}
+
+// unlock gives the ring's lock back where it was held for something else, and looks
+// for whom that kept from driving.
+func (e *engine) unlock() {
+	e.mu.Unlock()
+	if e.waiting.Load() {
+		e.kick()
+	}
 }
 
 // wait returns o's result when the kernel has finished with it. When d, which may be
@@ -202,8 +209,15 @@ func (e *engine) wait(o *op, d *deadline) (res int32, flags liburing.CQEFlags) {
 	return o.res, o.flags
 }
 
-// waitContext is wait that has o cancelled when ctx ends.
-func (e *engine) waitContext(ctx context.Context, o *op) (res int32, flags liburing.CQEFlags) {
+// waitContext is wait that has o cancelled when ctx ends, too.
+func (e *engine) waitContext(ctx context.Context, o *op, d *deadline) (res int32, flags liburing.CQEFlags) {
+	if ctx.Done() == nil {
+		return e.wait(o, d)
+	}
+	if d != nil {
+		d.attach(o)
+		defer d.detach()
+	}
 	select {
 	case <-o.done:
 	case <-ctx.Done():
@@ -219,9 +233,10 @@ func (e *engine) cancel(o *op) {
 		return
 	}
 	e.mu.Lock()
+	e.counts.cancels++
 	token, flying := o.token(), o.flying
-	e.mu.Unlock()
-	if flying { // else it has not been submitted, and will not be
+	e.mu.Unlock() // kick comes
+	if flying {   // else it has not been submitted, and will not be
 		e.cancelToken(token, time.Millisecond)
 	} else {
 		e.waiting.Store(true)
@@ -248,12 +263,15 @@ func (e *engine) cancelToken(token uint64, pause time.Duration) {
 func (e *engine) pump() {
 	defer close(e.gone)
 	for {
-		if e.drive() {
+		e.mu.Lock()
+		did := e.turn()
+		e.mu.Unlock()
+		if did || e.waiting.Load() {
 			runtime.Gosched() // who was woken may have more to submit
 			continue
 		}
 		e.parked.Store(true)
-		if !e.drive() && e.park() != nil {
+		if !e.waiting.Load() && e.park() != nil {
 			return
 		}
 		e.parked.Store(false)
@@ -262,6 +280,7 @@ func (e *engine) pump() {
 
 // park waits until the ring has a completion. It fails when the poller is closed.
 func (e *engine) park() error {
+	e.parks.Add(1)
 	return e.readied.Read(func(uintptr) bool {
 		// A look at the queue without the lock: whoever has it may be past taking
 		// completions, and the netpoller tells each one once.
@@ -406,41 +425,48 @@ func (e *engine) lost(o *op, cqe *liburing.CQE) bool {
 	return true
 }
 
+// stop is shutdown of an engine that has nothing to do.
+func (e *engine) stop() { e.shutdown(context.Background()) }
+
 // shutdown lets what is in flight end until ctx does, then cancels it, and gives the
-// ring back when the kernel has nothing more of it.
+// ring back when the kernel has nothing more of it. The error is ctx's if that ended
+// first.
 func (e *engine) shutdown(ctx context.Context) error {
 	e.staging.Lock()
 	e.staging.closed = true
 	e.staging.Unlock()
-	e.settle(ctx)
+	err := e.settle(ctx)
 	e.mu.Lock()
 	if e.ended {
 		e.mu.Unlock()
-		return nil
+		return err
 	}
 	e.ended = true
 	e.mu.Unlock()
 	e.poller.Close()
 	<-e.gone
-	return e.ring.Close()
+	e.ring.Close()
+	return err
 }
 
 // settle waits until the kernel has no request; once ctx has ended it cancels them.
-func (e *engine) settle(ctx context.Context) {
+func (e *engine) settle(ctx context.Context) (err error) {
 	for pause := 50 * time.Microsecond; !e.idle(); pause = min(2*pause, 5*time.Millisecond) {
 		select {
 		case <-ctx.Done():
+			err = ctx.Err()
 			e.cancelAll()
 			time.Sleep(pause)
 		case <-time.After(pause):
 		}
 		e.kick()
 	}
+	return err
 }
 
 func (e *engine) idle() bool {
 	e.mu.Lock()
-	defer e.mu.Unlock()
+	defer e.unlock()
 	return e.flying == 0 && len(e.queued) == 0 && !e.waiting.Load()
 }
 
@@ -454,8 +480,8 @@ func (e *engine) cancelAll() {
 // inFlight returns what the kernel has and is not being cancelled, and says that it is.
 func (e *engine) inFlight() (tokens []uint64) {
 	e.mu.Lock()
-	defer e.mu.Unlock()
-	for _, o := range *e.table.all.Load() {
+	defer e.unlock()
+	for _, o := range e.table.list() {
 		if o.flying && !o.cancelled.Swap(true) {
 			tokens = append(tokens, o.token())
 		}

@@ -170,7 +170,7 @@ func TestEngineShutdown(t *testing.T) {
 		require.NoError(t, e.submit(o))
 		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Millisecond)
 		defer cancel()
-		require.NoError(t, e.shutdown(ctx))
+		require.ErrorIs(t, e.shutdown(ctx), context.DeadlineExceeded)
 		res, _ := e.wait(o, nil)
 		require.Equal(t, -int32(unix.ECANCELED), res)
 		require.Error(t, e.submit(o))

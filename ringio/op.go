@@ -74,6 +74,14 @@ type table struct {
 	grow sync.Mutex
 }
 
+// list returns all ops.
+func (t *table) list() []*op {
+	if all := t.all.Load(); all != nil {
+		return *all
+	}
+	return nil
+}
+
 // acquire returns an op that nobody uses.
 func (t *table) acquire(e *engine) *op {
 	for {
@@ -81,7 +89,7 @@ func (t *table) acquire(e *engine) *op {
 		if uint32(head) == 0 {
 			return t.add(e)
 		}
-		o := (*t.all.Load())[uint32(head)-1]
+		o := t.list()[uint32(head)-1]
 		if t.free.CompareAndSwap(head, changed(head, o.next.Load())) {
 			return o
 		}
@@ -106,10 +114,7 @@ func (t *table) release(o *op) {
 func (t *table) add(e *engine) *op {
 	t.grow.Lock()
 	defer t.grow.Unlock()
-	var all []*op
-	if old := t.all.Load(); old != nil {
-		all = *old
-	}
+	all := t.list()
 	o := &op{done: make(chan struct{}, 1), engine: e, index: uint32(len(all))}
 	all = append(all, o) // readers of the old slice do not look that far
 	t.all.Store(&all)
@@ -118,11 +123,11 @@ func (t *table) add(e *engine) *op {
 
 // find returns the op that user data names if the use is the present one.
 func (t *table) find(token uint64) *op {
-	all := t.all.Load()
-	if all == nil || uint64(uint32(token)) >= uint64(len(*all)) {
+	all := t.list()
+	if uint64(uint32(token)) >= uint64(len(all)) {
 		return nil
 	}
-	if o := (*all)[uint32(token)]; o.use == uint32(token>>32) && o.flying {
+	if o := all[uint32(token)]; o.use == uint32(token>>32) && o.flying {
 		return o
 	}
 	return nil

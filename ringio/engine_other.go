@@ -1,0 +1,21 @@
+//go:build !linux || !cgo
+
+package ringio
+
+import (
+	"context"
+
+	"github.com/go-liburing/liburing"
+)
+
+// engine is a ring, of which there are none here.
+type engine struct{}
+
+func newEngine(Options) (*engine, error) {
+	_, err := liburing.New(1)
+	return nil, err
+}
+
+func (*engine) stop()                          {}
+func (*engine) shutdown(context.Context) error { return nil }
+func (*engine) snapshot() (c counts)           { return c }
