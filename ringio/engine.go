@@ -45,8 +45,9 @@ type engine struct {
 		ops    []*op
 		closed bool // nothing more is taken
 	}
-	waiting atomic.Bool // something is staged
-	parked  atomic.Bool // the pump is, or is about to be
+	waiters atomic.Int32 // goroutines that wait for a disk, by the ring or not
+	waiting atomic.Bool  // something is staged
+	parked  atomic.Bool  // the pump is, or is about to be
 	parks   atomic.Uint64
 
 	poller  *os.File // a duplicate of the ring's descriptor
@@ -401,6 +402,9 @@ func (e *engine) complete(cqe *liburing.CQE) {
 		return
 	}
 	res, flags := cqe.Res, cqe.Flags
+	if res <= -512 && cqe.Err() != nil { // the kernel's own words for a signal
+		res = -int32(unix.EINTR)
+	}
 	if flags&liburing.CQEFMore == 0 {
 		e.flying--
 		if e.lost(o, cqe) {

@@ -1,0 +1,345 @@
+//go:build linux && cgo
+
+package ringio
+
+import (
+	"context"
+	"io"
+	"io/fs"
+	"os"
+	"runtime/trace"
+	"sync"
+	"sync/atomic"
+	"syscall"
+
+	"github.com/go-liburing/liburing"
+	"golang.org/x/sys/unix"
+)
+
+// disk is the way of a regular file or a block device through a ring.
+type disk struct {
+	engine  *engine
+	watch   *watch
+	conn    syscall.RawConn // keeps the descriptor while it is used
+	name    string
+	reading atomic.Uint32 // a way
+	slow    bool          // writes wait for the disk
+	appends bool          // writes go to the end
+
+	position sync.Mutex // whoever moves the file's position
+	syncs    [2]sharing // of all and of the data
+}
+
+// The ways of reading. Which is right the first read tells.
+const (
+	fromCache uint32 = iota // ask the page cache, and the ring if it has not all
+	straight                // O_DIRECT: there is no cache
+	plain                   // the file system can't be asked
+)
+
+// newDisk returns the way of f through one of the engine's rings, nil if f goes without.
+func newDisk(e *Engine, f *os.File) *disk {
+	ring := e.pick()
+	if ring == nil {
+		return nil
+	}
+	conn, err := f.SyscallConn()
+	if err != nil {
+		return nil
+	}
+	d := &disk{engine: ring, watch: &e.watch, conn: conn, name: f.Name()}
+	itIs := false
+	conn.Control(func(fd uintptr) { itIs = d.look(int(fd)) })
+	if !itIs {
+		return nil
+	}
+	return d
+}
+
+// look finds out what the file is, and reports whether the ring is for it.
+func (d *disk) look(fd int) bool {
+	var stat unix.Stat_t
+	flags, err := unix.FcntlInt(uintptr(fd), unix.F_GETFL, 0)
+	if err != nil || unix.Fstat(fd, &stat) != nil {
+		return false
+	}
+	d.appends = flags&unix.O_APPEND != 0
+	d.slow = flags&(unix.O_DIRECT|unix.O_DSYNC) != 0 // which is a part of O_SYNC
+	if flags&unix.O_DIRECT != 0 {
+		d.reading.Store(straight)
+		// It would not be aligned: nothing is read.
+		if _, err := unix.Preadv2(fd, [][]byte{make([]byte, 1)}, 0, unix.RWF_NOWAIT); err == unix.EOPNOTSUPP {
+			d.reading.Store(plain)
+		}
+	}
+	kind := stat.Mode & unix.S_IFMT
+	return kind == unix.S_IFREG || kind == unix.S_IFBLK
+}
+
+// buffered reports whether writes go to the page cache.
+func (d *disk) buffered() bool { return !d.slow }
+
+func (d *disk) read(ctx context.Context, b []byte) (int, error) {
+	d.position.Lock()
+	defer d.position.Unlock()
+	t := newTransfer(d, ctx, reads, -1)
+	t.take(b)
+	return t.do()
+}
+
+func (d *disk) readAt(ctx context.Context, b []byte, off int64) (int, error) {
+	t := newTransfer(d, ctx, reads, off)
+	t.take(b)
+	return t.do()
+}
+
+func (d *disk) readVAt(ctx context.Context, bufs [][]byte, off int64) (int, error) {
+	t := newTransfer(d, ctx, reads, off)
+	t.take(bufs...)
+	return t.do()
+}
+
+func (d *disk) write(ctx context.Context, b []byte) (int, error) {
+	d.position.Lock()
+	defer d.position.Unlock()
+	t := newTransfer(d, ctx, writes, -1)
+	t.take(b)
+	return t.do()
+}
+
+func (d *disk) writeAt(ctx context.Context, b []byte, off int64) (int, error) {
+	t := newTransfer(d, ctx, writes, off)
+	t.take(b)
+	return t.do()
+}
+
+func (d *disk) writeVAt(ctx context.Context, bufs [][]byte, off int64) (int, error) {
+	t := newTransfer(d, ctx, writes, off)
+	t.take(bufs...)
+	return t.do()
+}
+
+// direction is what a transfer does.
+type direction struct {
+	op      string // in errors
+	region  string // in traces
+	kind    kind
+	writes  bool
+	nothing error // what it means that no byte went
+	plain   func(fd int, bufs [][]byte, off int64, flags int) (int, error)
+}
+
+var (
+	reads  = &direction{"read", "ringio.read", kindRead, false, io.EOF, unix.Preadv2}
+	writes = &direction{"write", "ringio.write", kindWrite, true, io.ErrUnexpectedEOF, unix.Pwritev2}
+)
+
+// transfer is one call of a read or a write. They are used again, so that none is
+// allocated.
+type transfer struct {
+	*disk
+	*direction
+	ctx  context.Context
+	room [][]byte // all buffers
+	bufs [][]byte // what is left of them
+	off  int64    // below zero: at the position
+	n    int
+	err  error
+	iovs []liburing.Iovec
+	move func(fd uintptr) // all, made once
+}
+
+var transfers = sync.Pool{New: func() any {
+	t := new(transfer)
+	t.move = t.all
+	return t
+}}
+
+func newTransfer(d *disk, ctx context.Context, way *direction, off int64) *transfer {
+	t := transfers.Get().(*transfer)
+	t.disk, t.direction, t.ctx, t.off = d, way, ctx, off
+	return t
+}
+
+// take has the transfer move these buffers.
+func (t *transfer) take(bufs ...[]byte) {
+	t.room = append(t.room, bufs...)
+	t.bufs = t.room
+}
+
+// do carries the transfer out while the descriptor is held, and gives t back.
+func (t *transfer) do() (n int, err error) {
+	if trace.IsEnabled() {
+		defer trace.StartRegion(t.ctx, t.region).End()
+	}
+	began := t.watch.begin()
+	if t.ctx.Err() != nil {
+		t.err = t.ctx.Err()
+	} else if t.conn.Control(t.move) != nil {
+		t.err = fs.ErrClosed
+	}
+	t.watch.end(t.kind, began)
+	if n, err = t.n, t.err; err != nil && err != io.EOF {
+		err = &fs.PathError{Op: t.op, Path: t.name, Err: err}
+	}
+	clear(t.room)
+	clear(t.iovs)
+	*t = transfer{room: t.room[:0], iovs: t.iovs[:0], move: t.move}
+	transfers.Put(t)
+	return n, err
+}
+
+// all moves all bytes, or, of a read at the position, what comes first.
+func (t *transfer) all(fd uintptr) {
+	for t.skipEmpty(); len(t.bufs) != 0; t.skipEmpty() {
+		n, err := t.some(int(fd))
+		if err == nil && n == 0 {
+			err = t.nothing
+		}
+		if err != nil {
+			t.err = err
+			return
+		}
+		t.advance(n)
+		if t.off < 0 && !t.writes {
+			return
+		}
+	}
+}
+
+// advance has the transfer go on behind n bytes.
+func (t *transfer) advance(n int) {
+	t.n += n
+	if t.off >= 0 {
+		t.off += int64(n)
+	}
+	for n > 0 {
+		part := min(n, len(t.bufs[0]))
+		t.bufs[0] = t.bufs[0][part:]
+		n -= part
+		if len(t.bufs[0]) == 0 {
+			t.bufs = t.bufs[1:]
+		}
+	}
+}
+
+func (t *transfer) skipEmpty() {
+	for len(t.bufs) != 0 && len(t.bufs[0]) == 0 {
+		t.bufs = t.bufs[1:]
+	}
+}
+
+// some moves some bytes in the way that is best.
+func (t *transfer) some(fd int) (n int, err error) {
+	if t.writes {
+		if t.slow {
+			return t.wait(fd)
+		}
+		return t.call(fd, 0)
+	}
+	switch t.reading.Load() {
+	case fromCache:
+		n, err = t.call(fd, unix.RWF_NOWAIT)
+		switch err {
+		case unix.EAGAIN: // the disk has been asked to read ahead
+			return t.wait(fd)
+		case unix.EOPNOTSUPP:
+			t.reading.Store(plain)
+		default:
+			return n, err
+		}
+	case straight:
+		return t.wait(fd)
+	}
+	if t.ctx.Done() != nil {
+		return t.wait(fd) // a network's file system may take for ever
+	}
+	return t.call(fd, 0)
+}
+
+// call is a plain system call.
+func (t *transfer) call(fd int, flags int) (n int, err error) {
+	for {
+		n, err = t.plain(fd, t.bufs[:min(len(t.bufs), maxVector)], t.off, flags)
+		if err != unix.EINTR {
+			return max(n, 0), err
+		}
+	}
+}
+
+// maxVector is the most buffers of one system call (UIO_MAXIOV).
+const maxVector = 1024
+
+// wait moves bytes that have to be waited for: by the ring, or by a plain call if it is
+// the only one that waits and can't be cancelled.
+func (t *transfer) wait(fd int) (n int, err error) {
+	if t.ctx.Done() == nil {
+		defer t.engine.waiters.Add(-1)
+		if t.engine.waiters.Add(1) == 1 {
+			return t.call(fd, 0)
+		}
+	}
+	if t.off >= 0 {
+		return t.byRing(fd, t.off)
+	}
+	off, err := unix.Seek(fd, 0, io.SeekCurrent)
+	if err != nil {
+		return 0, err
+	}
+	n, err = t.byRing(fd, off)
+	if n > 0 {
+		if t.writes && t.appends {
+			unix.Seek(fd, 0, io.SeekEnd)
+		} else {
+			unix.Seek(fd, off+int64(n), io.SeekStart)
+		}
+	}
+	return n, err
+}
+
+// byRing moves bytes by the ring, if it is there.
+func (t *transfer) byRing(fd int, off int64) (int, error) {
+	o := t.engine.acquire()
+	defer t.engine.release(o)
+	t.prepare(o.entry(), fd, off)
+	if t.engine.submit(o) != nil {
+		return t.call(fd, 0)
+	}
+	res, _ := t.engine.waitContext(t.ctx, o, nil)
+	if res >= 0 {
+		return int(res), nil
+	}
+	switch err := unix.Errno(-res); {
+	case err != unix.ECANCELED && err != unix.EINTR && err != unix.EAGAIN:
+		return 0, err
+	case t.ctx.Err() != nil:
+		return 0, t.ctx.Err()
+	default: // the engine is shut down, or the kernel short of memory
+		return t.call(fd, 0)
+	}
+}
+
+// prepare fills the request. The transfer is on the heap, and so is what it names.
+func (t *transfer) prepare(sqe *liburing.SQE, fd int, off int64) {
+	if len(t.bufs) == 1 {
+		if t.writes {
+			sqe.PrepWrite(fd, t.bufs[0], uint64(off))
+		} else {
+			sqe.PrepRead(fd, t.bufs[0], uint64(off))
+		}
+		return
+	}
+	t.iovs = t.iovs[:0]
+	for _, b := range t.bufs[:min(len(t.bufs), maxVector)] {
+		if len(b) != 0 {
+			iov := liburing.Iovec{Base: &b[0]}
+			iov.SetLen(len(b))
+			t.iovs = append(t.iovs, iov)
+		}
+	}
+	if t.writes {
+		sqe.PrepWritev(fd, t.iovs, uint64(off))
+	} else {
+		sqe.PrepReadv(fd, t.iovs, uint64(off))
+	}
+}

@@ -1,0 +1,314 @@
+package ringio
+
+import (
+	"context"
+	"io"
+	"io/fs"
+	"os"
+)
+
+// File is an open file, as os.File is: the same methods, the same results, the same
+// errors. Where it pays its reads, writes and syncs go through a ring, so that a
+// goroutine which waits for the disk costs no thread.
+//
+//   - ReadAt asks the page cache first, by a plain system call that does not wait, and
+//     has the ring bring the rest. Files of file systems that can't be asked so
+//     (overlayfs, tmpfs, /proc) are read by plain system calls.
+//   - With O_DIRECT, reads and writes go to the ring straight, with O_SYNC and O_DSYNC
+//     writes do; but a single one at a time is a plain call, which is faster.
+//   - Other writes go to the page cache, by plain calls.
+//   - Several calls of Sync at a time share one.
+//   - Pipes, FIFOs, terminals and directories are os.File's matter alone.
+//
+// The methods not listed here (Chdir, Chmod, Chown, Close, Fd, Name, ReadDir, Readdir,
+// Readdirnames, Stat, SyscallConn, Truncate) are os.File's own. Fd and SyscallConn give
+// the descriptor out: what shares it must not move the file's position while Read or
+// Write run.
+type File struct {
+	*osFile
+	disk   *disk // the way through a ring, nil if there is none
+	engine *Engine
+	reads  limit
+	writes limit
+}
+
+// osFile has os.File embedded without a field that users see.
+type osFile = os.File
+
+// Open opens a file for reading, as os.Open does.
+func Open(name string) (*File, error) { return shared().Open(name) }
+
+// Create makes a file, or empties it, and opens it, as os.Create does.
+func Create(name string) (*File, error) { return shared().Create(name) }
+
+// OpenFile opens a file, as os.OpenFile does. It opens on the caller's thread: a FIFO
+// whose other end is not open keeps that waiting, OpenFileContext does not.
+func OpenFile(name string, flag int, perm fs.FileMode) (*File, error) {
+	return shared().OpenFile(name, flag, perm)
+}
+
+// OpenFileContext is OpenFile that ends with ctx's error when ctx ends, of which it
+// takes notice while it waits for a FIFO's other end. A file that is open by then is
+// returned.
+func OpenFileContext(ctx context.Context, name string, flag int, perm fs.FileMode) (*File, error) {
+	return shared().OpenFileContext(ctx, name, flag, perm)
+}
+
+// NewFile returns a File for an open os.File, which belongs to it then.
+func NewFile(f *os.File) *File { return shared().NewFile(f) }
+
+// Open is the package's Open on this engine.
+func (e *Engine) Open(name string) (*File, error) { return e.OpenFile(name, os.O_RDONLY, 0) }
+
+// Create is the package's Create on this engine.
+func (e *Engine) Create(name string) (*File, error) {
+	return e.OpenFile(name, os.O_RDWR|os.O_CREATE|os.O_TRUNC, 0o666)
+}
+
+// OpenFile is the package's OpenFile on this engine.
+func (e *Engine) OpenFile(name string, flag int, perm fs.FileMode) (*File, error) {
+	began := e.watch.begin()
+	f, err := os.OpenFile(name, flag, perm)
+	e.watch.end(kindOpen, began)
+	if err != nil {
+		return nil, err
+	}
+	return e.NewFile(f), nil
+}
+
+// OpenFileContext is the package's OpenFileContext on this engine.
+func (e *Engine) OpenFileContext(ctx context.Context, name string, flag int, perm fs.FileMode) (*File, error) {
+	if ctx.Err() != nil {
+		return nil, &fs.PathError{Op: "open", Path: name, Err: ctx.Err()}
+	}
+	if ctx.Done() == nil || !mayWait(name, flag) {
+		return e.OpenFile(name, flag, perm)
+	}
+	began := e.watch.begin()
+	f, err := e.openWaiting(ctx, name, flag, perm)
+	e.watch.end(kindOpen, began)
+	if err != nil {
+		return nil, err
+	}
+	return e.NewFile(f), nil
+}
+
+// openInBackground opens where an open that waits can't be ended: it is left behind,
+// and closed when it comes.
+func openInBackground(ctx context.Context, name string, flag int, perm fs.FileMode) (*os.File, error) {
+	type opened struct {
+		file *os.File
+		err  error
+	}
+	done := make(chan opened)
+	go func() {
+		f, err := os.OpenFile(name, flag, perm)
+		select {
+		case done <- opened{f, err}:
+		case <-ctx.Done():
+			f.Close()
+		}
+	}()
+	select {
+	case o := <-done:
+		return o.file, o.err
+	case <-ctx.Done():
+		return nil, &fs.PathError{Op: "open", Path: name, Err: ctx.Err()}
+	}
+}
+
+// NewFile is the package's NewFile on this engine.
+func (e *Engine) NewFile(f *os.File) *File {
+	if f == nil {
+		return nil
+	}
+	return &File{osFile: f, disk: newDisk(e, f), engine: e}
+}
+
+// std returns the os.File, nil for a nil File, whose methods say what is wrong then.
+func (f *File) std() *os.File {
+	if f == nil {
+		return nil
+	}
+	return f.osFile
+}
+
+// viaDisk reports whether a transfer of b at off is for the disk to do; the rest, bad
+// arguments too, is os.File's.
+func (f *File) viaDisk(b []byte, off int64) bool {
+	return f != nil && f.disk != nil && len(b) != 0 && off >= 0
+}
+
+// Read reads the next bytes, as os.File does.
+func (f *File) Read(b []byte) (int, error) { return f.ReadContext(context.Background(), b) }
+
+// ReadContext is Read that ends when ctx does. What has been read by then is returned;
+// what has not stays there for the next Read.
+func (f *File) ReadContext(ctx context.Context, b []byte) (int, error) {
+	if f.viaDisk(b, 0) {
+		return f.disk.read(ctx, b)
+	}
+	if f == nil {
+		return f.std().Read(b)
+	}
+	return f.reads.do(ctx, f, "read", (*os.File).SetReadDeadline, func() (int, error) { return f.osFile.Read(b) })
+}
+
+// ReadAt reads from an offset, as os.File does: an error, io.EOF among them, if it is
+// less than all of b.
+func (f *File) ReadAt(b []byte, off int64) (int, error) {
+	return f.ReadAtContext(context.Background(), b, off)
+}
+
+// ReadAtContext is ReadAt that ends with ctx's error when ctx does, but not before the
+// kernel has done with b: a read from a disk goes on for a moment.
+func (f *File) ReadAtContext(ctx context.Context, b []byte, off int64) (int, error) {
+	if f.viaDisk(b, off) {
+		return f.disk.readAt(ctx, b, off)
+	}
+	if err := f.ended(ctx, "read"); err != nil {
+		return 0, err
+	}
+	return f.std().ReadAt(b, off)
+}
+
+// ReadVAt is ReadAt into several buffers, one after the other.
+func (f *File) ReadVAt(bufs [][]byte, off int64) (int, error) {
+	return f.ReadVAtContext(context.Background(), bufs, off)
+}
+
+// ReadVAtContext is ReadVAt that ends with ctx, see ReadAtContext.
+func (f *File) ReadVAtContext(ctx context.Context, bufs [][]byte, off int64) (n int, err error) {
+	if f != nil && f.disk != nil && off >= 0 {
+		return f.disk.readVAt(ctx, bufs, off)
+	}
+	for _, b := range bufs {
+		m, err := f.ReadAtContext(ctx, b, off+int64(n))
+		n += m
+		if err != nil {
+			return n, err
+		}
+	}
+	return n, nil
+}
+
+// Write writes at the file's position, as os.File does: all of b, or an error.
+func (f *File) Write(b []byte) (int, error) { return f.WriteContext(context.Background(), b) }
+
+// WriteContext is Write that ends when ctx does, and tells how much it has written.
+func (f *File) WriteContext(ctx context.Context, b []byte) (int, error) {
+	if f.viaDisk(b, 0) {
+		return f.disk.write(ctx, b)
+	}
+	if f == nil {
+		return f.std().Write(b)
+	}
+	return f.writes.do(ctx, f, "write", (*os.File).SetWriteDeadline, func() (int, error) { return f.osFile.Write(b) })
+}
+
+// WriteString is Write of a string.
+func (f *File) WriteString(s string) (int, error) {
+	if f == nil || f.disk == nil {
+		return f.std().WriteString(s)
+	}
+	if !f.disk.buffered() {
+		return f.Write([]byte(s))
+	}
+	f.disk.position.Lock()
+	defer f.disk.position.Unlock()
+	return f.std().WriteString(s)
+}
+
+// WriteAt writes at an offset, as os.File does.
+func (f *File) WriteAt(b []byte, off int64) (int, error) {
+	return f.WriteAtContext(context.Background(), b, off)
+}
+
+// WriteAtContext is WriteAt that ends with ctx's error when ctx does, but not before
+// the kernel has done with b, and tells how much it has written.
+func (f *File) WriteAtContext(ctx context.Context, b []byte, off int64) (int, error) {
+	if f.viaDisk(b, off) && !f.disk.appends {
+		return f.disk.writeAt(ctx, b, off)
+	}
+	if err := f.ended(ctx, "write"); err != nil {
+		return 0, err
+	}
+	return f.std().WriteAt(b, off)
+}
+
+// WriteVAt is WriteAt from several buffers, one after the other.
+func (f *File) WriteVAt(bufs [][]byte, off int64) (int, error) {
+	return f.WriteVAtContext(context.Background(), bufs, off)
+}
+
+// WriteVAtContext is WriteVAt that ends with ctx, see WriteAtContext.
+func (f *File) WriteVAtContext(ctx context.Context, bufs [][]byte, off int64) (n int, err error) {
+	if f != nil && f.disk != nil && !f.disk.appends && off >= 0 {
+		return f.disk.writeVAt(ctx, bufs, off)
+	}
+	for _, b := range bufs {
+		m, err := f.WriteAtContext(ctx, b, off+int64(n))
+		n += m
+		if err != nil {
+			return n, err
+		}
+	}
+	return n, nil
+}
+
+// Sync has the disk keep what was written, as os.File does. Calls that come while one
+// is under way wait for the next, which does for all of them.
+func (f *File) Sync() error { return f.SyncContext(context.Background()) }
+
+// SyncContext is Sync that ends with ctx's error when ctx does.
+func (f *File) SyncContext(ctx context.Context) error {
+	if f != nil && f.disk != nil {
+		return f.disk.sync(ctx, false)
+	}
+	if err := f.ended(ctx, "sync"); err != nil {
+		return err
+	}
+	return f.std().Sync()
+}
+
+// ended returns ctx's error as one of this file.
+func (f *File) ended(ctx context.Context, op string) error {
+	if f == nil || ctx.Err() == nil {
+		return nil
+	}
+	return &fs.PathError{Op: op, Path: f.Name(), Err: ctx.Err()}
+}
+
+// Seek sets the position for the next Read or Write, as os.File does.
+func (f *File) Seek(offset int64, whence int) (int64, error) {
+	if f != nil && f.disk != nil {
+		f.disk.position.Lock()
+		defer f.disk.position.Unlock()
+	}
+	return f.std().Seek(offset, whence)
+}
+
+// ReadFrom writes what it reads from r, as os.File does: by copy_file_range or splice
+// where the system can.
+func (f *File) ReadFrom(r io.Reader) (int64, error) {
+	if part, ok := r.(*io.LimitedReader); ok {
+		if from, ok := part.R.(*File); ok {
+			std := &io.LimitedReader{R: from.std(), N: part.N}
+			n, err := f.std().ReadFrom(std)
+			part.N = std.N
+			return n, err
+		}
+	}
+	if from, ok := r.(*File); ok {
+		return f.std().ReadFrom(from.std())
+	}
+	return f.std().ReadFrom(r)
+}
+
+// WriteTo writes the rest of the file to w, as os.File does.
+func (f *File) WriteTo(w io.Writer) (int64, error) {
+	if to, ok := w.(*File); ok {
+		return f.std().WriteTo(to.std())
+	}
+	return f.std().WriteTo(w)
+}

@@ -1,0 +1,35 @@
+//go:build linux && cgo
+
+package ringio
+
+import (
+	"os"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	"golang.org/x/sys/unix"
+)
+
+// keepBusy has the rings believe that somebody waits for the disk.
+func keepBusy(e *Engine) {
+	for _, ring := range e.rings {
+		ring.waiters.Add(1)
+	}
+}
+
+func makeFIFO(name string) error { return unix.Mkfifo(name, 0o600) }
+
+// dropCache has the page cache forget a file.
+func dropCache(t testing.TB, name string) {
+	f, err := os.Open(name)
+	require.NoError(t, err)
+	defer f.Close()
+	require.NoError(t, unix.Fdatasync(int(f.Fd())))
+	require.NoError(t, unix.Fadvise(int(f.Fd()), 0, 0, unix.FADV_DONTNEED))
+}
+
+func bigSlice(t testing.TB, size int) (b []byte, free func()) {
+	b, err := unix.Mmap(-1, 0, size, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_PRIVATE|unix.MAP_ANONYMOUS|unix.MAP_NORESERVE)
+	require.NoError(t, err)
+	return b, func() { unix.Munmap(b) }
+}

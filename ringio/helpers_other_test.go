@@ -1,0 +1,16 @@
+//go:build !linux || !cgo
+
+package ringio
+
+import (
+	"errors"
+	"testing"
+)
+
+func keepBusy(*Engine) {}
+
+func makeFIFO(string) error { return errors.New("there are no FIFOs") }
+
+func dropCache(testing.TB, string) {}
+
+func bigSlice(_ testing.TB, size int) ([]byte, func()) { return make([]byte, size), func() {} }
