@@ -47,6 +47,7 @@ var hardships = map[string]func() error{
 	"late enter":     closeWhenEnterIsDenied,
 	"no register":    registerDenied,
 	"no room":        resizeWithoutRoom,
+	"require":        requireUnderHardship,
 	"memlock left":   ringsInTurn,
 	"seccomp EPERM":  func() error { return deny(unix.SYS_IO_URING_SETUP, unix.EPERM) },
 	"seccomp ENOSYS": func() error { return deny(unix.SYS_IO_URING_SETUP, unix.ENOSYS) },

@@ -35,6 +35,23 @@ var (
 	UnknownFlags          = unknownFlags
 )
 
+// Came returns the kernel with which a feature came.
+func Came(f Feature) string {
+	switch f := f.(type) {
+	case Op:
+		return f.facts().kernel
+	case RegisterOp:
+		return registerCame[f]
+	case SetupFlags:
+		return newest(setupCame[:], uint32(f))
+	case Features:
+		return newest(featuresCame[:], uint32(f))
+	case Ability:
+		return abilities[f].since
+	}
+	return ""
+}
+
 // Kernel returns the least kernel of an operation.
 func (v Op) Kernel() string     { return v.facts().kernel }
 func (v Op) TakesBuffers() bool { return v.facts().buffers }

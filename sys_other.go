@@ -50,6 +50,7 @@ const (
 func (v *Iovec) SetLen(n int) { v.Len = uint64(n) }
 
 func mapMemory(int) ([]byte, error)           { return nil, ErrNotSupported }
+func mapUnreadable(int) ([]byte, error)       { return nil, ErrNotSupported }
 func mapFile(int, int64, int) ([]byte, error) { return nil, ErrNotSupported }
 func unmapMemory([]byte) error                { return ErrNotSupported }
 func unmapAt(unsafe.Pointer, uintptr) error   { return ErrNotSupported }

@@ -16,7 +16,7 @@ func TestConstructorsSayWhatIsMissing(t *testing.T) {
 	_, queue := liburing.QueueInit(8, 0)
 	_, loop := liburing.NewLoop(8)
 	_, probe := liburing.GetProbe()
-	for name, err := range map[string]error{"New": ring, "QueueInit": queue, "NewLoop": loop, "GetProbe": probe} {
+	for name, err := range map[string]error{"New": ring, "QueueInit": queue, "NewLoop": loop, "GetProbe": probe, "Require": liburing.Require(liburing.OpNop)} {
 		require.ErrorIs(t, err, liburing.ErrNotSupported, name)
 		require.ErrorContains(t, err, "cgo", name)
 	}
