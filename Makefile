@@ -40,10 +40,10 @@ nested: ## the modules under bench: the report, and the programs of other librar
 	$(GO) -C bench/peers vet ./...
 
 other-builds: ## the builds without Linux, without cgo, and for arm64
-	CGO_ENABLED=0 $(GO) vet . ./tests/build
-	CGO_ENABLED=0 $(GO) test ./tests/build
-	CGO_ENABLED=0 GOARCH=arm64 $(GO) vet .
-	GOOS=darwin GOARCH=arm64 $(GO) vet . ./tests/build
+	CGO_ENABLED=0 $(GO) vet . ./doctor ./tests/build
+	CGO_ENABLED=0 $(GO) test ./doctor ./tests/build
+	CGO_ENABLED=0 GOARCH=arm64 $(GO) vet . ./doctor
+	GOOS=darwin GOARCH=arm64 $(GO) vet . ./doctor ./tests/build
 	GOOS=windows $(GO) build .
 
 sanitize: deps ## the suite under cgocheck2 and the address sanitizer

@@ -1,4 +1,4 @@
-package main
+package doctor
 
 import (
 	"errors"
@@ -10,47 +10,36 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// ringSize is a size of ring that was tried.
-type ringSize struct {
-	Entries int   `json:"entries"`
-	Bytes   int64 `json:"bytes"`
-	Fits    bool  `json:"fits"`
-}
-
 // commonSizes are the sizes of rings that programs ask for.
 var commonSizes = []int{64, 256, 1024, 4096, 32768}
 
 // checkMemory finds out which rings the limit of locked memory leaves room for.
-func (d *diagnosis) checkMemory(s self) {
+func (d *Diagnosis) checkMemory(s self) {
 	d.add(ipcLockFinding(s))
 	for _, entries := range commonSizes {
 		bytes, err := liburing.MemorySize(entries, 0)
 		if err != nil {
 			bytes = -1 // the linked liburing is too old to tell
 		}
-		d.Rings = append(d.Rings, ringSize{entries, bytes, ringFits(entries)})
+		d.Rings = append(d.Rings, RingSize{entries, bytes, ringFits(entries)})
 	}
 	var limit unix.Rlimit
 	unix.Getrlimit(unix.RLIMIT_MEMLOCK, &limit)
-	d.add(memlockFinding(limit.Cur, d.Rings, ringsCount(limit)))
+	d.add(memlockFinding(limit.Cur, d.Rings, ringsCount(s)))
 }
 
-// ringsCount tries whether rings count against RLIMIT_MEMLOCK for this process:
-// one is refused where nothing may be locked.
-func ringsCount(limit unix.Rlimit) bool {
-	if unix.Setrlimit(unix.RLIMIT_MEMLOCK, &unix.Rlimit{Max: limit.Max}) != nil {
+// ringsCount tries whether rings count against RLIMIT_MEMLOCK for this process: one is
+// refused where nothing may be locked.
+func ringsCount(s self) bool {
+	if s.can(unix.CAP_IPC_LOCK) {
 		return false
 	}
-	defer unix.Setrlimit(unix.RLIMIT_MEMLOCK, &limit)
-	ring, err := liburing.New(1)
-	if err == nil {
-		ring.Close()
-	}
-	return errors.Is(err, unix.ENOMEM)
+	end, err := inChild(true)
+	return err == nil && end.errno == unix.ENOMEM
 }
 
-func ipcLockFinding(s self) finding {
-	f := finding{Check: "CAP_IPC_LOCK", Status: ok, Found: "yes", Means: "RLIMIT_MEMLOCK does not count for this process"}
+func ipcLockFinding(s self) Finding {
+	f := Finding{Check: "CAP_IPC_LOCK", Status: OK, Found: "yes", Means: "RLIMIT_MEMLOCK does not count for this process"}
 	switch {
 	case s.can(unix.CAP_IPC_LOCK):
 	case s.ownUserNS && s.caps>>unix.CAP_IPC_LOCK&1 != 0:
@@ -81,8 +70,8 @@ func ringFits(entries int) bool {
 // needed is the size of ring that most programs get along with.
 const needed = 1024
 
-func memlockFinding(limit uint64, rings []ringSize, count bool) finding {
-	f := finding{Check: "memlock", Status: ok, Means: "rings of all common sizes fit"}
+func memlockFinding(limit uint64, rings []RingSize, count bool) Finding {
+	f := Finding{Check: "memlock", Status: OK, Means: "rings of all common sizes fit"}
 	if !count {
 		f.Means += ": this kernel does not count them for this process"
 	}
@@ -97,7 +86,7 @@ func memlockFinding(limit uint64, rings []ringSize, count bool) finding {
 				f.Means = fmt.Sprintf("rings of %d entries and more do not fit", r.Entries)
 			}
 			if r.Entries <= needed {
-				f.Status = warn
+				f.Status = Warn
 				f.Do = "raise `ulimit -l` (LimitMEMLOCK= in systemd, --ulimit memlock= in Docker), or use smaller rings"
 			}
 		}

@@ -1,19 +1,17 @@
-package main
+package doctor
 
 import (
 	"errors"
 	"fmt"
-	"os/exec"
 	"slices"
 	"strconv"
-	"syscall"
 
 	"github.com/go-liburing/liburing"
 	"golang.org/x/sys/unix"
 )
 
 // checkSysctls tells what the administrator allows.
-func (d *diagnosis) checkSysctls(s self) {
+func (d *Diagnosis) checkSysctls(s self) {
 	disabled := readFile("/proc/sys/kernel/io_uring_disabled")
 	group := readFile("/proc/sys/kernel/io_uring_group")
 	d.add(disabledFinding(disabled, group, s))
@@ -21,33 +19,33 @@ func (d *diagnosis) checkSysctls(s self) {
 }
 
 // disabledFinding judges kernel.io_uring_disabled.
-func disabledFinding(disabled, group string, s self) finding {
-	f := finding{Check: "io_uring_disabled", Status: ok, Found: disabled, Means: "everybody may use io_uring"}
+func disabledFinding(disabled, group string, s self) Finding {
+	f := Finding{Check: "io_uring_disabled", Status: OK, Found: disabled, Means: "everybody may use io_uring"}
 	gid, err := strconv.Atoi(group)
 	member := err == nil && slices.Contains(s.groups, gid)
 	switch {
 	case disabled == "":
 		f.Found, f.Means = "no such sysctl", "this kernel cannot switch io_uring off"
 	case disabled == "1" && s.can(unix.CAP_SYS_ADMIN):
-		f.Status = warn
+		f.Status = Warn
 		f.Means = "only processes with CAP_SYS_ADMIN, as this one, and the group kernel.io_uring_group may use io_uring"
 		f.Do = "for programs without privileges: `sysctl kernel.io_uring_disabled=0`, or run them in that group"
 	case disabled == "1" && member:
-		f.Status = warn
+		f.Status = Warn
 		f.Means = "only the group kernel.io_uring_group, which this process is in, and the privileged may use io_uring"
 		f.Do = "for programs of others: `sysctl kernel.io_uring_disabled=0`, or add them to the group"
 	case disabled == "1":
-		f.Status, f.Means = fail, "only the privileged and the group kernel.io_uring_group may use io_uring"
+		f.Status, f.Means = Fail, "only the privileged and the group kernel.io_uring_group may use io_uring"
 		f.Do = "join that group, or as root: `sysctl kernel.io_uring_disabled=0`"
 	case disabled != "0":
-		f.Status, f.Means = fail, "io_uring is switched off for everybody"
+		f.Status, f.Means = Fail, "io_uring is switched off for everybody"
 		f.Do = "as root: `sysctl kernel.io_uring_disabled=0`"
 	}
 	return f
 }
 
-func groupFinding(group string) finding {
-	f := finding{Check: "io_uring_group", Status: ok, Found: group,
+func groupFinding(group string) Finding {
+	f := Finding{Check: "io_uring_group", Status: OK, Found: group,
 		Means: "the group that may use io_uring while io_uring_disabled is 1"}
 	switch group {
 	case "":
@@ -59,8 +57,8 @@ func groupFinding(group string) finding {
 }
 
 // checkSeccomp tells of a filter, which may or may not be in the way.
-func (d *diagnosis) checkSeccomp(s self) {
-	f := finding{Check: "seccomp", Status: ok, Found: "no filter", Means: "no filter of system calls applies to this process"}
+func (d *Diagnosis) checkSeccomp(s self) {
+	f := Finding{Check: "seccomp", Status: OK, Found: "no filter", Means: "no filter of system calls applies to this process"}
 	if s.seccomp != 0 {
 		f.Found = fmt.Sprintf("active (filters: %d)", s.filters)
 		f.Means = "a filter of system calls applies to this process, as in containers; the next lines tell what it lets through"
@@ -70,24 +68,27 @@ func (d *diagnosis) checkSeccomp(s self) {
 
 // checkCalls finds out whether the system calls get through to the kernel, and
 // returns whether more can be tried.
-func (d *diagnosis) checkCalls() bool {
-	f := callsFinding(tryInChild(), d.failed())
+func (d *Diagnosis) checkCalls(s self) bool {
+	f := callsFinding(tryCalls(s), d.failed())
 	d.add(f)
-	return f.Status == ok
+	return f.Status == OK
 }
 
 const threeCalls = "io_uring_setup, io_uring_enter and io_uring_register"
 
 // callsFinding judges how trying a ring ended. explained says that a finding
 // before it tells why.
-func callsFinding(err error, explained bool) finding {
-	f := finding{Check: "system calls", Status: fail, Found: brief(err)}
+func callsFinding(err error, explained bool) Finding {
+	f := Finding{Check: "system calls", Status: Fail, Found: brief(err)}
 	switch {
 	case err == nil:
-		f.Status, f.Found, f.Means = ok, "not blocked", threeCalls+" get through to the kernel"
+		f.Status, f.Found, f.Means = OK, "not blocked", threeCalls+" get through to the kernel"
 	case errors.Is(err, errKilled):
 		f.Means = "a seccomp filter kills programs that use io_uring"
 		f.Do = "allow " + threeCalls + " in the filter (in systemd: SystemCallFilter=@aio)"
+	case errors.Is(err, liburing.ErrNotSupported) && !errors.Is(err, unix.ENOSYS):
+		f.Found, f.Means = "this program was built without cgo", "io_uring is used through liburing, a C library: that takes cgo"
+		f.Do = "build it with CGO_ENABLED=1 and a C compiler"
 	case explained:
 		f.Means, f.Do = "a ring cannot be set up and used", "see the failure above"
 	case errors.Is(err, unix.EPERM):
@@ -114,20 +115,16 @@ func brief(err error) string {
 }
 
 // errKilled is the error of a process that was killed for a system call.
-var errKilled = errors.New("a process that tried was killed by SIGSYS")
+var errKilled = errors.New("a child process that tried was killed by SIGSYS")
 
-// tryInChild tries a ring in another process: a filter may kill it.
-func tryInChild() error {
-	child := exec.Command("/proc/self/exe", "doctor", "-try")
-	err := child.Run()
-	if err == nil {
-		return nil
+// tryCalls tries a ring, in a child first if there is a filter, which may be deadly.
+func tryCalls(s self) error {
+	if s.seccomp != 0 {
+		if end, err := inChild(false); err == nil && end.killed {
+			return errKilled
+		}
 	}
-	status, _ := child.ProcessState.Sys().(syscall.WaitStatus)
-	if status.Signaled() && status.Signal() == unix.SIGSYS {
-		return errKilled
-	}
-	return tryRing() // it is not deadly, and its error has more to tell
+	return tryRing()
 }
 
 // tryRing uses each of the three system calls.

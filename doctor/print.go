@@ -1,4 +1,4 @@
-package main
+package doctor
 
 import (
 	"bufio"
@@ -12,14 +12,14 @@ const (
 	textWidth = 100
 )
 
-// print writes the diagnosis for people: what is well in a line, and what is not
-// with its meaning and remedy.
-func (d *diagnosis) print(w io.Writer, verbose bool) error {
+// Print writes the diagnosis for people: what is well in a line, and what is not
+// with its meaning and remedy; verbose tells the meaning of both.
+func (d *Diagnosis) Print(w io.Writer, verbose bool) error {
 	out := bufio.NewWriter(w)
 	for _, f := range d.Findings {
 		fmt.Fprintf(out, "%-4s  %-*s", f.Status, nameWidth-6, f.Check)
 		wrap(out, f.Found)
-		if verbose || f.Status != ok {
+		if verbose || f.Status != OK {
 			indented(out, f.Means)
 		}
 		if f.Do != "" {
@@ -28,9 +28,9 @@ func (d *diagnosis) print(w io.Writer, verbose bool) error {
 	}
 	for _, list := range []struct {
 		title string
-		all   []ability
-	}{{"features", d.Features}, {"opcodes", d.Opcodes}, {"register calls", d.Register}} {
-		printAbilities(out, list.title, list.all)
+		all   []Support
+	}{{"features", d.Features}, {"abilities", d.Abilities}, {"opcodes", d.Opcodes}, {"register calls", d.Register}} {
+		printSupport(out, list.title, list.all)
 	}
 	verdict := "io_uring works here."
 	if !d.Usable {
@@ -40,7 +40,7 @@ func (d *diagnosis) print(w io.Writer, verbose bool) error {
 	return out.Flush()
 }
 
-func printAbilities(out io.Writer, title string, all []ability) {
+func printSupport(out io.Writer, title string, all []Support) {
 	if len(all) == 0 {
 		return
 	}
@@ -82,4 +82,14 @@ func wrap(out io.Writer, text string) {
 		column += len(word)
 	}
 	fmt.Fprintln(out)
+}
+
+// missing returns the names of what the kernel lacks.
+func missing(all []Support) (names []string) {
+	for _, a := range all {
+		if !a.Supported {
+			names = append(names, a.Name)
+		}
+	}
+	return names
 }

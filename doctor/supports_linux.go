@@ -1,45 +1,29 @@
-package main
+package doctor
 
 import (
+	"errors"
 	"fmt"
-	"runtime"
 	"strings"
 
 	"github.com/go-liburing/liburing"
 )
 
-// ability is something that the kernel has or lacks.
-type ability struct {
-	Name      string `json:"name"`
-	Number    uint32 `json:"number"`
-	Supported bool   `json:"supported"`
-}
-
-// missing returns the names of the abilities that the kernel lacks.
-func missing(all []ability) (names []string) {
-	for _, a := range all {
-		if !a.Supported {
-			names = append(names, a.Name)
-		}
-	}
-	return names
-}
-
-// checkAbilities lists what the kernel knows of what liburing knows.
-func (d *diagnosis) checkAbilities() {
-	if err := d.listAbilities(); err != nil {
-		d.add(finding{Check: "abilities", Status: warn, Found: err.Error(),
+// checkSupport lists what the kernel knows of what liburing knows.
+func (d *Diagnosis) checkSupport() {
+	if err := d.listSupport(); err != nil {
+		d.add(Finding{Check: "abilities", Status: Warn, Found: err.Error(),
 			Means: "this kernel does not tell what it can do (5.6 and newer do)", Do: "use a kernel of 6.1 or newer if you can"})
 		return
 	}
-	d.add(abilitiesFinding("features", d.Features))
-	d.add(abilitiesFinding("opcodes", d.Opcodes))
-	d.add(abilitiesFinding("register calls", d.Register))
+	d.add(supportFinding("features", d.Features))
+	d.add(supportFinding("abilities", d.Abilities))
+	d.add(supportFinding("opcodes", d.Opcodes))
+	d.add(supportFinding("register calls", d.Register))
 }
 
-func abilitiesFinding(check string, all []ability) finding {
+func supportFinding(check string, all []Support) Finding {
 	lacking := missing(all)
-	f := finding{Check: check, Status: ok, Found: fmt.Sprintf("%d of %d", len(all)-len(lacking), len(all)),
+	f := Finding{Check: check, Status: OK, Found: fmt.Sprintf("%d of %d", len(all)-len(lacking), len(all)),
 		Means: "the kernel has all that this liburing knows"}
 	if len(lacking) > 0 {
 		f.Means = "programs have to do without, or check for: " + strings.Join(lacking, " ")
@@ -47,43 +31,54 @@ func abilitiesFinding(check string, all []ability) finding {
 	return f
 }
 
-func (d *diagnosis) listAbilities() error {
-	runtime.LockOSThread() // the ring takes calls from one thread only
-	defer runtime.UnlockOSThread()
-	ring, err := ablestRing()
+func (d *Diagnosis) listSupport() error {
+	ring, err := liburing.New(2)
 	if err != nil {
 		return err
 	}
 	defer ring.Close()
 	d.Features = features(ring.Features())
-	probe, err := ring.GetProbe()
-	if err != nil {
-		return err
-	}
-	for op := range liburing.OpLast {
-		d.Opcodes = append(d.Opcodes, ability{op.String(), uint32(op), probe.OpcodeSupported(op)})
-	}
-	d.Register, err = registerAbilities(ring)
-	return err
+	var errs [3]error
+	d.Abilities, errs[0] = supportOf(liburing.AbilityLast)
+	d.Opcodes, errs[1] = supportOf(liburing.OpLast)
+	d.Register, errs[2] = supportOf(liburing.RegisterLast)
+	return errors.Join(errs[:]...)
 }
 
-// ablestRing sets a ring up with the flags that some register calls ask for,
-// unless the kernel is older than these flags, and then than those calls.
-func ablestRing() (*liburing.Ring, error) {
-	const flags = liburing.SetupSingleIssuer | liburing.SetupDeferTaskrun | liburing.SetupCQE32
-	if ring, err := liburing.QueueInit(2, flags); err == nil {
-		return ring, nil
+// supportOf asks for all features below end.
+func supportOf[F interface {
+	liburing.Feature
+	~uint8 | ~uint32
+}](end F) (all []Support, err error) {
+	var wanted []liburing.Feature
+	for f := F(0); f < end; f++ {
+		wanted = append(wanted, f)
+		all = append(all, Support{f.String(), uint32(f), true})
 	}
-	return liburing.New(2)
+	missing := (*liburing.RequireError)(nil)
+	if err := liburing.Require(wanted...); err == nil {
+		return all, nil
+	} else if !errors.As(err, &missing) {
+		return nil, err
+	}
+	for _, m := range missing.Missing {
+		if !errors.Is(m.Err, liburing.ErrNotSupported) {
+			return nil, m.Err
+		}
+		for _, f := range m.Features {
+			all[f.(F)].Supported = false
+		}
+	}
+	return all, nil
 }
 
 // features lists the features that liburing has a name for, and newer ones that
 // the kernel has.
-func features(has liburing.Features) (all []ability) {
+func features(has liburing.Features) (all []Support) {
 	for bit := range uint32(32) {
 		f := liburing.Features(1) << bit
 		if f <= liburing.FeatNoIowait || has&f != 0 {
-			all = append(all, ability{f.String(), bit, has&f != 0})
+			all = append(all, Support{f.String(), bit, has&f != 0})
 		}
 	}
 	return all

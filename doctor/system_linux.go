@@ -1,4 +1,4 @@
-package main
+package doctor
 
 import (
 	"fmt"
@@ -6,33 +6,20 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-
-	"github.com/go-liburing/liburing"
 )
 
-// checkSystem tells the versions.
-func (d *diagnosis) checkSystem() {
-	d.Kernel = kernelRelease()
-	d.Liburing = liburing.Version()
-	d.add(kernelFinding(d.Kernel))
-	d.add(finding{
-		Check: "liburing", Status: ok, Found: d.Liburing,
-		Means: "the version of the C library that this program is linked with",
-	})
-}
-
-func kernelFinding(release string) finding {
-	f := finding{
-		Check: "kernel", Status: ok, Found: "Linux " + release,
+func kernelFinding(release string) Finding {
+	f := Finding{
+		Check: "kernel", Status: OK, Found: "Linux " + release,
 		Means: "io_uring came with Linux 5.1; the kernel has what event loops want (one issuer, deferred task work)",
 	}
 	var major, minor int
 	fmt.Sscanf(release, "%d.%d", &major, &minor)
 	switch newer := func(a, b int) bool { return major > a || major == a && minor >= b }; {
 	case !newer(5, 1):
-		f.Status, f.Means, f.Do = fail, "io_uring came with Linux 5.1", "use a kernel of 5.1 or newer, best 6.1 or newer"
+		f.Status, f.Means, f.Do = Fail, "io_uring came with Linux 5.1", "use a kernel of 5.1 or newer, best 6.1 or newer"
 	case !newer(6, 1):
-		f.Status = warn
+		f.Status = Warn
 		f.Means = "io_uring came with Linux 5.1; setup flags that make event loops quick came with 6.1, and later fixes matter"
 		f.Do = "use a kernel of 6.1 or newer if you can"
 	}

@@ -1,4 +1,4 @@
-package main
+package doctor
 
 import (
 	"bytes"
@@ -40,7 +40,7 @@ func complete(ring *liburing.Ring, prep func(*liburing.SQE)) (result int32, err 
 }
 
 // checkNop has a request that does nothing go through a ring.
-func (d *diagnosis) checkNop() {
+func (d *Diagnosis) checkNop() {
 	d.add(trialFinding("no-op", "a request went through a ring", tryNop()))
 }
 
@@ -56,20 +56,20 @@ func tryNop(opts ...liburing.Option) error {
 	return err
 }
 
-func trialFinding(check, worked string, err error) finding {
-	f := finding{Check: check, Status: ok, Found: "works", Means: worked}
+func trialFinding(check, worked string, err error) Finding {
+	f := Finding{Check: check, Status: OK, Found: "works", Means: worked}
 	if err != nil {
-		f.Status, f.Found = fail, err.Error()
+		f.Status, f.Found = Fail, err.Error()
 		f.Means, f.Do = "a ring can be set up, but this does not work", "read the error: it says why"
 	}
 	return f
 }
 
 // checkSQPoll finds out whether the kernel can poll for requests.
-func (d *diagnosis) checkSQPoll() {
-	f := finding{Check: "SQPOLL", Status: ok, Found: "available", Means: "a kernel thread can take requests without a system call"}
+func (d *Diagnosis) checkSQPoll() {
+	f := Finding{Check: "SQPOLL", Status: OK, Found: "available", Means: "a kernel thread can take requests without a system call"}
 	if err := tryNop(liburing.WithSQPoll(10 * time.Millisecond)); err != nil {
-		f.Status, f.Found = warn, err.Error()
+		f.Status, f.Found = Warn, err.Error()
 		f.Means = "a kernel thread cannot take requests without a system call; before Linux 5.13 that needs privileges"
 		f.Do = "use rings without SetupSQPoll"
 	}
@@ -81,11 +81,11 @@ var fileContent = bytes.Repeat([]byte("io_uring"), 4096/8)
 
 // checkFiles reads a file in a folder in two ways: as every program does, and
 // polling the disk for the completion (IOPOLL).
-func (d *diagnosis) checkFiles(dir string) {
+func (d *Diagnosis) checkFiles(dir string) {
 	name, err := makeFile(dir)
 	if err != nil {
-		d.add(finding{Check: "read", Status: warn, Found: err.Error(),
-			Means: "reading a file was not tried", Do: "name a folder that can be written to with -dir"})
+		d.add(Finding{Check: "read", Status: Warn, Found: err.Error(),
+			Means: "reading a file was not tried", Do: "name a folder that can be written to (-dir)"})
 		return
 	}
 	defer os.Remove(name)
@@ -135,12 +135,20 @@ func tryRead(name string, openFlags int, opts ...liburing.Option) error {
 	return err
 }
 
-func iopollFinding(dir string, err error) finding {
-	f := finding{Check: "IOPOLL", Status: ok, Found: "available for " + dir, Means: "completions of its disk can be polled for"}
+func iopollFinding(dir string, err error) Finding {
+	f := Finding{Check: "IOPOLL", Status: OK, Found: "available for " + dir, Means: "completions of its disk can be polled for"}
 	if err != nil {
-		f.Status, f.Found = warn, err.Error()
+		f.Status, f.Found = Warn, err.Error()
 		f.Means = "completions of reads in " + dir + " cannot be polled for: that takes a disk whose driver has poll queues, such as NVMe"
 		f.Do = "use rings without SetupIOPoll there, or another folder (-dir)"
 	}
 	return f
+}
+
+// cause returns the errno of an error if it has one.
+func cause(err error) error {
+	if errno := unix.Errno(0); errors.As(err, &errno) {
+		return errno
+	}
+	return err
 }

@@ -22,7 +22,7 @@ type command struct {
 
 // commands are the subcommands, in the order that the usage tells them.
 var commands = []command{
-	{"doctor", "tell whether io_uring works here, and what to do if not", doctor},
+	{"doctor", "tell whether io_uring works here, and what to do if not", diagnose},
 	{"cat", "write files to the standard output", cat},
 	{"cp", "copy a file or a folder", cp},
 	{"serve", "serve a folder on the web", serve},

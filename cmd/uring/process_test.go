@@ -48,6 +48,7 @@ var hardships = map[string]func() error{
 	"EPERM":  func() error { return filterCalls(unix.SECCOMP_RET_ERRNO | uint32(unix.EPERM)) },
 	"ENOSYS": func() error { return filterCalls(unix.SECCOMP_RET_ERRNO | uint32(unix.ENOSYS)) },
 	"kill":   func() error { return filterCalls(unix.SECCOMP_RET_KILL_PROCESS) },
+	"trap":   func() error { return filterCalls(unix.SECCOMP_RET_TRAP) },
 	"file size": func() error {
 		return unix.Setrlimit(unix.RLIMIT_FSIZE, &unix.Rlimit{Cur: fileLimit, Max: fileLimit})
 	},

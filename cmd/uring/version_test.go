@@ -4,6 +4,7 @@ package main
 
 import (
 	"encoding/json"
+	"os"
 	"runtime"
 	"strings"
 	"testing"
@@ -13,7 +14,9 @@ import (
 )
 
 func TestVersion(t *testing.T) {
-	kernel := strings.TrimSpace(readFile("/proc/sys/kernel/osrelease"))
+	release, err := os.ReadFile("/proc/sys/kernel/osrelease")
+	require.NoError(t, err)
+	kernel := strings.TrimSpace(string(release))
 	want := versions{Uring: "(devel)", Liburing: liburing.Version(), Kernel: kernel, Go: runtime.Version()}
 	var got versions
 	require.NoError(t, json.Unmarshal(uring(t, "version", "-json").exits(0).out.Bytes(), &got))

@@ -1,0 +1,36 @@
+package doctor
+
+import "github.com/go-liburing/liburing"
+
+// diagnose makes all checks. What needs a ring comes last, and only if there can
+// be one.
+func diagnose(dir string) *Diagnosis {
+	d := new(Diagnosis)
+	self := readSelf()
+	d.checkSystem()
+	d.checkSysctls(self)
+	d.checkSeccomp(self)
+	if d.checkCalls(self) {
+		d.checkSupport()
+		d.checkMemory(self)
+		d.add(cgroupFinding(readCgroup("/sys/fs/cgroup", readFile("/proc/self/cgroup"))))
+		d.checkNop()
+		d.checkSQPoll()
+		if dir != "" {
+			d.checkFiles(dir)
+		}
+	}
+	d.Usable = !d.failed()
+	return d
+}
+
+// checkSystem tells the versions.
+func (d *Diagnosis) checkSystem() {
+	d.Kernel = readFile("/proc/sys/kernel/osrelease")
+	d.Liburing = liburing.Version()
+	d.add(kernelFinding(d.Kernel))
+	d.add(Finding{
+		Check: "liburing", Status: OK, Found: d.Liburing,
+		Means: "the version of the C library that this program is linked with",
+	})
+}
