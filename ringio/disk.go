@@ -6,6 +6,7 @@ import (
 	"context"
 	"io"
 	"io/fs"
+	"math/rand/v2"
 	"os"
 	"runtime/trace"
 	"sync"
@@ -23,6 +24,7 @@ type disk struct {
 	conn    syscall.RawConn // keeps the descriptor while it is used
 	name    string
 	reading atomic.Uint32 // a way
+	score   atomic.Int32  // of the page cache, see hit and miss
 	slow    bool          // writes wait for the disk
 	appends bool          // writes go to the end
 
@@ -79,15 +81,61 @@ func (d *disk) look(fd int) bool {
 // buffered reports whether writes go to the page cache.
 func (d *disk) buffered() bool { return !d.slow }
 
-func (d *disk) read(ctx context.Context, b []byte) (int, error) {
+// The page cache is asked as long as the answers differ. Where it has had all for long,
+// reads are plain calls, which cost less, and where it has had nothing the ring's; one
+// in a few asks all the same.
+const (
+	trusted  = 256 // hits in a row
+	hopeless = -32
+	asking   = 16
+)
+
+func (d *disk) hit() {
+	if score := d.score.Load(); score < trusted {
+		d.score.Store(max(score, 0) + 1)
+	}
+}
+
+func (d *disk) miss() {
+	if score := d.score.Load(); score > hopeless {
+		d.score.Store(min(score, 1) - 1)
+	}
+}
+
+// asks reports whether it is time to ask the page cache all the same.
+func asks() bool { return rand.Uint32()%asking == 0 }
+
+// readsPlainly reports whether a read is os.File's to do. If so, its end is to be told
+// to waiters: only so many of them may each keep a thread, if it has to wait after all.
+func (d *disk) readsPlainly(ctx context.Context) bool {
+	if ctx.Done() != nil || d.watch.on.Load() || d.score.Load() < trusted && d.reading.Load() != plain || asks() {
+		return false
+	}
+	if d.engine.waiters.Add(1) > d.engine.threads {
+		d.engine.waiters.Add(-1)
+		return false
+	}
+	return true
+}
+
+func (d *disk) read(ctx context.Context, f *os.File, b []byte) (int, error) {
 	d.position.Lock()
 	defer d.position.Unlock()
+	if d.readsPlainly(ctx) {
+		defer d.engine.waiters.Add(-1)
+		return f.Read(b)
+	}
 	t := newTransfer(d, ctx, reads, -1)
 	t.take(b)
 	return t.do()
 }
 
-func (d *disk) readAt(ctx context.Context, b []byte, off int64) (int, error) {
+func (d *disk) readAt(ctx context.Context, f *os.File, b []byte, off int64) (int, error) {
+	if d.readsPlainly(ctx) {
+		n, err := f.ReadAt(b, off)
+		d.engine.waiters.Add(-1)
+		return n, err
+	}
 	t := newTransfer(d, ctx, reads, off)
 	t.take(b)
 	return t.do()
@@ -99,15 +147,26 @@ func (d *disk) readVAt(ctx context.Context, bufs [][]byte, off int64) (int, erro
 	return t.do()
 }
 
-func (d *disk) write(ctx context.Context, b []byte) (int, error) {
+// writesPlainly reports whether a write is os.File's to do.
+func (d *disk) writesPlainly(ctx context.Context) bool {
+	return !d.slow && ctx.Done() == nil && !d.watch.on.Load()
+}
+
+func (d *disk) write(ctx context.Context, f *os.File, b []byte) (int, error) {
 	d.position.Lock()
 	defer d.position.Unlock()
+	if d.writesPlainly(ctx) {
+		return f.Write(b)
+	}
 	t := newTransfer(d, ctx, writes, -1)
 	t.take(b)
 	return t.do()
 }
 
-func (d *disk) writeAt(ctx context.Context, b []byte, off int64) (int, error) {
+func (d *disk) writeAt(ctx context.Context, f *os.File, b []byte, off int64) (int, error) {
+	if d.writesPlainly(ctx) {
+		return f.WriteAt(b, off)
+	}
 	t := newTransfer(d, ctx, writes, off)
 	t.take(b)
 	return t.do()
@@ -239,13 +298,18 @@ func (t *transfer) some(fd int) (n int, err error) {
 	}
 	switch t.reading.Load() {
 	case fromCache:
+		if t.score.Load() <= hopeless && !asks() {
+			return t.wait(fd)
+		}
 		n, err = t.call(fd, unix.RWF_NOWAIT)
 		switch err {
 		case unix.EAGAIN: // the disk has been asked to read ahead
+			t.miss()
 			return t.wait(fd)
 		case unix.EOPNOTSUPP:
 			t.reading.Store(plain)
 		default:
+			t.hit()
 			return n, err
 		}
 	case straight:

@@ -17,14 +17,14 @@ type disk struct {
 
 func newDisk(*Engine, *os.File) *disk { return nil }
 
-func (*disk) buffered() bool                                               { return true }
-func (*disk) read(context.Context, []byte) (n int, err error)              { return }
-func (*disk) readAt(context.Context, []byte, int64) (n int, err error)     { return }
-func (*disk) readVAt(context.Context, [][]byte, int64) (n int, err error)  { return }
-func (*disk) write(context.Context, []byte) (n int, err error)             { return }
-func (*disk) writeAt(context.Context, []byte, int64) (n int, err error)    { return }
-func (*disk) writeVAt(context.Context, [][]byte, int64) (n int, err error) { return }
-func (*disk) sync(context.Context, bool) error                             { return nil }
+func (*disk) buffered() bool                                                      { return true }
+func (*disk) read(context.Context, *os.File, []byte) (n int, err error)           { return }
+func (*disk) readAt(context.Context, *os.File, []byte, int64) (n int, err error)  { return }
+func (*disk) readVAt(context.Context, [][]byte, int64) (n int, err error)         { return }
+func (*disk) write(context.Context, *os.File, []byte) (n int, err error)          { return }
+func (*disk) writeAt(context.Context, *os.File, []byte, int64) (n int, err error) { return }
+func (*disk) writeVAt(context.Context, [][]byte, int64) (n int, err error)        { return }
+func (*disk) sync(context.Context, bool) error                                    { return nil }
 
 // mayWait reports whether an open may wait for long.
 func mayWait(name string, _ int) bool {

@@ -46,13 +46,15 @@ type engine struct {
 		closed bool // nothing more is taken
 	}
 	waiters atomic.Int32 // goroutines that wait for a disk, by the ring or not
+	threads int32        // how many of them may be in plain calls
 	waiting atomic.Bool  // something is staged
 	parked  atomic.Bool  // the pump is, or is about to be
 	parks   atomic.Uint64
 
 	poller  *os.File // a duplicate of the ring's descriptor
 	readied syscall.RawConn
-	gone    chan struct{} // the pump has returned
+	look    func(uintptr) bool // ready, made once
+	gone    chan struct{}      // the pump has returned
 }
 
 // snapshot returns the counts.
@@ -73,7 +75,8 @@ func newEngine(o Options) (*engine, error) {
 	if err != nil {
 		return nil, err
 	}
-	e := &engine{ring: ring, sqPoll: o.SQPoll > 0, gone: make(chan struct{})}
+	e := &engine{ring: ring, sqPoll: o.SQPoll > 0, threads: int32(runtime.GOMAXPROCS(0)), gone: make(chan struct{})}
+	e.look = e.ready
 	if err := e.openPoller(); err != nil {
 		ring.Close()
 		return nil, err
@@ -282,12 +285,12 @@ func (e *engine) pump() {
 // park waits until the ring has a completion. It fails when the poller is closed.
 func (e *engine) park() error {
 	e.parks.Add(1)
-	return e.readied.Read(func(uintptr) bool {
-		// A look at the queue without the lock: whoever has it may be past taking
-		// completions, and the netpoller tells each one once.
-		return e.ring.CQReady() != 0 || e.ring.CQHasOverflow()
-	})
+	return e.readied.Read(e.look)
 }
+
+// ready reports whether there are completions. It looks without the lock: whoever has
+// that may be past taking completions, and the netpoller tells each one once.
+func (e *engine) ready(uintptr) bool { return e.ring.CQReady() != 0 || e.ring.CQHasOverflow() }
 
 // turn submits what is staged and tells what is done. It reports whether there was
 // anything.

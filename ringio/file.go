@@ -146,7 +146,7 @@ func (f *File) Read(b []byte) (int, error) { return f.ReadContext(context.Backgr
 // what has not stays there for the next Read.
 func (f *File) ReadContext(ctx context.Context, b []byte) (int, error) {
 	if f.viaDisk(b, 0) {
-		return f.disk.read(ctx, b)
+		return f.disk.read(ctx, f.osFile, b)
 	}
 	if f == nil {
 		return f.std().Read(b)
@@ -164,7 +164,7 @@ func (f *File) ReadAt(b []byte, off int64) (int, error) {
 // kernel has done with b: a read from a disk goes on for a moment.
 func (f *File) ReadAtContext(ctx context.Context, b []byte, off int64) (int, error) {
 	if f.viaDisk(b, off) {
-		return f.disk.readAt(ctx, b, off)
+		return f.disk.readAt(ctx, f.osFile, b, off)
 	}
 	if err := f.ended(ctx, "read"); err != nil {
 		return 0, err
@@ -198,7 +198,7 @@ func (f *File) Write(b []byte) (int, error) { return f.WriteContext(context.Back
 // WriteContext is Write that ends when ctx does, and tells how much it has written.
 func (f *File) WriteContext(ctx context.Context, b []byte) (int, error) {
 	if f.viaDisk(b, 0) {
-		return f.disk.write(ctx, b)
+		return f.disk.write(ctx, f.osFile, b)
 	}
 	if f == nil {
 		return f.std().Write(b)
@@ -228,7 +228,7 @@ func (f *File) WriteAt(b []byte, off int64) (int, error) {
 // the kernel has done with b, and tells how much it has written.
 func (f *File) WriteAtContext(ctx context.Context, b []byte, off int64) (int, error) {
 	if f.viaDisk(b, off) && !f.disk.appends {
-		return f.disk.writeAt(ctx, b, off)
+		return f.disk.writeAt(ctx, f.osFile, b, off)
 	}
 	if err := f.ended(ctx, "write"); err != nil {
 		return 0, err

@@ -1,0 +1,60 @@
+//go:build linux && cgo
+
+package ringio
+
+import (
+	"context"
+	"path/filepath"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	"golang.org/x/sys/unix"
+)
+
+// What a file does again and again allocates nothing, whichever way it goes.
+func TestFilesDoNotAllocate(t *testing.T) {
+	if raceEnabled {
+		t.Skip("with the race detector pools forget at random")
+	}
+	e := busyEngine(t, Options{})
+	f, err := e.Create(filepath.Join(t.TempDir(), "file"))
+	require.NoError(t, err)
+	defer f.Close()
+	synced, err := e.OpenFile(f.Name(), unix.O_RDWR|unix.O_DSYNC, 0)
+	require.NoError(t, err)
+	defer synced.Close()
+	b := make([]byte, 4096)
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	vector := [][]byte{b[:10], b[10:30]}
+	batch := make([]ReadRequest, 10)
+	for i := range batch {
+		batch[i] = ReadRequest{File: f, Buf: b, Off: 0}
+	}
+	hopelessly := func(run func() error) func() error {
+		return func() error {
+			f.disk.score.Store(hopeless)
+			return run()
+		}
+	}
+	for name, run := range map[string]func() error{
+		"read from the cache":    func() error { _, err := f.ReadAt(b, 0); return err },
+		"read by the ring":       hopelessly(func() error { _, err := f.ReadAt(b, 0); return err }),
+		"read with a context":    hopelessly(func() error { _, err := f.ReadAtContext(ctx, b, 0); return err }),
+		"vectored by the ring":   hopelessly(func() error { _, err := f.ReadVAt(vector, 0); return err }),
+		"write to the cache":     func() error { _, err := f.WriteAt(b, 0); return err },
+		"write by the ring":      func() error { _, err := synced.WriteAt(b, 0); return err },
+		"vectored write by ring": func() error { _, err := synced.WriteVAt(vector, 0); return err },
+		"batch":                  func() error { return ReadBatch(batch) },
+	} {
+		_, err := f.WriteAt(b, 0)
+		require.NoError(t, err)
+		require.NoError(t, run())
+		got := testing.AllocsPerRun(100, func() {
+			if err := run(); err != nil {
+				panic(err)
+			}
+		})
+		require.Zero(t, got, name)
+	}
+}

@@ -1,0 +1,132 @@
+//go:build linux && cgo
+
+package ringio
+
+import (
+	"context"
+	"sync"
+
+	"golang.org/x/sys/unix"
+)
+
+// batch is a ReadBatch under way. They are used again.
+type batch struct {
+	ctx   context.Context
+	reads []ReadRequest
+	next  int           // whose descriptor is to be held next
+	flown []batchRead   // what the ring has been asked for
+	hold  func(uintptr) // submitRun, made once
+}
+
+// batchRead is a read that the ring has.
+type batchRead struct {
+	o *op
+	r *ReadRequest
+}
+
+var batches = sync.Pool{New: func() any {
+	b := new(batch)
+	b.hold = b.submitRun
+	return b
+}}
+
+func readBatch(ctx context.Context, reads []ReadRequest) {
+	b := batches.Get().(*batch)
+	b.ctx, b.reads, b.next = ctx, reads, 0
+	b.run()
+	b.ctx, b.reads = nil, nil
+	clear(b.flown)
+	b.flown = b.flown[:0]
+	batches.Put(b)
+}
+
+// run holds the descriptors, file after file, within each other's calls, submits, and
+// when all are held lets the ring begin and waits.
+func (b *batch) run() {
+	for b.next < len(b.reads) {
+		r := &b.reads[b.next]
+		r.N, r.Err = 0, nil
+		if !r.File.viaDisk(r.Buf, r.Off) || b.ctx.Err() != nil {
+			r.readOne(b.ctx)
+			b.next++
+			continue
+		}
+		if r.File.disk.conn.Control(b.hold) != nil {
+			r.readOne(b.ctx) // which says that it is closed
+			b.next++
+			continue
+		}
+		return // submitRun has gone on with the rest
+	}
+	b.finish()
+}
+
+// submitRun submits the reads of one file that follow each other.
+func (b *batch) submitRun(fd uintptr) {
+	file := b.reads[b.next].File
+	for ; b.next < len(b.reads); b.next++ {
+		r := &b.reads[b.next]
+		if r.File != file || !file.viaDisk(r.Buf, r.Off) {
+			break
+		}
+		r.N, r.Err = 0, nil
+		b.submit(int(fd), r)
+	}
+	b.run()
+}
+
+// submit reads what is in the page cache and stages the read of what is not.
+func (b *batch) submit(fd int, r *ReadRequest) {
+	d := r.File.disk
+	if d.reading.Load() == fromCache {
+		n, err := unix.Preadv2(fd, [][]byte{r.Buf}, r.Off, unix.RWF_NOWAIT)
+		if err == nil && n > 0 {
+			r.N = n
+		}
+	}
+	if r.N == len(r.Buf) {
+		return
+	}
+	o := d.engine.acquire()
+	o.entry().PrepRead(fd, r.Buf[r.N:], uint64(r.Off)+uint64(r.N))
+	if d.engine.stage(o) != nil {
+		d.engine.release(o)
+		return // finish reads the rest
+	}
+	b.flown = append(b.flown, batchRead{o, r})
+}
+
+// finish waits for all, and reads by itself what is missing of each.
+func (b *batch) finish() {
+	for i := range b.flown {
+		if i == 0 || b.flown[i].o.engine != b.flown[i-1].o.engine {
+			b.flown[i].o.engine.kick()
+		}
+	}
+	for _, f := range b.flown {
+		e := f.o.engine
+		res, _ := e.waitContext(b.ctx, f.o, nil)
+		e.release(f.o)
+		f.r.took(res)
+	}
+	for i := range b.reads {
+		b.reads[i].finish(b.ctx)
+	}
+}
+
+// took notes the result of the ring's read.
+func (r *ReadRequest) took(res int32) {
+	if res > 0 {
+		r.N += int(res)
+	}
+}
+
+// finish reads what is missing, as ReadAt does, and finds the end of the file or what
+// is wrong.
+func (r *ReadRequest) finish(ctx context.Context) {
+	if r.Err != nil || r.N == len(r.Buf) {
+		return
+	}
+	n, err := r.File.ReadAtContext(ctx, r.Buf[r.N:], r.Off+int64(r.N))
+	r.N, r.Err = r.N+n, err
+}

@@ -1,0 +1,11 @@
+//go:build !linux || !cgo
+
+package ringio
+
+import "context"
+
+func readBatch(ctx context.Context, reads []ReadRequest) {
+	for i := range reads {
+		reads[i].readOne(ctx)
+	}
+}

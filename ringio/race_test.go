@@ -1,0 +1,5 @@
+//go:build race
+
+package ringio
+
+const raceEnabled = true
