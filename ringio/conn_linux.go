@@ -1,0 +1,189 @@
+//go:build linux && cgo
+
+package ringio
+
+import (
+	"errors"
+	"io"
+	"net"
+	"os"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// conn has what all connections have, with net's errors.
+type conn struct{ s *socket }
+
+func (c *conn) Read(p []byte) (int, error) {
+	n, err := c.s.recv(p)
+	if err != nil && err != io.EOF {
+		err = c.s.opError("read", err)
+	}
+	return n, err
+}
+
+func (c *conn) Write(p []byte) (int, error) {
+	n, err := c.s.send(p)
+	if err != nil {
+		err = c.s.opError("write", err)
+	}
+	return n, err
+}
+
+func (c *conn) Close() error { return c.s.opError("close", c.s.close()) }
+
+func (c *conn) LocalAddr() net.Addr  { return c.s.local }
+func (c *conn) RemoteAddr() net.Addr { return c.s.remote }
+
+func (c *conn) SetDeadline(t time.Time) error {
+	return c.s.setError("set", c.s.setDeadline(t, &c.s.in, &c.s.out))
+}
+
+func (c *conn) SetReadDeadline(t time.Time) error {
+	return c.s.setError("set", c.s.setDeadline(t, &c.s.in))
+}
+
+func (c *conn) SetWriteDeadline(t time.Time) error {
+	return c.s.setError("set", c.s.setDeadline(t, &c.s.out))
+}
+
+func (c *conn) SetReadBuffer(bytes int) error {
+	return c.s.setError("set", c.s.setInt(unix.SOL_SOCKET, unix.SO_RCVBUF, bytes))
+}
+
+func (c *conn) SetWriteBuffer(bytes int) error {
+	return c.s.setError("set", c.s.setInt(unix.SOL_SOCKET, unix.SO_SNDBUF, bytes))
+}
+
+func (c *conn) SyscallConn() (syscall.RawConn, error) { return rawConn{c.s}, nil }
+
+func (c *conn) File() (*os.File, error) {
+	f, err := c.s.file()
+	return f, c.s.opError("file", err)
+}
+
+func (c *conn) closeRead() error  { return c.s.opError("close", c.s.shutdown(unix.SHUT_RD)) }
+func (c *conn) closeWrite() error { return c.s.opError("close", c.s.shutdown(unix.SHUT_WR)) }
+
+// tcpConn is a TCPConn on the ring.
+type tcpConn struct{ conn }
+
+func (c *tcpConn) CloseRead() error  { return c.closeRead() }
+func (c *tcpConn) CloseWrite() error { return c.closeWrite() }
+
+func (c *tcpConn) SetNoDelay(noDelay bool) error {
+	return c.s.opError("set", c.s.setBool(unix.IPPROTO_TCP, unix.TCP_NODELAY, noDelay))
+}
+
+func (c *tcpConn) SetLinger(sec int) error { return c.s.opError("set", c.s.setLinger(sec)) }
+
+func (c *tcpConn) SetKeepAlive(keepalive bool) error {
+	return c.s.opError("set", c.s.setBool(unix.SOL_SOCKET, unix.SO_KEEPALIVE, keepalive))
+}
+
+func (c *tcpConn) SetKeepAlivePeriod(d time.Duration) error {
+	return c.s.opError("set", c.s.setSeconds(unix.TCP_KEEPIDLE, d, keepAliveIdle))
+}
+
+func (c *tcpConn) SetKeepAliveConfig(config net.KeepAliveConfig) error {
+	return c.s.opError("set", c.s.setKeepAlive(config))
+}
+
+// MultipathTCP reports whether the connection uses Multipath TCP: other sockets, and
+// those that have fallen back to TCP, have no such information.
+func (c *tcpConn) MultipathTCP() (bool, error) {
+	const solMPTCP, mptcpInfo = 284, 1
+	err := c.s.control(func(fd int) error {
+		_, err := unix.GetsockoptInt(fd, solMPTCP, mptcpInfo)
+		return err
+	})
+	return err != unix.EOPNOTSUPP && err != unix.ENOPROTOOPT, nil
+}
+
+// ReadFrom writes what r has, until its end.
+func (c *tcpConn) ReadFrom(r io.Reader) (int64, error) {
+	n, err := io.Copy(struct{ io.Writer }{c}, r)
+	if err != nil {
+		err = c.s.opError("readfrom", err)
+	}
+	return n, err
+}
+
+// WriteTo writes what it reads to w, until the end.
+func (c *tcpConn) WriteTo(w io.Writer) (int64, error) {
+	n, err := io.Copy(w, struct{ io.Reader }{c})
+	if err != nil {
+		err = c.s.opError("writeto", err)
+	}
+	return n, err
+}
+
+const maxTransfer = 1 << 30 // of one request, as in net
+
+// recv reads what is there, or waits for it.
+func (s *socket) recv(p []byte) (int, error) {
+	if err := s.begin(&s.in); err != nil {
+		return 0, err
+	}
+	defer s.end(&s.in)
+	if len(p) == 0 {
+		return 0, nil // it would look like the end
+	}
+	if err := s.ready(&s.in); err != nil {
+		return 0, err
+	}
+	if s.kind == unix.SOCK_STREAM {
+		p = p[:min(len(p), maxTransfer)]
+	}
+	n, err := s.recvOnce(p)
+	switch {
+	case err != nil:
+		return 0, s.failed(&s.in, "read", err)
+	case n == 0 && s.kind != unix.SOCK_DGRAM:
+		return 0, io.EOF
+	}
+	return n, nil
+}
+
+// send writes all of p, waiting for room.
+func (s *socket) send(p []byte) (n int, err error) {
+	if err := s.begin(&s.out); err != nil {
+		return 0, err
+	}
+	defer s.end(&s.out)
+	for {
+		if err := s.ready(&s.out); err != nil {
+			return n, err
+		}
+		part := p[n:]
+		if s.kind == unix.SOCK_STREAM {
+			part = part[:min(len(part), maxTransfer)]
+		}
+		sent, err := s.sendOnce(part)
+		n += max(sent, 0)
+		switch {
+		case err != nil:
+			return n, s.failed(&s.out, "write", err)
+		case n == len(p):
+			return n, nil
+		case sent == 0:
+			return n, io.ErrUnexpectedEOF
+		}
+	}
+}
+
+// failed returns what the user is told of a request that failed: one that was cancelled
+// was so by Close or the deadline.
+func (s *socket) failed(h *half, call string, err error) error {
+	if errors.Is(err, unix.ECANCELED) {
+		if why := s.ready(h); why != nil {
+			return why
+		}
+	}
+	if errno, ok := err.(syscall.Errno); ok {
+		return os.NewSyscallError(call, errno)
+	}
+	return err
+}

@@ -1,0 +1,101 @@
+//go:build linux && cgo
+
+package ringio
+
+import (
+	"net"
+	"os"
+	"sync"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// listener is a SocketListener on the ring.
+type listener struct {
+	s         *socket
+	keepAlive net.KeepAliveConfig // of TCP's connections
+}
+
+func (l *listener) Accept() (net.Conn, error) {
+	c, err := l.accept()
+	if err != nil {
+		return nil, l.s.setError("accept", err)
+	}
+	return c, nil
+}
+
+// accept takes a connection that is there, or waits for one. None is taken in advance,
+// so none is lost with a deadline or Close.
+func (l *listener) accept() (net.Conn, error) {
+	if err := l.s.begin(&l.s.in); err != nil {
+		return nil, err
+	}
+	defer l.s.end(&l.s.in)
+	for {
+		if err := l.s.ready(&l.s.in); err != nil {
+			return nil, err
+		}
+		fd, peer, err := unix.Accept4(l.s.fd, unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC)
+		switch err {
+		case nil:
+			return l.connection(fd, peer), nil
+		case unix.EINTR, unix.ECONNABORTED: // the peer has gone: the next one
+		case unix.EAGAIN:
+			if err := l.s.poll(&l.s.in, unix.POLLIN); err != nil {
+				return nil, err
+			}
+		default:
+			return nil, os.NewSyscallError("accept4", err)
+		}
+	}
+}
+
+// connection makes a connection of what was accepted.
+func (l *listener) connection(fd int, peer unix.Sockaddr) net.Conn {
+	s := newSocket(l.s.engine, fd, l.s.family, l.s.kind, l.s.network)
+	s.connected = true
+	local, _ := unix.Getsockname(fd)
+	s.local, s.remote = s.addr(local), s.addr(peer)
+	if s.family == unix.AF_UNIX {
+		return &unixConn{conn{s}}
+	}
+	s.setBool(unix.IPPROTO_TCP, unix.TCP_NODELAY, true)
+	if l.keepAlive.Enable {
+		s.setKeepAlive(l.keepAlive)
+	}
+	return &tcpConn{conn{s}}
+}
+
+func (l *listener) Close() error   { return l.s.setError("close", l.s.close()) }
+func (l *listener) Addr() net.Addr { return l.s.local }
+
+func (l *listener) SetDeadline(t time.Time) error { return l.s.setDeadline(t, &l.s.in, &l.s.out) }
+
+func (l *listener) SyscallConn() (syscall.RawConn, error) { return rawListener{rawConn{l.s}}, nil }
+
+func (l *listener) File() (*os.File, error) {
+	f, err := l.s.file()
+	return f, l.s.setError("file", err)
+}
+
+// unixListener is a listener whose file goes with it.
+type unixListener struct {
+	listener
+	once   sync.Once
+	unlink bool
+}
+
+// SetUnlinkOnClose says whether Close removes the socket's file, as it does if Listen
+// has made it.
+func (l *unixListener) SetUnlinkOnClose(unlink bool) { l.unlink = unlink }
+
+func (l *unixListener) Close() error {
+	l.once.Do(func() {
+		if path := l.s.local.String(); l.unlink && path != "" && path[0] != '@' {
+			unix.Unlink(path)
+		}
+	})
+	return l.listener.Close()
+}

@@ -1,0 +1,223 @@
+package ringio
+
+import (
+	"context"
+	"io"
+	"net"
+	"net/netip"
+	"os"
+	"syscall"
+	"time"
+)
+
+// TCPConn is what Dial and Accept return for the networks "tcp", "tcp4" and "tcp6", as
+// a net.Conn: it has the methods of *net.TCPConn, which is one too, and is what they
+// return where io_uring is not available. What the methods do, and their errors, are
+// as in net.
+type TCPConn interface {
+	net.Conn
+	syscall.Conn
+	io.ReaderFrom
+	io.WriterTo
+	halfCloser
+	bufferSizes
+	filer
+
+	SetKeepAlive(keepalive bool) error
+	SetKeepAlivePeriod(d time.Duration) error
+	SetKeepAliveConfig(config net.KeepAliveConfig) error
+	SetLinger(sec int) error
+	SetNoDelay(noDelay bool) error
+	MultipathTCP() (bool, error)
+}
+
+// UnixConn is what Dial, Accept and ListenPacket return for the networks "unix",
+// "unixgram" and "unixpacket": it has the methods of *net.UnixConn, which is one too.
+type UnixConn interface {
+	net.Conn
+	net.PacketConn
+	syscall.Conn
+	halfCloser
+	bufferSizes
+	filer
+
+	ReadFromUnix(b []byte) (int, *net.UnixAddr, error)
+	ReadMsgUnix(b, oob []byte) (n, oobn, flags int, addr *net.UnixAddr, err error)
+	WriteToUnix(b []byte, addr *net.UnixAddr) (int, error)
+	WriteMsgUnix(b, oob []byte, addr *net.UnixAddr) (n, oobn int, err error)
+}
+
+// UDPConn is what Dial and ListenPacket return for the networks "udp", "udp4" and
+// "udp6": it has the methods of *net.UDPConn, which is one too.
+type UDPConn interface {
+	net.Conn
+	net.PacketConn
+	syscall.Conn
+	bufferSizes
+	filer
+
+	ReadFromUDP(b []byte) (int, *net.UDPAddr, error)
+	ReadFromUDPAddrPort(b []byte) (int, netip.AddrPort, error)
+	ReadMsgUDP(b, oob []byte) (n, oobn, flags int, addr *net.UDPAddr, err error)
+	ReadMsgUDPAddrPort(b, oob []byte) (n, oobn, flags int, addr netip.AddrPort, err error)
+	WriteToUDP(b []byte, addr *net.UDPAddr) (int, error)
+	WriteToUDPAddrPort(b []byte, addr netip.AddrPort) (int, error)
+	WriteMsgUDP(b, oob []byte, addr *net.UDPAddr) (n, oobn int, err error)
+	WriteMsgUDPAddrPort(b, oob []byte, addr netip.AddrPort) (n, oobn int, err error)
+}
+
+// SocketListener is what Listen returns as a net.Listener: *net.TCPListener and
+// *net.UnixListener are such listeners too. Those of Unix sockets have the method
+// SetUnlinkOnClose beside.
+type SocketListener interface {
+	net.Listener
+	syscall.Conn
+	filer
+
+	SetDeadline(t time.Time) error
+}
+
+type halfCloser interface {
+	CloseRead() error
+	CloseWrite() error
+}
+
+type bufferSizes interface {
+	SetReadBuffer(bytes int) error
+	SetWriteBuffer(bytes int) error
+}
+
+type filer interface {
+	File() (*os.File, error)
+}
+
+// Dialer is a net.Dialer whose connections use io_uring: the fields are the same, and
+// mean the same. Names are looked up, addresses tried in turn and connected to by net;
+// what is connected then is handed over.
+type Dialer net.Dialer
+
+// Dial connects to an address. See DialContext.
+func (d *Dialer) Dial(network, address string) (net.Conn, error) {
+	return d.DialContext(context.Background(), network, address)
+}
+
+// DialContext connects to an address; networks, addresses and errors are those of
+// net.Dialer.DialContext. The connection is a TCPConn, UDPConn or UnixConn.
+func (d *Dialer) DialContext(ctx context.Context, network, address string) (net.Conn, error) {
+	return shared().dial(ctx, d, network, address)
+}
+
+// Dial connects to an address, as net.Dial does.
+func Dial(network, address string) (net.Conn, error) {
+	return new(Dialer).Dial(network, address)
+}
+
+// DialTimeout is Dial that gives up after timeout.
+func DialTimeout(network, address string, timeout time.Duration) (net.Conn, error) {
+	return (&Dialer{Timeout: timeout}).Dial(network, address)
+}
+
+// DialContext is Dial that ends with ctx: it is what http.Transport.DialContext, the
+// DialFunc of database drivers and grpc.WithContextDialer want.
+func DialContext(ctx context.Context, network, address string) (net.Conn, error) {
+	return new(Dialer).DialContext(ctx, network, address)
+}
+
+// ListenConfig is a net.ListenConfig whose listeners and connections use io_uring: the
+// fields are the same, and mean the same.
+type ListenConfig net.ListenConfig
+
+// MultipathTCP reports whether Listen is to listen for Multipath TCP too.
+func (lc *ListenConfig) MultipathTCP() bool { return (*net.ListenConfig)(lc).MultipathTCP() }
+
+// SetMultipathTCP says whether Listen is to listen for Multipath TCP too, as net does by
+// default.
+func (lc *ListenConfig) SetMultipathTCP(use bool) { (*net.ListenConfig)(lc).SetMultipathTCP(use) }
+
+// Listen listens on an address; networks, addresses and errors are those of
+// net.ListenConfig.Listen. The listener is a SocketListener, and Accept's connections
+// are TCPConns or UnixConns.
+func (lc *ListenConfig) Listen(ctx context.Context, network, address string) (net.Listener, error) {
+	return shared().listen(ctx, lc, network, address)
+}
+
+// ListenPacket opens a socket for datagrams at an address; networks, addresses and
+// errors are those of net.ListenConfig.ListenPacket. It is a UDPConn or a UnixConn.
+func (lc *ListenConfig) ListenPacket(ctx context.Context, network, address string) (net.PacketConn, error) {
+	return shared().listenPacket(ctx, lc, network, address)
+}
+
+// acceptKeepAlive returns what Accept does to connections: what the configuration says,
+// if that is nothing net's defaults.
+func (lc *ListenConfig) acceptKeepAlive() net.KeepAliveConfig {
+	if !lc.KeepAliveConfig.Enable && lc.KeepAlive >= 0 {
+		return net.KeepAliveConfig{Enable: true, Idle: lc.KeepAlive}
+	}
+	return lc.KeepAliveConfig
+}
+
+// Listen listens on an address, as net.Listen does, for "tcp", "tcp4", "tcp6", "unix"
+// and "unixpacket".
+func Listen(network, address string) (net.Listener, error) {
+	return new(ListenConfig).Listen(context.Background(), network, address)
+}
+
+// ListenPacket opens a socket for datagrams at an address, as net.ListenPacket does.
+func ListenPacket(network, address string) (net.PacketConn, error) {
+	return new(ListenConfig).ListenPacket(context.Background(), network, address)
+}
+
+// FileConn returns a connection of a copy of the file's descriptor, a socket that is
+// connected, as net.FileConn does. Close f when it is no longer needed.
+func FileConn(f *os.File) (net.Conn, error) {
+	c, err := net.FileConn(f)
+	return taken(shared(), c, err)
+}
+
+// FileListener is FileConn for a socket that listens, such as one that systemd has
+// opened.
+func FileListener(f *os.File) (net.Listener, error) {
+	l, err := net.FileListener(f)
+	return takenListener(shared(), l, err, new(ListenConfig).acceptKeepAlive(), false)
+}
+
+// FilePacketConn is FileConn for a socket of datagrams.
+func FilePacketConn(f *os.File) (net.PacketConn, error) {
+	c, err := net.FilePacketConn(f)
+	return taken(shared(), c, err)
+}
+
+// Dial is the function Dial by this engine.
+func (e *Engine) Dial(network, address string) (net.Conn, error) {
+	return e.DialContext(context.Background(), network, address)
+}
+
+// DialContext is the function DialContext by this engine.
+func (e *Engine) DialContext(ctx context.Context, network, address string) (net.Conn, error) {
+	return e.dial(ctx, new(Dialer), network, address)
+}
+
+// Listen is the function Listen by this engine, which serves what is accepted too.
+func (e *Engine) Listen(network, address string) (net.Listener, error) {
+	return e.listen(context.Background(), new(ListenConfig), network, address)
+}
+
+// ListenPacket is the function ListenPacket by this engine.
+func (e *Engine) ListenPacket(network, address string) (net.PacketConn, error) {
+	return e.listenPacket(context.Background(), new(ListenConfig), network, address)
+}
+
+func (e *Engine) dial(ctx context.Context, d *Dialer, network, address string) (net.Conn, error) {
+	c, err := (*net.Dialer)(d).DialContext(ctx, network, address)
+	return taken(e, c, err)
+}
+
+func (e *Engine) listen(ctx context.Context, lc *ListenConfig, network, address string) (net.Listener, error) {
+	l, err := (*net.ListenConfig)(lc).Listen(ctx, network, address)
+	return takenListener(e, l, err, lc.acceptKeepAlive(), true)
+}
+
+func (e *Engine) listenPacket(ctx context.Context, lc *ListenConfig, network, address string) (net.PacketConn, error) {
+	c, err := (*net.ListenConfig)(lc).ListenPacket(ctx, network, address)
+	return taken(e, c, err)
+}

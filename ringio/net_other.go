@@ -1,0 +1,13 @@
+//go:build !linux || !cgo
+
+package ringio
+
+import "net"
+
+// Where there is no io_uring, net's own connections are returned as they are.
+
+func taken[C any](_ *Engine, c C, err error) (C, error) { return c, err }
+
+func takenListener(_ *Engine, l net.Listener, err error, _ net.KeepAliveConfig, _ bool) (net.Listener, error) {
+	return l, err
+}

@@ -1,0 +1,237 @@
+//go:build linux && cgo
+
+package ringio
+
+import (
+	"net"
+	"os"
+	"runtime"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// socket is a socket of its own descriptor, which the runtime's poller does not know:
+// what has to wait waits on the ring. All its errors are as they come from the kernel,
+// wrapped in os.SyscallError; conn and listener make net's of them.
+type socket struct {
+	engine    *engine
+	fd        int
+	family    int // AF_INET, AF_INET6, AF_UNIX
+	kind      int // SOCK_STREAM, SOCK_DGRAM, SOCK_SEQPACKET
+	connected bool
+	network   string
+	local     net.Addr
+	remote    net.Addr
+
+	users atomic.Int64 // those who use the descriptor, and closedBit
+	gone  sync.WaitGroup
+
+	forgotten runtime.Cleanup // closes the descriptor when nobody has the socket, as net does
+	in        half            // what reads and accepts
+	out       half            // what writes
+}
+
+// closedBit in socket.users says that Close was called.
+const closedBit = 1 << 62
+
+// half is one direction of a socket. There is one request of each in flight: two
+// receives would complete in any order.
+type half struct {
+	mu       sync.Mutex
+	deadline deadline
+	msg      *message // of the first message on, kept
+	dry      bool     // the last attempt found nothing: the next had better wait on the ring
+}
+
+// newSocket makes a socket of a descriptor, which is its own from then on.
+func newSocket(e *engine, fd, family, kind int, network string) *socket {
+	s := &socket{engine: e, fd: fd, family: family, kind: kind, network: network}
+	s.users.Store(1) // Close's
+	s.gone.Add(1)
+	s.forgotten = runtime.AddCleanup(s, func(fd int) { unix.Close(fd) }, fd)
+	return s
+}
+
+// use keeps the descriptor open until done. The error is net.ErrClosed.
+func (s *socket) use() error {
+	for {
+		users := s.users.Load()
+		if users&closedBit != 0 {
+			return net.ErrClosed
+		}
+		if s.users.CompareAndSwap(users, users+1) {
+			return nil
+		}
+	}
+}
+
+// done ends a use; the last one behind Close closes the descriptor.
+func (s *socket) done() error {
+	if s.users.Add(-1) != closedBit {
+		return nil
+	}
+	err := unix.Close(s.fd)
+	s.gone.Done()
+	return os.NewSyscallError("close", err)
+}
+
+func (s *socket) closed() bool { return s.users.Load()&closedBit != 0 }
+
+// close ends what waits, and returns when the descriptor is closed: no request has it
+// any more, so that the peer sees the end.
+func (s *socket) close() error {
+	for {
+		users := s.users.Load()
+		if users&closedBit != 0 {
+			return net.ErrClosed
+		}
+		if s.users.CompareAndSwap(users, users|closedBit) {
+			break
+		}
+	}
+	s.forgotten.Stop()
+	s.in.deadline.close()
+	s.out.deadline.close()
+	err := s.done()
+	s.gone.Wait()
+	return err
+}
+
+// begin takes a direction for one caller, as soon as those before it are through.
+func (s *socket) begin(h *half) error {
+	if err := s.use(); err != nil {
+		return err
+	}
+	h.mu.Lock()
+	if s.closed() {
+		s.end(h)
+		return net.ErrClosed
+	}
+	return nil
+}
+
+func (s *socket) end(h *half) {
+	h.mu.Unlock()
+	s.done()
+}
+
+// ready says why nothing may be begun: the socket is closed, the deadline has passed.
+func (s *socket) ready(h *half) error {
+	switch {
+	case s.closed():
+		return net.ErrClosed
+	case h.deadline.passed():
+		return os.ErrDeadlineExceeded
+	}
+	return nil
+}
+
+func (s *socket) setDeadline(t time.Time, halves ...*half) error {
+	if err := s.use(); err != nil {
+		return err
+	}
+	defer s.done()
+	for _, h := range halves {
+		h.deadline.set(t)
+	}
+	return nil
+}
+
+// control calls f with the descriptor.
+func (s *socket) control(f func(fd int) error) error {
+	if err := s.use(); err != nil {
+		return err
+	}
+	defer s.done()
+	return f(s.fd)
+}
+
+func (s *socket) shutdown(how int) error {
+	return s.control(func(fd int) error {
+		return os.NewSyscallError("shutdown", unix.Shutdown(fd, how))
+	})
+}
+
+// file returns another descriptor of the socket, named as net names it.
+func (s *socket) file() (f *os.File, err error) {
+	err = s.control(func(fd int) error {
+		dup, err := unix.FcntlInt(uintptr(fd), unix.F_DUPFD_CLOEXEC, 0)
+		if err != nil {
+			return os.NewSyscallError("fcntl", err)
+		}
+		f = os.NewFile(uintptr(dup), s.network+":"+words(s.local)+"->"+words(s.remote))
+		return nil
+	})
+	return f, err
+}
+
+func words(a net.Addr) string {
+	if a == nil {
+		return ""
+	}
+	return a.String()
+}
+
+// rawConn is a connection's syscall.RawConn.
+type rawConn struct{ s *socket }
+
+func (c rawConn) Control(f func(fd uintptr)) error {
+	err := c.s.control(func(fd int) error {
+		f(uintptr(fd))
+		return nil
+	})
+	return c.s.setError("raw-control", err)
+}
+
+func (c rawConn) Read(f func(fd uintptr) bool) error {
+	return c.s.opError("raw-read", c.s.raw(&c.s.in, unix.POLLIN, f))
+}
+
+func (c rawConn) Write(f func(fd uintptr) bool) error {
+	return c.s.opError("raw-write", c.s.raw(&c.s.out, unix.POLLOUT, f))
+}
+
+// raw calls f until it returns true, and waits for the events in between.
+func (s *socket) raw(h *half, events uint32, f func(fd uintptr) bool) error {
+	if err := s.begin(h); err != nil {
+		return err
+	}
+	defer s.end(h)
+	for {
+		if err := s.ready(h); err != nil {
+			return err
+		}
+		if f(uintptr(s.fd)) {
+			return nil
+		}
+		if err := s.poll(h, events); err != nil {
+			return err
+		}
+	}
+}
+
+// rawListener is a listener's syscall.RawConn, which reads and writes nothing.
+type rawListener struct{ rawConn }
+
+func (rawListener) Read(func(uintptr) bool) error  { return syscall.EINVAL }
+func (rawListener) Write(func(uintptr) bool) error { return syscall.EINVAL }
+
+// opError makes net's error of one of reading or writing.
+func (s *socket) opError(op string, err error) error {
+	if err == nil {
+		return nil
+	}
+	return &net.OpError{Op: op, Net: s.network, Source: s.local, Addr: s.remote, Err: err}
+}
+
+// setError makes net's error of one that has to do with the local end alone.
+func (s *socket) setError(op string, err error) error {
+	if err == nil {
+		return nil
+	}
+	return &net.OpError{Op: op, Net: s.network, Addr: s.local, Err: err}
+}

@@ -1,0 +1,139 @@
+//go:build linux && cgo
+
+package ringio
+
+import (
+	"syscall"
+	"unsafe"
+
+	"github.com/go-liburing/liburing"
+	"golang.org/x/sys/unix"
+)
+
+// A transfer is tried by a plain system call where it is likely to succeed: that is
+// quicker than any request. What has to wait, waits on the ring.
+
+// longTransfer is from where on a system call is long enough for the scheduler to know
+// of it.
+const longTransfer = 16 << 10
+
+// recvOnce receives what is there, waiting until something is.
+func (s *socket) recvOnce(p []byte) (int, error) {
+	h := &s.in
+	if !h.dry {
+		n, err := transferNow(unix.SYS_RECVFROM, s.fd, p, unix.MSG_DONTWAIT)
+		if err != unix.EAGAIN {
+			h.dry = n < len(p)
+			return n, err
+		}
+	}
+	o := s.engine.acquire()
+	o.buf = p
+	o.entry().PrepRecv(s.fd, p, 0)
+	n, err := s.await(h, o)
+	h.dry = n < len(p)
+	return n, err
+}
+
+// sendOnce sends what there is room for, waiting until there is for all of it or, if the
+// request is cancelled, a part.
+func (s *socket) sendOnce(p []byte) (int, error) {
+	n, err := transferNow(unix.SYS_SENDTO, s.fd, p, unix.MSG_DONTWAIT|unix.MSG_NOSIGNAL)
+	if err != unix.EAGAIN {
+		return n, err
+	}
+	flags := unix.MSG_NOSIGNAL
+	if s.kind == unix.SOCK_STREAM {
+		flags |= unix.MSG_WAITALL
+	}
+	o := s.engine.acquire()
+	o.buf = p
+	o.entry().PrepSend(s.fd, p, flags)
+	return s.await(&s.out, o)
+}
+
+// transferNow is a recv or a send that does not wait.
+func transferNow(call uintptr, fd int, p []byte, flags uintptr) (int, error) {
+	enter := syscall.RawSyscall6
+	if len(p) > longTransfer {
+		enter = syscall.Syscall6
+	}
+	for {
+		n, _, errno := enter(call, uintptr(fd), uintptr(unsafe.Pointer(unsafe.SliceData(p))), uintptr(len(p)), flags, 0, 0)
+		switch errno {
+		case 0:
+			return int(n), nil
+		case unix.EINTR:
+		default:
+			return 0, errno
+		}
+	}
+}
+
+// recvMsg receives a message into m, waiting until there is one.
+func (s *socket) recvMsg(m *message, flags int) (int, error) {
+	h := &s.in
+	if !h.dry {
+		n, err := messageNow(unix.SYS_RECVMSG, s.fd, m, flags|unix.MSG_DONTWAIT)
+		if err != unix.EAGAIN {
+			return n, err
+		}
+	}
+	o := s.engine.acquire()
+	o.keep = m
+	o.entry().PrepRecvmsg(s.fd, &m.hdr, uint32(flags))
+	n, err := s.await(h, o)
+	h.dry = false // datagrams come in numbers
+	return n, err
+}
+
+// sendMsg sends m, waiting until there is room.
+func (s *socket) sendMsg(m *message) (int, error) {
+	n, err := messageNow(unix.SYS_SENDMSG, s.fd, m, unix.MSG_DONTWAIT|unix.MSG_NOSIGNAL)
+	if err != unix.EAGAIN {
+		return n, err
+	}
+	o := s.engine.acquire()
+	o.keep = m
+	o.entry().PrepSendmsg(s.fd, &m.hdr, unix.MSG_NOSIGNAL)
+	return s.await(&s.out, o)
+}
+
+func messageNow(call uintptr, fd int, m *message, flags int) (int, error) {
+	for {
+		n, _, errno := syscall.Syscall(call, uintptr(fd), uintptr(unsafe.Pointer(&m.hdr)), uintptr(flags))
+		switch errno {
+		case 0:
+			return int(n), nil
+		case unix.EINTR:
+		default:
+			return 0, errno
+		}
+	}
+}
+
+// poll waits for events.
+func (s *socket) poll(h *half, events uint32) error {
+	o := s.engine.acquire()
+	o.entry().PrepPollAdd(s.fd, events)
+	if _, err := s.await(h, o); err != nil {
+		return s.failed(h, "poll", err)
+	}
+	return nil
+}
+
+// await has the kernel carry o out, and returns its result when nothing of it is left
+// there. The deadline and Close cancel it.
+func (s *socket) await(h *half, o *op) (int, error) {
+	if err := s.engine.submit(o); err != nil {
+		s.engine.release(o)
+		return 0, err
+	}
+	res, _ := s.engine.wait(o, &h.deadline)
+	s.engine.release(o)
+	if res < 0 {
+		cqe := liburing.CQE{Res: res}
+		return 0, cqe.Err()
+	}
+	return int(res), nil
+}
