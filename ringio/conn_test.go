@@ -1,0 +1,613 @@
+//go:build linux && cgo
+
+package ringio
+
+import (
+	"bytes"
+	"encoding/binary"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"net"
+	"os"
+	"os/exec"
+	"runtime"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"golang.org/x/sys/unix"
+)
+
+func rawControl(t testing.TB, c any, f func(fd int)) {
+	t.Helper()
+	raw, err := c.(syscall.Conn).SyscallConn()
+	require.NoError(t, err)
+	require.NoError(t, raw.Control(func(fd uintptr) { f(int(fd)) }))
+}
+
+func TestConnectionsAreOnTheRing(t *testing.T) {
+	ours, theirs := ringStack.pair(t, "tcp")
+	require.IsType(t, &tcpConn{}, ours)
+	require.IsType(t, &tcpConn{}, theirs)
+	ours, theirs = ringStack.pair(t, "unix")
+	require.IsType(t, &unixConn{}, ours)
+	require.IsType(t, &unixConn{}, theirs)
+	require.IsType(t, &udpConn{}, ringStack.mustListenPacket(t, "udp"))
+}
+
+// The interfaces are net's method sets.
+var (
+	_ TCPConn        = (*net.TCPConn)(nil)
+	_ UnixConn       = (*net.UnixConn)(nil)
+	_ UDPConn        = (*net.UDPConn)(nil)
+	_ SocketListener = (*net.TCPListener)(nil)
+	_ SocketListener = (*net.UnixListener)(nil)
+)
+
+func TestAddressesAndOptions(t *testing.T) {
+	var protocols [2][]string
+	for i, s := range []stack{netStack, ringStack} {
+		p := &protocol{t: t}
+		for _, network := range []string{"tcp", "tcp6", "unix", "unixpacket"} {
+			l := s.mustListen(t, network)
+			p.note("%T %v", l.Addr(), l.Addr())
+			rawControl(t, l, func(fd int) { noteOptions(p, fd) })
+			ours, theirs := s.pair(t, network)
+			if network == "tcp" {
+				require.Equal(t, ours.LocalAddr(), theirs.RemoteAddr())
+				require.Equal(t, theirs.LocalAddr(), ours.RemoteAddr())
+			}
+			for _, c := range []net.Conn{ours, theirs} {
+				p.note("%T %v %T %v", c.LocalAddr(), c.LocalAddr(), c.RemoteAddr(), c.RemoteAddr())
+				p.note("%s %s", c.LocalAddr().Network(), c.RemoteAddr().Network())
+				rawControl(t, c, func(fd int) { noteOptions(p, fd) })
+				f, err := c.(filer).File()
+				require.NoError(t, err)
+				p.note("%s", f.Name())
+				rawControl(t, f, func(fd int) { noteOptions(p, fd) })
+				f.Close()
+				if c, ok := c.(TCPConn); ok {
+					require.NoError(t, c.SetNoDelay(false))
+					require.NoError(t, c.SetKeepAliveConfig(net.KeepAliveConfig{Enable: true, Idle: 1500 * time.Millisecond, Interval: -1, Count: 3}))
+					require.NoError(t, c.SetLinger(7))
+					require.NoError(t, c.SetReadBuffer(1<<16))
+					require.NoError(t, c.SetWriteBuffer(1<<16))
+					rawControl(t, c, func(fd int) { noteOptions(p, fd) })
+					require.NoError(t, c.SetKeepAlive(false))
+					require.NoError(t, c.SetKeepAlivePeriod(time.Minute))
+					require.NoError(t, c.SetLinger(-1))
+					rawControl(t, c, func(fd int) { noteOptions(p, fd) })
+					multipath, err := c.MultipathTCP()
+					p.note("%v %v", multipath, err)
+				}
+			}
+		}
+		for _, config := range []net.ListenConfig{{KeepAlive: -1}, {KeepAlive: time.Minute}, {KeepAliveConfig: net.KeepAliveConfig{Enable: true, Idle: time.Hour, Count: 2}}} {
+			l, err := s.listen(&config, "tcp", "127.0.0.1:0")
+			require.NoError(t, err)
+			s.mustDial(t, l.Addr())
+			c, err := l.Accept()
+			require.NoError(t, err)
+			rawControl(t, c, func(fd int) { noteOptions(p, fd) })
+			c.Close()
+			l.Close()
+		}
+		protocols[i] = p.lines
+	}
+	require.Equal(t, protocols[0], protocols[1])
+}
+
+// noteOptions notes what a program can see of a socket.
+func noteOptions(p *protocol, fd int) {
+	for _, o := range [][2]int{
+		{unix.SOL_SOCKET, unix.SO_KEEPALIVE}, {unix.SOL_SOCKET, unix.SO_REUSEADDR}, {unix.SOL_SOCKET, unix.SO_RCVBUF},
+		{unix.SOL_SOCKET, unix.SO_SNDBUF}, {unix.SOL_SOCKET, unix.SO_TYPE}, {unix.IPPROTO_TCP, unix.TCP_NODELAY},
+		{unix.IPPROTO_TCP, unix.TCP_KEEPIDLE}, {unix.IPPROTO_TCP, unix.TCP_KEEPINTVL}, {unix.IPPROTO_TCP, unix.TCP_KEEPCNT},
+	} {
+		value, err := unix.GetsockoptInt(fd, o[0], o[1])
+		p.note("option %d: %d %v", o, value, err)
+	}
+	linger, err := unix.GetsockoptLinger(fd, unix.SOL_SOCKET, unix.SO_LINGER)
+	p.note("linger: %v %v", linger, err)
+	flags, err := unix.FcntlInt(uintptr(fd), unix.F_GETFL, 0)
+	p.note("blocking: %v %v", flags&unix.O_NONBLOCK == 0, err)
+	flags, err = unix.FcntlInt(uintptr(fd), unix.F_GETFD, 0)
+	p.note("inherited: %v %v", flags&unix.FD_CLOEXEC == 0, err)
+}
+
+func TestNoByteIsLostAtADeadline(t *testing.T) {
+	const total = 200_000
+	onStacks(t, func(t *testing.T, s stack) {
+		for _, network := range []string{"tcp", "unix"} {
+			ours, theirs := s.pair(t, network)
+			go func() {
+				for i := 0; i < total; {
+					n := min(rand.IntN(400), total-i)
+					p := make([]byte, n)
+					for j := range p {
+						p[j] = byte(i + j)
+					}
+					theirs.Write(p)
+					i += n
+					if rand.IntN(8) == 0 {
+						time.Sleep(time.Duration(rand.IntN(100)) * time.Microsecond)
+					}
+				}
+			}()
+			got, timeouts := 0, 0
+			buf := make([]byte, 512)
+			for start := time.Now(); got < total; {
+				require.Less(t, time.Since(start), 30*time.Second)
+				ours.SetReadDeadline(time.Now().Add(time.Duration(rand.IntN(60)) * time.Microsecond))
+				n, err := ours.Read(buf[:1+rand.IntN(len(buf)-1)])
+				if err != nil {
+					require.ErrorIs(t, err, os.ErrDeadlineExceeded)
+					require.Zero(t, n)
+					timeouts++
+				}
+				for _, b := range buf[:n] {
+					require.Equal(t, byte(got), b)
+					got++
+				}
+			}
+			require.NotZero(t, timeouts)
+		}
+	})
+}
+
+// What a write that timed out says that it has written is what comes.
+func TestWhatATimedOutWriteCounts(t *testing.T) {
+	onStacks(t, func(t *testing.T, s stack) {
+		for _, network := range []string{"tcp", "unix"} {
+			ours, theirs := s.pair(t, network)
+			sent, parts := int64(0), 0
+			for range 40 {
+				ours.SetWriteDeadline(time.Now().Add(2 * time.Millisecond))
+				n, err := ours.Write(make([]byte, 3<<20))
+				sent += int64(n)
+				if err != nil && n > 0 {
+					parts++
+				}
+				if rand.IntN(2) == 0 {
+					m, err := io.CopyN(io.Discard, theirs, int64(min(n, 1<<20)))
+					require.NoError(t, err)
+					sent -= m
+				}
+			}
+			require.NotZero(t, parts)
+			ours.(halfCloser).CloseWrite()
+			got, err := io.Copy(io.Discard, theirs)
+			require.NoError(t, err)
+			require.Equal(t, sent, got)
+		}
+	})
+}
+
+// Each write of several writers comes in one piece.
+func TestWritersDoNotMix(t *testing.T) {
+	onStacks(t, func(t *testing.T, s stack) {
+		ours, theirs := s.pair(t, "tcp")
+		const writers, writes, size = 8, 50, 40_000
+		for w := range writers {
+			go func() {
+				p := bytes.Repeat([]byte{byte(w)}, size)
+				for i := range writes {
+					binary.BigEndian.PutUint32(p, uint32(i))
+					ours.Write(p)
+				}
+			}()
+		}
+		var next [writers]uint32
+		p := make([]byte, size)
+		for range writers * writes {
+			_, err := io.ReadFull(theirs, p)
+			require.NoError(t, err)
+			w := p[4]
+			require.Equal(t, next[w], binary.BigEndian.Uint32(p), "writes of one writer keep their order")
+			next[w]++
+			require.Equal(t, bytes.Repeat([]byte{w}, size-4), p[4:])
+		}
+	})
+}
+
+// Whoever does not read is not sent to without end.
+func TestBackpressure(t *testing.T) {
+	var taken [2]int
+	for i, s := range []stack{netStack, ringStack} {
+		ours, theirs := s.pair(t, "tcp")
+		require.NoError(t, ours.(TCPConn).SetWriteBuffer(64<<10))
+		require.NoError(t, theirs.(TCPConn).SetReadBuffer(64<<10))
+		// The reader has begun, and stops.
+		go ours.Write([]byte("x"))
+		_, err := theirs.Read(make([]byte, 100))
+		require.NoError(t, err)
+		for {
+			ours.SetWriteDeadline(time.Now().Add(100 * time.Millisecond))
+			n, err := ours.Write(make([]byte, 16<<10))
+			taken[i] += n
+			if err != nil {
+				require.ErrorIs(t, err, os.ErrDeadlineExceeded)
+				break
+			}
+		}
+		got := make(chan int64)
+		go func() {
+			n, _ := io.Copy(io.Discard, theirs)
+			got <- n
+		}()
+		require.NoError(t, ours.Close())
+		require.EqualValues(t, taken[i], <-got)
+	}
+	require.InDelta(t, taken[0], taken[1], 128<<10)
+}
+
+// What has been written comes, though Close or CloseWrite follows at once.
+func TestCloseSendsWhatWasWritten(t *testing.T) {
+	onStacks(t, func(t *testing.T, s stack) {
+		for _, network := range []string{"tcp", "unix"} {
+			for _, size := range []int{1, 1000, 100_000, 1 << 20} {
+				for name, end := range map[string]func(c net.Conn){
+					"Close":      func(c net.Conn) { c.Close() },
+					"CloseWrite": func(c net.Conn) { c.(halfCloser).CloseWrite() },
+				} {
+					ours, theirs := s.pair(t, network)
+					go func() {
+						for range 3 {
+							ours.Write(make([]byte, size))
+						}
+						end(ours)
+					}()
+					got, err := io.Copy(io.Discard, theirs)
+					require.NoError(t, err, name)
+					require.EqualValues(t, 3*size, got, name)
+				}
+			}
+		}
+	})
+}
+
+// What has been written comes, though the process ends at once.
+func TestTheProcessEndsAfterAWrite(t *testing.T) {
+	const asked = "RINGIO_WRITE_AND_EXIT"
+	if to := os.Getenv(asked); to != "" {
+		c, err := map[bool]func(network, address string) (net.Conn, error){true: Dial, false: net.Dial}[strings.HasPrefix(to, "ringio ")]("tcp", strings.Fields(to)[1])
+		if err != nil {
+			os.Exit(1)
+		}
+		for i := range 100 {
+			fmt.Fprintf(c, "line %d\n", i)
+		}
+		os.Exit(0)
+	}
+	onStacks(t, func(t *testing.T, s stack) {
+		l := netStack.mustListen(t, "tcp")
+		child := exec.Command(os.Args[0], "-test.run=^TestTheProcessEndsAfterAWrite$")
+		child.Env = append(os.Environ(), asked+"="+s.name+" "+l.Addr().String())
+		require.NoError(t, child.Start())
+		c, err := l.Accept()
+		require.NoError(t, err)
+		got, err := io.ReadAll(c)
+		require.NoError(t, err)
+		require.NoError(t, child.Wait())
+		require.True(t, strings.HasSuffix(string(got), "line 99\n"), "%q", got)
+	})
+}
+
+// Close sends a reset if the program has not read all that came, else an end.
+func TestCloseWithUnreadData(t *testing.T) {
+	onStacks(t, func(t *testing.T, s stack) {
+		for _, read := range []bool{false, true} {
+			ours, theirs := s.pair(t, "tcp")
+			// A reader that was there before leaves nothing behind.
+			done := waits(t, func() { ours.Read(make([]byte, 1)) })
+			theirs.Write([]byte("a"))
+			<-done
+			theirs.Write([]byte("b"))
+			waitReadable(t, ours)
+			if read {
+				ours.Read(make([]byte, 1))
+			}
+			require.NoError(t, ours.Close())
+			_, err := theirs.Read(make([]byte, 1))
+			if read {
+				require.ErrorIs(t, err, io.EOF)
+			} else {
+				require.ErrorIs(t, err, syscall.ECONNRESET)
+			}
+		}
+	})
+}
+
+func waitReadable(t testing.TB, c net.Conn) {
+	rawControl(t, c, func(fd int) {
+		p := []unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}
+		for range 100 {
+			if n, err := unix.Poll(p, 100); n > 0 || err != unix.EINTR && err != nil {
+				return
+			}
+		}
+	})
+}
+
+// alive is what pools of connections ask before they use one again.
+func alive(t testing.TB, c net.Conn) (n int, err error) {
+	raw, rawErr := c.(syscall.Conn).SyscallConn()
+	require.NoError(t, rawErr)
+	rawErr = raw.Read(func(fd uintptr) bool {
+		n, err = unix.Read(int(fd), make([]byte, 1))
+		return true
+	})
+	require.NoError(t, rawErr)
+	return n, err
+}
+
+func TestPeekForLife(t *testing.T) {
+	onStacks(t, func(t *testing.T, s stack) {
+		for _, network := range []string{"tcp", "unix"} {
+			ours, theirs := s.pair(t, network)
+			for range 3 { // a pool's use
+				ours.Write([]byte("ask"))
+				theirs.Read(make([]byte, 8))
+				theirs.Write([]byte("answer"))
+				n, err := ours.Read(make([]byte, 8))
+				require.NoError(t, err)
+				require.Equal(t, 6, n)
+				_, err = alive(t, ours)
+				require.ErrorIs(t, err, syscall.EAGAIN)
+			}
+			theirs.Write([]byte("stale"))
+			waitReadable(t, ours)
+			n, err := alive(t, ours)
+			require.NoError(t, err)
+			require.Equal(t, 1, n)
+			ours.Read(make([]byte, 8))
+			theirs.Close()
+			waitReadable(t, ours)
+			n, err = alive(t, ours)
+			require.NoError(t, err)
+			require.Zero(t, n)
+		}
+	})
+}
+
+// A raw reader waits in the ring, too.
+func TestRawReadAndWrite(t *testing.T) {
+	onStacks(t, func(t *testing.T, s stack) {
+		ours, theirs := s.pair(t, "tcp")
+		raw, err := ours.(syscall.Conn).SyscallConn()
+		require.NoError(t, err)
+		calls := 0
+		done := waits(t, func() {
+			err := raw.Read(func(fd uintptr) bool {
+				calls++
+				_, err := unix.Read(int(fd), make([]byte, 8))
+				return err != unix.EAGAIN
+			})
+			require.NoError(t, err)
+		})
+		theirs.Write([]byte("x"))
+		<-done
+		require.GreaterOrEqual(t, calls, 2)
+		go io.Copy(io.Discard, theirs)
+		sent := 0
+		for sent < 10<<20 {
+			require.NoError(t, raw.Write(func(fd uintptr) bool {
+				n, err := unix.Write(int(fd), make([]byte, 1<<20))
+				sent += max(n, 0)
+				return err != unix.EAGAIN
+			}))
+		}
+	})
+}
+
+func TestFile(t *testing.T) {
+	onStacks(t, func(t *testing.T, s stack) {
+		ours, theirs := s.pair(t, "tcp")
+		theirs.Write([]byte("abcdef"))
+		n, err := io.ReadFull(ours, make([]byte, 3))
+		require.NoError(t, err)
+		require.Equal(t, 3, n)
+		f, err := ours.(filer).File()
+		require.NoError(t, err)
+		require.NoError(t, ours.Close())
+		rest := make([]byte, 3)
+		_, err = io.ReadFull(f, rest)
+		require.NoError(t, err)
+		require.Equal(t, "def", string(rest))
+		again, err := s.fileConn(f)
+		require.NoError(t, err)
+		require.NoError(t, f.Close())
+		again.Write([]byte("x"))
+		_, err = io.ReadFull(theirs, rest[:1])
+		require.NoError(t, err)
+		require.NoError(t, again.Close())
+		_, err = theirs.Read(rest)
+		require.ErrorIs(t, err, io.EOF)
+	})
+}
+
+func TestDeadlinesFromOtherGoroutines(t *testing.T) {
+	onStacks(t, func(t *testing.T, s stack) {
+		ours, theirs := s.pair(t, "tcp")
+		done := waits(t, func() {
+			_, err := ours.Read(make([]byte, 1))
+			require.ErrorIs(t, err, os.ErrDeadlineExceeded)
+		})
+		require.NoError(t, ours.SetReadDeadline(time.Now().Add(10*time.Millisecond)))
+		<-done
+		require.NoError(t, ours.SetReadDeadline(time.Now().Add(10*time.Millisecond)))
+		done = make(chan struct{})
+		go func() {
+			defer close(done)
+			n, err := ours.Read(make([]byte, 1))
+			require.NoError(t, err)
+			require.Equal(t, 1, n)
+		}()
+		require.NoError(t, ours.SetReadDeadline(time.Now().Add(time.Hour))) // put off
+		time.Sleep(20 * time.Millisecond)
+		theirs.Write([]byte("x"))
+		<-done
+	})
+}
+
+// Close ends all that wait, and returns when nothing of the descriptor is left: its
+// number may be used again at once.
+func TestCloseWhileManyWait(t *testing.T) {
+	onStacks(t, func(t *testing.T, s stack) {
+		for range 20 {
+			ours, theirs := s.pair(t, "tcp")
+			var all sync.WaitGroup
+			for range 5 {
+				all.Go(func() {
+					_, err := ours.Read(make([]byte, 8))
+					require.ErrorIs(t, err, net.ErrClosed)
+				})
+				all.Go(func() {
+					for {
+						if _, err := ours.Write(make([]byte, 1<<18)); err != nil {
+							require.ErrorIs(t, err, net.ErrClosed)
+							return
+						}
+					}
+				})
+			}
+			time.Sleep(time.Millisecond)
+			within(t, func() { require.NoError(t, ours.Close()) })
+			within(t, all.Wait)
+			_, err := io.Copy(io.Discard, theirs)
+			require.NoError(t, err, "the peer sees an end")
+		}
+	})
+}
+
+func TestForgottenConnectionsAreClosed(t *testing.T) {
+	onStacks(t, func(t *testing.T, s stack) {
+		l := s.mustListen(t, "tcp")
+		theirs, err := net.Dial("tcp", l.Addr().String())
+		require.NoError(t, err)
+		defer theirs.Close()
+		func() {
+			c, err := l.Accept()
+			require.NoError(t, err)
+			c.SetReadDeadline(time.Now().Add(time.Millisecond))
+			c.Read(make([]byte, 1)) // it has had to do with the ring
+		}()
+		theirs.SetReadDeadline(time.Now().Add(20 * time.Millisecond))
+		for range 100 {
+			runtime.GC()
+			if _, err = theirs.Read(make([]byte, 1)); err == io.EOF {
+				return
+			}
+			theirs.SetReadDeadline(time.Now().Add(20 * time.Millisecond))
+		}
+		t.Fatal("it stays open", err)
+	})
+}
+
+func TestBuffers(t *testing.T) {
+	onStacks(t, func(t *testing.T, s stack) {
+		ours, theirs := s.pair(t, "tcp")
+		buffers := net.Buffers{[]byte("one "), nil, []byte("two "), bytes.Repeat([]byte("three "), 100_000)}
+		var want []byte
+		for _, b := range buffers {
+			want = append(want, b...)
+		}
+		go func() {
+			n, err := buffers.WriteTo(ours)
+			require.NoError(t, err)
+			require.EqualValues(t, len(want), n)
+			ours.Close()
+		}()
+		got, err := io.ReadAll(theirs)
+		require.NoError(t, err)
+		require.Equal(t, want, got)
+	})
+}
+
+// Copies go through a connection in both directions, whatever the other end is.
+func TestCopies(t *testing.T) {
+	file, err := os.Create(t.TempDir() + "/f")
+	require.NoError(t, err)
+	defer file.Close()
+	data := make([]byte, 5<<20)
+	for i := range data {
+		data[i] = byte(i * i >> 3)
+	}
+	file.Write(data)
+	onStacks(t, func(t *testing.T, s stack) {
+		file.Seek(1000, io.SeekStart)
+		a, b := s.pair(t, "tcp")
+		c, d := s.pair(t, "tcp")
+		go func() {
+			n, err := io.Copy(a, io.LimitReader(file, 4<<20))
+			require.NoError(t, err)
+			require.EqualValues(t, 4<<20, n)
+			a.Close()
+		}()
+		go func() {
+			n, err := io.Copy(c, b)
+			require.NoError(t, err)
+			require.EqualValues(t, 4<<20, n)
+			c.Close()
+		}()
+		var got bytes.Buffer
+		_, err := io.Copy(&got, d)
+		require.NoError(t, err)
+		require.True(t, bytes.Equal(data[1000:1000+4<<20], got.Bytes()))
+		at, _ := file.Seek(0, io.SeekCurrent)
+		require.EqualValues(t, 1000+4<<20, at)
+	})
+}
+
+// A request whose thread ends is made again.
+func TestThreadsThatEnd(t *testing.T) {
+	onStacks(t, func(t *testing.T, s stack) {
+		var all sync.WaitGroup
+		stop := make(chan struct{})
+		defer func() { close(stop); all.Wait() }()
+		all.Go(func() {
+			for {
+				select {
+				case <-stop:
+					return
+				case <-time.After(100 * time.Microsecond):
+				}
+				go runtime.LockOSThread() // and it ends: its thread goes
+			}
+		})
+		for range 20 {
+			ours, theirs := s.pair(t, "tcp")
+			got := make(chan error)
+			go func() {
+				_, err := io.ReadFull(ours, make([]byte, 3))
+				got <- err
+			}()
+			for range 3 {
+				time.Sleep(time.Millisecond)
+				theirs.Write([]byte("x"))
+			}
+			require.NoError(t, <-got)
+		}
+	})
+}
+
+// No thread waits.
+func TestThreadsOfManyWaiting(t *testing.T) {
+	threads := func() int {
+		all, err := os.ReadDir("/proc/self/task")
+		require.NoError(t, err)
+		return len(all)
+	}
+	before := threads()
+	for range 300 {
+		ours, theirs := ringStack.pair(t, "tcp")
+		go ours.Read(make([]byte, 1))
+		go theirs.Read(make([]byte, 1))
+	}
+	time.Sleep(20 * time.Millisecond)
+	require.LessOrEqual(t, threads(), before+6)
+}
