@@ -47,6 +47,7 @@ type engine struct {
 	}
 	waiters atomic.Int32 // goroutines that wait for a disk, by the ring or not
 	threads int32        // how many of them may be in plain calls
+	present atomic.Int32 // flying, for those without the lock
 	waiting atomic.Bool  // something is staged
 	parked  atomic.Bool  // the pump is, or is about to be
 	parks   atomic.Uint64
@@ -90,7 +91,7 @@ func newRing(o Options) (ring *liburing.Ring, err error) {
 	opts := []liburing.Option{liburing.WithCQEntries(max(o.entries()*8, 4096))}
 	if o.SQPoll > 0 {
 		opts = append(opts, liburing.WithSQPoll(o.SQPoll))
-	} else {
+	} else if !o.Interrupts {
 		// Without an interrupt for each completion; the kernel tells it when the thread
 		// enters it the next time, which a parked one does at once.
 		opts = append(opts, liburing.WithFlags(liburing.SetupCoopTaskrun|liburing.SetupTaskrunFlag))
@@ -309,8 +310,16 @@ func (e *engine) turn() (did bool) {
 			break
 		}
 	}
+	if did {
+		e.present.Store(int32(e.flying))
+	}
 	return did
 }
+
+// quiet reports whether a caller that has added itself to the waiters is the only one
+// who wants anything. Else it must not sit in a system call for long: a completion has
+// to wait for the thread that submitted its request, which may be this one.
+func (e *engine) quiet() bool { return e.waiters.Load() == 1 && e.present.Load() == 0 }
 
 // tryLater has the ring looked at again when the kernel may have memory or room.
 func (e *engine) tryLater() {

@@ -5,6 +5,7 @@ package ringio
 import (
 	"os"
 	"testing"
+	"unsafe"
 
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sys/unix"
@@ -32,4 +33,15 @@ func bigSlice(t testing.TB, size int) (b []byte, free func()) {
 	b, err := unix.Mmap(-1, 0, size, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_PRIVATE|unix.MAP_ANONYMOUS|unix.MAP_NORESERVE)
 	require.NoError(t, err)
 	return b, func() { unix.Munmap(b) }
+}
+
+var directFlags = []int{os.O_RDWR | unix.O_DIRECT, os.O_RDWR | unix.O_DIRECT | unix.O_DSYNC}
+
+func isDirect(flag int) bool { return flag&unix.O_DIRECT != 0 }
+
+// alignedBytes returns memory that O_DIRECT takes.
+func alignedBytes(size int) []byte {
+	b := make([]byte, size+4096)
+	skip := -int(uintptr(unsafe.Pointer(&b[0]))) & 4095
+	return b[skip : skip+size : skip+size]
 }
