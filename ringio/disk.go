@@ -206,6 +206,8 @@ type transfer struct {
 	err  error
 	iovs []liburing.Iovec
 	move func(fd uintptr) // all, made once
+
+	cached bool // what came last is what the page cache had: there may be more
 }
 
 var transfers = sync.Pool{New: func() any {
@@ -248,19 +250,23 @@ func (t *transfer) do() (n int, err error) {
 	return n, err
 }
 
-// all moves all bytes, or, of a read at the position, what comes first.
+// all moves all bytes, or, of a read at the position, what one call of read(2) would.
 func (t *transfer) all(fd uintptr) {
+	once := t.off < 0 && !t.writes
 	for t.skipEmpty(); len(t.bufs) != 0; t.skipEmpty() {
+		t.cached = false
 		n, err := t.some(int(fd))
 		if err == nil && n == 0 {
 			err = t.nothing
 		}
 		if err != nil {
-			t.err = err
+			if !once || t.n == 0 {
+				t.err = err
+			}
 			return
 		}
 		t.advance(n)
-		if t.off < 0 && !t.writes {
+		if once && !t.cached {
 			return
 		}
 	}
@@ -310,6 +316,7 @@ func (t *transfer) some(fd int) (n int, err error) {
 			t.reading.Store(plain)
 		default:
 			t.hit()
+			t.cached = true
 			return n, err
 		}
 	case straight:
