@@ -88,7 +88,7 @@ func (b *batch) submit(fd int, r *ReadRequest) {
 		return
 	}
 	o := d.engine.acquire()
-	o.entry().PrepRead(fd, r.Buf[r.N:], uint64(r.Off)+uint64(r.N))
+	d.engine.fixed.prepRead(o.entry(), fd, r.Buf[r.N:], uint64(r.Off)+uint64(r.N))
 	if d.engine.stage(o) != nil {
 		d.engine.release(o)
 		return // finish reads the rest

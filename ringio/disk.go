@@ -394,9 +394,9 @@ func (t *transfer) byRing(fd int, off int64) (int, error) {
 func (t *transfer) prepare(sqe *liburing.SQE, fd int, off int64) {
 	if len(t.bufs) == 1 {
 		if t.writes {
-			sqe.PrepWrite(fd, t.bufs[0], uint64(off))
+			t.engine.fixed.prepWrite(sqe, fd, t.bufs[0], uint64(off))
 		} else {
-			sqe.PrepRead(fd, t.bufs[0], uint64(off))
+			t.engine.fixed.prepRead(sqe, fd, t.bufs[0], uint64(off))
 		}
 		return
 	}

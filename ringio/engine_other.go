@@ -16,6 +16,8 @@ func newEngine(Options) (*engine, error) {
 	return nil, err
 }
 
+func (*engine) registerFixed(*liburing.BufferPool) bool { return false }
+
 func (*engine) stop()                          {}
 func (*engine) shutdown(context.Context) error { return nil }
 func (*engine) snapshot() (c counts)           { return c }

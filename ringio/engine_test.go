@@ -188,13 +188,17 @@ func TestEngineOverflow(t *testing.T) {
 		ops[i].entry().PrepPollAdd(r, unix.POLLIN)
 		require.NoError(t, e.submit(ops[i]))
 	}
+	e.mu.Lock() // nobody takes completions
 	_, err := unix.Write(w, []byte{1})
 	require.NoError(t, err)
+	require.Eventually(t, e.ring.CQHasOverflow, 10*time.Second, time.Millisecond)
+	e.unlock()
 	for _, o := range ops {
 		res, _ := e.wait(o, nil)
 		require.Equal(t, int32(unix.POLLIN), res)
 		e.release(o)
 	}
+	require.Positive(t, e.snapshot().overflows)
 	for range 100 { // it is woken as before
 		time.Sleep(100 * time.Microsecond)
 		time.AfterFunc(100*time.Microsecond, func() { unix.Write(w, []byte{1}) })

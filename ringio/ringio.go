@@ -1,12 +1,15 @@
 package ringio
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"log/slog"
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/go-liburing/liburing"
 )
 
 // Options are wishes for an Engine; the zero value has the defaults.
@@ -26,6 +29,12 @@ type Options struct {
 	// Workers is how many kernel threads each of the process's threads may have for
 	// requests that block, 8 if it is zero.
 	Workers int
+
+	// FixedBuffers is how many buffers of FixedBufferSize bytes, 4096 if that is zero,
+	// the rings are to know beforehand: Engine.Buffers has them. With O_DIRECT reads and
+	// writes of such memory spare the kernel looking up its pages.
+	FixedBuffers    int
+	FixedBufferSize int
 
 	// Interrupts has the kernel interrupt a thread to tell it of a completion. Without,
 	// one that computes is told when it next enters the kernel, a few milliseconds later
@@ -59,34 +68,68 @@ func (o Options) workers() int {
 // rings, or, where there can be none, os and net. The package's functions use one that
 // the process shares and that is made on first use.
 type Engine struct {
-	rings []*engine // none: os and net
-	why   error     // why there are none
-	turn  atomic.Uint32
-	watch watch
+	rings   []*engine // none: os and net
+	why     error     // why there are none
+	turn    atomic.Uint32
+	watch   watch
+	buffers *liburing.BufferPool
+	known   int // how many of them the rings know
 }
 
 // New returns an Engine of one's own. Where io_uring can't be used it is one over os
 // and net, and Available says why. Shut it down when it is not needed any more.
 func New(o Options) (*Engine, error) {
-	if o.Entries < 0 || o.Rings < 0 || o.Workers < 0 || o.SQPoll < 0 {
+	if o.Entries < 0 || o.Rings < 0 || o.Workers < 0 || o.SQPoll < 0 || o.FixedBuffers < 0 || o.FixedBufferSize < 0 {
 		return nil, errors.New("ringio: an option is below zero")
 	}
 	e := new(Engine)
 	e.watch.on.Store(o.Histograms)
+	if o.FixedBuffers > 0 {
+		var err error
+		e.buffers, err = liburing.NewBufferPool(o.FixedBuffers, cmp.Or(o.FixedBufferSize, 4096))
+		if err != nil && !errors.Is(err, liburing.ErrNotSupported) {
+			return nil, err
+		}
+	}
+	if e.why = e.addRings(o); e.why == nil && e.buffers != nil {
+		e.register(o.FixedBuffers)
+	}
+	return e, nil
+}
+
+// addRings makes the rings, all or none.
+func (e *Engine) addRings(o Options) error {
 	if o.NoRing {
-		e.why = errNoRing
-		return e, nil
+		return errNoRing
 	}
 	for range max(o.Rings, 1) {
 		ring, err := newEngine(o)
 		if err != nil {
-			e.Shutdown(context.Background())
-			return &Engine{why: err}, nil
+			for _, ring := range e.rings {
+				ring.stop()
+			}
+			e.rings = nil
+			return err
 		}
 		e.rings = append(e.rings, ring)
 	}
-	return e, nil
+	return nil
 }
+
+// register has the rings know the buffers.
+func (e *Engine) register(n int) {
+	for _, ring := range e.rings {
+		if !ring.registerFixed(e.buffers) {
+			return
+		}
+	}
+	e.known = n
+}
+
+// Buffers returns the buffers of Options.FixedBuffers, nil if there are none. They begin
+// at a page, as O_DIRECT wants it, and lie outside of Go's heap. Give back what was taken
+// before the engine is shut down.
+func (e *Engine) Buffers() *liburing.BufferPool { return e.buffers }
 
 // pick returns the ring for a new file or connection, nil if there is none.
 func (e *Engine) pick() *engine {
@@ -109,6 +152,9 @@ func (e *Engine) Shutdown(ctx context.Context) error {
 		all.Go(func() { errs[i] = ring.shutdown(ctx) })
 	}
 	all.Wait()
+	if e.buffers != nil {
+		errs = append(errs, e.buffers.Close())
+	}
 	return errors.Join(errs...)
 }
 

@@ -12,6 +12,8 @@ type Stats struct {
 	Fallback bool   // there is no ring: os and net do the work
 	Why      string `json:",omitempty"` // why there is none
 
+	FixedBuffers int // buffers that the rings know: none if too little memory may be locked
+
 	Submitted uint64 // requests that the kernel took
 	Completed uint64 // completions that it told
 	Enters    uint64 // system calls that submitted
@@ -55,7 +57,7 @@ type counts struct {
 
 // Stats returns the figures.
 func (e *Engine) Stats() Stats {
-	s := Stats{Fallback: len(e.rings) == 0}
+	s := Stats{Fallback: len(e.rings) == 0, FixedBuffers: e.known}
 	if e.why != nil {
 		s.Why = e.why.Error()
 	}

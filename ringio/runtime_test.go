@@ -1,0 +1,415 @@
+//go:build linux && cgo
+
+package ringio
+
+import (
+	"bytes"
+	"context"
+	"io"
+	"os"
+	"path/filepath"
+	"runtime"
+	"runtime/debug"
+	"runtime/pprof"
+	"runtime/trace"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"golang.org/x/sys/unix"
+)
+
+// How the engine behaves in Go's runtime.
+
+func threadCount(t testing.TB) int {
+	tasks, err := os.ReadDir("/proc/self/task")
+	require.NoError(t, err)
+	return len(tasks)
+}
+
+func processorTime() time.Duration {
+	var use syscall.Rusage
+	syscall.Getrusage(syscall.RUSAGE_SELF, &use)
+	return time.Duration(use.Utime.Nano() + use.Stime.Nano())
+}
+
+func TestManyWaitersNeedNoThreads(t *testing.T) {
+	e := testEngine(t, Options{})
+	r, w := testPipe(t)
+	const waiters = 10000
+	ready, err := unix.Dup(r)
+	require.NoError(t, err)
+	defer unix.Close(ready)
+	before := threadCount(t)
+	goroutines := runtime.NumGoroutine()
+	var all sync.WaitGroup
+	for range waiters {
+		all.Go(func() {
+			o := e.acquire()
+			o.entry().PrepPollAdd(ready, unix.POLLIN)
+			if e.submit(o) != nil {
+				panic("closed")
+			}
+			if res, _ := e.wait(o, nil); res != unix.POLLIN {
+				panic(res)
+			}
+			e.release(o)
+		})
+	}
+	require.Eventually(t, func() bool { return e.snapshot().inFlight == waiters }, 20*time.Second, time.Millisecond)
+	require.LessOrEqual(t, threadCount(t), before+4)
+	require.LessOrEqual(t, runtime.NumGoroutine(), goroutines+waiters, "a goroutine a request")
+
+	runtime.GC()
+	used := processorTime()
+	time.Sleep(300 * time.Millisecond)
+	require.Less(t, processorTime()-used, 30*time.Millisecond, "it is busy with waiting")
+
+	_, err = unix.Write(w, []byte{1})
+	require.NoError(t, err)
+	all.Wait()
+}
+
+// nobody waits in the kernel for the ring, so no time counts as waiting for a disk.
+func TestIdleEngineParksInTheNetpoller(t *testing.T) {
+	e := testEngine(t, Options{})
+	r, _ := testPipe(t)
+	o := e.acquire()
+	o.buf = make([]byte, 1)
+	o.entry().PrepRead(r, o.buf, 0)
+	require.NoError(t, e.submit(o))
+	require.Eventually(t, func() bool { return e.parked.Load() }, 10*time.Second, time.Millisecond)
+	stacks := make([]byte, 1<<20)
+	stacks = stacks[:runtime.Stack(stacks, true)]
+	for _, stack := range strings.Split(string(stacks), "\n\n") {
+		if strings.Contains(stack, "ringio.(*engine).pump") {
+			require.Regexp(t, `^goroutine \d+ \[(IO wait|runnable|running)`, stack)
+		}
+	}
+	e.cancel(o)
+	e.wait(o, nil)
+	e.release(o)
+}
+
+func TestEngineWithOneProcessor(t *testing.T) {
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
+	e := busyEngine(t, Options{})
+	f, err := e.Create(filepath.Join(t.TempDir(), "file"))
+	require.NoError(t, err)
+	defer f.Close()
+	var all sync.WaitGroup
+	for i := range 32 {
+		all.Go(func() {
+			b := bytes.Repeat([]byte{byte(i)}, 100)
+			for range 20 {
+				if _, err := f.WriteAt(b, int64(i)*100); err != nil {
+					panic(err)
+				}
+				f.disk.score.Store(hopeless)
+				got := make([]byte, 100)
+				if _, err := f.ReadAt(got, int64(i)*100); err != nil || !bytes.Equal(b, got) {
+					panic("something else was read")
+				}
+			}
+		})
+	}
+	all.Wait()
+}
+
+// Signals, garbage collections and a small heap change nothing.
+func TestEngineUnderProfilerAndCollector(t *testing.T) {
+	runtime.SetCPUProfileRate(1000) // StartCPUProfile complains, and goes on
+	require.NoError(t, pprof.StartCPUProfile(io.Discard))
+	defer pprof.StopCPUProfile()
+	defer debug.SetGCPercent(debug.SetGCPercent(1))
+	e := busyEngine(t, Options{})
+	dir := t.TempDir()
+	stop := time.Now().Add(500 * time.Millisecond)
+	var all sync.WaitGroup
+	for i := range 16 {
+		all.Go(func() {
+			name := filepath.Join(dir, string('a'+rune(i)))
+			content := bytes.Repeat([]byte{byte(i)}, 1000)
+			if err := os.WriteFile(name, content, 0o600); err != nil {
+				panic(err)
+			}
+			for time.Now().Before(stop) {
+				f, err := e.Open(name)
+				if err != nil {
+					panic(err)
+				}
+				f.disk.score.Store(hopeless)
+				b := make([]byte, 1000)
+				if _, err := f.ReadAt(b, 0); err != nil || !bytes.Equal(b, content) {
+					panic("something else was read")
+				}
+				// f is garbage now, and closed by the collector
+			}
+		})
+	}
+	all.Go(func() {
+		for time.Now().Before(stop) {
+			runtime.GC()
+			_ = make([]byte, 1<<16)
+		}
+	})
+	all.Wait()
+}
+
+// A file that nobody has any more is open as long as its read is in flight. A FIFO that
+// is taken for a disk waits for sure.
+func TestGarbageFileStaysOpenDuringItsRead(t *testing.T) {
+	e := busyEngine(t, Options{})
+	name := filepath.Join(t.TempDir(), "fifo")
+	require.NoError(t, makeFIFO(name))
+	w, err := os.OpenFile(name, os.O_RDWR, 0)
+	require.NoError(t, err)
+	defer w.Close()
+	type result struct {
+		n   int
+		err error
+	}
+	results := make(chan result)
+	b := make([]byte, 4)
+	go func() {
+		f, err := os.OpenFile(name, os.O_RDONLY, 0)
+		if err != nil {
+			panic(err)
+		}
+		conn, _ := f.SyscallConn()
+		d := &disk{engine: e.rings[0], watch: &e.watch, conn: conn, name: name}
+		d.reading.Store(straight)
+		n, err := d.readAt(context.Background(), nil, b, 0)
+		results <- result{n, err}
+	}()
+	require.Eventually(t, func() bool { return e.Stats().InFlight == 1 }, 10*time.Second, time.Millisecond)
+	for range 5 {
+		runtime.GC()
+		time.Sleep(5 * time.Millisecond)
+	}
+	_, err = w.Write([]byte("text"))
+	require.NoError(t, err)
+	require.Equal(t, result{4, nil}, <-results)
+	require.Equal(t, "text", string(b))
+}
+
+func TestDescriptorsAreNotInherited(t *testing.T) {
+	e := ownEngine(t, Options{})
+	require.NotEmpty(t, e.rings)
+	name := filepath.Join(t.TempDir(), "fifo")
+	require.NoError(t, makeFIFO(name))
+	other, err := os.OpenFile(name, os.O_RDWR, 0)
+	require.NoError(t, err)
+	defer other.Close()
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	f, err := e.OpenFileContext(ctx, name, os.O_RDONLY, 0)
+	require.NoError(t, err)
+	defer f.Close()
+	fds, err := os.ReadDir("/proc/self/fd")
+	require.NoError(t, err)
+	for _, fd := range fds {
+		link, err := os.Readlink("/proc/self/fd/" + fd.Name())
+		if err != nil || !strings.Contains(link, "io_uring") && link != name {
+			continue
+		}
+		info, err := os.ReadFile("/proc/self/fdinfo/" + fd.Name())
+		require.NoError(t, err)
+		require.Regexp(t, `flags:\s+\d*[2367]\d{6}\n`, string(info), "%s: O_CLOEXEC is missing", link)
+	}
+}
+
+// Requests that block take no more threads of the kernel's than they may.
+func TestWorkersAreFew(t *testing.T) {
+	e := busyEngine(t, Options{Workers: 2})
+	name := filepath.Join(t.TempDir(), "fifo")
+	require.NoError(t, makeFIFO(name))
+	ctx, cancel := context.WithCancel(context.Background())
+	var all sync.WaitGroup
+	for range 40 { // each takes a worker, which waits for the other end
+		all.Go(func() {
+			if _, err := e.OpenFileContext(ctx, name, os.O_RDONLY, 0); err == nil {
+				panic("there is no other end")
+			}
+		})
+	}
+	require.Eventually(t, func() bool { return e.Stats().InFlight == 40 }, 10*time.Second, time.Millisecond)
+	workers, threads := 0, 0
+	tasks, err := filepath.Glob("/proc/self/task/*/comm")
+	require.NoError(t, err)
+	for _, task := range tasks {
+		if comm, _ := os.ReadFile(task); strings.HasPrefix(string(comm), "iou-wrk") {
+			workers++
+		} else {
+			threads++
+		}
+	}
+	require.Positive(t, workers)
+	require.LessOrEqual(t, workers, 2*threads)
+	require.Less(t, workers, 40)
+	cancel()
+	all.Wait()
+}
+
+func TestShutdownLeavesWhatWasNotRead(t *testing.T) {
+	e, err := newEngine(Options{})
+	require.NoError(t, err)
+	r, w := testPipe(t)
+	o := e.acquire()
+	o.buf = make([]byte, 8)
+	o.entry().PrepRead(r, o.buf, 0)
+	require.NoError(t, e.submit(o))
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	require.ErrorIs(t, e.shutdown(ctx), context.Canceled)
+	_, err = unix.Write(w, []byte("text"))
+	require.NoError(t, err)
+	time.Sleep(100 * time.Millisecond)
+	require.Equal(t, make([]byte, 8), o.buf)
+	b := make([]byte, 8)
+	n, err := unix.Read(r, b)
+	require.NoError(t, err)
+	require.Equal(t, "text", string(b[:n]))
+}
+
+func TestFixedBuffers(t *testing.T) {
+	e := busyEngine(t, Options{FixedBuffers: 8, FixedBufferSize: 8192, Rings: 2})
+	require.Equal(t, 8, e.Stats().FixedBuffers)
+	f, err := e.OpenFile(filepath.Join(t.TempDir(), "file"), os.O_RDWR|os.O_CREATE|unix.O_DIRECT, 0o600)
+	require.NoError(t, err)
+	defer f.Close()
+	b, ok := e.Buffers().Get()
+	require.True(t, ok)
+	for _, ring := range e.rings {
+		require.Equal(t, b.Index, ring.fixed.index(b.Bytes))
+		require.Equal(t, b.Index, ring.fixed.index(b.Bytes[4096:]))
+		require.Equal(t, -1, ring.fixed.index(make([]byte, 10)))
+	}
+	copy(b.Bytes, bytes.Repeat([]byte("ab"), 4096))
+	_, err = f.WriteAt(b.Bytes, 4096)
+	require.NoError(t, err)
+	clear(b.Bytes)
+	runtime.GC()
+	_, err = f.ReadAt(b.Bytes, 4096)
+	require.NoError(t, err)
+	require.Equal(t, bytes.Repeat([]byte("ab"), 4096), b.Bytes)
+	clear(b.Bytes)
+	require.NoError(t, ReadBatch([]ReadRequest{{File: f, Buf: b.Bytes[:4096], Off: 4096}}))
+	require.Equal(t, bytes.Repeat([]byte("ab"), 2048), b.Bytes[:4096])
+	require.NoError(t, e.Buffers().Put(b))
+}
+
+func TestStatsAndHistograms(t *testing.T) {
+	e := busyEngine(t, Options{Histograms: true})
+	f, err := e.Create(filepath.Join(t.TempDir(), "file"))
+	require.NoError(t, err)
+	defer f.Close()
+	for i := range 10 {
+		_, err = f.WriteAt([]byte("x"), int64(i))
+		require.NoError(t, err)
+	}
+	require.NoError(t, f.Sync())
+	_, err = f.ReadAt(make([]byte, 1), 0)
+	require.NoError(t, err)
+	s := e.Stats()
+	require.False(t, s.Fallback)
+	require.Positive(t, s.Submitted)
+	require.Positive(t, s.Enters)
+	total := func(h Histogram) (n uint64) {
+		for _, some := range h {
+			n += some
+		}
+		return n
+	}
+	require.Equal(t, uint64(10), total(s.Latency["write"]))
+	require.Equal(t, uint64(1), total(s.Latency["read"]))
+	require.Equal(t, uint64(1), total(s.Latency["sync"]))
+	require.Equal(t, uint64(1), total(s.Latency["open"]))
+	require.Positive(t, s.Latency["write"].Quantile(0.5))
+	require.LessOrEqual(t, s.Latency["write"].Quantile(0.5), s.Latency["write"].Quantile(1))
+	require.Contains(t, e.String(), `"Submitted":`)
+	require.Zero(t, Histogram{}.Quantile(0.5))
+}
+
+func TestTraceRegions(t *testing.T) {
+	if trace.IsEnabled() {
+		t.Skip("it is traced already")
+	}
+	var out bytes.Buffer
+	require.NoError(t, trace.Start(&out))
+	e := busyEngine(t, Options{})
+	f, err := e.Create(filepath.Join(t.TempDir(), "file"))
+	require.NoError(t, err)
+	_, err = f.ReadAt(make([]byte, 1), 0)
+	require.Equal(t, io.EOF, err)
+	require.NoError(t, f.Sync())
+	require.NoError(t, f.Close())
+	trace.Stop()
+	require.Contains(t, out.String(), "ringio.read")
+	require.Contains(t, out.String(), "ringio.sync")
+}
+
+// What the file system and the flags are decides how a file is read.
+func TestWaysOfReading(t *testing.T) {
+	e := busyEngine(t, Options{})
+	open := func(dir string, flag int) *File {
+		name := filepath.Join(dir, "file")
+		require.NoError(t, os.WriteFile(name, bytes.Repeat([]byte("text"), 1<<14), 0o600))
+		f, err := e.OpenFile(name, flag, 0)
+		require.NoError(t, err)
+		t.Cleanup(func() { f.Close() })
+		return f
+	}
+	ringReads := func(f *File) uint64 {
+		before := e.Stats().Submitted
+		_, err := f.ReadAt(alignedBytes(4096), 4096)
+		require.NoError(t, err)
+		return e.Stats().Submitted - before
+	}
+	for place, dir := range places(t) {
+		f := open(dir, os.O_RDONLY)
+		require.Zero(t, ringReads(f), "%s: it is in the page cache", place)
+		if f.disk.reading.Load() == plain {
+			continue // tmpfs
+		}
+		dropCache(t, f.Name())
+		require.Equal(t, uint64(1), ringReads(f), place)
+		require.Zero(t, ringReads(f), "%s: now it is in the page cache", place)
+		require.Equal(t, uint64(1), ringReads(open(dir, os.O_RDONLY|unix.O_DIRECT)), place)
+	}
+	for name, want := range map[string]uint32{"/proc/self/maps": plain, os.Args[0]: fromCache} {
+		f, err := e.Open(name)
+		require.NoError(t, err)
+		defer f.Close()
+		require.NotNil(t, f.disk, name)
+		f.ReadAt(make([]byte, 1), 0)
+		require.Equal(t, want, f.disk.reading.Load(), name)
+	}
+}
+
+func TestScore(t *testing.T) {
+	var d disk
+	for range 3 {
+		for range trusted {
+			require.Less(t, d.score.Load(), int32(trusted))
+			d.hit()
+		}
+		require.Equal(t, int32(trusted), d.score.Load())
+		d.hit()
+		require.Equal(t, int32(trusted), d.score.Load())
+		d.miss()
+		require.Zero(t, d.score.Load())
+		for range -hopeless {
+			d.miss()
+		}
+		require.Equal(t, int32(hopeless), d.score.Load())
+		d.miss()
+		require.Equal(t, int32(hopeless), d.score.Load())
+		d.hit()
+		require.Equal(t, int32(1), d.score.Load())
+		d.score.Store(0)
+	}
+}
