@@ -297,8 +297,12 @@ func (e *engine) ready(uintptr) bool { return e.ring.CQReady() != 0 || e.ring.CQ
 // turn submits what is staged and tells what is done. It reports whether there was
 // anything.
 func (e *engine) turn() (did bool) {
-	for !e.ended {
+	for {
 		e.takeStaged()
+		if e.ended {
+			e.refuse()
+			return false
+		}
 		filled := e.fill()
 		took := e.ring.SQReady() == 0 || e.enter()
 		reaped := e.reap()
@@ -321,6 +325,15 @@ func (e *engine) turn() (did bool) {
 // who wants anything. Else it must not sit in a system call for long: a completion has
 // to wait for the thread that submitted its request, which may be this one.
 func (e *engine) quiet() bool { return e.waiters.Load() == 1 && e.present.Load() == 0 }
+
+// refuse ends what is staged when the ring is gone.
+func (e *engine) refuse() {
+	for _, o := range e.queued {
+		o.finish(-int32(unix.ECANCELED), 0)
+	}
+	clear(e.queued)
+	e.queued = e.queued[:0]
+}
 
 // tryLater has the ring looked at again when the kernel may have memory or room.
 func (e *engine) tryLater() {

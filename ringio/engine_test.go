@@ -4,7 +4,6 @@ package ringio
 
 import (
 	"context"
-	"os"
 	"runtime"
 	"sync"
 	"testing"
@@ -178,6 +177,22 @@ func TestEngineShutdown(t *testing.T) {
 	})
 }
 
+// What comes after the end, of a timer or for the end's own sake, ends too.
+func TestEngineAfterShutdown(t *testing.T) {
+	e, err := newEngine(Options{})
+	require.NoError(t, err)
+	require.NoError(t, e.shutdown(context.Background()))
+	e.cancelToken(1<<32, time.Millisecond)
+	o := e.acquire()
+	o.entry().PrepNop()
+	require.True(t, e.put(o, true))
+	e.kick()
+	res, _ := e.wait(o, nil)
+	require.Equal(t, -int32(unix.ECANCELED), res)
+	e.tryLater()
+	require.Eventually(t, func() bool { return !e.waiting.Load() }, 10*time.Second, time.Millisecond)
+}
+
 func TestEngineOverflow(t *testing.T) {
 	e := testEngine(t, Options{Entries: 64}) // 4096 completions have room
 	const n = 10000
@@ -205,5 +220,3 @@ func TestEngineOverflow(t *testing.T) {
 		require.Positive(t, e.readPipe(t, r, make([]byte, 1), nil))
 	}
 }
-
-func TestMain(m *testing.M) { os.Exit(m.Run()) }

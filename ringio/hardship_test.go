@@ -1,0 +1,177 @@
+//go:build linux && cgo
+
+package ringio
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"syscall"
+	"testing"
+	"unsafe"
+
+	"github.com/stretchr/testify/require"
+	"golang.org/x/sys/unix"
+)
+
+// hardships are what makes io_uring impossible, each brought about in a process of its
+// own, and what Available says of it.
+var hardships = map[string]struct {
+	begin func() error
+	says  string
+}{
+	"forbidden": {func() error { return deny(unix.SYS_IO_URING_SETUP, unix.EPERM) }, "seccomp"},
+	"unknown":   {func() error { return deny(unix.SYS_IO_URING_SETUP, unix.ENOSYS) }, "sandbox"},
+	"no enter":  {func() error { return deny(unix.SYS_IO_URING_ENTER, unix.EPERM) }, "allow io_uring_enter"},
+	"no register": {func() error { return deny(unix.SYS_IO_URING_REGISTER, unix.EPERM) },
+		"allow io_uring_register"},
+	"no memory": {func() error {
+		if err := unix.Setrlimit(unix.RLIMIT_MEMLOCK, &unix.Rlimit{}); err != nil {
+			return err
+		}
+		return syscall.Setuid(65534)
+	}, "RLIMIT_MEMLOCK"},
+}
+
+// deny has a system call answered with an errno, as a container's profile does.
+func deny(call uint32, errno syscall.Errno) error {
+	runtime.LockOSThread()
+	if err := unix.Prctl(unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0); err != nil {
+		return err
+	}
+	filter := []unix.SockFilter{
+		{Code: unix.BPF_LD | unix.BPF_W | unix.BPF_ABS}, // the system call's number
+		{Code: unix.BPF_JMP | unix.BPF_JEQ | unix.BPF_K, K: call, Jf: 1},
+		{Code: unix.BPF_RET | unix.BPF_K, K: unix.SECCOMP_RET_ERRNO | uint32(errno)},
+		{Code: unix.BPF_RET | unix.BPF_K, K: unix.SECCOMP_RET_ALLOW},
+	}
+	prog := unix.SockFprog{Len: uint16(len(filter)), Filter: &filter[0]}
+	_, _, err := unix.Syscall(unix.SYS_SECCOMP, unix.SECCOMP_SET_MODE_FILTER,
+		unix.SECCOMP_FILTER_FLAG_TSYNC, uintptr(unsafe.Pointer(&prog)))
+	if err != 0 {
+		return err
+	}
+	return nil
+}
+
+// suffer uses files under a hardship, and prints what Available says.
+func suffer(hardship string) int {
+	if err := hardships[hardship].begin(); err != nil {
+		fmt.Println("SKIP", err)
+		return 0
+	}
+	var said bytes.Buffer
+	slog.SetDefault(slog.New(slog.NewTextHandler(&said, nil)))
+	why := Available()
+	if why == nil {
+		fmt.Println("SKIP io_uring works all the same")
+		return 0
+	}
+	if err := useFiles(); err != nil {
+		fmt.Println("FAIL", err)
+		return 1
+	}
+	if n := strings.Count(said.String(), "\n"); n != 1 {
+		fmt.Printf("FAIL %d messages: %s\n", n, said.String())
+		return 1
+	}
+	fmt.Println(why)
+	return 0
+}
+
+func useFiles() error {
+	dir := os.Getenv("RINGIO_DIR")
+	for i := range 2 {
+		f, err := Create(filepath.Join(dir, fmt.Sprint(i)))
+		if err != nil {
+			return err
+		}
+		if _, err := f.WriteString("text"); err != nil {
+			return err
+		}
+		b := make([]byte, 4)
+		if _, err := f.ReadAt(b, 0); err != nil || string(b) != "text" {
+			return errors.Join(err, errors.New("something else was read"))
+		}
+		if err := f.Sync(); err != nil {
+			return err
+		}
+		if err := f.Close(); err != nil {
+			return err
+		}
+	}
+	if !Default().Stats().Fallback {
+		return errors.New("it is no fallback")
+	}
+	return Shutdown(context.Background())
+}
+
+func TestFilesUnderHardship(t *testing.T) {
+	require.NoError(t, Available())
+	for name, hardship := range hardships {
+		t.Run(name, func(t *testing.T) {
+			dir := t.TempDir()
+			for d := dir; d != "/tmp" && len(d) > 1; d = filepath.Dir(d) { // it may have become another user
+				os.Chmod(d, 0o777)
+			}
+			cmd := exec.Command(os.Args[0])
+			cmd.Env = append(os.Environ(), "RINGIO_HARDSHIP="+name, "RINGIO_DIR="+dir)
+			out, err := cmd.CombinedOutput()
+			require.NoError(t, err, string(out))
+			if why, ok := strings.CutPrefix(string(out), "SKIP "); ok {
+				t.Skip(why)
+			}
+			require.Contains(t, string(out), hardship.says)
+		})
+	}
+}
+
+// A full disk is told as os tells it, whichever way the write takes.
+func TestFullDisk(t *testing.T) {
+	dir := t.TempDir()
+	if err := unix.Mount("none", dir, "tmpfs", 0, "size=64k"); err != nil {
+		t.Skip("it needs a file system of its own: ", err)
+	}
+	defer unix.Unmount(dir, unix.MNT_DETACH)
+	run := func(open opener, flag int) string {
+		l := &transcript{dir: dir}
+		name := filepath.Join(dir, "file")
+		f, err := open(name, os.O_RDWR|os.O_CREATE|flag, 0o600)
+		require.NoError(t, err)
+		defer os.Remove(name)
+		defer f.Close()
+		n, err := f.WriteAt(make([]byte, 100<<10), 0)
+		l.note("writeat", n == 64<<10 || n == 0, err) // os tells 0 of what it has written a part of
+		n, err = f.Write(make([]byte, 100<<10))
+		l.note("write", n, err)
+		at, err := f.Seek(0, 1)
+		l.note("position", at, err)
+		n, err = f.WriteAt(make([]byte, 10), 1<<20)
+		l.note("far", n, err)
+		return l.String()
+	}
+	for _, flag := range []int{0, os.O_SYNC} {
+		want := run(byOS, flag)
+		require.Contains(t, want, "no space left")
+		for name, e := range map[string]*Engine{"ring": ownEngine(t, Options{}), "busy": busyEngine(t, Options{})} {
+			require.Equal(t, want, run(by(e), flag), "%s %x", name, flag)
+		}
+	}
+}
+
+func TestRegisteredBuffersNeedLockedMemory(t *testing.T) {
+	e := ownEngine(t, Options{FixedBuffers: 1, FixedBufferSize: 1 << 20, NoRing: true})
+	require.Zero(t, e.Stats().FixedBuffers)
+	b, ok := e.Buffers().Get()
+	require.True(t, ok, "there are buffers all the same")
+	require.NoError(t, e.Buffers().Put(b))
+	_, err := New(Options{Entries: -1})
+	require.Error(t, err)
+}
