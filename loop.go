@@ -206,7 +206,10 @@ func (l *Loop) RunUntilIdle(ctx context.Context) error { return l.run(ctx, true)
 // Stop makes Run return after the callback that is running. It may be called from any
 // goroutine. If the loop stands still the next Run returns at once: a Stop that comes
 // just before Run is not lost.
-func (l *Loop) Stop() { l.mail.requestStop() }
+func (l *Loop) Stop() { l.mail.requestStop(nil) }
+
+// Fail is Stop, and has Run return err: that of the first call, where there are several.
+func (l *Loop) Fail(err error) { l.mail.requestStop(err) }
 
 func (l *Loop) run(ctx context.Context, untilIdle bool) error {
 	if ctx == nil {

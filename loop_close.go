@@ -81,6 +81,7 @@ func (l *Loop) exit() {
 	l.mail.beginClose()
 	l.runLastPosts()
 	l.closing.Store(true)
+	l.releaseHolds()
 	for t := range l.timers {
 		t.endByGo()
 	}
@@ -112,9 +113,9 @@ func (l *Loop) exit() {
 func (l *Loop) runLastPosts() {
 	for done := false; !done; {
 		l.inClose(func() error {
-			_, err := l.attend(context.Background())
+			l.attend(context.Background())
 			done = true
-			return err
+			return nil
 		})
 	}
 }

@@ -80,7 +80,7 @@ func (l *Loop) attend(ctx context.Context) (stop bool, err error) {
 	if err := ctx.Err(); err != nil {
 		return true, err
 	}
-	return l.mail.stopped(), nil
+	return l.mail.stopped()
 }
 
 func (l *Loop) runPosts() {

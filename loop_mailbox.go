@@ -18,6 +18,7 @@ type mailbox struct {
 	mu    sync.Mutex
 	state loopState
 	stop  bool     // Run is to return
+	why   error    // what it is to return
 	posts []func() // in the order they came
 	stats Stats    // of a loop that is being closed
 
@@ -83,18 +84,21 @@ func (b *mailbox) inRun() bool {
 	return b.state == loopRunning
 }
 
-// stopped reports whether Run is to return.
-func (b *mailbox) stopped() bool {
+// stopped reports whether Run is to return, and with which error.
+func (b *mailbox) stopped() (bool, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	return b.stop
+	return b.stop, b.why
 }
 
-// requestStop has Run return.
-func (b *mailbox) requestStop() {
+// requestStop has Run return, with the first error.
+func (b *mailbox) requestStop(why error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.stop = true
+	if b.why == nil {
+		b.why = why
+	}
 	if b.state == loopRunning {
 		b.alert()
 	}
@@ -121,7 +125,7 @@ func (b *mailbox) end() {
 	defer b.mu.Unlock()
 	if b.state == loopRunning {
 		b.state = loopIdle
-		b.stop = false
+		b.stop, b.why = false, nil
 	}
 }
 
