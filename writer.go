@@ -20,6 +20,9 @@ type Writer struct {
 	first    int     // of those that wait
 	sending  *flight // what is on its way
 	buffered int
+	accepted uint64 // bytes, ever
+	syncs    []writerSync
+	syncing  int  // how many of them the sync on its way is for
 	full     bool // it has had to wait since it was last drained
 	dirty    bool // the loop will call flush
 
@@ -59,6 +62,7 @@ type piece struct {
 	bytes []byte
 	chunk []byte // the memory, if it is the loop's
 	done  func(error)
+	hold  *hold // instead of bytes: what is behind it waits
 }
 
 // NewWriter returns a Writer for a descriptor, or a registered file (Fixed.FD), of
@@ -128,6 +132,7 @@ func (w *Writer) takes() error {
 
 func (w *Writer) added(n int) {
 	w.buffered += n
+	w.accepted += uint64(n)
 	if w.buffered >= w.options.Limit {
 		w.full = true
 	}
@@ -144,12 +149,13 @@ func (w *Writer) Err() error { return w.err }
 // sees to the end.
 func (w *Writer) flush() {
 	w.dirty = false
+	w.sync()
 	switch {
 	case w.sending != nil:
-	case w.first < len(w.queue):
+	case w.passHolds():
 		w.sending = w.take()
 		w.sending.send()
-	default:
+	case w.first == len(w.queue) && len(w.syncs) == 0:
 		w.end()
 	}
 }
@@ -161,8 +167,12 @@ const mostPieces = 64
 func (w *Writer) take() *flight {
 	f := w.loop.writers.flight(w)
 	f.zc = w.zeroCopy(w.queue[w.first])
-	for w.first < len(w.queue) && len(f.pieces) < mostPieces && w.zeroCopy(w.queue[w.first]) == f.zc {
-		f.pieces = append(f.pieces, w.queue[w.first])
+	for w.first < len(w.queue) && len(f.pieces) < mostPieces {
+		p := w.queue[w.first]
+		if p.hold != nil || w.zeroCopy(p) != f.zc {
+			break
+		}
+		f.pieces = append(f.pieces, p)
 		w.queue[w.first] = piece{}
 		w.first++
 	}
@@ -201,6 +211,7 @@ func (w *Writer) fail(err error) {
 	w.err = err
 	dropped := w.queue[w.first:]
 	w.queue, w.first, w.buffered = nil, 0, 0
+	delete(w.loop.writers.held, w)
 	if w.options.Failed != nil && w.wanted != writerAborted {
 		defer w.options.Failed(err) // also if a function below panics
 	}

@@ -152,10 +152,11 @@ func (f *flight) release() {
 // writers is what the Writers of a loop share, so that one that has nothing to send
 // takes little memory.
 type writers struct {
-	dirty   []*Writer // those with something to do before the loop submits
-	next    int       // the first of them whose turn has not come
-	chunks  [][]byte  // in stock
-	flights []*flight // in stock
+	dirty   []*Writer       // those with something to do before the loop submits
+	next    int             // the first of them whose turn has not come
+	chunks  [][]byte        // in stock
+	flights []*flight       // in stock
+	held    map[*Writer]int // those with holds, and how many
 }
 
 const (
