@@ -13,7 +13,8 @@ import (
 // with the port that the kernel has chosen for 0: for Loop.Accept and
 // Loop.MultishotAccept. The networks and addresses are those of net.Listen ("tcp",
 // "tcp4", "tcp6", "unix", "unixpacket"), and so is what is set (SO_REUSEADDR, the
-// backlog); for more, give FD a listener of a net.ListenConfig. It is not for Multipath
+// backlog; TCP_NODELAY, which connections inherit); for more, give FD a listener of a
+// net.ListenConfig. It is not for Multipath
 // TCP, which net listens for too: connections of such a listener refuse to send without
 // a copy (EOPNOTSUPP), ordinary ones as well. Close it by CloseFD.
 func Listen(network, address string) (fd int, local net.Addr, err error) {
@@ -27,8 +28,16 @@ func Listen(network, address string) (fd int, local net.Addr, err error) {
 	if path, ok := l.(*net.UnixListener); ok {
 		path.SetUnlinkOnClose(false)
 	}
-	fd, err = duplicate(l.(syscall.Conn))
+	if fd, err = duplicate(l.(syscall.Conn)); err == nil && l.Addr().Network() == "tcp" {
+		err = noDelay(fd)
+	}
 	return fd, l.Addr(), err
+}
+
+// noDelay has what is sent through a TCP socket leave at once, as package net has it: a
+// Writer collects by itself.
+func noDelay(fd int) error {
+	return os.NewSyscallError("setsockopt", unix.SetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_NODELAY, 1))
 }
 
 // ListenPacket is Listen for datagrams ("udp", "udp4", "udp6", "unixgram"), as
@@ -55,7 +64,8 @@ func duplicate(c syscall.Conn) (fd int, err error) {
 //
 //	loop.Dial(liburing.SockaddrFrom(addr), done).WithContext(ctx)
 //
-// Names are not looked up: that blocks (net.Resolver). Needs Linux 5.5.
+// Names are not looked up: that blocks (net.Resolver). TCP_NODELAY is set, as package
+// net has it. Needs Linux 5.5.
 func (l *Loop) Dial(to *Sockaddr, done func(fd int, err error)) Request {
 	if done == nil {
 		return l.queueBad(OpConnect, nil, badInput("connect", "there is no function to give the socket to"))
@@ -67,6 +77,9 @@ func (l *Loop) Dial(to *Sockaddr, done func(fd int, err error)) Request {
 	if err != nil {
 		why := &OpError{Op: "socket", Err: err}
 		return l.queueBad(OpConnect, func(c Completion) { done(-1, c.Err()) }, why)
+	}
+	if to.family() != unix.AF_UNIX {
+		noDelay(fd) // where it is TCP
 	}
 	return l.Connect(fd, to, func(c Completion) {
 		if err := c.Err(); err != nil {

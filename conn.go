@@ -1,0 +1,161 @@
+package liburing
+
+import (
+	"errors"
+	"syscall"
+)
+
+const sockCloexec = 0o2000000 // SOCK_CLOEXEC, wherever it is built
+
+// Serve accepts the connections that a listening socket gets (Listen), and calls
+// serve with the descriptor of each, which is close-on-exec. failed is told of errors:
+// with over false the stream goes on, as after too many descriptors, when it pauses
+// first; with over true it has ended. The end by Stop or by the loop's Close is no
+// error. Needs Linux 5.19.
+func (l *Loop) Serve(listener int, serve func(fd int), failed func(err error, over bool)) *Stream {
+	return l.Rearm(func(cb Callback) Request {
+		return l.MultishotAccept(listener, nil, sockCloexec, cb)
+	}, func(c Completion) {
+		switch fd, err := c.Result(); {
+		case err == nil && serve != nil:
+			serve(fd)
+		case err == nil:
+			closeFD(fd)
+		case failed != nil && !errors.Is(err, syscall.ECANCELED) && !errors.Is(err, ErrClosed):
+			failed(err, !c.More())
+		}
+	})
+}
+
+// Conn is a connection on which messages come and are answered: a Writer for what
+// goes out, and for what comes in a stream that puts messages together from the pieces
+// in which they arrive. Its methods are for callbacks, posted
+// functions, and the goroutine that will call Run.
+type Conn struct {
+	*Writer
+	in      *Stream
+	rest    []byte // what has come and was not used
+	options ConnOptions
+	ended   bool
+}
+
+// ConnOptions are how a Conn works: Received and Buffers there must be.
+type ConnOptions struct {
+	WriterOptions
+	// Buffers are what the kernel receives into.
+	Buffers *BufGroup
+	// Received is called with all that has come and was not used yet. It returns how
+	// many bytes it is done with: the rest, such as the beginning of a message, is
+	// handed over again with what comes next. data is only for the call. An error
+	// ends the receiving.
+	Received func(data []byte) (used int, err error)
+	// Most is how many bytes may come that Received does not use, before the Conn
+	// ends with EMSGSIZE; 0 stands for 1 MiB.
+	Most int
+	// Ended is called once, when nothing more is received: with nil where the peer has
+	// ended its side, else with the error, Received's or that of a receive or a
+	// send. Answers may still be written. Without it the Conn is closed then, and
+	// aborted if the peer does not read (ErrWriterFull).
+	Ended func(err error)
+}
+
+// NewConn returns a Conn for a descriptor that nobody else reads or writes, and begins to
+// receive. Close, or Abort, closes it. Needs Linux 6.0.
+func (l *Loop) NewConn(fd int, options ConnOptions) *Conn {
+	if options.Most <= 0 {
+		options.Most = 1 << 20
+	}
+	c := &Conn{options: options}
+	writing := options.WriterOptions
+	writing.Failed = c.failed
+	c.Writer = l.NewWriter(fd, writing)
+	c.in = l.Rearm(func(cb Callback) Request {
+		if options.Buffers == nil || options.Received == nil {
+			return l.queueBad(OpRecv, cb, badInput("conn", "there are no Buffers, or no Received, in its options"))
+		}
+		return l.RecvMultishot(fd, nil, 0, cb).Buffers(options.Buffers)
+	}, c.received)
+	return c
+}
+
+// failed ends the receiving too: a peer that can't be answered need not be heard.
+func (c *Conn) failed(err error) {
+	if c.options.Failed != nil {
+		defer c.options.Failed(err)
+	}
+	c.Stop()
+}
+
+// received hands on what has come.
+func (c *Conn) received(got Completion) {
+	var err error
+	if got.Res > 0 && !c.ended && c.wanted < writerClosed {
+		err = c.handOn(got.Buffer())
+	}
+	switch {
+	case err != nil:
+		c.end(err)
+		c.Stop()
+	case got.More():
+	case c.Writer.err != nil:
+		c.end(c.Writer.err)
+	default:
+		c.end(got.Err())
+	}
+}
+
+// handOn has Received see all that was not used, and keeps what is left of it.
+func (c *Conn) handOn(data []byte) error {
+	if len(c.rest) > 0 {
+		c.rest = append(c.rest, data...)
+		data = c.rest
+	}
+	used, err := c.options.Received(data)
+	left := data[min(max(used, 0), len(data)):]
+	if err == nil && len(left) > c.options.Most {
+		return &OpError{Op: "conn", Err: syscall.EMSGSIZE, Hint: "a message has not ended after more bytes than Most"}
+	}
+	c.rest = append(c.rest[:0], left...)
+	if len(c.rest) == 0 && cap(c.rest) > keptRest {
+		c.rest = nil
+	}
+	return err
+}
+
+// keptRest is how much memory for unfinished messages an idle Conn may hold on to.
+const keptRest = 16 << 10
+
+// end tells that nothing more is received.
+func (c *Conn) end(err error) {
+	if c.ended {
+		return
+	}
+	c.ended = true
+	switch {
+	case c.options.Ended != nil:
+		c.options.Ended(err)
+	case errors.Is(err, ErrWriterFull):
+		c.Abort(nil)
+	default:
+		c.Close(nil)
+	}
+}
+
+// Stop ends the receiving: Ended is told ECANCELED. What was written is still sent.
+func (c *Conn) Stop() {
+	if c.in != nil { // else the loop is closed, and tells so before there is a stream
+		c.in.Stop()
+	}
+}
+
+// Close is Writer.Close, and ends the receiving.
+func (c *Conn) Close(done func(error)) {
+	c.Writer.Close(done)
+	c.Stop()
+}
+
+// Abort is Writer.Abort, and ends the receiving.
+func (c *Conn) Abort(done func(error)) {
+	c.Writer.Abort(done)
+	c.Stop()
+}
