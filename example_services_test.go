@@ -3,6 +3,7 @@
 package liburing_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -125,6 +126,65 @@ func ExampleLoop_NewWriter() {
 	})
 	runUntilIdle(loop)
 	// Output: "2 lines, one send" <nil>
+}
+
+// Lines come in pieces, and are answered whole.
+func ExampleLoop_NewConn() {
+	loop, closeLoop := newLoop()
+	defer closeLoop()
+	a, peer := socketPair()
+	defer unix.Close(peer)
+	buffers, err := loop.NewBufGroup(8, 4096, 0)
+	if err != nil {
+		log.Fatal(err)
+	}
+
+	var conn *liburing.Conn
+	conn = loop.NewConn(a, liburing.ConnOptions{
+		Buffers: buffers,
+		Received: func(data []byte) (used int, err error) {
+			for {
+				line, _, whole := bytes.Cut(data[used:], []byte("\n"))
+				if !whole {
+					return used, nil
+				}
+				used += len(line) + 1
+				if _, err := fmt.Fprintf(conn, "%s!\n", line); err != nil {
+					return used, err
+				}
+			}
+		},
+	})
+	unix.Write(peer, []byte("one\ntw"))
+	unix.Write(peer, []byte("o\n"))
+	unix.Shutdown(peer, unix.SHUT_WR) // the Conn closes when all is answered
+	runUntilIdle(loop)
+	buf := make([]byte, 100)
+	n, _ := unix.Read(peer, buf)
+	fmt.Printf("%q\n", buf[:n])
+	// Output: "one!\ntwo!\n"
+}
+
+// A log: what was written is told of when it is on the disk, several at once.
+func ExampleWriter_Sync() {
+	loop, closeLoop := newLoop()
+	defer closeLoop()
+	file, err := os.CreateTemp("", "log")
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer os.Remove(file.Name())
+	defer file.Close()
+
+	w := loop.NewWriter(liburing.FD(file), liburing.WriterOptions{})
+	for _, line := range []string{"one", "two"} {
+		fmt.Fprintln(w, line)
+		w.Sync(func(err error) { fmt.Println(line, err) })
+	}
+	runUntilIdle(loop)
+	// Output:
+	// one <nil>
+	// two <nil>
 }
 
 // A datagram to an address, and who sent it.
@@ -329,6 +389,27 @@ func ExampleLoop_HandOver() {
 	runUntilIdle(accepts)
 	runUntilIdle(serves)
 	// Output: "hello" <nil>
+}
+
+// A loop that polls the network devices of its sockets for up to 50 µs before it sleeps,
+// where there is a device that can be polled (SO_INCOMING_NAPI_ID of a socket is its
+// queue's number then, 0 on the loopback).
+func ExampleRing_RegisterNAPI() {
+	loop, closeLoop := newLoop()
+	defer closeLoop()
+	napi := liburing.NAPI{BusyPollTo: 50}
+	err := loop.Control(func(r *liburing.Ring) error { return r.RegisterNAPI(&napi) })
+	if err != nil {
+		fmt.Println(err) // before Linux 6.9, or a kernel built without CONFIG_NET_RX_BUSY_POLL
+		return
+	}
+
+	// … serve …
+
+	var was liburing.NAPI
+	if err := loop.Control(func(r *liburing.Ring) error { return r.UnregisterNAPI(&was) }); err == nil {
+		fmt.Println("polled for", was.BusyPollTo, "µs")
+	}
 }
 
 func ExampleLoop_Stats() {

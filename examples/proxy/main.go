@@ -59,10 +59,8 @@ type proxy struct {
 	verbose     bool
 
 	loop   *liburing.Loop
-	listen int // the listening socket
 	spare  []*liburing.BufGroup
 	ending bool // the server ends: connections break off, and that is no news
-	err    error
 }
 
 // check says what is wrong with the arguments.
@@ -88,7 +86,6 @@ func (p *proxy) serve(ctx context.Context, at netip.AddrPort) (err error) {
 		return err
 	}
 	defer unix.Close(fd)
-	p.listen = fd
 	if p.loop, err = liburing.NewLoop(64, liburing.WithCQEntries(4096)); err != nil {
 		return err
 	}
@@ -96,33 +93,23 @@ func (p *proxy) serve(ctx context.Context, at netip.AddrPort) (err error) {
 		p.ending = true
 		err = errors.Join(err, p.loop.Close(context.Background()))
 	}()
-	p.accept()
+	p.loop.Serve(fd, p.accepted, func(err error, over bool) {
+		if over {
+			p.loop.Fail(err)
+		} else { // there were too many: it has paused, and goes on
+			p.log(err)
+		}
+	})
 	fmt.Println("listening on", local)
-	err = p.loop.Run(ctx)
-	return errors.Join(p.err, err)
+	return p.loop.Run(ctx)
 }
 
-// accept accepts connections. When there are too many the stream pauses, and goes on
-// by itself.
-func (p *proxy) accept() {
-	p.loop.Rearm(func(cb liburing.Callback) liburing.Request {
-		return p.loop.MultishotAccept(p.listen, nil, unix.SOCK_CLOEXEC, cb)
-	}, p.accepted)
-}
-
-func (p *proxy) accepted(c liburing.Completion) {
-	fd, err := c.Result()
-	switch {
-	case err == nil && p.sink:
+// accepted begins with a client.
+func (p *proxy) accepted(fd int) {
+	if p.sink {
 		p.swallow(fd)
-	case err == nil:
+	} else {
 		p.connect(fd)
-	case errors.Is(err, unix.ECANCELED):
-	case c.More():
-		p.log(err)
-	default:
-		p.err = err
-		p.loop.Stop()
 	}
 }
 

@@ -10,108 +10,81 @@ import (
 	"github.com/go-liburing/liburing"
 )
 
-// client is one connection.
-type client struct {
-	*server
-	in      *liburing.Stream
-	out     *liburing.Writer
-	rest    []byte       // of a command that has not come whole
-	answers bytes.Buffer // that wait for the log
-	waiting bool         // for the log
-	gone    bool
+// serve serves one client.
+func (s *server) serve(fd int) {
+	var conn *liburing.Conn
+	conn = s.loop.NewConn(fd, liburing.ConnOptions{
+		WriterOptions: liburing.WriterOptions{Limit: 64 << 20}, // who asks for more without reading is given up
+		Buffers:       s.buffers,
+		Received:      func(data []byte) (int, error) { return s.received(conn, data) },
+		Most:          2 * mostBytes,
+	})
 }
 
-func (c *client) received(got liburing.Completion) {
-	data := got.Buffer()
-	if len(c.rest) > 0 {
-		c.rest = append(c.rest, data...)
-		data = c.rest
-	}
-	left, err := c.obey(data)
-	switch {
-	case err != nil:
-		fmt.Fprintf(&c.answers, "-ERR Protocol error: %v\r\n", err)
-		c.gone = true
-		c.in.Stop()
-	case !got.More(): // the end, or a reset
-		c.gone = true
-	default:
-		c.rest = append(c.rest[:0], left...)
-	}
-	c.answer()
-}
-
-// answer sends the answers, unless some of them may be given only when the log has
-// what they confirm; later ones wait too, for they come in order.
-func (c *client) answer() {
-	if c.waiting {
-		return
-	}
-	if _, err := c.out.Write(c.answers.Bytes()); err != nil {
-		c.in.Stop()
-		c.out.Abort(nil)
-		return
-	}
-	c.answers.Reset()
-	if c.gone {
-		c.out.Close(nil)
-	}
-}
-
-// committed is called when the log has what this client changed.
-func (c *client) committed() {
-	c.waiting = false
-	c.answer()
-}
-
-// obey carries out the commands in data, and returns what is left of it.
-func (c *client) obey(data []byte) (left []byte, err error) {
-	for {
-		args, rest, err := parse(data)
-		if err != nil || args == nil {
-			return data, err
+// received carries out the commands in data. If one of them changes something the
+// answers wait for the log, and those behind them too, for they come in order.
+func (s *server) received(conn *liburing.Conn, data []byte) (used int, err error) {
+	changed := false
+	for err == nil {
+		args, n, bad := parse(data[used:])
+		if bad != nil {
+			err = bad
+			fmt.Fprintf(&s.answers, "-ERR Protocol error: %v\r\n", bad)
 		}
-		if len(args) > 0 && c.do(args) { // it changes something
-			c.log.append(data[:len(data)-len(rest)])
-			if !c.waiting {
-				c.waiting = true
-				c.log.tell(c)
+		if n == 0 {
+			break
+		}
+		if len(args) > 0 && s.do(args) {
+			changed = true
+			if _, err := s.log.Write(data[used : used+n]); err != nil {
+				s.loop.Fail(err)
 			}
 		}
-		data = rest
+		used += n
 	}
+	if changed {
+		release := conn.Hold()
+		s.log.Sync(func(err error) {
+			if err == nil {
+				release()
+			}
+		})
+	}
+	_, full := conn.Write(s.answers.Bytes())
+	s.answers.Reset()
+	return used, errors.Join(err, full)
 }
 
 // do carries out one command, and reports whether it has changed anything.
-func (c *client) do(args [][]byte) (changed bool) {
-	out := &c.answers
+func (s *server) do(args [][]byte) (changed bool) {
+	out := &s.answers
 	switch name := strings.ToUpper(string(args[0])); {
 	case name == "PING" && len(args) == 1:
 		out.WriteString("+PONG\r\n")
 	case name == "GET" && len(args) == 2:
-		if value, ok := c.data[string(args[1])]; ok {
+		if value, ok := s.data[string(args[1])]; ok {
 			fmt.Fprintf(out, "$%d\r\n%s\r\n", len(value), value)
 		} else {
 			out.WriteString("$-1\r\n")
 		}
 	case name == "SET" && len(args) == 3:
-		c.data[string(args[1])] = string(args[2])
+		s.data[string(args[1])] = string(args[2])
 		out.WriteString("+OK\r\n")
 		return true
 	case name == "DEL" && len(args) > 1:
-		before := len(c.data)
+		before := len(s.data)
 		for _, key := range args[1:] {
-			delete(c.data, string(key))
+			delete(s.data, string(key))
 		}
-		fmt.Fprintf(out, ":%d\r\n", before-len(c.data))
-		return before != len(c.data)
+		fmt.Fprintf(out, ":%d\r\n", before-len(s.data))
+		return before != len(s.data)
 	case name == "INCR" && len(args) == 2:
-		n, err := strconv.ParseInt(c.data[string(args[1])], 10, 64)
-		if c.data[string(args[1])] != "" && err != nil || n == 1<<63-1 {
+		n, err := strconv.ParseInt(s.data[string(args[1])], 10, 64)
+		if s.data[string(args[1])] != "" && err != nil || n == 1<<63-1 {
 			out.WriteString("-ERR value is not an integer or out of range\r\n")
 			return false
 		}
-		c.data[string(args[1])] = strconv.FormatInt(n+1, 10)
+		s.data[string(args[1])] = strconv.FormatInt(n+1, 10)
 		fmt.Fprintf(out, ":%d\r\n", n+1)
 		return true
 	default:
@@ -125,38 +98,35 @@ const (
 	mostBytes = 1 << 20 // of an argument
 )
 
-var errTooLong = errors.New("too long")
-
-// parse takes a command apart: an array of strings, or a line of words. Without a
-// whole one args is nil.
-func parse(data []byte) (args [][]byte, rest []byte, err error) {
+// parse takes the first command apart: an array of strings, or a line of words. used
+// is its length, 0 if it is not whole.
+func parse(data []byte) (args [][]byte, used int, err error) {
 	line, rest, ok := bytes.Cut(data, []byte("\r\n"))
 	switch {
 	case !ok && len(data) > mostBytes:
-		return nil, nil, errTooLong
+		return nil, 0, errors.New("too long")
 	case !ok:
-		return nil, data, nil
+		return nil, 0, nil
 	case len(line) == 0 || line[0] != '*':
-		return append([][]byte{}, bytes.Fields(line)...), rest, nil
+		return bytes.Fields(line), len(data) - len(rest), nil
 	}
 	count, err := strconv.Atoi(string(line[1:]))
 	if err != nil || count > mostArgs {
-		return nil, nil, errors.New("invalid multibulk length")
+		return nil, 0, errors.New("invalid multibulk length")
 	}
-	args = [][]byte{}
 	for range count {
 		head, body, ok := bytes.Cut(rest, []byte("\r\n"))
 		if !ok && len(rest) < 32 {
-			return nil, data, nil
+			return nil, 0, nil
 		}
 		size, err := strconv.Atoi(string(bytes.TrimPrefix(head, []byte("$"))))
 		if !bytes.HasPrefix(head, []byte("$")) || err != nil || size < 0 || size > mostBytes {
-			return nil, nil, errors.New("invalid bulk length")
+			return nil, 0, errors.New("invalid bulk length")
 		}
 		if len(body) < size+2 {
-			return nil, data, nil
+			return nil, 0, nil
 		}
 		args, rest = append(args, body[:size]), body[size+2:]
 	}
-	return args, rest, nil
+	return args, len(data) - len(rest), nil
 }

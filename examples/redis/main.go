@@ -1,15 +1,16 @@
 // Redis answers a few of Redis's commands (GET, SET, DEL, INCR, PING) and does not
 // forget: what changes stands in an append-only log before it is confirmed.
 //
-// It teaches a service of three parts on one loop without a lock: connections whose
-// requests come in pieces or many at a time, and whose answers a Writer puts into few
-// sends; a log that is written and synced once for all that have come meanwhile
-// (group commit); and a stop in which nothing confirmed is lost.
+// It teaches a service of three parts on one loop without a lock: connections (Conn)
+// whose requests come in pieces or many at a time, and whose answers go out in few
+// sends; a log that is written and synced once for all that have come meanwhile, while
+// answers are held back (Writer.Sync, Writer.Hold); and a stop in which nothing
+// confirmed is lost.
 package main
 
 import (
+	"bytes"
 	"context"
-	"errors"
 	"flag"
 	"fmt"
 	"os"
@@ -35,76 +36,47 @@ func main() {
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	if err := serve(ctx, *addr, *name); err != nil && !errors.Is(err, context.Canceled) {
+	if err := serve(ctx, *addr, *name); err != nil && ctx.Err() == nil {
 		fmt.Fprintln(os.Stderr, "redis:", err)
 		os.Exit(1)
 	}
-}
-
-func serve(ctx context.Context, addr, name string) (err error) {
-	s := &server{data: map[string]string{}}
-	if s.log, err = openLog(name, s); err != nil {
-		return err
-	}
-	defer s.log.file.Close()
-	listener, local, err := liburing.Listen("tcp", addr)
-	if err != nil {
-		return err
-	}
-	defer unix.Close(listener)
-	if s.loop, err = liburing.NewLoop(256, liburing.WithCQEntries(4096)); err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, s.loop.Close(context.Background())) }()
-	if s.buffers, err = s.loop.NewBufGroup(256, 16<<10, 0); err != nil {
-		return err
-	}
-	s.accept(listener)
-	fmt.Println("listening on", local)
-	return errors.Join(s.loop.Run(ctx), s.err)
 }
 
 // server has what all connections share.
 type server struct {
 	loop    *liburing.Loop
 	buffers *liburing.BufGroup
+	log     *liburing.Writer
 	data    map[string]string
-	log     *log
-	err     error
+	answers bytes.Buffer // of the client that is being served
 }
 
-func (s *server) accept(listener int) {
-	s.loop.Rearm(func(cb liburing.Callback) liburing.Request {
-		return s.loop.MultishotAccept(listener, nil, unix.SOCK_CLOEXEC, cb)
-	}, func(c liburing.Completion) {
-		switch fd, err := c.Result(); {
-		case err == nil:
-			s.serve(fd)
-		case c.More(): // too many clients, as a rule: the stream goes on by itself
+func serve(ctx context.Context, addr, name string) error {
+	listener, local, err := liburing.Listen("tcp", addr)
+	if err != nil {
+		return err
+	}
+	defer unix.Close(listener)
+	loop, err := liburing.NewLoop(256, liburing.WithCQEntries(4096))
+	if err != nil {
+		return err
+	}
+	defer loop.Close(context.Background())
+	s := &server{loop: loop, data: map[string]string{}}
+	if s.buffers, err = loop.NewBufGroup(256, 16<<10, 0); err != nil {
+		return err
+	}
+	if err := s.openLog(name); err != nil {
+		return err
+	}
+	loop.Serve(listener, s.serve, func(err error, over bool) {
+		if over {
+			loop.Fail(err)
+		} else { // too many clients, as a rule
 			fmt.Fprintln(os.Stderr, "redis:", err)
-		case !errors.Is(err, unix.ECANCELED): // that would be the loop's end
-			s.fail(err)
 		}
 	})
-}
-
-// serve serves one client.
-func (s *server) serve(fd int) {
-	unix.SetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_NODELAY, 1)
-	client := &client{server: s}
-	client.out = s.loop.NewWriter(fd, liburing.WriterOptions{
-		Limit:  64 << 20, // one that asks for more without reading is given up
-		Failed: func(error) { client.in.Stop() },
-	})
-	client.in = s.loop.Rearm(func(cb liburing.Callback) liburing.Request {
-		return s.loop.RecvMultishot(fd, nil, 0, cb).Buffers(s.buffers)
-	}, client.received)
-}
-
-// fail ends the server.
-func (s *server) fail(err error) {
-	if s.err == nil {
-		s.err = err
-	}
-	s.loop.Stop()
+	fmt.Println("listening on", local)
+	defer s.log.Close(nil)
+	return loop.Run(ctx)
 }

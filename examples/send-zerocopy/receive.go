@@ -30,23 +30,20 @@ func receive(ctx context.Context, s settings) (err error) {
 	if s.typ == unix.SOCK_DGRAM {
 		r.datagrams(fd)
 	} else {
-		loop.Rearm(func(cb liburing.Callback) liburing.Request {
-			return loop.MultishotAccept(fd, nil, unix.SOCK_CLOEXEC, cb)
-		}, r.accepted)
+		loop.Serve(fd, r.accepted, func(err error, _ bool) { loop.Fail(err) })
 	}
 	fmt.Println("listening on", local)
 	if err = loop.Run(ctx); ctx.Err() != nil {
 		err = nil
 	}
 	fmt.Printf("received %d bytes, %d times\n", r.bytes, r.times)
-	return errors.Join(r.err, err)
+	return err
 }
 
 type receiver struct {
 	loop         *liburing.Loop
 	buffers      *liburing.BufGroup
 	bytes, times int
-	err          error
 }
 
 // datagrams receives from a socket that has no connections. An empty datagram
@@ -54,7 +51,7 @@ type receiver struct {
 func (r *receiver) datagrams(fd int) {
 	r.receive(fd, func(err error) {
 		if err != nil {
-			r.fail(err)
+			r.loop.Fail(err)
 			return
 		}
 		r.datagrams(fd)
@@ -62,12 +59,7 @@ func (r *receiver) datagrams(fd int) {
 }
 
 // accepted receives from a connection until that ends or breaks.
-func (r *receiver) accepted(c liburing.Completion) {
-	fd, err := c.Result()
-	if err != nil {
-		r.fail(err)
-		return
-	}
+func (r *receiver) accepted(fd int) {
 	r.receive(fd, func(error) { r.loop.CloseFD(fd, nil) })
 }
 
@@ -84,9 +76,4 @@ func (r *receiver) receive(fd int, ended func(error)) {
 		r.bytes += n
 		r.times++
 	})
-}
-
-func (r *receiver) fail(err error) {
-	r.err = err
-	r.loop.Stop()
 }
