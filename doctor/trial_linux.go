@@ -128,7 +128,7 @@ func tryRead(name string, openFlags int, opts ...liburing.Option) error {
 		return err
 	}
 	defer ring.Close()
-	n, err := complete(ring, func(s *liburing.SQE) { s.PrepRead(int(f.Fd()), buf.Bytes, 0) })
+	n, err := complete(ring, func(s *liburing.SQE) { s.PrepRead(liburing.FD(f), buf.Bytes, 0) })
 	if err == nil && !bytes.Equal(buf.Bytes[:n], fileContent) {
 		err = fmt.Errorf("%d bytes were read that are not those of the file", n)
 	}

@@ -54,7 +54,7 @@ func checkFolder(dir string, size int64) error {
 		return err
 	}
 	var fs unix.Statfs_t
-	if err := unix.Fstatfs(int(f.Fd()), &fs); err != nil {
+	if err := unix.Fstatfs(liburing.FD(f), &fs); err != nil {
 		return os.NewSyscallError("statfs", err)
 	}
 	if room := byteSize(fs.Bavail) * byteSize(fs.Bsize); fs.Blocks > 0 && int64(room) < size {
@@ -112,7 +112,7 @@ func writeRandom(ctx context.Context, w *os.File, size int64) error {
 // inMemory reports whether a file lies in memory, where O_DIRECT means nothing.
 func inMemory(f *os.File) bool {
 	var fs unix.Statfs_t
-	err := unix.Fstatfs(int(f.Fd()), &fs)
+	err := unix.Fstatfs(liburing.FD(f), &fs)
 	return err == nil && (fs.Type == unix.TMPFS_MAGIC || fs.Type == unix.RAMFS_MAGIC)
 }
 
@@ -126,7 +126,7 @@ func randomReads(ctx context.Context, f *os.File, size int64, depth int, each ti
 	if err != nil {
 		return tally{}, errors.Join(err, pool.Close())
 	}
-	r := reader{loop: loop, fd: int(f.Fd()), blocks: size / readBlock, watch: newStopwatch(ctx, each)}
+	r := reader{loop: loop, fd: liburing.FD(f), blocks: size / readBlock, watch: newStopwatch(ctx, each)}
 	for i, buf := range pool.Buffers() {
 		r.read(buf, i)
 	}

@@ -69,7 +69,7 @@ func (s *stream) file(name string) error {
 	if err := notTheOutput(f); err != nil {
 		return err
 	}
-	s.from = newEndpoint(int(f.Fd()), name)
+	s.from = newEndpoint(liburing.FD(f), name)
 	return s.run()
 }
 

@@ -17,7 +17,8 @@ permissions of FROM without those of the umask. What is there is written to in p
 it keeps its permissions, owner and hard links. Holes stay holes.
 
 Unlike cp:
-- a new copy has its name only when it is whole;
+- a new copy has its name only when it is whole (a small one in a folder that is new gets
+  its content by one write, or with -sync its name last too);
 - when it is clear beforehand that there is no room for a copy, what is there is left alone,
   and when there is no room nothing more is begun;
 - a file that becomes shorter while it is read is an error;

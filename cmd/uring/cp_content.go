@@ -47,8 +47,7 @@ func (c *copier) close() error {
 // have been copied for sure. Both may be no files, the copy if intoFile is false.
 func (c *copier) content(out int, in original, to place, intoFile bool) (copied int64, err error) {
 	isFile := kindOf(&in.info) == 0
-	sparse := in.info.Size > 4096 && in.info.Blocks*512 < in.info.Size
-	if isFile && in.info.Size <= cpBlock && !sparse {
+	if isFile && in.info.Size <= cpBlock && !isSparse(&in.info) {
 		return c.short(out, in)
 	}
 	if isFile && intoFile && again(func() error { return unix.IoctlFileClone(out, in.fd) }) == nil {
@@ -68,6 +67,9 @@ func (c *copier) content(out int, in original, to place, intoFile bool) (copied 
 	t := transfer{cpRing: c.ring, ctx: c.ctx, bar: &c.bar, in: in.fd, out: out, size: in.info.Size, ended: in.info.Size, whole: in.info.Size}
 	return t.run()
 }
+
+// isSparse reports whether a file may have holes that are worth keeping.
+func isSparse(info *unix.Stat_t) bool { return info.Size > 4096 && info.Blocks*512 < info.Size }
 
 // blockBuffers are buffers of a block and a byte, which tells that there is more.
 var blockBuffers = sync.Pool{New: func() any { b := make([]byte, cpBlock+1); return &b }}

@@ -201,6 +201,8 @@ var otherCases = []gnuCase{
 	{name: "read-only disk", needs: "mount", setup: `mkdir m; mount -t tmpfs x m; echo b >m/b; mount -o remount,ro m; echo a >a; mkdir d`, run: `cp a m || cp a m/b || cp -f a m/b || cp -r d m`},
 	{name: "full disk, new file", needs: "mount", setup: `mkdir m; mount -t tmpfs -o size=1m x m; head -c 2M /dev/zero >a; head -c 1M /dev/zero >m/filler || true`, run: `cp a m/b`,
 		differs: "a new copy has its name only when it is whole", ours: `[ "$(ls -A m)" = filler ]`},
+	{name: "full disk, new folder", needs: "mount", setup: `mkdir m d; mount -t tmpfs -o size=1m x m; head -c 200K /dev/zero >d/a; head -c 900K /dev/zero >m/filler`, run: `cp -r d m`,
+		differs: "no copy of a part is left behind", ours: `[ -z "$(ls -A m/d)" ]`},
 	{name: "full disk, old file", needs: "mount", setup: `mkdir m; mount -t tmpfs -o size=1m x m; echo old >m/b; head -c 2M /dev/zero >a`, run: `cp a m/b`,
 		differs: "what is there is left alone when it is clear beforehand that there is no room", ours: `[ "$(cat m/b)" = old ]`},
 	{name: "full disk, several", needs: "mount", setup: `mkdir m; mount -t tmpfs -o size=1m x m; head -c 2M /dev/zero >a; echo b >b`, run: `cp a b m`,
