@@ -44,7 +44,7 @@ func (d *dirFS) open(name string) (*File, error) {
 	if err != nil {
 		return nil, err
 	}
-	return d.engine.NewFile(f.(*os.File)), nil
+	return d.engine.Wrap(f.(*os.File)), nil
 }
 
 // ReadFile returns a file's content.

@@ -1,3 +1,49 @@
-// Package ringio has files and connections for ordinary goroutines that use io_uring
-// where it is faster.
+// Package ringio has files and connections for ordinary goroutines, with the names, the
+// types and the errors of os and net, that use io_uring where it is faster. A program
+// changes its import:
+//
+//	f, err := ringio.Open("data")         // os.Open
+//	n, err := f.ReadAt(b, off)            // waits for the disk without a thread
+//	l, err := ringio.Listen("tcp", ":80") // net.Listen
+//	err = http.Serve(l, handler)
+//
+// # What it is for
+//
+// A goroutine that waits for a disk in os keeps a thread of its own; here thousands wait
+// on one ring, whose requests go to the kernel together. Random reads that miss the page
+// cache, from many goroutines, gain the most, and many connections with small messages.
+// A single goroutine, and data that the page cache has, gain nothing: there the package
+// makes the plain system call, and loses nothing. A program that can be made of callbacks
+// is faster still on a liburing.Loop.
+//
+// # What it promises
+//
+//   - A call returns only when the kernel has no more of the caller's memory.
+//   - A read that is cancelled or whose deadline passes loses nothing: bytes that came
+//     are returned, the others stay for the next read.
+//   - An open, an accept or a dial that succeeds while its context ends is returned or
+//     closed, not lost.
+//   - The writes of one connection keep their order.
+//   - A File or a connection that is garbage is closed, not before its requests are back.
+//   - Where io_uring is missing or forbidden everything works the same on os and net.
+//     Available says why it is, and the first use tells log/slog.
+//
+// # The engine
+//
+// The package's functions share one engine, made on first use: a ring, and a goroutine
+// that submits what others have staged, takes completions, and parks in the runtime's
+// netpoller when there is nothing to do. No thread waits, and idle it costs nothing. New
+// makes an engine of one's own, whose methods have the names of the package's functions.
+//
+// A completion is told to the thread that had submitted the request, when it is in the
+// kernel, or enters it. A thread that computes does so a few milliseconds later at most
+// (Options.Interrupts); one that sits in an uninterruptible system call, such as an fsync
+// of os, when that ends: let ringio sync. With Options.SQPoll neither matters, at the
+// price of a processor.
+//
+// A context costs a request little, and nothing where it can't end. What is under way on
+// a disk can't be cancelled: the call returns when the disk has answered.
+//
+// Stats tells what an engine does; an Engine is an expvar.Var. With Options.Histograms it
+// tells how long operations take, and runtime/trace has regions of files' operations.
 package ringio

@@ -54,8 +54,11 @@ func OpenFileContext(ctx context.Context, name string, flag int, perm fs.FileMod
 	return shared().OpenFileContext(ctx, name, flag, perm)
 }
 
-// NewFile returns a File for an open os.File, which belongs to it then.
-func NewFile(f *os.File) *File { return shared().NewFile(f) }
+// NewFile returns a File for a descriptor, as os.NewFile does.
+func NewFile(fd uintptr, name string) *File { return Wrap(os.NewFile(fd, name)) }
+
+// Wrap returns a File for an open os.File, which belongs to it then.
+func Wrap(f *os.File) *File { return shared().Wrap(f) }
 
 // Open is the package's Open on this engine.
 func (e *Engine) Open(name string) (*File, error) { return e.OpenFile(name, os.O_RDONLY, 0) }
@@ -73,7 +76,7 @@ func (e *Engine) OpenFile(name string, flag int, perm fs.FileMode) (*File, error
 	if err != nil {
 		return nil, err
 	}
-	return e.NewFile(f), nil
+	return e.Wrap(f), nil
 }
 
 // OpenFileContext is the package's OpenFileContext on this engine.
@@ -90,7 +93,7 @@ func (e *Engine) OpenFileContext(ctx context.Context, name string, flag int, per
 	if err != nil {
 		return nil, err
 	}
-	return e.NewFile(f), nil
+	return e.Wrap(f), nil
 }
 
 // openInBackground opens where an open that waits can't be ended: it is left behind,
@@ -117,8 +120,8 @@ func openInBackground(ctx context.Context, name string, flag int, perm fs.FileMo
 	}
 }
 
-// NewFile is the package's NewFile on this engine.
-func (e *Engine) NewFile(f *os.File) *File {
+// Wrap is the package's Wrap on this engine.
+func (e *Engine) Wrap(f *os.File) *File {
 	if f == nil {
 		return nil
 	}
