@@ -21,6 +21,11 @@ func (r *Ring) callCount(op string, f func(*ringMem) int32) (int, error) {
 	}
 	for {
 		ret := f(r.mem)
+		if r.audit != nil {
+			if err := r.registering(op, ret); err != nil {
+				return 0, err
+			}
+		}
 		if ret >= 0 {
 			return int(ret), nil
 		}

@@ -153,9 +153,6 @@ func (l *Loop) own(entries int, o *options, started chan<- error) {
 		cSetIowait(l.ring.mem, false) // a liburing before 2.10 can't
 	}
 	l.measure()
-	// The kernel finds a registered ring faster. Before Linux 5.18 it can't
-	// register one, and the loop works as well.
-	cRegisterRingFD(l.ring.mem)
 	defer l.exit()
 	close(started)
 	for !l.quit {
@@ -172,10 +169,20 @@ func newLoopRing(entries int, want *options) (r *Ring, err error) {
 		p := want.Params
 		p.Flags |= compatible(flags, want.Flags)
 		if r, err = QueueInitParams(entries, &p); !errors.Is(err, syscall.EINVAL) {
-			return r, err
+			break
 		}
 	}
-	return r, err
+	if err != nil {
+		return nil, err
+	}
+	// The kernel finds a registered ring faster. Before Linux 5.18 it can't
+	// register one, and the loop works as well.
+	cRegisterRingFD(r.mem)
+	if err := want.lockDown(r, true); err != nil {
+		r.Close()
+		return nil, err
+	}
+	return r, nil
 }
 
 // compatible returns those of the loop's flags that go with the wanted ones.

@@ -65,6 +65,9 @@ func (l *Loop) prepare() (ready bool) {
 	if l.backlog.len() != 0 || l.holding {
 		l.fill()
 	}
+	if l.ring.audit != nil {
+		l.inspect()
+	}
 	m := l.ring.mem
 	if m.overflowed() {
 		l.stats.Overflows++
@@ -164,6 +167,9 @@ func (l *Loop) armWaker() {
 	sqe.PrepRead(l.mail.wake.fd, l.mail.wake.buf[:], 0)
 	l.endChain()
 	l.fill()
+	if l.ring.audit != nil {
+		l.inspect() // there was no room for some before
+	}
 }
 
 // measure finds out how many requests the kernel has taken, and how many entries

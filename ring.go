@@ -38,6 +38,7 @@ type Ring struct {
 	own     []byte        // the memory of the queues, if the caller gave it
 	zcrx    [][]byte      // memory of zero-copy receive: the kernel holds it
 	regions [][]byte      // registered regions, mapped by us
+	audit   *audit        // what it may be used for, and who records that; nil: neither
 	loop    *Loop         // whose ring it is, and whose tokens are user data; nil: nobody's
 	bigEnd  uint32        // the position behind the last entry of GetSQE128
 	submits yield.Yielder // one for each of the two threads that may use the ring
@@ -194,6 +195,7 @@ func (r *Ring) SubmitGetSQE() (*SQE, error) {
 	if r.mem == nil {
 		return nil, ErrClosed
 	}
+	r.inspect()
 	sqe, ret := cSubmitGetSQE(r.mem)
 	r.submits.Crossed()
 	switch {
@@ -279,6 +281,9 @@ func (r *Ring) SQFlags() SQRingFlags {
 func (r *Ring) Submit() (int, error) {
 	if r.mem == nil {
 		return 0, ErrClosed
+	}
+	if r.audit != nil {
+		r.inspect()
 	}
 	ret := cSubmit(r.mem)
 	r.submits.Crossed()
@@ -468,6 +473,7 @@ func (r *Ring) SubmitAndGetEvents() (int, error) {
 	if r.mem == nil {
 		return 0, ErrClosed
 	}
+	r.inspect()
 	ret := cSubmitAndGetEvents(r.mem)
 	r.submits.Crossed()
 	if ret < 0 {

@@ -52,6 +52,9 @@ type Option func(*options)
 type options struct {
 	Params
 	taskFilters []*BPFFilter
+	policy      *Policy
+	enable      bool // once the policy is in place
+	recorder    *PolicyRecorder
 }
 
 func newOptions(opts []Option) *options {
@@ -60,6 +63,10 @@ func newOptions(opts []Option) *options {
 		if wish != nil {
 			wish(o)
 		}
+	}
+	if o.policy != nil {
+		o.enable = o.Flags&SetupRDisabled == 0
+		o.Flags |= SetupRDisabled
 	}
 	return o
 }
@@ -149,7 +156,15 @@ func New(entries int, opts ...Option) (*Ring, error) {
 	if err := o.prepareThread(); err != nil {
 		return nil, err
 	}
-	return QueueInitParams(entries, &o.Params)
+	r, err := QueueInitParams(entries, &o.Params)
+	if err != nil {
+		return nil, err
+	}
+	if err := o.lockDown(r, false); err != nil {
+		r.Close()
+		return nil, err
+	}
+	return r, nil
 }
 
 // QueueInit sets up a ring with the given flags (io_uring_queue_init).

@@ -146,6 +146,7 @@ func (r *Ring) refusesWait(op string, n int) error {
 	if r.mem == nil {
 		return ErrClosed
 	}
+	r.inspect() // some waits submit
 	return checkCount(op, n)
 }
 
@@ -163,6 +164,9 @@ func (r *Ring) SubmitAndWait(n int) (int, error) {
 	m := r.mem
 	if m == nil || uint(n) > math.MaxInt32 {
 		return 0, r.refusesWait(op, n)
+	}
+	if r.audit != nil {
+		r.inspect()
 	}
 	ret := cSubmitAndWait(m, m.placesFor(uint32(n)))
 	r.submits.Crossed()

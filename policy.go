@@ -1,0 +1,415 @@
+package liburing
+
+import (
+	"encoding/binary"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"math/bits"
+	"slices"
+	"strings"
+	"syscall"
+)
+
+// The least privilege of a ring: what it may be used for, and nothing else.
+
+// Policy says all that a ring may be used for. The kernel holds the ring to it
+// (WithPolicy), whatever becomes of the program: what is not allowed has EACCES. A
+// PolicyRecorder writes the policy of what a program really does; as JSON it has the
+// names of operations and flags.
+type Policy struct {
+	Ops         []Op
+	RegisterOps []RegisterOp
+	Flags       SQEFlags // that requests may have
+
+	// FixedFilesOnly keeps requests from the process's descriptors: they name their file
+	// by its place among the ring's registered ones. The filters of Linux 7.0 ask that
+	// of requests for files. Older kernels can ask it of all requests only: there a
+	// policy can't have operations that take no such flag (on paths, Close, …), for
+	// which WithPolicy fails with ErrNotSupported, and on a Ring (a Loop does it itself)
+	// no-ops, timeouts and cancels need SQEFixedFile too.
+	FixedFilesOnly bool
+}
+
+// WithPolicy has the ring be held to a policy. Before anything else can be done with it,
+// unless it is to be set up disabled (SetupRDisabled): then what the policy forbids, such
+// as registering files, can be done first, and EnableRings, which every policy allows,
+// makes it hold. A Loop gets what LoopNeeds says beside it. What this kernel does not
+// know is left out. An error of a request or register call that the policy forbids says
+// so, of requests those of a Loop alone; of a Ring's Policy.Check does. Needs Linux 5.10.
+func WithPolicy(p Policy) Option {
+	return func(o *options) { o.policy = &p }
+}
+
+// WithPolicyRecorder has a recorder learn what the ring is used for.
+func WithPolicyRecorder(rec *PolicyRecorder) Option {
+	return func(o *options) { o.recorder = rec }
+}
+
+// Restrictions returns the policy as a list for RegisterRestrictions.
+func (p Policy) Restrictions() []Restriction {
+	list := AllowOnly(sorted(p.Ops), sorted(p.RegisterOps))
+	flags := p.Flags
+	if p.FixedFilesOnly {
+		flags |= SQEFixedFile
+		list = append(list, Restriction{Opcode: RestrictionSQEFlagsRequired, Value: uint8(SQEFixedFile)})
+	}
+	list[0] = Restriction{Opcode: RestrictionSQEFlagsAllowed, Value: uint8(flags)}
+	return list
+}
+
+// Filters returns what the policy says of requests as filters, for RegisterBPFFilter or,
+// to reach all rings that a thread will make, WithBPFFilterTask. Needs Linux 7.0.
+func (p Policy) Filters() []*BPFFilter {
+	ops := sorted(p.Ops)
+	if len(ops) == 0 {
+		return []*BPFFilter{{Op: OpNop, Flags: BPFFilterDenyRest, Program: []BPFInstruction{{Code: bpfReturn}}}}
+	}
+	filters := make([]*BPFFilter, len(ops))
+	for i, op := range ops {
+		filters[i] = &BPFFilter{Op: op, Program: p.program(op)}
+	}
+	filters[len(ops)-1].Flags = BPFFilterDenyRest
+	return filters
+}
+
+// The instructions of filters (linux/bpf_common.h).
+const (
+	bpfLoad   = 0x20 // BPF_LD | BPF_W | BPF_ABS
+	bpfAnd    = 0x54 // BPF_ALU | BPF_AND | BPF_K
+	bpfIf     = 0x15 // BPF_JMP | BPF_JEQ | BPF_K
+	bpfReturn = 0x06 // BPF_RET | BPF_K
+
+	bpfFlagsAt = 8 // in struct io_uring_bpf_ctx: the word whose second byte are the flags
+)
+
+// program looks at the flags of an operation's requests.
+func (p Policy) program(op Op) []BPFInstruction {
+	word := func(flags SQEFlags) uint32 { return binary.NativeEndian.Uint32([]byte{0, byte(flags), 0, 0}) }
+	allowed := p.Flags
+	program := []BPFInstruction{}
+	if p.FixedFilesOnly {
+		allowed |= SQEFixedFile
+		if op.namesFile() {
+			program = append(program,
+				BPFInstruction{Code: bpfLoad, K: bpfFlagsAt},
+				BPFInstruction{Code: bpfAnd, K: word(SQEFixedFile)},
+				BPFInstruction{Code: bpfIf, K: word(SQEFixedFile), JT: 1},
+				BPFInstruction{Code: bpfReturn})
+		}
+	}
+	return append(program,
+		BPFInstruction{Code: bpfLoad, K: bpfFlagsAt},
+		BPFInstruction{Code: bpfAnd, K: word(^allowed)},
+		BPFInstruction{Code: bpfIf, JT: 1},
+		BPFInstruction{Code: bpfReturn},
+		BPFInstruction{Code: bpfReturn, K: 1})
+}
+
+// namesFile reports whether requests of the operation name a file that SQEFixedFile
+// makes a registered one. (A cancel can, and comes to nothing more.)
+func (v Op) namesFile() bool { return v.facts().fixed == fixedByFlag && v != OpAsyncCancel }
+
+// takesFlag reports whether the kernel takes SQEFixedFile on requests of the operation.
+func (v Op) takesFlag() bool {
+	switch v {
+	case OpNop, OpTimeout, OpLinkTimeout, OpAsyncCancel:
+		return true
+	}
+	return v.namesFile()
+}
+
+func sorted[T Op | RegisterOp](list []T) []T {
+	list = slices.Clone(list)
+	slices.Sort(list)
+	return slices.Compact(list)
+}
+
+// Check returns the error that a request of an operation with these flags has, which is
+// EACCES and says what the policy lacks, nil if it is allowed.
+func (p Policy) Check(op Op, flags SQEFlags) error {
+	allowed := p.Flags
+	if p.FixedFilesOnly {
+		allowed |= SQEFixedFile
+	}
+	switch {
+	case !slices.Contains(p.Ops, op):
+		return forbidden(op.String(), "the policy of the ring does not have the operation: add it to Policy.Ops")
+	case flags&^allowed != 0:
+		return forbidden(op.String(), "the policy of the ring does not have the flags %v: add them to Policy.Flags", flags&^allowed)
+	case p.FixedFilesOnly && op.namesFile() && flags&SQEFixedFile == 0:
+		return forbidden(op.String(), "the policy of the ring has Policy.FixedFilesOnly, and this is a descriptor of the process: register the file, and name it by Fixed")
+	}
+	return nil
+}
+
+// CheckRegister is Check for register calls.
+func (p Policy) CheckRegister(op RegisterOp) error {
+	if op == RegisterEnableRings || slices.Contains(p.RegisterOps, op&^RegisterUseRegisteredRing) {
+		return nil
+	}
+	return forbidden("io_uring_"+op.String(), "the policy of the ring does not have the call: add it to Policy.RegisterOps, or make it before EnableRings")
+}
+
+func forbidden(op, format string, args ...any) error {
+	return &OpError{Op: op, Err: syscall.EACCES, Hint: fmt.Sprintf(format, args...)}
+}
+
+// withLoopNeeds returns the policy with what a loop needs beside it.
+func (p Policy) withLoopNeeds() Policy {
+	p.Ops, p.RegisterOps = slices.Clone(p.Ops), slices.Clone(p.RegisterOps)
+	for _, r := range LoopNeeds() {
+		switch r.Opcode {
+		case RestrictionSQEOp:
+			p.Ops = append(p.Ops, Op(r.Value))
+		case RestrictionRegisterOp:
+			p.RegisterOps = append(p.RegisterOps, RegisterOp(r.Value))
+		case RestrictionSQEFlagsAllowed:
+			p.Flags |= SQEFlags(r.Value)
+		}
+	}
+	return p
+}
+
+// audit is what a ring's policy is, and who records what it is used for.
+type audit struct {
+	policy   *Policy // nil: everything is allowed
+	wanted   *Policy // without what the loop needs
+	recorder *PolicyRecorder
+	allFlags bool // the kernel wants SQEFixedFile on all requests
+}
+
+// lockDown has the kernel hold a new ring to the policy that is wanted.
+func (o *options) lockDown(r *Ring, isLoop bool) error {
+	if o.policy == nil && o.recorder == nil {
+		return nil
+	}
+	a := &audit{recorder: o.recorder}
+	if o.policy != nil {
+		p := *o.policy
+		if isLoop {
+			p = p.withLoopNeeds()
+		}
+		byFlag, err := p.apply(r, o.policy)
+		if err != nil {
+			return err
+		}
+		a.policy, a.wanted, a.allFlags = &p, o.policy, byFlag
+		if o.enable {
+			if err := r.EnableRings(); err != nil {
+				return err
+			}
+		}
+	}
+	r.audit = a
+	return nil
+}
+
+// apply registers the policy with a ring that is not enabled. It reports whether all
+// requests need SQEFixedFile.
+func (p Policy) apply(r *Ring, wanted *Policy) (byFlag bool, err error) {
+	probe, err := r.GetProbe()
+	if err != nil {
+		return false, err
+	}
+	p.Ops = slices.DeleteFunc(slices.Clone(p.Ops), func(op Op) bool { return !probe.OpcodeSupported(op) })
+	byFlag = p.FixedFilesOnly
+	if p.FixedFilesOnly {
+		filtered, err := r.filter(p.Filters())
+		if err != nil {
+			return false, err
+		}
+		if filtered {
+			byFlag = false
+		} else if i := slices.IndexFunc(wanted.Ops, func(op Op) bool { return !op.takesFlag() }); i >= 0 {
+			return false, &OpError{Op: "policy", Err: ErrNotSupported, Hint: fmt.Sprintf("FixedFilesOnly with %v "+
+				"takes the filters of Linux 7.0, and this is %s: use a newer kernel, or leave one of them out", wanted.Ops[i], kernelRelease())}
+		}
+	}
+	list := p.Restrictions()
+	if p.FixedFilesOnly && !byFlag {
+		list = slices.DeleteFunc(list, func(r Restriction) bool { return r.Opcode == RestrictionSQEFlagsRequired })
+	}
+	err = r.RegisterRestrictions(list)
+	if errors.Is(err, syscall.EINVAL) {
+		err = r.RegisterRestrictions(knownOf(list))
+	}
+	return byFlag, err
+}
+
+// filter registers filters. It reports whether the kernel has any.
+func (r *Ring) filter(filters []*BPFFilter) (bool, error) {
+	for i, f := range filters {
+		err := r.RegisterBPFFilter(f)
+		switch {
+		case i == 0 && (errors.Is(err, syscall.EINVAL) || errors.Is(err, ErrNotSupported)):
+			return false, nil
+		case err != nil:
+			return false, err
+		}
+	}
+	return true, nil
+}
+
+// knownOf returns those restrictions that this kernel knows, each tried on a ring of its
+// own: it refuses a list for a single one that it does not.
+func knownOf(list []Restriction) (known []Restriction) {
+	for _, one := range list {
+		r, err := QueueInit(1, SetupRDisabled)
+		if err != nil {
+			return list
+		}
+		if !errors.Is(r.RegisterRestrictions([]Restriction{one}), syscall.EINVAL) {
+			known = append(known, one)
+		}
+		r.Close()
+	}
+	return known
+}
+
+// inspect has the recorder see what is about to be submitted.
+func (r *Ring) inspect() {
+	if r.audit != nil && r.audit.recorder != nil && r.mem != nil {
+		for sqe := range r.mem.unsubmittedEntries {
+			r.audit.recorder.saw(sqe.Opcode, sqe.Flags)
+		}
+	}
+}
+
+// inspect has the recorder see what is about to be submitted, and requests that the
+// policy forbids know why they will fail.
+func (l *Loop) inspect() {
+	a := l.ring.audit
+	for sqe := range l.ring.mem.unsubmittedEntries {
+		token := Token(sqe.UserData)
+		if a.allFlags && !sqe.Opcode.namesFile() && sqe.Opcode.takesFlag() {
+			sqe.Flags |= SQEFixedFile
+		}
+		h := l.table.handle(token)
+		if h == nil || h.kind == kindInner || sqe.Opcode == opBad {
+			continue
+		}
+		if a.recorder != nil {
+			a.recorder.saw(sqe.Opcode, sqe.Flags)
+		}
+		if a.policy != nil {
+			if why := a.policy.Check(sqe.Opcode, sqe.Flags); why != nil {
+				l.table.withAside(token).refusal = why
+			}
+		}
+	}
+}
+
+// unsubmittedEntries yields the entries that the kernel has not been told of.
+func (m *ringMem) unsubmittedEntries(yield func(*SQE) bool) {
+	for pos := m.sq.sqeHead; int32(m.sq.sqeTail-pos) > 0; {
+		sqe := m.sqe(pos)
+		pos++
+		if m.flags&SetupSQEMixed != 0 {
+			pos += uint32(m.sqePlaces(sqe) - 1)
+		}
+		if !yield(sqe) {
+			return
+		}
+	}
+}
+
+// registering has the recorder see a call that has succeeded, and returns the error of
+// one that has not.
+func (r *Ring) registering(call string, ret int32) error {
+	op, is := registerOpOf(call)
+	if r.audit == nil || !is {
+		return nil
+	}
+	if ret >= 0 && r.audit.recorder != nil {
+		r.audit.recorder.sawRegister(op)
+	}
+	if ret == -int32(syscall.EACCES) && r.audit.policy != nil {
+		return r.audit.policy.CheckRegister(op)
+	}
+	return nil
+}
+
+// otherCalls are the functions of liburing whose call has another name.
+var otherCalls = map[string]RegisterOp{
+	"setup_buf_ring":              RegisterPbufRing,
+	"register_buf_ring":           RegisterPbufRing,
+	"free_buf_ring":               UnregisterPbufRing,
+	"unregister_buf_ring":         UnregisterPbufRing,
+	"buf_ring_head":               RegisterPbufStatus,
+	"register_files_sparse":       RegisterFiles2,
+	"register_files_tags":         RegisterFiles2,
+	"register_files_update_tag":   RegisterFilesUpdate2,
+	"register_buffers_sparse":     RegisterBuffers2,
+	"register_buffers_tags":       RegisterBuffers2,
+	"register_buffers_update_tag": RegisterBuffersUpdate,
+	"register_ring_fd":            RegisterRingFDs,
+	"unregister_ring_fd":          UnregisterRingFDs,
+	"clone_buffers_offset":        RegisterCloneBuffers,
+	"register_region":             RegisterMemRegion,
+	"register_ifq":                RegisterZCRXIFQ,
+}
+
+// registerOpOf returns the call that a function of liburing makes.
+func registerOpOf(function string) (RegisterOp, bool) {
+	name := strings.TrimPrefix(function, "io_uring_")
+	if op, ok := otherCalls[name]; ok {
+		return op, true
+	}
+	i := slices.IndexFunc(namesOfRegisterOp[:], func(n string) bool { return n == name || n == "register_"+name })
+	return RegisterOp(max(i, 0)), i >= 0
+}
+
+// policyJSON is a Policy with names.
+type policyJSON struct {
+	Ops            []string `json:"ops"`
+	RegisterOps    []string `json:"registerOps"`
+	Flags          []string `json:"flags"`
+	FixedFilesOnly bool     `json:"fixedFilesOnly"`
+}
+
+// MarshalJSON writes the policy with liburing's names in small letters.
+func (p Policy) MarshalJSON() ([]byte, error) {
+	j := policyJSON{Ops: []string{}, RegisterOps: []string{}, Flags: []string{}, FixedFilesOnly: p.FixedFilesOnly}
+	for _, op := range sorted(p.Ops) {
+		j.Ops = append(j.Ops, op.String())
+	}
+	for _, op := range sorted(p.RegisterOps) {
+		j.RegisterOps = append(j.RegisterOps, op.String())
+	}
+	for rest := p.Flags; rest != 0; rest &= rest - 1 {
+		j.Flags = append(j.Flags, SQEFlags(1<<bits.TrailingZeros8(uint8(rest))).String())
+	}
+	return json.Marshal(j)
+}
+
+// UnmarshalJSON reads what MarshalJSON writes. A name that is unknown is an error.
+func (p *Policy) UnmarshalJSON(text []byte) error {
+	var j policyJSON
+	if err := json.Unmarshal(text, &j); err != nil {
+		return err
+	}
+	*p = Policy{FixedFilesOnly: j.FixedFilesOnly}
+	for _, name := range j.Ops {
+		op := slices.Index(namesOfOp[:], name)
+		if op < 0 {
+			return fmt.Errorf("liburing: policy: there is no operation %q", name)
+		}
+		p.Ops = append(p.Ops, Op(op))
+	}
+	for _, name := range j.RegisterOps {
+		op := slices.Index(namesOfRegisterOp[:], name)
+		if op < 0 {
+			return fmt.Errorf("liburing: policy: there is no register call %q", name)
+		}
+		p.RegisterOps = append(p.RegisterOps, RegisterOp(op))
+	}
+	for _, name := range j.Flags {
+		i := slices.IndexFunc(namesOfSQEFlags[:], func(n flagName) bool { return n.name == name })
+		if i < 0 {
+			return fmt.Errorf("liburing: policy: there is no flag %q", name)
+		}
+		p.Flags |= SQEFlags(namesOfSQEFlags[i].bit)
+	}
+	return nil
+}
