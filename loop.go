@@ -65,6 +65,11 @@ type Loop struct {
 	big       detail                              // of the big completion whose callback runs
 	message   func(userData uint64, c Completion) // see OnMessage
 
+	observer   *observer // nil if nothing is observed
+	inspects   bool      // entries are inspected before they go to the kernel
+	allSpecial bool      // there is more to do at each completion than to call a callback
+	viaBacklog bool      // no request goes straight to the queue
+
 	mail      mailbox
 	posts     []func()      // taken out of the mailbox
 	nextPost  int           // the first of them that was not run
@@ -145,7 +150,9 @@ func (l *Loop) own(entries int, o *options, started chan<- error) {
 	l.rawEnter = l.ring.mem.canRawEnter()
 	if l.ring.Flags()&(SetupCQE32|SetupCQEMixed) != 0 {
 		l.bigs = make([][2]uint64, len(l.batch))
+		l.allSpecial = true
 	}
+	l.inspects = ring.audit != nil
 	if l.ring.Flags()&SetupIOPoll != 0 {
 		l.lacks = lacks{read: true, cancel: true, timeout: true}
 	}

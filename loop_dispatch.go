@@ -75,7 +75,7 @@ func (l *Loop) dispatchBatch() {
 		cqe := &l.batch[l.next]
 		token := Token(cqe.UserData)
 		e := l.table.find(token.place(), token.gen())
-		if e == nil || e.v.special || cqe.Flags&CQEFMore != 0 || l.bigs != nil {
+		if e == nil || e.v.special || cqe.Flags&CQEFMore != 0 || l.allSpecial {
 			l.dispatchSpecial(token)
 			continue
 		}
@@ -109,6 +109,10 @@ func (l *Loop) dispatchSpecial(token Token) {
 		return
 	}
 	c.detail = l.detailOf(h, a, big)
+	if l.observer != nil {
+		l.completeObserved(token, h, a, c)
+		return
+	}
 	l.complete(token, h, a, c)
 }
 

@@ -46,6 +46,9 @@ func (l *Loop) queue(op Op, kind handleKind, cb Callback, mem unsafe.Pointer) (*
 		// Once one had to wait in the backlog, the next ones do too: their
 		// order is kept.
 		sqe = l.backlog.push()
+		if l.viaBacklog {
+			l.observer.made(token)
+		}
 	}
 	*sqe = SQE{UserData: uint64(token)}
 	return sqe, Request{loop: l, sqe: sqe, token: token, epoch: l.epoch}

@@ -65,7 +65,7 @@ func (l *Loop) prepare() (ready bool) {
 	if l.backlog.len() != 0 || l.holding {
 		l.fill()
 	}
-	if l.ring.audit != nil {
+	if l.inspects {
 		l.inspect()
 	}
 	m := l.ring.mem
@@ -85,6 +85,9 @@ func (l *Loop) enterBlocking(ready bool, wait time.Duration) error {
 	l.mayBlock = l.backlog.len() != 0 // they may be of that kind
 	l.stats.Enters++
 	defer l.yield.Look()
+	if l.observer != nil {
+		defer l.region("wait")()
+	}
 	if ready || wait == 0 {
 		return l.enterError(cSubmitAndWait(m, 0))
 	}
@@ -167,7 +170,7 @@ func (l *Loop) armWaker() {
 	sqe.PrepRead(l.mail.wake.fd, l.mail.wake.buf[:], 0)
 	l.endChain()
 	l.fill()
-	if l.ring.audit != nil {
+	if l.inspects {
 		l.inspect() // there was no room for some before
 	}
 }
@@ -186,7 +189,7 @@ func (l *Loop) measure() {
 	l.took(handed - l.sqHead)
 	l.sqHead = handed
 	l.space = 0
-	if l.backlog.len() == 0 && !l.holding && !m.mixed() {
+	if l.backlog.len() == 0 && !l.holding && !l.viaBacklog && !m.mixed() {
 		l.space = m.sqSpace(head)
 	}
 }

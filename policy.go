@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"syscall"
+	"time"
 )
 
 // The least privilege of a ring: what it may be used for, and nothing else.
@@ -174,7 +175,6 @@ func (p Policy) withLoopNeeds() Policy {
 // audit is what a ring's policy is, and who records what it is used for.
 type audit struct {
 	policy   *Policy // nil: everything is allowed
-	wanted   *Policy // without what the loop needs
 	recorder *PolicyRecorder
 	allFlags bool // the kernel wants SQEFixedFile on all requests
 }
@@ -194,7 +194,7 @@ func (o *options) lockDown(r *Ring, isLoop bool) error {
 		if err != nil {
 			return err
 		}
-		a.policy, a.wanted, a.allFlags = &p, o.policy, byFlag
+		a.policy, a.allFlags = &p, byFlag
 		if o.enable {
 			if err := r.EnableRings(); err != nil {
 				return err
@@ -276,27 +276,41 @@ func (r *Ring) inspect() {
 	}
 }
 
-// inspect has the recorder see what is about to be submitted, and requests that the
-// policy forbids know why they will fail.
+// inspect looks at what is about to be submitted: for the observer, for the recorder, and
+// so that requests which the policy forbids know why they will fail.
 func (l *Loop) inspect() {
-	a := l.ring.audit
+	var now time.Duration
+	if l.observer != nil {
+		now = clock()
+	}
 	for sqe := range l.ring.mem.unsubmittedEntries {
-		token := Token(sqe.UserData)
-		if a.allFlags && !sqe.Opcode.namesFile() && sqe.Opcode.takesFlag() {
-			sqe.Flags |= SQEFixedFile
+		if l.observer != nil {
+			l.observer.submits(sqe, now)
 		}
-		h := l.table.handle(token)
-		if h == nil || h.kind == kindInner || sqe.Opcode == opBad {
-			continue
+		if l.ring.audit != nil {
+			l.judge(sqe)
 		}
-		if a.recorder != nil {
-			a.recorder.saw(sqe.Opcode, sqe.Flags)
-		}
-		if a.policy != nil {
-			if why := a.policy.Check(sqe.Opcode, sqe.Flags); why != nil {
-				l.table.withAside(token).refusal = why
-			}
-		}
+	}
+}
+
+// judge shows an entry to the policy and the recorder.
+func (l *Loop) judge(sqe *SQE) {
+	a, token := l.ring.audit, Token(sqe.UserData)
+	if a.allFlags && !sqe.Opcode.namesFile() && sqe.Opcode.takesFlag() {
+		sqe.Flags |= SQEFixedFile
+	}
+	h := l.table.handle(token)
+	if h == nil || h.kind == kindInner || sqe.Opcode == opBad {
+		return
+	}
+	if a.recorder != nil {
+		a.recorder.saw(sqe.Opcode, sqe.Flags)
+	}
+	if a.policy == nil {
+		return
+	}
+	if why := a.policy.Check(sqe.Opcode, sqe.Flags); why != nil {
+		l.table.withAside(token).refusal = why
 	}
 }
 

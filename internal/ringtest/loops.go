@@ -45,11 +45,16 @@ func CloseLoop(t testing.TB, l *liburing.Loop) {
 	require.Equal(t, Books{}, BooksOf(l))
 }
 
-// OverLoops runs a test on a loop of each of the Setups.
+// OverLoops runs a test on a loop of each of the Setups, and on one that is observed.
 func OverLoops(t *testing.T, entries int, test func(t *testing.T, l *liburing.Loop)) {
 	for _, s := range Setups {
 		t.Run(s.Name, func(t *testing.T) { test(t, newLoop(t, entries, s.Opts)) })
 	}
+	t.Run("observed", func(t *testing.T) {
+		l := newLoop(t, entries, nil)
+		require.NoError(t, l.Observe(liburing.ObserveStacks|liburing.ObserveLatency|liburing.ObserveRegions))
+		test(t, l)
+	})
 }
 
 // RunIdle runs the loop until nothing is in flight, which must come to pass.
