@@ -1,6 +1,6 @@
 /*
- * A client for TCP echo servers: connections with one message in flight each,
- * on one thread and one ring. It is made to cost less than any server does:
+ * A client for TCP echo servers: connections with one message in flight each, or
+ * more (-depth), on one thread and one ring. It is made to cost less than any server does:
  * registered sockets, receives that stay armed, and sends without completions.
  * It reads the server's processor time at the same moments as the clock.
  *
@@ -19,8 +19,8 @@
 #include "bench.h"
 
 enum {
-	message_size = 64,
-	max_connections = 4096,
+	max_connections = 16384,
+	max_in_flight = 65536,		/* bytes, on a connection */
 	sq_entries = 1024,
 	cq_entries = 8192,
 	buffers = 4096,			/* a power of two */
@@ -39,8 +39,8 @@ static const double warm_up = 0.2; /* seconds */
 static const double bar_width = 1.1220184543; /* of the histogram: 20 bars for ten times the time */
 
 struct connection {
-	char message[message_size];
-	int got;		/* bytes of the echo */
+	char *message;		/* again and again, for twice what is in flight */
+	int got;		/* bytes of a message's echo */
 	unsigned long echoes;
 	double due;		/* when the message was to be sent, with a rate */
 };
@@ -51,7 +51,9 @@ enum { tick_data = max_connections, send_data };
 static struct {
 	struct io_uring ring;
 	struct io_uring_buf_ring *free;
-	char (*buffers)[message_size];
+	char *buffers;		/* of the size of what is in flight on a connection */
+	int size;		/* of a message */
+	int depth;		/* messages in flight on a connection */
 	struct connection *connections;
 	int count;
 	unsigned wait_for;	/* completions */
@@ -88,12 +90,17 @@ static void arm_receive(int index)
 	io_uring_sqe_set_data64(sqe, index);
 }
 
-static void send_message(int index)
+static int in_flight(void)
+{
+	return client.depth * client.size;
+}
+
+static void send_messages(int index, int count)
 {
 	struct io_uring_sqe *sqe = get_sqe();
 
 	io_uring_prep_send(sqe, index, client.connections[index].message,
-			   message_size, MSG_WAITALL);
+			   count * client.size, MSG_WAITALL);
 	io_uring_sqe_set_flags(sqe, IOSQE_FIXED_FILE | IOSQE_CQE_SKIP_SUCCESS);
 	io_uring_sqe_set_data64(sqe, send_data);
 }
@@ -123,39 +130,44 @@ static void send_due(double time)
 		client.idles--;
 		client.connections[index].due = client.next;
 		client.next += 1 / client.rate;
-		send_message(index);
+		send_messages(index, 1);
 	}
+}
+
+/* give_buffer gives the kernel a buffer to receive into. */
+static void give_buffer(int buffer, int place)
+{
+	io_uring_buf_ring_add(client.free, client.buffers + (size_t)buffer * in_flight(), in_flight(),
+			      buffer, io_uring_buf_ring_mask(buffers), place);
 }
 
 static void received(int index, const struct io_uring_cqe *cqe)
 {
 	struct connection *c = &client.connections[index];
-	int buffer = cqe->flags >> IORING_CQE_BUFFER_SHIFT;
+	int buffer = cqe->flags >> IORING_CQE_BUFFER_SHIFT, whole = 0;
 
 	if (cqe->res == 0)
 		fail("the server closed a connection", ECONNRESET);
 	if (cqe->res < 0 && cqe->res != -ENOBUFS)
 		fail("recv", -cqe->res);
 	if (cqe->res > 0) {
-		if (c->got + cqe->res > message_size ||
-		    memcmp(client.buffers[buffer], c->message + c->got, cqe->res))
+		if (memcmp(client.buffers + (size_t)buffer * in_flight(), c->message + c->got, cqe->res))
 			fail("the echo is not what was sent", EBADMSG);
-		c->got += cqe->res;
-		io_uring_buf_ring_add(client.free, client.buffers[buffer], message_size, buffer,
-				      io_uring_buf_ring_mask(buffers), 0);
+		whole = (c->got + cqe->res) / client.size;
+		c->got = (c->got + cqe->res) % client.size;
+		give_buffer(buffer, 0);
 		io_uring_buf_ring_advance(client.free, 1);
 	}
 	if (!(cqe->flags & IORING_CQE_F_MORE))
 		arm_receive(index);
-	if (c->got == message_size) {
-		c->got = 0;
-		c->echoes++;
-		client.echoes++;
-		if (client.rate)
-			note_latency(index);
-		else
-			send_message(index);
-	}
+	if (!whole)
+		return;
+	c->echoes += whole;
+	client.echoes += whole;
+	if (client.rate)
+		note_latency(index);
+	else
+		send_messages(index, whole);
 }
 
 static void take(const struct io_uring_cqe *cqe)
@@ -279,6 +291,21 @@ static int connect_to(int port)
 	return fd;
 }
 
+/* message_of returns a connection's message, as often as a buffer can begin in the
+   middle of one and be full. */
+static char *message_of(int index)
+{
+	char *all = malloc(2 * in_flight()), *p;
+	int i;
+
+	if (!all)
+		fail("malloc", ENOMEM);
+	for (p = all; p < all + 2 * in_flight(); p += client.size)
+		for (i = 0; i < client.size; i++)
+			p[i] = i < 4 ? index >> 8 * i : 'a' + (index + i) % 26;
+	return all;
+}
+
 static void connect_all(int port)
 {
 	int *fds = calloc(client.count, sizeof(*fds)), i, ret;
@@ -295,13 +322,12 @@ static void connect_all(int port)
 	for (i = 0; i < client.count; i++) {
 		struct connection *c = &client.connections[i];
 
-		memset(c->message, 'a' + i % 26, message_size);
-		memcpy(c->message, &i, sizeof(i));
+		c->message = message_of(i);
 		arm_receive(i);
 		if (client.rate)
 			add_idle(i);
 		else
-			send_message(i);
+			send_messages(i, client.depth);
 	}
 }
 
@@ -318,12 +344,11 @@ static void set_up(void)
 	client.free = io_uring_setup_buf_ring(&client.ring, buffers, buffer_group, 0, &ret);
 	if (!client.free)
 		fail("io_uring_setup_buf_ring", -ret);
-	client.buffers = calloc(buffers, sizeof(*client.buffers));
+	client.buffers = calloc(buffers, in_flight());
 	if (!client.buffers)
 		fail("calloc", ENOMEM);
 	for (i = 0; i < buffers; i++)
-		io_uring_buf_ring_add(client.free, client.buffers[i], message_size, i,
-				      io_uring_buf_ring_mask(buffers), i);
+		give_buffer(i, i);
 	io_uring_buf_ring_advance(client.free, buffers);
 }
 
@@ -370,12 +395,15 @@ static void measure(double seconds, clockid_t server)
 
 static void usage(FILE *out)
 {
-	fprintf(out, "usage: echo-client -port P -server PID -connections N -seconds S [-rate R] [-mark]\n\n"
+	fprintf(out, "usage: echo-client -port P -server PID -connections N -seconds S [-size B] [-depth D]\n"
+		     "                   [-rate R] [-mark]\n\n"
 		     "Measures the TCP echo server PID on the loopback's port P with N connections,\n"
-		     "1 to %d, that each send %d bytes and wait for them to come back. With a rate\n"
-		     "R messages are sent per second, and the latency of the echoes is measured. With\n"
-		     "-mark the server gets a SIGUSR1 when the measurement begins and when it ends.\n",
-		max_connections, message_size);
+		     "1 to %d, that each send B bytes, 64 without -size, and wait for them to come\n"
+		     "back; D messages are in flight on each, 1 without -depth. With a rate R messages\n"
+		     "are sent per second, one at once on each connection, and the latency of the echoes\n"
+		     "is measured. With -mark the server gets a SIGUSR1 when the measurement begins and\n"
+		     "when it ends.\n",
+		max_connections);
 	exit(out == stdout ? 0 : 2);
 }
 
@@ -384,6 +412,9 @@ int main(int argc, char **argv)
 	int port = 0, pid = 0, mark = 0, i, ret;
 	double seconds = 0.8;
 	clockid_t server;
+
+	client.size = 64;
+	client.depth = 1;
 
 	for (i = 1; i < argc; i++) {
 		if (!strcmp(argv[i], "-h"))
@@ -402,13 +433,18 @@ int main(int argc, char **argv)
 			client.count = atoi(argv[++i]);
 		else if (!strcmp(argv[i], "-seconds"))
 			seconds = atof(argv[++i]);
+		else if (!strcmp(argv[i], "-size"))
+			client.size = atoi(argv[++i]);
+		else if (!strcmp(argv[i], "-depth"))
+			client.depth = atoi(argv[++i]);
 		else if (!strcmp(argv[i], "-rate"))
 			client.rate = atof(argv[++i]);
 		else
 			usage(stderr);
 	}
 	if (port < 1 || pid < 1 || client.count < 1 || client.count > max_connections || seconds <= 0 ||
-	    client.rate < 0)
+	    client.size < 4 || client.depth < 1 || client.depth > max_in_flight / client.size ||
+	    client.rate < 0 || (client.rate && client.depth > 1))
 		usage(stderr);
 	ret = clock_getcpuclockid(pid, &server);
 	if (ret)
