@@ -19,7 +19,7 @@ type contest struct {
 type figure struct {
 	name, unit string
 	reading    string   // the reading's name
-	ours, c    string   // the programs' names
+	ours, c    string   // the programs' names, "" where C has none
 	peers      []string // further ones
 	moreIsGood bool     // as for requests per second
 	histograms bool     // to be kept with it
@@ -102,10 +102,7 @@ func (f figure) entry(readings map[string][]reading) entry {
 		Name:       f.name,
 		Unit:       f.unit,
 		Ours:       median(values(ours, f.reading)),
-		C:          median(values(c, f.reading)),
-		Ratio:      median(f.ratios(ours, c)),
 		Spread:     spread(values(ours, f.reading)),
-		CSpread:    spread(values(c, f.reading)),
 		Peers:      mediansOf(readings, f.peers, f.reading),
 		PeersRatio: make(map[string]float64),
 		Allocs:     medianOf(ours, allocsReading),
@@ -114,6 +111,10 @@ func (f figure) entry(readings map[string][]reading) entry {
 		PeersCPU:   mediansOf(readings, f.peers, cpuReading),
 		Failures:   medianOf(ours, failuresReading),
 		Rounds:     len(ours),
+	}
+	if f.c != "" {
+		e.C, e.CSpread = median(values(c, f.reading)), spread(values(c, f.reading))
+		e.Ratio = median(f.ratios(ours, c))
 	}
 	for name := range e.Peers {
 		e.PeersRatio[name] = median(f.ratios(ours, readings[name]))

@@ -43,7 +43,40 @@ func echoContests(ctx context.Context, t *tools) ([]contest, error) {
 		}}
 		contests = append(contests, contest)
 	}
+	for _, connections := range []int{1, 64, 500, 1000, 10000} {
+		c, err := bench.goroutineEcho(ctx, fmt.Sprintf("echo/ringio/%d", connections), connections)
+		if err != nil {
+			return nil, err
+		}
+		contests = append(contests, c)
+	}
 	return contests, nil
+}
+
+// Small messages, many of them in flight on each connection.
+const pipelinedConnections = 64
+
+var inFlight = []string{"-size", "32", "-depth", "32"}
+
+// pipelinedContests is echoContests with small messages, many of them in flight on
+// each connection.
+func pipelinedContests(ctx context.Context, t *tools) ([]contest, error) {
+	t = t.longer(2)
+	bench, err := newEchoBench(ctx, t, echoPeers)
+	if err != nil {
+		return nil, err
+	}
+	c := contest{title: "pipelined echo, 64 connections", programs: bench.programs(pipelinedConnections, inFlight...), busy: true}
+	c.figures = []figure{{
+		name:       fmt.Sprintf("echo-pipelined/loop/%d", pipelinedConnections),
+		unit:       "1/s",
+		reading:    "requests_per_second",
+		ours:       "Go",
+		c:          "C",
+		peers:      c.peerNames(),
+		moreIsGood: true,
+	}}
+	return []contest{c}, nil
 }
 
 // echoBench is a client with the servers that it measures, each side on a

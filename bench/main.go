@@ -19,8 +19,13 @@ var groups = []group{
 	{"randread", "random reads of a file past the page cache, 1 to 128 at once", randreadContests},
 	{"cp", "a file copied, from the page cache and from the disk", cpContests},
 	{"echo", "a TCP echo server with 64, 500 and 1,000 connections", echoContests},
+	{"echo-pipelined", "the same with 64 connections and 32 small messages in flight on each", pipelinedContests},
+	{"pipeline", "the same by goroutines", goroutinePipelines},
 	{"latency", "the same at a fixed rate: how long single messages take", latencyContests},
 	{"web", "some of the models below with wrk as their client", webContests},
+	{"cached", "random reads of the page cache by goroutines", cachedContests},
+	{"wal", "a log that 64 goroutines append to", walContests},
+	{"http", "net/http on net's and on ringio's connections, with wrk", httpContests},
 	{"models", "a small web server written in nine ways, 1 to 10,000 clients", modelContests},
 }
 
@@ -68,7 +73,7 @@ func usage() {
 		"Measures the library against C. A name is that of a group, or of one or some of its\n"+
 		"results, such as echo/loop/64; without names all are measured. The groups are:\n")
 	for _, g := range groups {
-		fmt.Fprintf(out, "  %-10s%s\n", g.name, g.about)
+		fmt.Fprintf(out, "  %-16s%s\n", g.name, g.about)
 	}
 	fmt.Fprint(out, "\nflags:\n")
 	flag.PrintDefaults()

@@ -60,7 +60,7 @@ func randreadContests(ctx context.Context, t *tools) ([]contest, error) {
 		}}
 		contests = append(contests, contest)
 	}
-	return contests, nil
+	return append(contests, t.goroutineReads(ours, file)...), nil
 }
 
 // checkDirect sees to it that a file can be read past the page cache.

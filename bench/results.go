@@ -15,7 +15,7 @@ type entry struct {
 	Name       string             `json:"name"`
 	Unit       string             `json:"unit"`
 	Ours       float64            `json:"ours"`
-	C          float64            `json:"c"`
+	C          float64            `json:"c"`      // 0: there is no side in C
 	Ratio      float64            `json:"ratio"`  // above 1: we are faster; the median of the rounds' own
 	Spread     float64            `json:"spread"` // of ours, as a part of it
 	CSpread    float64            `json:"c_spread"`

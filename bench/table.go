@@ -18,8 +18,12 @@ func printTable(out io.Writer, entries []entry) {
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', tabwriter.AlignRight)
 	fmt.Fprintln(w, "name\tours\t±\tC or peer\t±\tunit\tratio\tallocs/op\tour CPU\tits CPU\t")
 	for _, e := range entries {
-		fmt.Fprintf(w, "%s\t%s\t%.0f%%\t%s\t%.0f%%\t%s\t%.2f\t%s\t%s\t%s\t\n",
-			e.Name, number(e.Ours), 50*e.Spread, number(e.C), 50*e.CSpread, e.Unit, e.Ratio,
+		c, spread, ratio := "-", "-", "-"
+		if e.C != 0 {
+			c, spread, ratio = number(e.C), fmt.Sprintf("%.0f%%", 50*e.CSpread), fmt.Sprintf("%.2f", e.Ratio)
+		}
+		fmt.Fprintf(w, "%s\t%s\t%.0f%%\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t\n",
+			e.Name, number(e.Ours), 50*e.Spread, c, spread, e.Unit, ratio,
 			ifMeasured(e.Allocs, 3), ifMeasured(e.CPU, 2), ifMeasured(e.CCPU, 2))
 		for _, peer := range slices.Sorted(maps.Keys(e.Peers)) {
 			var cpu *float64

@@ -13,6 +13,7 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <signal.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -393,6 +394,18 @@ static void measure(double seconds, clockid_t server)
 	putchar('\n');
 }
 
+/* allow_files lets the client have as many sockets as the system allows. */
+static void allow_files(void)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit))
+		fail("getrlimit", errno);
+	limit.rlim_cur = limit.rlim_max;
+	if (setrlimit(RLIMIT_NOFILE, &limit))
+		fail("setrlimit", errno);
+}
+
 static void usage(FILE *out)
 {
 	fprintf(out, "usage: echo-client -port P -server PID -connections N -seconds S [-size B] [-depth D]\n"
@@ -457,6 +470,7 @@ int main(int argc, char **argv)
 	client.counts = calloc(latencies, sizeof(*client.counts));
 	if (!client.idle || !client.counts)
 		fail("calloc", ENOMEM);
+	allow_files();
 	set_up();
 	connect_all(port);
 	if (client.rate) {

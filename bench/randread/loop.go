@@ -8,7 +8,10 @@ import (
 	"github.com/go-liburing/liburing"
 )
 
-const setupFlags = liburing.SetupSingleIssuer | liburing.SetupDeferTaskrun | liburing.SetupSubmitAll
+const (
+	setupFlags  = liburing.SetupSingleIssuer | liburing.SetupDeferTaskrun | liburing.SetupSubmitAll
+	ringEntries = 128 // at least, as in C
+)
 
 // loopReader keeps depth reads in flight, each in a registered buffer of its
 // own, of the file that is the registered one.
@@ -24,7 +27,7 @@ type loopReader struct {
 }
 
 func openLoop(w *work) (reader, error) {
-	loop, err := liburing.NewLoop(maxDepth, liburing.WithFlags(setupFlags))
+	loop, err := liburing.NewLoop(max(w.depth, ringEntries), liburing.WithFlags(setupFlags))
 	if err != nil {
 		return nil, err
 	}

@@ -1,6 +1,7 @@
 // Randread measures random reads of a file past the page cache: through Loop,
 // the counterpart of bench/c/randread.c with the same command line and the same
-// line of output, or through os.File with a goroutine for each read in flight.
+// line of output, or through os.File or ringio.File with a goroutine for each read in
+// flight. With -cached they come from the page cache.
 package main
 
 import (
@@ -17,24 +18,25 @@ import (
 
 const (
 	blockSize = 4096
-	maxDepth  = 128
+	maxDepth  = 1024
 	lookEvery = 16 // reads between two looks at the clock
 	warmUp    = 100 * time.Millisecond
 )
 
 func main() {
-	mode := flag.String("mode", "loop", "how to read: loop or os")
+	mode := flag.String("mode", "loop", "how to read: loop, os or ringio")
+	cached := flag.Bool("cached", false, "read from the page cache")
 	name := flag.String("file", "", "the file to read")
 	depth := flag.Int("depth", 16, fmt.Sprintf("reads in flight, 1 to %d", maxDepth))
 	seconds := flag.Float64("seconds", 0.4, "how long to measure")
 	flag.Parse()
 
-	open := map[string]func(*work) (reader, error){"loop": openLoop, "os": openOS}[*mode]
+	open := map[string]func(*work) (reader, error){"loop": openLoop, "os": openOS, "ringio": openRingio}[*mode]
 	if open == nil || *name == "" || *depth < 1 || *depth > maxDepth || *seconds <= 0 || flag.NArg() > 0 {
 		flag.Usage()
 		os.Exit(2)
 	}
-	if err := run(open, *name, *depth, time.Duration(*seconds*float64(time.Second))); err != nil {
+	if err := run(open, *name, *cached, *depth, time.Duration(*seconds*float64(time.Second))); err != nil {
 		fmt.Fprintln(os.Stderr, "randread:", err)
 		os.Exit(1)
 	}
@@ -43,6 +45,7 @@ func main() {
 // work is what is to be read, and how.
 type work struct {
 	file   *os.File
+	flags  int // that it is opened with
 	blocks uint64
 	depth  int
 	pool   *liburing.BufferPool
@@ -54,8 +57,12 @@ type reader interface {
 	close() error
 }
 
-func run(open func(*work) (reader, error), name string, depth int, long time.Duration) error {
-	file, err := os.OpenFile(name, os.O_RDONLY|unix.O_DIRECT, 0)
+func run(open func(*work) (reader, error), name string, cached bool, depth int, long time.Duration) error {
+	flags := os.O_RDONLY
+	if !cached {
+		flags |= unix.O_DIRECT
+	}
+	file, err := os.OpenFile(name, flags, 0)
 	if err != nil {
 		return err
 	}
@@ -72,7 +79,7 @@ func run(open func(*work) (reader, error), name string, depth int, long time.Dur
 		return err
 	}
 	defer pool.Close()
-	r, err := open(&work{file, uint64(info.Size()) / blockSize, depth, pool})
+	r, err := open(&work{file, flags, uint64(info.Size()) / blockSize, depth, pool})
 	if err != nil {
 		return err
 	}
@@ -88,8 +95,14 @@ func run(open func(*work) (reader, error), name string, depth int, long time.Dur
 	if err != nil {
 		return err
 	}
-	fmt.Printf("iops=%.1f %s\n", float64(reads)/cost.Took.Seconds(), cost.Readings(reads))
+	fmt.Printf("iops=%.1f threads=%d %s\n", float64(reads)/cost.Took.Seconds(), threads(), cost.Readings(reads))
 	return nil
+}
+
+// threads returns how many threads the program has.
+func threads() int {
+	tasks, _ := os.ReadDir("/proc/self/task")
+	return len(tasks)
 }
 
 // random is a generator of numbers, xorshift64, that C has too.

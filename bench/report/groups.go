@@ -45,6 +45,16 @@ var groups = []group{
 		charts: results.echo,
 	},
 	{
+		name: "echo-pipelined", Title: "Echo server, pipelined",
+		About: "The same with messages of 32 bytes, 32 of them in flight on each connection.",
+		one:   "message", does: "answers", at: " with %s connections",
+	},
+	{
+		name: "pipeline", Title: "Pipelined echo by goroutines",
+		About: "The same by servers that have a goroutine for each connection.",
+		one:   "message", does: "answers",
+	},
+	{
 		name: "latency", Title: "Latency",
 		About: "How long single requests to the echo server take that come at a fixed rate, on 64 connections: half of them, 99 of 100, and 999 of 1,000 are done within these times.",
 		one:   "request", at: " for %s",
@@ -55,6 +65,21 @@ var groups = []group{
 		About: "The same small web server over io_uring and over epoll in C, with wrk as the client, which keeps its connections.",
 		one:   "request", does: "answers", at: " with %s connections",
 		charts: results.web,
+	},
+	{
+		name: "cached", Title: "Reads of the page cache",
+		About: "Reads of 4 KiB at random places of a file that is in the page cache, by a number of goroutines.",
+		one:   "read", does: "does", at: " by %s goroutines",
+	},
+	{
+		name: "wal", Title: "A log",
+		About: "64 goroutines append 512 bytes each, and go on when these are on the disk.",
+		one:   "record", does: "appends",
+	},
+	{
+		name: "http", Title: "net/http",
+		About: "A server on net/http that answers 1 KiB, with wrk as the client, which keeps its 256 connections.",
+		one:   "request", does: "answers",
 	},
 	{
 		name: "models", Title: "Models of servers",

@@ -60,7 +60,9 @@ var firstNames = []string{seriesLoop, modelNameOf, seriesRing, seriesC, seriesCL
 // addSides adds a point for each side of an entry, and for each peer.
 func (l *lineup) addSides(e entry, names pair, at func(y float64) point) {
 	l.add(names.ours, at(e.Ours))
-	l.add(names.c, at(e.C))
+	if e.C > 0 {
+		l.add(names.c, at(e.C))
+	}
 	for _, peer := range (results{e}).peers() {
 		l.addOnce(peer, at(e.Peers[peer]))
 	}

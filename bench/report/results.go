@@ -125,6 +125,9 @@ func (e entry) isPair() bool {
 	return e.C > 0 && e.Ratio > 0 && (e.part(0) != "models" || e.isOurModel())
 }
 
+// isAmongPeers reports whether the entry compares the library with others than C alone.
+func (e entry) isAmongPeers() bool { return e.C == 0 && len(e.Peers) > 0 }
+
 // isOurModel reports whether the entry is of the one model that is made with the
 // library.
 func (e entry) isOurModel() bool { return e.part(0) == "models" && e.part(1) == "iouring" }

@@ -56,7 +56,10 @@ func pairsTable(r results) table {
 	}
 	for _, e := range r {
 		row := []string{e.Name, measured(e.Ours, e.Spread) + inBrackets(e.CPU),
-			measured(e.C, e.CSpread) + inBrackets(e.CCPU), ratio(e.Ratio)}
+			absent, absent}
+		if e.C > 0 {
+			row[2], row[3] = measured(e.C, e.CSpread)+inBrackets(e.CCPU), ratio(e.Ratio)
+		}
 		for _, name := range peers {
 			row = append(row, e.peerCells(name)...)
 		}

@@ -1,0 +1,162 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"os/exec"
+	"strconv"
+)
+
+// Programs as most in Go are written, a goroutine for each connection or read: with
+// package ringio, and with os and net, which they are compared with. There is no C in
+// these contests.
+
+// ringioName is the side of the library in them.
+const ringioName = "ringio"
+
+// against returns the figure of a contest that ringio is ours in.
+func (c *contest) against(name, unit, reading string) figure {
+	return figure{name: name, unit: unit, reading: reading, ours: ringioName, peers: c.peerNames(), moreIsGood: true}
+}
+
+// goroutineReads has goroutines read a file past the page cache, each one block at a
+// time. Beside them is a Loop with as many reads in flight.
+func (t *tools) goroutineReads(bin, file string) (contests []contest) {
+	for _, n := range []int{1, 16, 64, 256, 1024} {
+		args := []string{"-file", file, "-depth", strconv.Itoa(n)}
+		contests = append(contests, t.reads("randread/ringio", "random reads by goroutines", n,
+			t.program("Loop", bin, args...).asPeer(),
+			t.program(ringioName, bin, append(args, "-mode", "ringio")...),
+			t.program("os.File", bin, append(args, "-mode", "os")...).asPeer()))
+	}
+	return contests
+}
+
+func (t *tools) reads(name, title string, goroutines int, programs ...program) contest {
+	c := contest{title: fmt.Sprintf("%s, %d at once", title, goroutines), programs: programs}
+	c.figures = []figure{c.against(fmt.Sprintf("%s/%d", name, goroutines), "1/s", "iops")}
+	return c
+}
+
+// cachedSize is that of a file that the page cache surely holds.
+const cachedSize = 256 << 20
+
+// cachedContests has goroutines read a file that is in the page cache.
+func cachedContests(ctx context.Context, t *tools) ([]contest, error) {
+	bin, err := t.buildGo(ctx, "bench/randread")
+	if err != nil {
+		return nil, err
+	}
+	file, err := t.dataFile(ctx, "cached.data", cachedSize, 0)
+	if err != nil {
+		return nil, err
+	}
+	if err := warm(file); err != nil {
+		return nil, err
+	}
+	var contests []contest
+	for _, n := range []int{1, 64} {
+		args := []string{"-file", file, "-cached", "-depth", strconv.Itoa(n)}
+		contests = append(contests, t.reads("cached/ringio", "random reads of the page cache", n,
+			t.program(ringioName, bin, append(args, "-mode", "ringio")...),
+			t.program("os.File", bin, append(args, "-mode", "os")...).asPeer()))
+	}
+	return contests, nil
+}
+
+// walContests has goroutines append to a log.
+func walContests(ctx context.Context, t *tools) ([]contest, error) {
+	t = t.longer(2)
+	bin, err := t.buildGo(ctx, "bench/wal")
+	if err != nil {
+		return nil, err
+	}
+	folder := t.path("bench/tmp")
+	if err := checkRoom(folder, 1<<30); err != nil {
+		return nil, err
+	}
+	side := func(name, mode string) program { return t.program(name, bin, "-dir", folder, "-mode", mode) }
+	c := contest{title: "a log, 64 goroutines", programs: []program{
+		side(ringioName, "ringio"),
+		side("os.File, each syncs", "os").asPeer(),
+		side("os.File, group commit", "os-group").asPeer(),
+	}}
+	c.figures = []figure{c.against("wal/ringio", "1/s", "appends_per_second")}
+	return []contest{c}, nil
+}
+
+// goServers are the servers of bench/goservers, with their best number of processors:
+// on one processor net and ringio are fastest if Go's scheduler believes in one, but
+// for few connections.
+func (t *tools) goServers(bin, kind string) []server {
+	on := func(name, what string, procs int) server {
+		return server{
+			name: name, bin: bin, marks: true, peer: what != ringioName,
+			args: func(port string) []string {
+				return []string{"-on", what, "-kind", kind, "-procs", strconv.Itoa(procs), "-addr", net.JoinHostPort("127.0.0.1", port)}
+			},
+		}
+	}
+	return []server{on(ringioName, "ringio", 1), on("net", "net", 1), on("net, GOMAXPROCS=2", "net", 2)}
+}
+
+// goroutineEcho has goroutines echo what their connections bring.
+func (b *echoBench) goroutineEcho(ctx context.Context, name string, connections int, args ...string) (contest, error) {
+	bin, err := b.buildGo(ctx, "bench/goservers")
+	if err != nil {
+		return contest{}, err
+	}
+	alone := *b
+	alone.servers = b.goServers(bin, "echo")
+	for _, s := range b.servers {
+		if s.name == "Go" {
+			s.name, s.peer = "Loop", true
+		}
+		if s.name == "Loop" || s.name == "gnet" {
+			alone.servers = append(alone.servers, s)
+		}
+	}
+	c := contest{
+		title:    fmt.Sprintf("echo by goroutines, %d connections", connections),
+		programs: alone.programs(connections, args...),
+		busy:     connections > 1,
+	}
+	c.figures = []figure{c.against(name, "1/s", "requests_per_second")}
+	return c, nil
+}
+
+// goroutinePipelines is goroutineEcho with many messages in flight.
+func goroutinePipelines(ctx context.Context, t *tools) ([]contest, error) {
+	t = t.longer(2)
+	bench, err := newEchoBench(ctx, t, echoPeers)
+	if err != nil {
+		return nil, err
+	}
+	c, err := bench.goroutineEcho(ctx, "pipeline/ringio", pipelinedConnections, inFlight...)
+	return []contest{c}, err
+}
+
+// httpContests has net/http answer wrk, on net's connections and on ringio's.
+func httpContests(ctx context.Context, t *tools) ([]contest, error) {
+	wrk, err := exec.LookPath("wrk")
+	if err != nil {
+		return nil, missing("it needs wrk: apt-get install wrk")
+	}
+	loadCPU, err := otherCPU(t.cpu)
+	if err != nil {
+		return nil, err
+	}
+	bin, err := t.buildGo(ctx, "bench/goservers")
+	if err != nil {
+		return nil, err
+	}
+	const clients = 256
+	c := contest{title: fmt.Sprintf("net/http, %d connections", clients)}
+	for _, s := range t.goServers(bin, "http") {
+		w := webSide{modelSide{server: append([]string{s.bin}, s.args("0")...), serverCPU: t.cpu, load: wrk, loadCPU: loadCPU, clients: clients}}
+		c.programs = append(c.programs, program{name: s.name, takes: modelStartUp + wrkTime, run: w.run, peer: s.peer})
+	}
+	c.figures = []figure{c.against("http/ringio", "1/s", "requests_per_second")}
+	return []contest{c}, nil
+}

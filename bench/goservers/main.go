@@ -1,0 +1,82 @@
+// Goservers are servers as most Go services are written, a goroutine for each
+// connection: on net, or with the same code on ringio.
+package main
+
+import (
+	"flag"
+	"fmt"
+	"log"
+	"net"
+	"net/http"
+	"os"
+	"runtime"
+	"strconv"
+
+	"github.com/go-liburing/liburing/ringio"
+
+	_ "github.com/go-liburing/liburing/bench/mark"
+)
+
+func main() {
+	on := flag.String("on", "ringio", "what the connections are of: net or ringio")
+	kind := flag.String("kind", "echo", "what to serve: echo or http")
+	procs := flag.Int("procs", 0, "GOMAXPROCS, 0 to leave it")
+	addr := flag.String("addr", "127.0.0.1:8000", "the address to listen on")
+	flag.Parse()
+	listen := map[string]func(network, address string) (net.Listener, error){
+		"net":    net.Listen,
+		"ringio": func(network, address string) (net.Listener, error) { return ringio.Listen(network, address) },
+	}[*on]
+	serve := map[string]func(net.Listener) error{"echo": serveEcho, "http": serveHTTP}[*kind]
+	if listen == nil || serve == nil || flag.NArg() > 0 {
+		flag.Usage()
+		os.Exit(2)
+	}
+	runtime.GOMAXPROCS(*procs)
+	l, err := listen("tcp", *addr)
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(l.Addr())
+	log.Fatal(serve(l))
+}
+
+const bufferSize = 4096
+
+func serveEcho(l net.Listener) error {
+	for {
+		conn, err := l.Accept()
+		if err != nil {
+			return err
+		}
+		go echo(conn)
+	}
+}
+
+func echo(conn net.Conn) {
+	defer conn.Close()
+	buf := make([]byte, bufferSize)
+	for {
+		n, err := conn.Read(buf)
+		if err != nil {
+			return
+		}
+		if _, err := conn.Write(buf[:n]); err != nil {
+			return
+		}
+	}
+}
+
+// page is what the web server answers with.
+var page = make([]byte, 1024)
+
+func serveHTTP(l net.Listener) error {
+	for i := range page {
+		page[i] = 'a' + byte(i%26)
+	}
+	return http.Serve(l, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Type", "text/plain")
+		w.Header().Set("Content-Length", strconv.Itoa(len(page)))
+		w.Write(page)
+	}))
+}
