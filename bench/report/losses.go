@@ -21,7 +21,7 @@ var reasons = []struct{ pattern, rival, why string }{
 	{"randread/*/*", "fio*", "fio hands each read to the kernel at once, in a system call of its own; ours and the C program hand over together what a turn of the loop has begun, so a read waits for the others of its turn."},
 	{"cp/*/*", "*", "A file system that can't take a write into the page cache without blocking, as ext4, has the kernel hand each write to a worker thread. cp and io.Copy write in the system call itself."},
 	{"echo/*/*", "C", "Next to all of the time is the kernel's, for both. The loop's table and the callbacks take some 2 % of it."},
-	{"*/ringio*", "Loop", "A goroutine that waits has to be woken and to get a processor; a callback is only called."},
+	{"*/ringio/*", "Loop", "A goroutine that waits has to be woken and to get a processor; a callback is only called."},
 	{"latency/*/p50", "C", "A run comes out at one of two figures, a fifth apart, and so do those of C. What decides has not been found out."},
 	{"latency/*/*", "C", "Rounds differ more than the sides do: on a processor that mostly waits, each wake-up takes as long as the machine pleases."},
 	{"models/iouring/1", "*", oneAtATime},
@@ -46,7 +46,7 @@ type loss struct {
 // losses returns where C or another rival is faster than the library.
 func (r results) losses() []loss {
 	var all []loss
-	for _, e := range r.with(func(e entry) bool { return e.isPair() || e.isAmongPeers() }) {
+	for _, e := range r.with(entry.isCompared) {
 		for _, other := range r.rivals(e) {
 			if e.verdict(other.ratio) == slower {
 				all = append(all, loss{e, other, e.reason(other.name)})
@@ -86,7 +86,9 @@ func (e entry) knownReason(rival string) string {
 }
 
 // hasTwin reports whether the program in C works as ours does, over io_uring.
-func (e entry) hasTwin() bool { return e.C > 0 && !slices.Contains([]string{"web", "models"}, e.part(0)) }
+func (e entry) hasTwin() bool {
+	return e.C > 0 && !slices.Contains([]string{"web", "models"}, e.part(0))
+}
 
 // busy returns for which part of the time a server of ours used its processor.
 func (e entry) busy() (share float64, known bool) {

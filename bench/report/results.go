@@ -128,6 +128,9 @@ func (e entry) isPair() bool {
 // isAmongPeers reports whether the entry compares the library with others than C alone.
 func (e entry) isAmongPeers() bool { return e.C == 0 && len(e.Peers) > 0 }
 
+// isCompared reports whether the library takes part in the entry.
+func (e entry) isCompared() bool { return e.isPair() || e.isAmongPeers() }
+
 // isOurModel reports whether the entry is of the one model that is made with the
 // library.
 func (e entry) isOurModel() bool { return e.part(0) == "models" && e.part(1) == "iouring" }

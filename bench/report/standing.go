@@ -16,7 +16,7 @@ type stand struct {
 // standing says in a sentence how the group's figures relate to those of the
 // best of the others, or to C's where there are no others.
 func (g group) standing(r results) string {
-	ours := r.group(g.name).with(entry.isPair)
+	ours := r.group(g.name).with(entry.isCompared)
 	against := "Against the best of the others, "
 	compared := ours.with(func(e entry) bool { return len(r.others(e)) > 0 })
 	rivalOf := func(e entry) rival { return best(r.others(e)) }
