@@ -26,6 +26,7 @@ var groups = []group{
 	{"cached", "random reads of the page cache by goroutines", cachedContests},
 	{"wal", "a log that 64 goroutines append to", walContests},
 	{"http", "net/http on net's and on ringio's connections, with wrk", httpContests},
+	{"pebble", "a storage engine on its own files and on ringio's, with little page cache", pebbleContests},
 	{"models", "a small web server written in nine ways, 1 to 10,000 clients", modelContests},
 }
 

@@ -82,6 +82,12 @@ var groups = []group{
 		one:   "request", does: "answers",
 	},
 	{
+		name: "pebble", Title: "A storage engine",
+		About: "github.com/cockroachdb/pebble on its own file system and on one of ringio's files, its database six times as large as the memory for its page cache: " +
+			"reads of single keys, scans of 100 keys, and writes that are on the disk when they return.",
+		one: "operation", does: "does", at: " for %s",
+	},
+	{
 		name: "models", Title: "Models of servers",
 		About: "A small web server in the ways that servers on Linux have been written in, with a new connection for each request. " +
 			"All are in Go, so a process each is one that has to start from nothing; beside them the same over epoll in C. " +
