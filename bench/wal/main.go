@@ -105,7 +105,10 @@ func (l osLog) append(record []byte) error {
 func (l osLog) close() error { return l.file.Close() }
 
 // ringioLog is an Appender.
-type ringioLog struct{ *ringio.Appender }
+type ringioLog struct {
+	file *ringio.File
+	*ringio.Appender
+}
 
 func openRingio(path string) (log, error) {
 	file, err := ringio.OpenFile(path, os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o600)
@@ -113,7 +116,7 @@ func openRingio(path string) (log, error) {
 		return nil, err
 	}
 	a, err := ringio.NewAppender(file)
-	return ringioLog{a}, err
+	return ringioLog{file, a}, err
 }
 
 func (l ringioLog) append(record []byte) error {
@@ -121,4 +124,4 @@ func (l ringioLog) append(record []byte) error {
 	return err
 }
 
-func (l ringioLog) close() error { return l.Close() }
+func (l ringioLog) close() error { return l.file.Close() }
