@@ -43,14 +43,15 @@ func init() {
 }
 
 var hardships = map[string]func() error{
-	"no enter":       closeWithoutEnter,
-	"late enter":     closeWhenEnterIsDenied,
-	"no register":    registerDenied,
-	"no room":        resizeWithoutRoom,
-	"require":        requireUnderHardship,
-	"memlock left":   ringsInTurn,
-	"seccomp EPERM":  func() error { return deny(unix.SYS_IO_URING_SETUP, unix.EPERM) },
-	"seccomp ENOSYS": func() error { return deny(unix.SYS_IO_URING_SETUP, unix.ENOSYS) },
+	"no enter":           closeWithoutEnter,
+	"no enter, a writer": writerWithoutEnter,
+	"late enter":         closeWhenEnterIsDenied,
+	"no register":        registerDenied,
+	"no room":            resizeWithoutRoom,
+	"require":            requireUnderHardship,
+	"memlock left":       ringsInTurn,
+	"seccomp EPERM":      func() error { return deny(unix.SYS_IO_URING_SETUP, unix.EPERM) },
+	"seccomp ENOSYS":     func() error { return deny(unix.SYS_IO_URING_SETUP, unix.ENOSYS) },
 	"no descriptors": func() error {
 		var limit unix.Rlimit
 		if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &limit); err != nil {

@@ -81,6 +81,7 @@ type Loop struct {
 	quit      bool          // the thread is to end
 	finishing bool          // it is to be closed when there is nothing more to do
 	closing   atomic.Bool   // requests are refused
+	answering atomic.Int32  // how deep in answers to refusals the callback is that runs
 	done      chan struct{} // closed when the ring is gone
 	closer    closer
 	closeErr  error // what Close returns; set before done is closed

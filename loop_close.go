@@ -99,6 +99,7 @@ func (l *Loop) exit() {
 	if l.inFlight > 0 {
 		l.giveUp()
 	}
+	l.closer.tellLasts()
 	l.endStreams()
 	l.tellRefused()
 	for round := 1; !l.mail.endRefusals(round > refusalRounds); round++ {
@@ -221,6 +222,7 @@ type closer struct {
 	idle      int         // rounds in a row without either
 	refused   error       // what the last system call failed with
 	kept      *remains    // what was given up
+	lasts     []func()    // tell the callbacks of that
 }
 
 // A round of Close takes a tenth of a second. What is refused once is refused.
@@ -292,8 +294,21 @@ func (l *Loop) giveUp() {
 		l.closeErr = why
 	}
 	l.table, l.inFlight, l.inner, l.armed, l.made = handleTable{}, 0, 0, false, nil
-	old.inFlight(func(t Token) { l.tellHeld(old.handle(t), old.aside(t)) })
-	old.inFlight(func(t Token) { l.tellGivenUp(old.handle(t), old.aside(t), why) })
+	unbegun := l.unbegun()
+	tell := func(f func()) { l.closer.lasts = append(l.closer.lasts, f) }
+	old.inFlight(func(t Token) { tell(func() { l.tellHeld(old.handle(t), old.aside(t)) }) })
+	old.inFlight(func(t Token) {
+		tell(func() { l.tellGivenUp(old.handle(t), old.aside(t), why, !unbegun[uint64(t)]) })
+	})
+}
+
+// tellLasts tells the callbacks of what was given up, each once, whatever they do.
+func (c *closer) tellLasts() {
+	for len(c.lasts) > 0 {
+		tell := c.lasts[0]
+		c.lasts = c.lasts[1:]
+		tell()
+	}
 }
 
 // tellHeld calls the callback of a request that has completed and that only waits for
@@ -309,9 +324,10 @@ func (l *Loop) tellHeld(h *handle, a *aside) {
 	h.cb, h.group = ignore, 0
 }
 
-// tellGivenUp calls the callback of a request that was given up.
-func (l *Loop) tellGivenUp(h *handle, a *aside, why *OpError) {
-	told := &detail{refusal: &OpError{Op: h.op.String(), Err: why.Err, Hint: why.Hint}}
+// tellGivenUp calls the callback of a request that was given up, begun if the kernel
+// had been told of it.
+func (l *Loop) tellGivenUp(h *handle, a *aside, why *OpError, begun bool) {
+	told := &detail{refusal: &OpError{Op: h.op.String(), Err: why.Err, Hint: why.Hint}, unbegun: !begun}
 	if a != nil {
 		a.watch.end()
 	}
@@ -329,6 +345,22 @@ func (l *Loop) tellLast(h *handle, cb Callback, c Completion) {
 		}
 		return nil
 	})
+}
+
+// unbegun returns the user data of the requests that the kernel has not taken, as far
+// as one can know.
+func (l *Loop) unbegun() map[uint64]bool {
+	list := map[uint64]bool{}
+	for i := range l.backlog.len() {
+		list[l.backlog.at(i).UserData] = true
+	}
+	m := l.ring.mem
+	if m.flags&(SetupSQPoll|SetupSQRewind) == 0 && !m.mixed() {
+		for pos := m.loadSQHead(); pos != m.sq.sqeTail; pos++ {
+			list[m.sqe(pos).UserData] = true
+		}
+	}
+	return list
 }
 
 // unconsumed returns how many requests the kernel has not taken.

@@ -281,3 +281,71 @@ func TestRefusedAgainAndAgain(t *testing.T) {
 	l.Nop(again)
 	require.Equal(t, liburing.RefusalRounds, refusals)
 }
+
+// One that answers each with two does not fill the memory, before the loop has ended
+// and after.
+func TestRefusedTwiceEach(t *testing.T) {
+	l := ringtest.NewLoop(t, 8)
+	refusals := 0
+	var twice liburing.Callback
+	twice = func(c liburing.Completion) {
+		if errors.Is(c.Err(), liburing.ErrClosed) {
+			refusals++
+		}
+		l.Nop(twice)
+		l.Nop(twice)
+	}
+	l.Nop(twice)
+	ringtest.CloseLoop(t, l)
+	require.NotZero(t, refusals)
+	require.Less(t, refusals, 2000)
+	refusals = 0
+	l.Nop(twice)
+	require.Greater(t, refusals, 7)
+	require.Less(t, refusals, 2000)
+}
+
+// However many there are that end in a few steps, all steps are told.
+func TestRefusedInSteps(t *testing.T) {
+	l := ringtest.NewLoop(t, 8)
+	const steps, tasks = 8, 2000
+	told := 0
+	for range tasks {
+		left := steps
+		var step liburing.Callback
+		step = func(liburing.Completion) {
+			told++
+			if left--; left > 0 {
+				l.Nop(step)
+			}
+		}
+		require.NoError(t, l.Post(func() { l.Nop(step) }))
+	}
+	ringtest.CloseLoop(t, l)
+	require.Equal(t, steps*tasks, told)
+}
+
+// A Writer's descriptor is closed where the kernel takes no request.
+func TestWriterClosesWithoutEnter(t *testing.T) {
+	require.Contains(t, setupUnder(t, "no enter, a writer"), "closed: bad file descriptor")
+}
+
+func writerWithoutEnter() error {
+	l, err := liburing.NewLoop(8)
+	if err != nil {
+		return err
+	}
+	var fds [2]int
+	if err := unix.Pipe(fds[:]); err != nil {
+		return err
+	}
+	if err := deny(unix.SYS_IO_URING_ENTER, unix.EPERM); err != nil {
+		return err
+	}
+	l.NewWriter(fds[1], liburing.WriterOptions{}).Close(func(error) {
+		_, err := unix.FcntlInt(uintptr(fds[1]), unix.F_GETFD, 0)
+		fmt.Println("closed:", err)
+	})
+	closeAndTell(l)
+	return nil
+}

@@ -194,6 +194,7 @@ type Completion struct {
 // detail is what few completions have.
 type detail struct {
 	refusal error     // why the request is bad, where the library knows
+	unbegun bool      // the kernel was never told of it
 	end     error     // the request's context has ended, or its deadline passed
 	big     [2]uint64 // the second half of a big completion
 	group   *BufGroup // where its buffers come from

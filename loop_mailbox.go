@@ -23,6 +23,7 @@ type mailbox struct {
 	stats Stats    // of a loop that is being closed
 
 	refused []refused // requests of a loop that is being closed
+	answers answers   // which of them are told
 	ended   bool      // the loop tells of no refusal any more
 }
 
@@ -143,15 +144,22 @@ func (b *mailbox) beginClose() bool {
 	return true
 }
 
-// addRefused leaves refused requests for the loop to tell of, and reports whether
-// it will.
-func (b *mailbox) addRefused(r ...refused) bool {
+// addRefused leaves a refused request for the loop to tell of, unless it is one too
+// many, and reports whether the loop is there to do so.
+func (b *mailbox) addRefused(r refused) bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if !b.ended {
-		b.refused = append(b.refused, r...)
+	if !b.ended && !b.answers.end(r.depth) {
+		b.refused = append(b.refused, r)
 	}
 	return !b.ended
+}
+
+// returnRefused leaves requests that were collected and not told of.
+func (b *mailbox) returnRefused(list []refused) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.refused = append(b.refused, list...)
 }
 
 // collectRefused returns the requests that were refused since the last call.

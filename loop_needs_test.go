@@ -5,6 +5,7 @@ package liburing_test
 import (
 	"context"
 	"errors"
+	"runtime"
 	"slices"
 	"testing"
 	"time"
@@ -160,4 +161,35 @@ func TestCloseWhereNothingCancels(t *testing.T) {
 	require.ErrorIs(t, told, unix.ECANCELED)
 	require.Equal(t, kept+1, liburing.GivenUp())
 	require.Zero(t, l.Stats().InFlight)
+}
+
+// Nothing can cancel, and callbacks end the loop's goroutine: each is called all the same.
+func TestGoexitWhereNothingCancels(t *testing.T) {
+	l := restricted(t, sqeOp(liburing.OpAsyncCancel), registerOp(liburing.RegisterSyncCancel))
+	rd, _ := ringtest.Pipe(t)
+	told := 0
+	for range 3 {
+		l.PollAdd(rd, unix.POLLIN, func(liburing.Completion) {
+			told++
+			runtime.Goexit()
+		})
+	}
+	ringtest.RunFor(t, l, time.Millisecond)
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	defer cancel()
+	require.ErrorContains(t, l.Close(ctx), "3 requests can't be cancelled")
+	require.Equal(t, 3, told)
+}
+
+// A Writer closes its descriptor where the ring refuses to.
+func TestWriterWhereClosesAreRefused(t *testing.T) {
+	l := restricted(t)
+	_, wr := ringtest.Pipe(t)
+	fd, err := unix.FcntlInt(uintptr(wr), unix.F_DUPFD_CLOEXEC, 0)
+	require.NoError(t, err)
+	l.NewWriter(fd, liburing.WriterOptions{}).Close(func(err error) { require.NoError(t, err) })
+	ringtest.RunIdle(t, l)
+	_, err = unix.FcntlInt(uintptr(fd), unix.F_GETFD, 0)
+	require.ErrorIs(t, err, unix.EBADF)
+	ringtest.CloseLoop(t, l)
 }

@@ -210,13 +210,14 @@ func (l *Loop) refuses() bool {
 
 // refused is a request that was refused and whose callback is to be told.
 type refused struct {
-	op Op
-	cb Callback
+	op    Op
+	cb    Callback
+	depth int // how many refusals, each made in the callback of the one before, led to it
 }
 
 // tell calls the callback.
 func (r refused) tell() {
-	r.cb(Completion{Res: -int32(syscall.ECANCELED), op: r.op, detail: &detail{refusal: &OpError{Op: r.op.String(), Err: ErrClosed}}})
+	r.cb(Completion{Res: -int32(syscall.ECANCELED), op: r.op, detail: &detail{refusal: &OpError{Op: r.op.String(), Err: ErrClosed}, unbegun: true}})
 }
 
 // refuse returns a request that is not taken. Its callback is called with
@@ -225,7 +226,7 @@ func (r refused) tell() {
 //go:noinline
 func (l *Loop) refuse(op Op, cb Callback) Request {
 	if cb != nil {
-		r := refused{op, cb}
+		r := refused{op, cb, int(l.answering.Load())}
 		if !l.mail.addRefused(r) {
 			l.tellLate(r)
 		}
@@ -233,14 +234,39 @@ func (l *Loop) refuse(op Op, cb Callback) Request {
 	return Request{loop: l}
 }
 
-// refusalRounds is how many times in a row a callback that answers a refusal with
-// a new request is told of the next one. It would go on for ever.
-const refusalRounds = 16
+// A callback that answers each refusal with new requests would go on for ever, and one
+// that makes two each time fill the memory. It is told of refusalRounds in a row at
+// most; and from the third answer on they count: mostAnswers, and some more for each
+// request that was refused first.
+const (
+	refusalRounds = 16
+	freeAnswers   = 2
+	mostAnswers   = 1024
+)
 
-// late counts the refusals whose callbacks run, of loops that have ended, by thread.
+// answers counts refusals, so as to tell runaway callbacks.
+type answers struct{ first, later int }
+
+// end reports whether a refusal is one too many, and counts it.
+func (a *answers) end(depth int) bool {
+	switch {
+	case depth == 0:
+		a.first++
+	case depth > freeAnswers:
+		a.later++
+	}
+	return depth >= refusalRounds || depth > freeAnswers && a.later > mostAnswers+refusalRounds*a.first
+}
+
+// late has the refusals whose callbacks run, of loops that have ended, by thread.
 var late struct {
 	sync.Mutex
-	running map[int64]int
+	running map[int64]*lateAnswers
+}
+
+type lateAnswers struct {
+	depth int
+	answers
 }
 
 // tellLate tells of a refusal when there is no loop any more to do it. How deep in such
@@ -249,34 +275,47 @@ func (l *Loop) tellLate(r refused) {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
 	thread := threadID()
-	defer countLate(thread, -1)
-	if countLate(thread, 1) <= refusalRounds {
+	defer endLate(thread)
+	if beginLate(thread) {
 		r.tell()
 	}
 }
 
-func countLate(thread int64, n int) int {
+// beginLate reports whether a refusal is to be told on a thread.
+func beginLate(thread int64) bool {
 	late.Lock()
 	defer late.Unlock()
-	if late.running == nil {
-		late.running = make(map[int64]int)
+	a := late.running[thread]
+	if a == nil {
+		if late.running == nil {
+			late.running = make(map[int64]*lateAnswers)
+		}
+		a = new(lateAnswers)
+		late.running[thread] = a
 	}
-	n += late.running[thread]
-	if n == 0 {
-		delete(late.running, thread)
+	a.depth++
+	return !a.end(a.depth - 1)
+}
+
+func endLate(thread int64) {
+	late.Lock()
+	defer late.Unlock()
+	if a := late.running[thread]; a.depth > 1 {
+		a.depth--
 	} else {
-		late.running[thread] = n
+		delete(late.running, thread)
 	}
-	return n
 }
 
 // tellRefused tells of the requests that were refused, and reports whether there
 // were any.
 func (l *Loop) tellRefused() bool {
 	list, told := l.mail.collectRefused(), 0
-	defer func() { l.mail.addRefused(list[told:]...) }() // a callback has ended the goroutine
+	defer l.answering.Store(0)
+	defer func() { l.mail.returnRefused(list[told:]) }() // a callback has ended the goroutine
 	for _, r := range list {
 		told++
+		l.answering.Store(int32(r.depth) + 1)
 		l.inClose(func() error { r.tell(); return nil })
 	}
 	// What they send is refused. A function of theirs that panics leaves the rest.

@@ -295,11 +295,12 @@ func (w *Writer) end() {
 	}
 }
 
-// close closes the descriptor, also where the loop takes no more requests.
+// close closes the descriptor, also where the loop takes no more requests, or the
+// kernel none of this kind.
 func (w *Writer) close() {
 	w.loop.CloseFD(w.fd, func(c Completion) {
 		err := c.Err()
-		if c.Res == -int32(syscall.ECANCELED) && !isFixed(w.fd) {
+		if !isFixed(w.fd) && c.unbegun() {
 			err = closeFD(w.fd)
 		}
 		if err != nil {
@@ -307,6 +308,14 @@ func (w *Writer) close() {
 		}
 		w.reach(writerClosed)
 	})
+}
+
+// unbegun reports whether a request to close a descriptor has left it open for sure.
+func (c Completion) unbegun() bool {
+	if c.detail != nil && c.detail.refusal != nil {
+		return c.detail.unbegun
+	}
+	return c.Res == -int32(syscall.ECANCELED) || c.refusedByRing()
 }
 
 // reach notes that a stage of the end has come.
