@@ -79,6 +79,10 @@ func newEngine(o Options) (*engine, error) {
 	}
 	e := &engine{ring: ring, sqPoll: o.SQPoll > 0, threads: int32(runtime.GOMAXPROCS(0)), gone: make(chan struct{})}
 	e.look = e.ready
+	if err := tryOut(ring); err != nil {
+		ring.Close()
+		return nil, err
+	}
 	if err := e.openPoller(); err != nil {
 		ring.Close()
 		return nil, err
@@ -117,6 +121,16 @@ func newRing(o Options) (ring *liburing.Ring, err error) {
 		return nil, err
 	}
 	return ring, nil
+}
+
+// tryOut makes a request: a sandbox may allow to set a ring up, and not to enter it.
+func tryOut(ring *liburing.Ring) error {
+	ring.GetSQE().PrepNop()
+	if _, err := ring.SubmitAndWait(1); err != nil {
+		return err
+	}
+	ring.CQAdvance(1)
+	return nil
 }
 
 // openPoller has the netpoller watch the ring. It must be a descriptor of our own:

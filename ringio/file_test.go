@@ -440,7 +440,7 @@ var scenarios = map[string]func(l *transcript, open opener, dir string){
 		l.note("sync", f.Sync())
 		l.note("write deadline", f.SetWriteDeadline(time.Now().Add(100*time.Millisecond)))
 		n, err = f.Write(make([]byte, 1<<20))
-		l.note("write more than there is room for", n > 0, err)
+		l.note("write more than there is room for", n < 1<<20, err)
 		n, err = f.Write(nil)
 		l.note("write nothing with a passed deadline", n, err)
 		f.SetReadDeadline(time.Now().Add(20 * time.Millisecond))

@@ -45,3 +45,18 @@ func alignedBytes(size int) []byte {
 	skip := -int(uintptr(unsafe.Pointer(&b[0]))) & 4095
 	return b[skip : skip+size : skip+size]
 }
+
+// takesDirect reports whether the file system of a folder knows O_DIRECT.
+func takesDirect(dir string) bool {
+	f, err := os.CreateTemp(dir, "")
+	if err != nil {
+		panic(err)
+	}
+	f.Close()
+	defer os.Remove(f.Name())
+	f, err = os.OpenFile(f.Name(), os.O_RDWR|unix.O_DIRECT, 0)
+	if err == nil {
+		f.Close()
+	}
+	return err == nil
+}

@@ -20,3 +20,5 @@ var directFlags []int
 func isDirect(int) bool { return false }
 
 func alignedBytes(size int) []byte { return make([]byte, size) }
+
+func takesDirect(string) bool { return false }

@@ -44,6 +44,9 @@ func runProgram(seed uint64, open opener, dir string) (seen string, content []by
 	p := &program{rand: rand.New(rand.NewPCG(seed, 1)), open: open, name: filepath.Join(dir, "file")}
 	p.dir = dir
 	p.flag = modelFlags[p.rand.IntN(len(modelFlags))]
+	if isDirect(p.flag) && !takesDirect(dir) {
+		p.flag = os.O_RDWR
+	}
 	p.free = !isDirect(p.flag)
 	if err := os.WriteFile(p.name, bytes.Repeat([]byte("start"), p.rand.IntN(5000)), 0o600); err != nil {
 		panic(err)
