@@ -33,6 +33,7 @@ generated: deps ## fail if a generated file is stale
 	$(GO) run ./internal/genconst -check
 	$(GO) run ./internal/gen -check
 	$(GO) run ./internal/parity -check
+	$(GO) run ./internal/survey -check
 
 nested: ## the modules of their own: the report, programs of other libraries, connections tested by others
 	$(GO) -C bench/report vet ./...

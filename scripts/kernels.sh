@@ -12,6 +12,7 @@
 #
 # Settings, all optional:
 #   TESTS=re                 run only those tests (go test's -run)
+#   SURVEY=file              run no tests, but the survey of descriptors, and write there what it prints
 #   XDG_CACHE_HOME=~/.cache  kernels are kept there, in the folder go-liburing
 set -euo pipefail
 set -m # Ctrl-C reaches this script alone, which then ends its job as a whole
@@ -19,7 +20,7 @@ cd "$(dirname "$0")/.."
 
 readonly cache=${XDG_CACHE_HOME:-${HOME:-/tmp}/.cache}/go-liburing/kernels
 readonly limit=900 # seconds a kernel
-readonly packages=(. ./tests/{loop,model,opcodes,register,ring,soak,zcrx}) # those that need no tools
+readonly packages=(. ./internal/survey ./tests/{loop,model,opcodes,register,ring,soak,zcrx}) # those that need no tools
 work=$(mktemp -d "${TMPDIR:-/tmp}/liburing-kernels.XXXXXX")
 job=
 
@@ -66,16 +67,19 @@ apt_of() {
 # needs_of SUITE PACKAGE PREFIX: prints the package it depends on whose name starts so.
 needs_of() { apt_of "$1" apt-cache depends "$2" | sed -n "s/.*Depends: *\($3[^ ]*\).*/\1/p" | head -n 1; }
 
-# download SUITE: puts the suite's kernel into the cache.
+# download SUITE: puts the suite's kernel into the cache, and its module for TLS.
 download() {
-  local dir=$cache/$1 image binary deb
+  local dir=$cache/$1 image binary modules deb
   apt_of "$1" apt-get update -qq
   image=$(needs_of "$1" linux-image-cloud-amd64 'linux-image-[0-9]')
-  binary=$(needs_of "$1" "$image" linux-binary-) # from 7.0 on the file is in a package of its own
+  binary=$(needs_of "$1" "$image" linux-binary-) # from 7.0 on they are in packages of their own
+  modules=$(needs_of "$1" "$image" linux-modules-)
   mkdir -p "$dir/deb"
   cd "$dir/deb"
-  apt_of "$1" apt-get download -qq "${binary:-$image}"
+  apt_of "$1" apt-get download -qq "${binary:-$image}" ${modules:+"$modules"}
   for deb in *.deb; do dpkg-deb -x "$deb" x; done
+  find x -name 'tls.ko*' -exec mv {} .. \;
+  [[ ! -f ../tls.ko.xz ]] || xz -df ../tls.ko.xz
   mv "$(find x -name 'vmlinuz*')" ../vmlinuz
   cd .. && rm -rf deb
 }
@@ -98,13 +102,18 @@ copy_of() {
 make_machine() {
   say "compiling the tests"
   mkdir -p "$work"/root/{bin,proc,sys,dev,tmp,disk,etc,suite,work/third_party/liburing}
-  go test -c -o "$work/root/suite/" "${packages[@]}"
-  go build -o "$work/root/bin/nvme" ./examples/nvme
+  [[ -n ${SURVEY-} ]] || go test -c -o "$work/root/suite/" "${packages[@]}"
+  go build -o "$work/root/bin/" ./examples/nvme ./internal/survey
   cp -r testdata tests ./*.go "$work/root/work/" # some of which they read
   cp -r third_party/liburing/lib "$work/root/work/third_party/liburing/"
   cp "$(command -v busybox)" "$work/root/bin/busybox"
-  local library
-  for library in $(ldd "$work/root/suite/liburing.test" | grep -o '/[^ ]*'); do copy_of "$library"; done
+  local library suite
+  mkdir "$work/root/modules"
+  for suite in "${suites[@]}"; do
+    kernel_of "$suite"
+    [[ ! -f $cache/$suite/tls.ko ]] || cp "$cache/$suite/tls.ko" "$work/root/modules/$suite.ko"
+  done
+  for library in $(ldd "$work/root/bin/survey" | grep -o '/[^ ]*'); do copy_of "$library"; done
   echo 'root:x:0:0:root:/:/bin/sh' >"$work/root/etc/passwd"
   printf '127.0.0.1 localhost\n::1 localhost\n' >"$work/root/etc/hosts"
   cat >"$work/root/init" <<INIT
@@ -124,17 +133,23 @@ for try in \$(seq 100); do [ -b /dev/nvme0n1 ] && [ -b /dev/nvme1n1 ] && break; 
 for drive in nvme0n1 nvme1n1; do
   case \$(cat /sys/block/\$drive/device/serial):\$(uname -r) in
   liburing*) export LIBURING_TEST_NVME=/dev/ng\${drive#nvme} ;; # its content may go
-  files*:5.* | files*:6.[0-9].*) ;; # tests of files know of these kernels what they do on a tmpfs
+  files*:5.* | files*:6.[0-9].*) mount -t ext4 /dev/\$drive /disk ;; # tests of files know of these kernels what they do on a tmpfs
   files*) mount -t ext4 /dev/\$drive /disk && export TMPDIR=/disk ;;
   esac
 done
+for module in /modules/*; do insmod \$module; done 2>/dev/null # those of other kernels are refused
 ulimit -n 65536
 echo "KERNEL \$(uname -r)"
+if [ '${SURVEY:+yes}' ]; then
+  survey -print | sed 's/^/SURVEY /'
+  echo "EXIT 0"
+  poweroff -f
+fi
 status=0
 for tests in /suite/*; do
   name=\$(basename \$tests .test)
   cd /work
-  [ \$name = liburing ] || cd tests/\$name
+  [ ! -d tests/\$name ] || cd tests/\$name
   echo "PACKAGE \$name"
   \$tests -test.v -test.timeout $((limit - 60))s -test.run '${TESTS:-.}' || status=\$?
 done
@@ -183,6 +198,7 @@ boot() {
   summary "$1" "$log" >"$work/rows"
   head -n 1 "$work/rows"
   cat "$work/rows" >>"$work/table"
+  [[ -z ${SURVEY-} ]] || sed -n 's/^SURVEY //p' "$log" >>"$SURVEY"
   [[ $status == 0 ]] && return
   cp "$log" "$cache/$1.log"
   grep -a -e '--- FAIL' -e '^panic: ' "$log" || tail -n 5 "$log"
