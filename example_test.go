@@ -82,8 +82,8 @@ func ExampleRequest_LinkNext() {
 		log.Fatal(err)
 	}
 	// Output:
-	// read: bad file descriptor
-	// nop: operation canceled
+	// read: bad file descriptor: descriptor -1 is not open
+	// nop: operation canceled: it was linked behind a request that failed: read: bad file descriptor
 }
 
 func ExampleLoop_Timeout() {

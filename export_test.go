@@ -27,6 +27,7 @@ var (
 	ExplainEPERM          = explainEPERM
 	ExplainFlags          = explainFlags
 	IsFixed               = isFixed
+	KernelLacks           = kernelLacks
 	LoopFlags             = loopFlags
 	Microseconds          = microseconds
 	MixedLosesCompletions = mixedLosesCompletions

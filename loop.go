@@ -62,6 +62,7 @@ type Loop struct {
 	nextGroup uint16                 // the number that the next one tries first
 	writers   writers
 	stats     Stats
+	broken    map[Token]*brokenLink               // requests that are linked behind one that has failed
 	big       detail                              // of the big completion whose callback runs
 	message   func(userData uint64, c Completion) // see OnMessage
 

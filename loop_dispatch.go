@@ -75,7 +75,7 @@ func (l *Loop) dispatchBatch() {
 		cqe := &l.batch[l.next]
 		token := Token(cqe.UserData)
 		e := l.table.find(token.place(), token.gen())
-		if e == nil || e.v.special || cqe.Flags&CQEFMore != 0 || l.allSpecial {
+		if e == nil || e.v.special || cqe.Flags&CQEFMore != 0 || l.allSpecial || cqe.Res < 0 {
 			l.dispatchSpecial(token)
 			continue
 		}
@@ -109,6 +109,9 @@ func (l *Loop) dispatchSpecial(token Token) {
 		return
 	}
 	c.detail = l.detailOf(h, a, big)
+	if c.Res < 0 {
+		l.remember(token, h, &c)
+	}
 	if l.observer != nil {
 		l.completeObserved(token, h, a, c)
 		return
@@ -198,6 +201,7 @@ type detail struct {
 	end     error     // the request's context has ended, or its deadline passed
 	big     [2]uint64 // the second half of a big completion
 	group   *BufGroup // where its buffers come from
+	failure *failure  // why it has failed, as far as that can be known
 }
 
 // Op returns the operation that was requested.
@@ -209,7 +213,8 @@ func (c Completion) Op() Op { return c.op }
 func (c Completion) More() bool { return c.Flags&CQEFMore != 0 }
 
 // Err returns the request's error as an *OpError that unwraps to a
-// syscall.Errno, nil if it succeeded. If the request's context (WithContext)
+// syscall.Errno, nil if it succeeded. Its Hint says why, where that can be known: ask in
+// the callback, as long as the descriptor is the same. If the request's context (WithContext)
 // ended before the request did, the error is that of the context too, and if its
 // Deadline passed, os.ErrDeadlineExceeded; even if the request has succeeded
 // meanwhile, or in part: Res tells. What makes a descriptor never succeeds with an
@@ -230,7 +235,7 @@ func (c Completion) Err() error {
 	if err == nil {
 		return nil
 	}
-	return &OpError{Op: c.op.String(), Err: err}
+	return &OpError{Op: c.op.String(), Err: err, Hint: c.hint()}
 }
 
 // Result returns the result as the system call that the operation is named

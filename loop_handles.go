@@ -30,6 +30,7 @@ type handle struct {
 	special   bool   // there is more to do at a completion than to call cb
 	truncated bool   // its results may be more than what is in the buffer (MSG_TRUNC)
 	group     uint16 // the place of the request's BufGroup, 0 if it has none
+	pos       uint16 // where its entry was in the submission queue, unless it waited in the backlog
 }
 
 type handleKind uint8

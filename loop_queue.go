@@ -41,6 +41,7 @@ func (l *Loop) queue(op Op, kind handleKind, cb Callback, mem unsafe.Pointer) (*
 		l.space = space - 1
 		m := l.ring.mem
 		sqe = m.sqe(m.sq.sqeTail)
+		e.v.pos = uint16(m.sq.sqeTail)
 		m.sq.sqeTail++
 	} else {
 		// Once one had to wait in the backlog, the next ones do too: their

@@ -121,7 +121,11 @@ func AllowOnly(ops []Op, registerOps []RegisterOp) []Restriction {
 // ring of a Loop add LoopNeeds to the list, and enable it in the same Control. Needs
 // Linux 5.10.
 func (r *Ring) RegisterRestrictions(list []Restriction) error {
-	return r.call("io_uring_register_restrictions", func(m *ringMem) int32 { return cRegisterRestrictions(m, list) })
+	err := r.call("io_uring_register_restrictions", func(m *ringMem) int32 { return cRegisterRestrictions(m, list) })
+	if err == nil {
+		r.restricted = append([]Restriction(nil), list...)
+	}
+	return err
 }
 
 // EnableRings lets a ring that was set up with SetupRDisabled take requests

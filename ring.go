@@ -44,7 +44,8 @@ type Ring struct {
 	submits yield.Yielder // one for each of the two threads that may use the ring
 	waits   yield.Yielder
 
-	regWaits []RegWait // registered waits, in one of the regions
+	regWaits   []RegWait     // registered waits, in one of the regions
+	restricted []Restriction // what it allows; none: all
 }
 
 // Close gives the ring back to the kernel (io_uring_queue_exit). Requests that

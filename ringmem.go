@@ -88,6 +88,16 @@ func (m *ringMem) sqe(pos uint32) *SQE {
 	return (*SQE)(unsafe.Add(unsafe.Pointer(m.sq.sqes), uintptr(pos&m.sq.ringMask)*m.sqeSize))
 }
 
+// behind returns the entry that follows one of the submission queue.
+func (m *ringMem) behind(sqe *SQE) *SQE {
+	offset := uintptr(unsafe.Pointer(sqe)) - uintptr(unsafe.Pointer(m.sq.sqes))
+	next := uint32(offset/m.sqeSize) + 1
+	if m.mixed() && sqe.Opcode.facts().big {
+		next++
+	}
+	return m.sqe(next)
+}
+
 // handedOver reports whether the kernel has been handed an entry of the
 // submission queue. An entry that is not the queue's has not been.
 func (m *ringMem) handedOver(sqe *SQE) bool {

@@ -55,6 +55,9 @@ func mapFile(int, int64, int) ([]byte, error) { return nil, ErrNotSupported }
 func unmapMemory([]byte) error                { return ErrNotSupported }
 func unmapAt(unsafe.Pointer, uintptr) error   { return ErrNotSupported }
 
+func (f *failure) whyUnknown() string                 { return "" }
+func (f *failure) whyDescriptor(syscall.Errno) string { return "" }
+
 func (m *ringMem) rawEnter(submit uint32, flags EnterFlags) int32 { return 0 }
 
 type waker struct {

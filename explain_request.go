@@ -1,0 +1,277 @@
+package liburing
+
+import (
+	"fmt"
+	"syscall"
+)
+
+// Why a request has failed. What the kernel had of it is still in the submission queue as
+// a rule, so a loop keeps nothing for requests that succeed: when one fails whose error
+// may have a reason that can be known, a copy is made, and looked at when somebody asks
+// for the error (Completion.Err).
+
+// failure is what is known of a request that has failed.
+type failure struct {
+	sqe    SQE          // as the kernel had it; without user data if that is not known any more
+	behind *brokenLink  // what broke the chain that it stood in
+	fixed  fixedBuffers // the ring's, if it names one of them
+	ring   []Restriction
+	closed bool // the loop was being closed
+	path   byte // what the path begins with, 0 if that is not known
+}
+
+// brokenLink is a request that has failed, and with it those linked behind it.
+type brokenLink struct {
+	op    Op
+	errno syscall.Errno
+}
+
+// fixedBuffers is what the ring had registered.
+type fixedBuffers struct {
+	count int    // of the table
+	base  uint64 // of the buffer that the request names; 0 if it is not known
+	size  int
+}
+
+// explained has the errors whose reason may be known, a bit each.
+var explained = func() (set [3]uint64) {
+	for _, errno := range []syscall.Errno{
+		syscall.EPERM, syscall.EBADF, syscall.ENOMEM, syscall.EACCES, syscall.EFAULT, syscall.ENODEV, syscall.EISDIR,
+		syscall.ENOTDIR, syscall.EINVAL, syscall.ESPIPE, errnoBADFD, syscall.ENOTSOCK, syscall.EOPNOTSUPP, syscall.ENOBUFS, syscall.ENOTCONN,
+	} {
+		if errno < 64*3 {
+			set[errno/64] |= 1 << (errno % 64)
+		}
+	}
+	return set
+}()
+
+func isExplained(errno syscall.Errno) bool {
+	return errno < 64*3 && explained[errno/64]&(1<<(errno%64)) != 0
+}
+
+// errnoBADFD is EBADFD, which not every system has.
+const errnoBADFD = syscall.Errno(77)
+
+// closing is for requests that the loop's Close has cancelled.
+var closing = &detail{failure: &failure{closed: true}}
+
+// remember keeps what may be asked for of a request that has failed.
+func (l *Loop) remember(token Token, h *handle, c *Completion) {
+	errno := syscall.Errno(-c.Res)
+	sqe := l.submitted(token, h, errno)
+	behind := l.breakChain(token, sqe, c)
+	var f *failure
+	switch {
+	case behind != nil:
+		f = &failure{behind: behind}
+	case errno == syscall.ECANCELED && l.closing.Load() && c.detail == nil && h.group == 0:
+		c.detail = closing
+		return
+	case sqe == nil || !isExplained(errno) || errno == syscall.ENOBUFS && h.group != 0:
+		return
+	default:
+		f = &failure{sqe: *sqe, fixed: l.ring.fixedBuffers(sqe), ring: l.ring.restricted, path: h.path()}
+	}
+	d := detail{failure: f}
+	if c.detail != nil {
+		d = *c.detail
+		d.failure = f
+	} else if h.group != 0 {
+		d.group = l.groups[h.group-1]
+	}
+	c.detail = &d
+}
+
+// searched is how many entries of the submission queue are looked at for one whose
+// place is not known, because it has been in the backlog.
+const searched = 256
+
+// submitted returns the entry of a request that the kernel has been given, as long as
+// the queue's place is no other's.
+func (l *Loop) submitted(token Token, h *handle, errno syscall.Errno) *SQE {
+	m := l.ring.mem
+	if sqe := m.sqe(uint32(h.pos)); sqe.UserData == uint64(token) {
+		return sqe
+	}
+	if errno == syscall.ECANCELED && len(l.broken) == 0 { // as the timeouts of what is in time
+		return nil
+	}
+	for i := range min(m.sq.ringEntries, searched) {
+		if sqe := m.sqe(m.sq.sqeTail - 1 - i); sqe.UserData == uint64(token) {
+			return sqe
+		}
+	}
+	return nil
+}
+
+// breakChain notes what a request that has failed does to the one linked behind it, and
+// returns what has done so to this one.
+func (l *Loop) breakChain(token Token, sqe *SQE, c *Completion) (behind *brokenLink) {
+	if b, ok := l.broken[token]; ok {
+		delete(l.broken, token)
+		if c.Res == -int32(syscall.ECANCELED) {
+			behind = b
+		}
+	}
+	if sqe == nil || sqe.links() == 0 || behind == nil && sqe.Flags&SQEIOLink == 0 {
+		return behind
+	}
+	next := l.ring.mem.behind(sqe)
+	if l.table.handle(Token(next.UserData)) == nil {
+		return behind
+	}
+	b := behind
+	if b == nil {
+		b = &brokenLink{op: c.op, errno: syscall.Errno(-c.Res)}
+	}
+	if l.broken == nil || len(l.broken) > maxBroken {
+		l.broken = map[Token]*brokenLink{}
+	}
+	l.broken[Token(next.UserData)] = b
+	return behind
+}
+
+// maxBroken bounds the memory of chains whose ends, against all that is known of
+// kernels, do not come.
+const maxBroken = 1 << 12
+
+// fixedBuffers returns what there is to know of the buffer that a request names.
+func (r *Ring) fixedBuffers(sqe *SQE) fixedBuffers {
+	f := fixedBuffers{count: len(r.buffers)}
+	if i := int(sqe.BufIndex); sqe.usesFixedBuffer() && i < len(r.buffers) && len(r.buffers[i]) > 0 {
+		f.base, f.size = data(r.buffers[i]), len(r.buffers[i])
+	}
+	return f
+}
+
+// usesFixedBuffer reports whether the request names a registered buffer.
+func (s *SQE) usesFixedBuffer() bool {
+	switch s.Opcode {
+	case OpReadFixed, OpWriteFixed, OpReadvFixed, OpWritevFixed:
+		return true
+	case OpSendZC, OpSendmsgZC:
+		return s.IOPrio&uint16(RecvSendFixedBuf) != 0
+	}
+	return false
+}
+
+// path returns what a request's path begins with, 0 if it has none in one place.
+func (h *handle) path() byte {
+	switch h.op {
+	case OpOpenat, OpMkdirat, OpUnlinkat:
+		if h.kind == kindPlain && h.mem != nil {
+			return *(*byte)(h.mem)
+		}
+	}
+	return 0
+}
+
+// hint returns why the request has failed, and what to do about it, "" if that is not
+// known.
+func (c Completion) hint() string {
+	errno := syscall.Errno(-c.Res)
+	d := c.detail
+	switch {
+	case d == nil || c.Res >= 0:
+		return ""
+	case errno == syscall.ENOBUFS && d.group != nil:
+		return fmt.Sprintf("none of the %d buffers of its group is left: give them back sooner (Borrowed.Release), "+
+			"make the group larger, or have Rearm wait for them", len(d.group.bufs))
+	case d.failure == nil:
+		return ""
+	case d.failure.behind != nil:
+		b := d.failure.behind
+		return fmt.Sprintf("it was linked behind a request that failed: %s: %s", b.op, b.errno.Error())
+	case d.failure.closed:
+		return "the loop is being closed"
+	}
+	return d.failure.why(errno)
+}
+
+// why looks at what can be known without the descriptor, then at that.
+func (f *failure) why(errno syscall.Errno) string {
+	switch errno {
+	case syscall.EACCES:
+		return f.whyDenied()
+	case syscall.EFAULT:
+		return f.whyFault()
+	case syscall.ENOBUFS:
+		return f.whyNoBuffers()
+	case syscall.ENOMEM:
+		return f.whyNoMemory()
+	case syscall.EINVAL, syscall.EOPNOTSUPP:
+		if hint := f.whyUnknown(); hint != "" {
+			return hint
+		}
+	}
+	return f.whyDescriptor(errno)
+}
+
+// whyDenied is for rings with restrictions, which are the only reason for an operation
+// that is not among those allowed.
+func (f *failure) whyDenied() string {
+	if len(f.ring) == 0 {
+		return ""
+	}
+	allowed, flags := false, SQEFlags(0)
+	for _, r := range f.ring {
+		switch {
+		case r.Opcode == RestrictionSQEOp && Op(r.Value) == f.sqe.Opcode:
+			allowed = true
+		case r.Opcode == RestrictionSQEFlagsAllowed:
+			flags |= SQEFlags(r.Value)
+		case r.Opcode == RestrictionSQEFlagsRequired:
+			flags |= SQEFlags(r.Value)
+			if missing := SQEFlags(r.Value) &^ f.sqe.Flags; missing != 0 {
+				return fmt.Sprintf("the ring's restrictions require %v", missing)
+			}
+		}
+	}
+	switch more := f.sqe.Flags &^ flags; {
+	case !allowed:
+		return fmt.Sprintf("the ring's restrictions don't allow %s", f.sqe.Opcode)
+	case more != 0:
+		return fmt.Sprintf("the ring's restrictions don't allow %v", more)
+	}
+	return ""
+}
+
+// whyFault is for registered buffers.
+func (f *failure) whyFault() string {
+	s, b := &f.sqe, f.fixed
+	if !s.usesFixedBuffer() {
+		return ""
+	}
+	vectors := s.Opcode == OpReadvFixed || s.Opcode == OpWritevFixed || s.Opcode == OpSendmsgZC
+	end := b.base + uint64(b.size)
+	switch {
+	case b.count == 0:
+		return "no buffers are registered (Ring.RegisterBuffers)"
+	case int(s.BufIndex) >= b.count:
+		return fmt.Sprintf("there is no registered buffer %d: the table has %d", s.BufIndex, b.count)
+	case b.base == 0 || vectors:
+		return ""
+	case s.Addr < b.base || s.Addr > end:
+		return fmt.Sprintf("its memory does not lie in the registered buffer %d", s.BufIndex)
+	case s.Addr+uint64(s.Len) > end:
+		return fmt.Sprintf("the registered buffer %d has %d bytes, and the request reaches to %d", s.BufIndex, b.size, s.Addr+uint64(s.Len)-b.base)
+	}
+	return ""
+}
+
+// whyNoBuffers is for groups that are no BufGroup.
+func (f *failure) whyNoBuffers() string {
+	if f.sqe.Flags&SQEBufferSelect == 0 {
+		return ""
+	}
+	return fmt.Sprintf("the group %d of provided buffers has none left, or there is no such group", f.sqe.BufIndex)
+}
+
+// whyNoMemory is for what counts as locked memory while it is sent.
+func (f *failure) whyNoMemory() string {
+	if f.sqe.Opcode == OpSendZC || f.sqe.Opcode == OpSendmsgZC {
+		return "what is sent without a copy is locked meanwhile; " + explainLimit()
+	}
+	return ""
+}

@@ -1,0 +1,305 @@
+//go:build linux && cgo
+
+package liburing_test
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/go-liburing/liburing"
+	"github.com/go-liburing/liburing/internal/ringtest"
+	"github.com/stretchr/testify/require"
+	"golang.org/x/sys/unix"
+)
+
+// requireHint requires a request to fail for a reason that its error tells.
+func requireHint(t *testing.T, l *liburing.Loop, errno unix.Errno, hint string, request func(liburing.Callback) liburing.Request) {
+	t.Helper()
+	requireHintOf(t, ringtest.Do(t, l, request)[0], errno, hint)
+}
+
+func requireHintOf(t *testing.T, c liburing.Completion, errno unix.Errno, hint string) {
+	t.Helper()
+	err := c.Err()
+	require.ErrorIs(t, err, errno)
+	var e *liburing.OpError
+	require.ErrorAs(t, err, &e)
+	require.Equal(t, hint, e.Hint)
+	if hint != "" {
+		require.Equal(t, fmt.Sprintf("%s: %s: %s", c.Op(), errno.Error(), hint), err.Error())
+	}
+}
+
+// What a descriptor can't do its error says, and what can be done instead.
+func TestErrorOfDescriptor(t *testing.T) {
+	l := ringtest.NewLoop(t, 8)
+	file := int(ringtest.TempFile(t, make([]byte, 4096)).Fd())
+	dir, err := unix.Open(t.TempDir(), unix.O_RDONLY|unix.O_CLOEXEC, 0)
+	require.NoError(t, err)
+	defer unix.Close(dir)
+	name, err := unix.Open(t.TempDir(), unix.O_PATH|unix.O_CLOEXEC, 0)
+	require.NoError(t, err)
+	defer unix.Close(name)
+	r, w := ringtest.Pipe(t)
+	a, _ := ringtest.SocketPair(t)
+	listener, at := ringtest.Listener(t)
+	event, err := unix.Eventfd(1, unix.EFD_CLOEXEC)
+	require.NoError(t, err)
+	defer unix.Close(event)
+	epoll, err := unix.EpollCreate1(unix.EPOLL_CLOEXEC)
+	require.NoError(t, err)
+	defer unix.Close(epoll)
+	buf := make([]byte, 64)
+	is := func(fd int, what string) string { return fmt.Sprintf("descriptor %d is %s", fd, what) }
+
+	for _, c := range []struct {
+		op      liburing.Op
+		errno   unix.Errno
+		hint    string
+		request func(liburing.Callback) liburing.Request
+	}{
+		{liburing.OpReadMultishot, unix.EBADFD, is(file, "a regular file, which can't be polled: use Read"),
+			func(cb liburing.Callback) liburing.Request { return l.ReadMultishot(file, 0, 0, 1, cb) }},
+		{liburing.OpRead, unix.EISDIR, is(dir, "a directory, which can't be read"),
+			func(cb liburing.Callback) liburing.Request { return l.Read(dir, buf, 0, cb) }},
+		{liburing.OpRead, unix.EBADF, is(w, "open for writing only"),
+			func(cb liburing.Callback) liburing.Request { return l.Read(w, buf, 0, cb) }},
+		{liburing.OpWrite, unix.EBADF, is(r, "open for reading only"),
+			func(cb liburing.Callback) liburing.Request { return l.Write(r, buf, 0, cb) }},
+		{liburing.OpRead, unix.ESPIPE, is(a, "a Unix socket, which has no position: read at CurrentPosition"),
+			func(cb liburing.Callback) liburing.Request { return l.Read(a, buf, 7, cb) }},
+		{liburing.OpRead, unix.EBADF, fmt.Sprintf("descriptor %d was opened with O_PATH, which gives it a place and no content", name),
+			func(cb liburing.Callback) liburing.Request { return l.Read(name, buf, 0, cb) }},
+		{liburing.OpRead, unix.EBADF, is(999, "not open"),
+			func(cb liburing.Callback) liburing.Request { return l.Read(999, buf, 0, cb) }},
+		{liburing.OpRecv, unix.ENOTSOCK, is(r, "the read end of a pipe, which is no socket: use Read"),
+			func(cb liburing.Callback) liburing.Request { return l.Recv(r, buf, 0, cb) }},
+		{liburing.OpSend, unix.ENOTSOCK, is(w, "the write end of a pipe, which is no socket: use Write"),
+			func(cb liburing.Callback) liburing.Request { return l.Send(w, buf, 0, cb) }},
+		{liburing.OpRecv, unix.ENOTCONN, is(listener, "a listening socket, from which connections are accepted (Accept)"),
+			func(cb liburing.Callback) liburing.Request { return l.Recv(listener, buf, 0, cb) }},
+		{liburing.OpAccept, unix.EINVAL, is(a, "a Unix socket, which does not listen"),
+			func(cb liburing.Callback) liburing.Request { return l.Accept(a, nil, 0, cb) }},
+		{liburing.OpFsync, unix.EINVAL, is(r, "the read end of a pipe, which has nothing to flush"),
+			func(cb liburing.Callback) liburing.Request { return l.Fsync(r, 0, cb) }},
+		{liburing.OpRead, unix.EINVAL, is(event, "an eventfd, from which at least 8 bytes are read"),
+			func(cb liburing.Callback) liburing.Request { return l.Read(event, buf[:4], 0, cb) }},
+		{liburing.OpWrite, unix.EINVAL, is(event, "an eventfd, to which 8 bytes are written, not 4"),
+			func(cb liburing.Callback) liburing.Request { return l.Write(event, buf[:4], 0, cb) }},
+		{liburing.OpSplice, unix.EINVAL, "one of the two descriptors has to be a pipe",
+			func(cb liburing.Callback) liburing.Request { return l.Splice(file, 0, a, -1, 64, 0, cb) }},
+		{liburing.OpTee, unix.EINVAL, is(file, "a regular file, and Tee is for two pipes"),
+			func(cb liburing.Callback) liburing.Request { return l.Tee(file, w, 64, 0, cb) }},
+		{liburing.OpEpollCtl, unix.EPERM, is(file, "a regular file, which can't be waited for: it is ready always"),
+			func(cb liburing.Callback) liburing.Request {
+				return l.EpollCtl(epoll, file, unix.EPOLL_CTL_ADD, &liburing.EpollEvent{}, cb)
+			}},
+		{liburing.OpEpollWait, unix.EINVAL, is(r, "the read end of a pipe, and no epoll"),
+			func(cb liburing.Callback) liburing.Request {
+				return l.EpollWait(r, make([]liburing.EpollEvent, 1), 0, cb)
+			}},
+		{liburing.OpMsgRing, unix.EBADFD, is(a, "a Unix socket, and no ring"),
+			func(cb liburing.Callback) liburing.Request { return l.MsgRing(a, 0, 0, 0, cb) }},
+		{liburing.OpSendZC, unix.EOPNOTSUPP, is(a, "a Unix socket, which can't send without a copy: use Send"),
+			func(cb liburing.Callback) liburing.Request { return l.SendZC(a, buf, 0, 0, cb) }},
+		{liburing.OpOpenat, unix.ENOTDIR, is(r, "the read end of a pipe, and no directory, at which a path could begin"),
+			func(cb liburing.Callback) liburing.Request { return l.Openat(r, "x", 0, 0, cb) }},
+		{liburing.OpBind, unix.EINVAL, is(listener, "a listening socket, which has an address"),
+			func(cb liburing.Callback) liburing.Request { return l.Bind(listener, at, cb) }},
+	} {
+		t.Run(fmt.Sprintf("%s %s", c.op, unix.ErrnoName(c.errno)), func(t *testing.T) {
+			ringtest.NeedsOps(t, c.op)
+			requireHint(t, l, c.errno, c.hint, c.request)
+		})
+	}
+}
+
+// A read or write of a file opened with O_DIRECT whose offset or length is no multiple
+// of a drive's blocks.
+func TestErrorOfUnaligned(t *testing.T) {
+	var fs unix.Statfs_t
+	path := filepath.Join(t.TempDir(), "file")
+	require.NoError(t, unix.Statfs(filepath.Dir(path), &fs))
+	if fs.Type != unix.EXT4_SUPER_MAGIC {
+		t.Skip("the temporary folder is on no ext4")
+	}
+	require.NoError(t, os.WriteFile(path, make([]byte, 1<<13), 0o600))
+	fd, err := unix.Open(path, unix.O_RDWR|unix.O_DIRECT|unix.O_CLOEXEC, 0)
+	require.NoError(t, err)
+	defer unix.Close(fd)
+	l := ringtest.NewLoop(t, 8)
+	buf := ringtest.Memory(t, 4096)
+	requireHint(t, l, unix.EINVAL, fmt.Sprintf("descriptor %d was opened with O_DIRECT, and the length 100 is no multiple of the device's blocks, 512 bytes or more", fd),
+		func(cb liburing.Callback) liburing.Request { return l.Read(fd, buf[:100], 0, cb) })
+	requireHint(t, l, unix.EINVAL, fmt.Sprintf("descriptor %d was opened with O_DIRECT, and the offset 7 is no multiple of the device's blocks, 512 bytes or more", fd),
+		func(cb liburing.Callback) liburing.Request { return l.Write(fd, buf, 7, cb) })
+}
+
+// A request of a registered buffer says how it misses it.
+func TestErrorOfFixedBuffer(t *testing.T) {
+	l := ringtest.NewLoop(t, 8)
+	mem := ringtest.Memory(t, 3*4096)
+	file := int(ringtest.TempFile(t, make([]byte, 4096)).Fd())
+	read := func(buf []byte, index int) func(liburing.Callback) liburing.Request {
+		return func(cb liburing.Callback) liburing.Request { return l.ReadFixed(file, buf, 0, index, cb) }
+	}
+	requireHint(t, l, unix.EFAULT, "no buffers are registered (Ring.RegisterBuffers)", read(mem[:8], 0))
+	require.NoError(t, l.Control(func(r *liburing.Ring) error {
+		return r.RegisterBuffers([][]byte{mem[:4096], mem[4096:8192]})
+	}))
+	requireHint(t, l, unix.EFAULT, "there is no registered buffer 2: the table has 2", read(mem[:8], 2))
+	requireHint(t, l, unix.EFAULT, "the registered buffer 1 has 4096 bytes, and the request reaches to 8192", read(mem[4096:], 1))
+	requireHint(t, l, unix.EFAULT, "its memory does not lie in the registered buffer 1", read(mem[:8], 1))
+	n := ringtest.One(t, l, read(mem[:8], 0))
+	require.Equal(t, 8, n)
+}
+
+// A request whose chain has broken says where.
+func TestErrorBehindLink(t *testing.T) {
+	ringtest.OverLoops(t, 8, func(t *testing.T, l *liburing.Loop) {
+		var second, third liburing.Completion
+		l.Openat(unix.AT_FDCWD, "/none/such", 0, 0, nil).LinkNext()
+		l.Nop(func(c liburing.Completion) { second = c }).LinkNext()
+		l.Nop(func(c liburing.Completion) { third = c })
+		ringtest.RunIdle(t, l)
+		const hint = "it was linked behind a request that failed: openat: no such file or directory"
+		requireHintOf(t, second, unix.ECANCELED, hint)
+		requireHintOf(t, third, unix.ECANCELED, hint)
+	})
+}
+
+// The same of a quiet chain, and of one that waited in the backlog.
+func TestErrorBehindQuietLink(t *testing.T) {
+	l := ringtest.NewLoop(t, 8)
+	var second liburing.Completion
+	l.Openat(unix.AT_FDCWD, "/none/such", 0, 0, nil).LinkNext()
+	l.Nop(func(c liburing.Completion) { second = c }).SkipSuccess()
+	ringtest.RunIdle(t, l)
+	requireHintOf(t, second, unix.ECANCELED, "it was linked behind a request that failed: openat: no such file or directory")
+}
+
+// A request that was cancelled has no other reason.
+func TestErrorOfCancelled(t *testing.T) {
+	l := ringtest.NewLoop(t, 8)
+	r, _ := ringtest.Pipe(t)
+	var c liburing.Completion
+	token := l.PollAdd(r, unix.POLLIN, func(d liburing.Completion) { c = d }).Token()
+	l.Cancel(token, 0, nil)
+	ringtest.RunIdle(t, l)
+	requireHintOf(t, c, unix.ECANCELED, "")
+
+	ctx, cancel := context.WithCancel(context.Background())
+	l.PollAdd(r, unix.POLLIN, func(d liburing.Completion) { c = d }).WithContext(ctx)
+	cancel()
+	ringtest.RunIdle(t, l)
+	require.ErrorIs(t, c.Err(), context.Canceled)
+
+	l.PollAdd(r, unix.POLLIN, func(d liburing.Completion) { c = d })
+	require.NoError(t, l.Close(context.Background()))
+	requireHintOf(t, c, unix.ECANCELED, "the loop is being closed")
+}
+
+// A group that has run dry.
+func TestErrorOfDryGroup(t *testing.T) {
+	l := ringtest.NewLoop(t, 8)
+	g := ringtest.NewGroup(t, l, 2, 64, 0)
+	a, b := ringtest.SocketPair(t)
+	_, err := unix.Write(b, make([]byte, 256))
+	require.NoError(t, err)
+	var kept []liburing.Borrowed
+	var last liburing.Completion
+	l.RecvMultishot(a, nil, 0, func(c liburing.Completion) {
+		if last = c; c.Res > 0 {
+			kept = append(kept, c.Keep())
+		}
+	}).Buffers(g)
+	ringtest.RunIdle(t, l)
+	requireHintOf(t, last, unix.ENOBUFS, "none of the 2 buffers of its group is left: give them back sooner (Borrowed.Release), "+
+		"make the group larger, or have Rearm wait for them")
+	for _, k := range kept {
+		require.NoError(t, k.Release())
+	}
+	requireHint(t, l, unix.ENOBUFS, "the group 77 of provided buffers has none left, or there is no such group", func(cb liburing.Callback) liburing.Request {
+		r := l.Recv(a, nil, 0, cb)
+		r.SQE().Flags |= liburing.SQEBufferSelect
+		r.SQE().BufIndex = 77
+		return r
+	})
+}
+
+// A ring that was restricted says so.
+func TestErrorOfRestriction(t *testing.T) {
+	l := restricted(t)
+	defer ringtest.CloseLoop(t, l)
+	requireHint(t, l, unix.EACCES, "the ring's restrictions don't allow nop", func(cb liburing.Callback) liburing.Request { return l.Nop(cb) })
+	r, _ := ringtest.Pipe(t)
+	requireHint(t, l, unix.EACCES, "the ring's restrictions don't allow io_drain", func(cb liburing.Callback) liburing.Request {
+		req := l.PollAdd(r, unix.POLLIN, cb)
+		req.SQE().Flags |= liburing.SQEIODrain
+		return req
+	})
+}
+
+// What the library does not know it does not say, also of what it might have mistaken
+// for something else.
+func TestErrorUnknown(t *testing.T) {
+	l := ringtest.NewLoop(t, 8)
+	file := int(ringtest.TempFile(t, make([]byte, 4096)).Fd())
+	unconnected, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+	require.NoError(t, err)
+	defer unix.Close(unconnected)
+	requireHint(t, l, unix.EINVAL, "", func(cb liburing.Callback) liburing.Request { return l.Fallocate(file, 0, 0, 0, cb) })
+	requireHint(t, l, unix.ENOTDIR, "", func(cb liburing.Callback) liburing.Request { return l.Openat(file, "/dev/null/x", 0, 0, cb) })
+	requireHint(t, l, unix.ENOENT, "", func(cb liburing.Callback) liburing.Request { return l.Openat(unix.AT_FDCWD, "/none/such", 0, 0, cb) })
+	requireHint(t, l, unix.EINVAL, "", func(cb liburing.Callback) liburing.Request { return l.Accept(unconnected, nil, 0, cb) })
+	require.NoError(t, l.Control(func(r *liburing.Ring) error { return r.RegisterFiles([]int{unconnected}) }))
+	requireHint(t, l, unix.ESPIPE, "", func(cb liburing.Callback) liburing.Request { return l.Read(0, make([]byte, 8), 7, cb).FixedFile() })
+	// Errors of completions that are made up, or were made long ago.
+	require.NoError(t, liburing.Completion{}.Err())
+	require.EqualError(t, liburing.Completion{Res: -int32(unix.EINVAL)}.Err(), "nop: invalid argument")
+}
+
+// A kernel that is too old for an operation, or for a flag of one, says so.
+func TestErrorOfOldKernel(t *testing.T) {
+	l := ringtest.NewLoop(t, 8)
+	a, _ := ringtest.SocketPair(t)
+	tried := false
+	if !ringtest.Knows(t, liburing.OpReadMultishot) {
+		tried = true
+		c := ringtest.Finish(t, l, func(cb liburing.Callback) liburing.Request { return l.ReadMultishot(a, 0, 0, 1, cb) })
+		require.ErrorContains(t, c.Err(), ") does not know read_multishot (Linux 6.7)")
+	}
+	if ringtest.KernelBefore(6, 10) && !ringtest.Knows(t, liburing.OpBind) {
+		tried = true
+		c := ringtest.Finish(t, l, func(cb liburing.Callback) liburing.Request {
+			r := l.Recv(a, nil, 0, cb)
+			r.SQE().IOPrio |= uint16(liburing.RecvSendBundle)
+			r.SQE().Flags |= liburing.SQEBufferSelect
+			return r
+		})
+		require.ErrorContains(t, c.Err(), ") does not know bundles (Linux 6.10)")
+	}
+	if !tried {
+		t.Skip("this kernel knows all of it")
+	}
+}
+
+// A kernel lacks what is newer than it and than all operations that it knows: those of
+// distributions have newer ones than their version says.
+func TestKernelLacks(t *testing.T) {
+	p, err := liburing.GetProbe()
+	require.NoError(t, err)
+	last := liburing.Op(0)
+	for op := range liburing.OpLast {
+		if p.OpcodeSupported(op) {
+			last = op
+		}
+	}
+	require.False(t, liburing.KernelLacks(p, last.Kernel(), "3.10.0-1160.el7"))
+	require.True(t, liburing.KernelLacks(p, "99.0", "6.18.44"))
+	require.False(t, liburing.KernelLacks(p, "6.0", "6.0"))
+	require.False(t, liburing.KernelLacks(p, "5.9", "6.0.1-generic"))
+}
