@@ -274,6 +274,18 @@ func (f *File) SyncContext(ctx context.Context) error {
 	return f.std().Sync()
 }
 
+// SyncData is Sync without what is not needed to read the data back, such as the times
+// (fdatasync), where the system knows the difference.
+func (f *File) SyncData() error { return f.SyncDataContext(context.Background()) }
+
+// SyncDataContext is SyncData that ends with ctx's error when ctx does.
+func (f *File) SyncDataContext(ctx context.Context) error {
+	if f != nil && f.disk != nil {
+		return f.disk.sync(ctx, true)
+	}
+	return f.SyncContext(ctx)
+}
+
 // ended returns ctx's error as one of this file.
 func (f *File) ended(ctx context.Context, op string) error {
 	if f == nil || ctx.Err() == nil {

@@ -845,7 +845,11 @@ func TestSyncsOfMany(t *testing.T) {
 					if _, err := f.WriteAt([]byte{1}, int64(i)*4096); err != nil {
 						panic(err)
 					}
-					if err := f.Sync(); err != nil {
+					sync := f.Sync
+					if i%2 == 0 {
+						sync = f.SyncData
+					}
+					if err := sync(); err != nil {
 						panic(err)
 					}
 				}
@@ -854,6 +858,7 @@ func TestSyncsOfMany(t *testing.T) {
 		all.Wait()
 		require.NoError(t, f.Close())
 		require.ErrorIs(t, f.Sync(), fs.ErrClosed)
+		require.ErrorIs(t, f.SyncData(), fs.ErrClosed)
 	})
 }
 

@@ -83,8 +83,6 @@ func (f ringFile) Prefetch(offset, length int64) error {
 	return f.control(func(fd int) error { return unix.Fadvise(fd, offset, length, unix.FADV_WILLNEED) })
 }
 
-func (f ringFile) SyncData() error { return f.Sync() }
-
 // SyncTo has the file's beginning written, as pebble's own file does on ext4.
 func (f ringFile) SyncTo(length int64) (fullSync bool, err error) {
 	const flags = unix.SYNC_FILE_RANGE_WAIT_BEFORE | unix.SYNC_FILE_RANGE_WRITE
