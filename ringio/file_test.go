@@ -3,16 +3,19 @@ package ringio
 import (
 	"bytes"
 	"context"
+	"crypto/sha256"
 	"errors"
 	"flag"
 	"fmt"
 	"io"
 	"io/fs"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"reflect"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"testing/iotest"
@@ -627,6 +630,78 @@ func TestFileBeyond2GiB(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, "ar", string(rest))
 	})
+}
+
+// A file is copied by many goroutines, block by block, past the page cache and through
+// it; the digests are the same.
+func TestFileCopy(t *testing.T) {
+	size := int64(8 << 20)
+	if *long {
+		size = 4 << 30
+	}
+	size += 12345
+	overEnginesAndFallback(t, func(t *testing.T, e *Engine) {
+		dir := t.TempDir()
+		from, err := os.Create(filepath.Join(dir, "from"))
+		require.NoError(t, err)
+		want := sha256.New()
+		noise := rand.NewChaCha8([32]byte{1})
+		_, err = io.Copy(io.MultiWriter(from, want), io.LimitReader(noise, size))
+		require.NoError(t, err)
+		require.NoError(t, from.Close())
+		dropCache(t, from.Name())
+		for i, flag := range append([]int{os.O_RDWR}, directFlags[:min(1, len(directFlags))]...) {
+			if isDirect(flag) && !takesDirect(dir) {
+				continue
+			}
+			to := filepath.Join(dir, fmt.Sprint("to", i))
+			copyByMany(t, e, to, from.Name(), flag, size)
+			require.Equal(t, want.Sum(nil), digest(t, e, to))
+		}
+	})
+}
+
+// copyByMany copies a file. With O_DIRECT the last block is written whole, and cut.
+func copyByMany(t *testing.T, e *Engine, to, from string, flag int, size int64) {
+	in, err := e.OpenFile(from, flag&^os.O_RDWR, 0)
+	require.NoError(t, err)
+	defer in.Close()
+	out, err := e.OpenFile(to, flag|os.O_CREATE, 0o600)
+	require.NoError(t, err)
+	defer out.Close()
+	var next atomic.Int64
+	var all sync.WaitGroup
+	for range 16 {
+		all.Go(func() {
+			b := alignedBytes(128 << 10)
+			for {
+				off := next.Add(int64(len(b))) - int64(len(b))
+				if off >= size {
+					return
+				}
+				n, err := in.ReadAt(b, off)
+				if err != nil && (err != io.EOF || off+int64(n) != size) {
+					panic(err)
+				}
+				if _, err := out.WriteAt(b[:(n+4095)&^4095], off); err != nil {
+					panic(err)
+				}
+			}
+		})
+	}
+	all.Wait()
+	require.NoError(t, out.Truncate(size))
+	require.NoError(t, out.Sync())
+}
+
+func digest(t *testing.T, e *Engine, name string) []byte {
+	f, err := e.Open(name)
+	require.NoError(t, err)
+	defer f.Close()
+	sum := sha256.New()
+	_, err = io.Copy(sum, f)
+	require.NoError(t, err)
+	return sum.Sum(nil)
 }
 
 // A slice longer than one call takes is moved whole.

@@ -141,8 +141,9 @@ func TestModelOfFiles(t *testing.T) {
 	}
 	engines := map[string]*Engine{
 		"ring": ownEngine(t, Options{}), "busy": busyEngine(t, Options{Entries: 4}), "fallback": ownEngine(t, Options{NoRing: true}),
+		"SQPOLL": busyEngine(t, Options{SQPoll: 10 * time.Millisecond}),
 	}
-	for i := range uint64(12) {
+	for i := range uint64(5) {
 		want, wantContent := runProgram(first+i, byOS, t.TempDir())
 		for name, e := range engines {
 			got, content := runProgram(first+i, by(e), t.TempDir())
