@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"strconv"
 	"strings"
 	"syscall"
 )
@@ -65,15 +66,30 @@ type OpError struct {
 	Err  error  // the cause
 	Hint string // why, and what to do next; may be empty
 
+	// What a Loop's request was made for; empty where it was for nothing of the kind.
+	Path    string // of a rename or a link the old one
+	NewPath string
+	Addr    string // of a Connect, a Bind, a Sendmsg, a Send with To
+
 	lacking bool // the cause is what this kernel lacks, though its errno is a general one
 }
 
-// Error returns operation, cause and hint in one line.
+// Error returns the operation, what it was for, cause and hint in one line.
 func (e *OpError) Error() string {
-	if e.Hint == "" {
-		return e.Op + ": " + e.Err.Error()
+	text := e.Op
+	for _, path := range []string{e.Path, e.NewPath} {
+		if path != "" {
+			text += " " + strconv.Quote(path)
+		}
 	}
-	return e.Op + ": " + e.Err.Error() + ": " + e.Hint
+	if e.Addr != "" {
+		text += " " + e.Addr
+	}
+	text += ": " + e.Err.Error()
+	if e.Hint != "" {
+		text += ": " + e.Hint
+	}
+	return text
 }
 
 // Unwrap returns the cause.

@@ -249,6 +249,7 @@ func (d *deadline) over(c Completion) {
 	}
 	l, h, a := d.loop, d.loop.table.handle(d.of), d.loop.table.aside(d.of)
 	d.held.detail = l.detailOf(h, a, d.big)
+	l.name(h, a, &d.held)
 	if l.observer != nil {
 		l.completeObserved(d.of, h, a, d.held)
 		return

@@ -320,6 +320,7 @@ func (l *Loop) tellHeld(h *handle, a *aside) {
 	a.deadline.holding = false
 	c, cb := a.deadline.held, h.cb
 	c.detail = l.detailOf(h, a, a.deadline.big)
+	l.name(h, a, &c)
 	l.tellLast(h, cb, c)
 	h.cb, h.group = ignore, 0
 }

@@ -111,6 +111,7 @@ func (l *Loop) dispatchSpecial(token Token) {
 	c.detail = l.detailOf(h, a, big)
 	if c.Res < 0 {
 		l.remember(token, h, &c)
+		l.name(h, a, &c)
 	}
 	if l.observer != nil {
 		l.completeObserved(token, h, a, c)
@@ -202,6 +203,7 @@ type detail struct {
 	big     [2]uint64 // the second half of a big completion
 	group   *BufGroup // where its buffers come from
 	failure *failure  // why it has failed, as far as that can be known
+	named   *named    // what it was made for, if it has failed
 }
 
 // Op returns the operation that was requested.
@@ -222,6 +224,7 @@ func (c Completion) More() bool { return c.Flags&CQEFMore != 0 }
 // is an error here; one above may be the driver's word for a failure.
 func (c Completion) Err() error {
 	err := (&CQE{Res: c.Res, Flags: c.Flags}).Err()
+	of := new(named)
 	if d := c.detail; d != nil {
 		switch {
 		case d.refusal != nil:
@@ -231,11 +234,14 @@ func (c Completion) Err() error {
 		case d.end != nil:
 			err = d.end
 		}
+		if d.named != nil {
+			of = d.named
+		}
 	}
 	if err == nil {
 		return nil
 	}
-	return &OpError{Op: c.op.String(), Err: err, Hint: c.hint()}
+	return &OpError{Op: c.op.String(), Path: of.path, NewPath: of.newPath, Addr: of.addr, Err: err, Hint: c.hint()}
 }
 
 // Result returns the result as the system call that the operation is named

@@ -38,8 +38,8 @@ type handleKind uint8
 const (
 	_         handleKind = iota // a free place
 	kindPlain                   // mem is the request's buffer
-	kindExtra                   // mem is an *extra
 	kindInner                   // the loop's own: not counted as a request in flight
+	kindExtra                   // mem is an *extra
 )
 
 // handleTable maps tokens to handles.
@@ -170,7 +170,7 @@ func (t *handleTable) restock(x *extra) {
 // loop's own. f may queue further requests.
 func (t *handleTable) inFlight(f func(Token)) {
 	for i := range t.list {
-		if e := &t.list[i]; e.v.kind == kindPlain || e.v.kind == kindExtra {
+		if e := &t.list[i]; e.v.kind != 0 && e.v.kind != kindInner {
 			f(newToken(uint32(i), e.gen))
 		}
 	}
@@ -235,4 +235,90 @@ func (s *slots[T]) release(place uint32, e *cell[T]) {
 	*e = cell[T]{gen: (e.gen + 1) | firstGen, next: s.free}
 	s.free = place
 	s.used--
+}
+
+// nameKind is where a request keeps what its error is to tell.
+type nameKind uint8
+
+const (
+	namesNothing nameKind = iota
+	namesPath             // a path, its memory or the first of several
+	namesPaths            // two, the first of several
+	namesFile             // one, the third of several
+	namesAddr             // its memory is an address
+	namesMessage          // its memory is a message, which may have an address
+	namesKept             // it may keep an address
+)
+
+// named is what a request was made for.
+type named struct{ path, newPath, addr string }
+
+// name has the error of a request tell what it was for.
+func (l *Loop) name(h *handle, a *aside, c *Completion) {
+	n := h.named(a)
+	if n == nil || c.Res >= 0 {
+		return
+	}
+	d := detail{named: n}
+	if c.detail != nil {
+		d = *c.detail
+		d.named = n
+	} else if h.group != 0 {
+		d.group = l.groups[h.group-1]
+	}
+	c.detail = &d
+}
+
+// named returns what the request was made for, nil for most.
+func (h *handle) named(a *aside) *named {
+	kind := h.op.facts().names
+	if kind == namesNothing || h.mem == nil {
+		return nil
+	}
+	mem := [3]unsafe.Pointer{h.mem}
+	if h.kind == kindExtra {
+		mem = (*extra)(h.mem).keep
+	}
+	switch kind {
+	case namesPath:
+		return &named{path: goString(mem[0])}
+	case namesPaths:
+		return &named{path: goString(mem[0]), newPath: goString(mem[1])}
+	case namesFile:
+		return &named{path: goString(mem[2])}
+	case namesAddr:
+		return &named{addr: (*Sockaddr)(mem[0]).String()}
+	case namesMessage:
+		if addr := destination((*Msghdr)(mem[0])); addr != nil {
+			return &named{addr: addr.String()}
+		}
+	case namesKept:
+		return a.addr()
+	}
+	return nil
+}
+
+// addr returns the address among what a request keeps, nil if there is none.
+func (a *aside) addr() *named {
+	if a == nil {
+		return nil
+	}
+	for _, kept := range a.kept {
+		if to, ok := kept.(*Sockaddr); ok {
+			return &named{addr: to.String()}
+		}
+	}
+	return nil
+}
+
+// goString returns a string of the kernel's, which ends with a NUL.
+func goString(p unsafe.Pointer) string {
+	if p == nil {
+		return ""
+	}
+	n := 0
+	for *(*byte)(unsafe.Add(p, n)) != 0 {
+		n++
+	}
+	return string(unsafe.Slice((*byte)(p), n))
 }

@@ -29,6 +29,16 @@ func NewMsghdr(addr *Sockaddr, control []byte, bufs ...[]byte) *Msghdr {
 	return msg
 }
 
+// destination returns a copy of a message's address, nil if it has none.
+func destination(msg *Msghdr) *Sockaddr {
+	if msg == nil || msg.Name == nil || msg.Namelen < 2 {
+		return nil
+	}
+	s := NewSockaddr()
+	s.len = uint32(copy(s.raw[:], unsafe.Slice(msg.Name, msg.Namelen)))
+	return s
+}
+
 // Control returns the control messages that a Recvmsg has stored, for
 // unix.ParseSocketControlMessage.
 func Control(msg *Msghdr) []byte {

@@ -132,8 +132,6 @@ func (p *proxy) connect(client int) {
 			err = p.begin(client, server)
 		case errors.Is(err, unix.ECANCELED):
 			err = fmt.Errorf("no answer from %v within %v", p.to, patience)
-		default:
-			err = fmt.Errorf("%v: %w", p.to, err)
 		}
 		if err != nil {
 			p.log(err)
