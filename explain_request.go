@@ -2,6 +2,7 @@ package liburing
 
 import (
 	"fmt"
+	"os"
 	"syscall"
 )
 
@@ -16,6 +17,7 @@ type failure struct {
 	behind *brokenLink  // what broke the chain that it stood in
 	fixed  fixedBuffers // the ring's, if it names one of them
 	ring   []Restriction
+	filter bool // the ring has filters, or its thread has
 	closed bool // the loop was being closed
 	path   byte // what the path begins with, 0 if that is not known
 }
@@ -46,7 +48,11 @@ var explained = func() (set [3]uint64) {
 	return set
 }()
 
-func isExplained(errno syscall.Errno) bool {
+// explained reports whether a reason of the request's error may be known.
+func (s *SQE) explained(errno syscall.Errno) bool {
+	if errno == syscall.EAGAIN {
+		return s.Opcode == OpSplice || s.Opcode == OpTee
+	}
 	return errno < 64*3 && explained[errno/64]&(1<<(errno%64)) != 0
 }
 
@@ -68,10 +74,10 @@ func (l *Loop) remember(token Token, h *handle, c *Completion) {
 	case errno == syscall.ECANCELED && l.closing.Load() && c.detail == nil && h.group == 0:
 		c.detail = closing
 		return
-	case sqe == nil || !isExplained(errno) || errno == syscall.ENOBUFS && h.group != 0:
+	case sqe == nil || !sqe.explained(errno) || errno == syscall.ENOBUFS && h.group != 0:
 		return
 	default:
-		f = &failure{sqe: *sqe, fixed: l.ring.fixedBuffers(sqe), ring: l.ring.restricted, path: h.path()}
+		f = &failure{sqe: *sqe, fixed: l.ring.fixedBuffers(sqe), ring: l.ring.restricted, filter: l.ring.filtered, path: h.path()}
 	}
 	d := detail{failure: f}
 	if c.detail != nil {
@@ -209,8 +215,18 @@ func (f *failure) why(errno syscall.Errno) string {
 }
 
 // whyDenied is for rings with restrictions, which are the only reason for an operation
-// that is not among those allowed.
+// that is not among those allowed, and for those with filters, which do not tell.
 func (f *failure) whyDenied() string {
+	switch hint := f.whyRestricted(); {
+	case hint != "":
+		return hint
+	case f.filter:
+		return "the ring or its thread has filters (RegisterBPFFilter), and this is how they deny a request"
+	}
+	return ""
+}
+
+func (f *failure) whyRestricted() string {
 	if len(f.ring) == 0 {
 		return ""
 	}
@@ -270,7 +286,8 @@ func (f *failure) whyNoBuffers() string {
 
 // whyNoMemory is for what counts as locked memory while it is sent.
 func (f *failure) whyNoMemory() string {
-	if f.sqe.Opcode == OpSendZC || f.sqe.Opcode == OpSendmsgZC {
+	_, limited := memlockLimit()
+	if limited && os.Geteuid() != 0 && (f.sqe.Opcode == OpSendZC || f.sqe.Opcode == OpSendmsgZC) {
 		return "what is sent without a copy is locked meanwhile; " + explainLimit()
 	}
 	return ""

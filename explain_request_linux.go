@@ -248,8 +248,14 @@ func (f *failure) whyDescriptor(errno syscall.Errno) string {
 	if errno == unix.ENOTDIR && (f.path == 0 || f.path == '/') {
 		return "" // the path may be at fault
 	}
+	if errno == unix.EBADF && f.sqe.Flags&SQEFixedFile != 0 {
+		return fmt.Sprintf("place %d of the registered files is empty or beyond the table, or its file is not open for that", f.sqe.FD)
+	}
 	for _, s := range f.sqe.subjects() {
 		hint := f.whyNotOpen(s, errno)
+		if hint == "" {
+			hint = whyFlags(s, errno)
+		}
 		if hint == "" {
 			hint = s.whyNever(errno)
 		}
@@ -344,6 +350,23 @@ func (f *failure) whyNotOpen(s subject, errno syscall.Errno) string {
 		return fmt.Sprintf("descriptor %d is open for writing only", s.fd)
 	case strings.HasPrefix(s.ops[0], "Write") && flags&unix.O_ACCMODE == unix.O_RDONLY:
 		return fmt.Sprintf("descriptor %d is open for reading only", s.fd)
+	}
+	return ""
+}
+
+// whyFlags is for what flags of the descriptor forbid: seals, and O_NONBLOCK, which splices
+// keep to.
+func whyFlags(s subject, errno syscall.Errno) string {
+	switch errno {
+	case unix.EAGAIN:
+		if flags, err := unix.FcntlInt(uintptr(s.fd), unix.F_GETFL, 0); err == nil && flags&unix.O_NONBLOCK != 0 {
+			return fmt.Sprintf("descriptor %d is nonblocking, and splices don't wait then: poll first, or make it blocking", s.fd)
+		}
+	case unix.EPERM:
+		seals, err := unix.FcntlInt(uintptr(s.fd), unix.F_GET_SEALS, 0)
+		if err == nil && seals&(unix.F_SEAL_WRITE|unix.F_SEAL_FUTURE_WRITE) != 0 && strings.HasPrefix(s.ops[0], "Write") {
+			return fmt.Sprintf("descriptor %d is sealed against writing (F_SEAL_WRITE)", s.fd)
+		}
 	}
 	return ""
 }

@@ -4,9 +4,12 @@ package liburing_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"net"
 	"os"
 	"path/filepath"
+	"syscall"
 	"testing"
 
 	"github.com/go-liburing/liburing"
@@ -229,6 +232,83 @@ func TestErrorOfDryGroup(t *testing.T) {
 		r.SQE().BufIndex = 77
 		return r
 	})
+}
+
+// A registered file that there is none of, a sealed memfd, a splice that does not wait.
+func TestErrorOfFlags(t *testing.T) {
+	l := ringtest.NewLoop(t, 8)
+	require.NoError(t, l.Control(func(r *liburing.Ring) error { return r.RegisterFiles([]int{-1}) }))
+	requireHint(t, l, unix.EBADF, "place 5 of the registered files is empty or beyond the table, or its file is not open for that",
+		func(cb liburing.Callback) liburing.Request { return l.Recv(liburing.Fixed(5).FD(), make([]byte, 8), 0, cb) })
+
+	sealed, err := unix.MemfdCreate("", unix.MFD_ALLOW_SEALING|unix.MFD_CLOEXEC)
+	require.NoError(t, err)
+	defer unix.Close(sealed)
+	_, err = unix.FcntlInt(uintptr(sealed), unix.F_ADD_SEALS, unix.F_SEAL_WRITE)
+	require.NoError(t, err)
+	requireHint(t, l, unix.EPERM, fmt.Sprintf("descriptor %d is sealed against writing (F_SEAL_WRITE)", sealed),
+		func(cb liburing.Callback) liburing.Request { return l.Write(sealed, make([]byte, 8), 0, cb) })
+
+	r, _ := ringtest.Pipe(t)
+	_, w := ringtest.Pipe(t)
+	require.NoError(t, unix.SetNonblock(r, true))
+	requireHint(t, l, unix.EAGAIN, fmt.Sprintf("descriptor %d is nonblocking, and splices don't wait then: poll first, or make it blocking", r),
+		func(cb liburing.Callback) liburing.Request { return l.Splice(r, -1, w, -1, 64, 0, cb) })
+	a, _ := ringtest.SocketPair(t)
+	requireHint(t, l, unix.EAGAIN, "", func(cb liburing.Callback) liburing.Request { return l.Recv(a, make([]byte, 8), unix.MSG_DONTWAIT, cb) })
+}
+
+// A send without a copy of more than may be locked.
+func TestErrorOfLockedMemory(t *testing.T) {
+	ringtest.NeedsOps(t, liburing.OpSendZC)
+	if ringtest.KernelBefore(6, 2) {
+		t.Skip("this kernel does not count what is sent without a copy")
+	}
+	out := setupUnder(t, "locked send")
+	require.Contains(t, out, "send_zc: cannot allocate memory: what is sent without a copy is locked meanwhile; memory that the kernel locks ")
+	require.Contains(t, out, "is 64 KiB: raise it")
+}
+
+// sendLocked sends more than may be locked, and prints what comes of it.
+func sendLocked() error {
+	limit := unix.Rlimit{Cur: 1 << 16, Max: 1 << 16}
+	if err := errors.Join(unix.Setrlimit(unix.RLIMIT_MEMLOCK, &limit), syscall.Setuid(65532)); err != nil {
+		return err
+	}
+	l, err := liburing.NewLoop(8)
+	if err != nil {
+		return err
+	}
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return err
+	}
+	conn, err := net.Dial("tcp", listener.Addr().String())
+	if err != nil {
+		return err
+	}
+	l.SendZC(liburing.FD(conn.(*net.TCPConn)), make([]byte, 1<<20), 0, 0, func(c liburing.Completion) {
+		if c.Flags&liburing.CQEFNotif == 0 {
+			fmt.Println(c.Err())
+		}
+	})
+	fmt.Println(l.RunUntilIdle(context.Background()))
+	os.Exit(0)
+	return nil
+}
+
+// Filters deny without a word: the error says that there are some.
+func TestErrorOfFilter(t *testing.T) {
+	l := ringtest.NewLoop(t, 8)
+	deny := []liburing.BPFInstruction{{Code: unix.BPF_RET | unix.BPF_K}}
+	err := l.Control(func(r *liburing.Ring) error {
+		return r.RegisterBPFFilter(&liburing.BPFFilter{Op: liburing.OpNop, Program: deny})
+	})
+	if err != nil {
+		t.Skipf("this kernel has no filters, they came with Linux 7.0: %v", err)
+	}
+	requireHint(t, l, unix.EACCES, "the ring or its thread has filters (RegisterBPFFilter), and this is how they deny a request",
+		func(cb liburing.Callback) liburing.Request { return l.Nop(cb) })
 }
 
 // A ring that was restricted says so.

@@ -50,6 +50,7 @@ var hardships = map[string]func() error{
 	"no room":            resizeWithoutRoom,
 	"require":            requireUnderHardship,
 	"memlock left":       ringsInTurn,
+	"locked send":        sendLocked,
 	"seccomp EPERM":      func() error { return deny(unix.SYS_IO_URING_SETUP, unix.EPERM) },
 	"seccomp ENOSYS":     func() error { return deny(unix.SYS_IO_URING_SETUP, unix.ENOSYS) },
 	"no descriptors": func() error {

@@ -181,6 +181,7 @@ type audit struct {
 
 // lockDown has the kernel hold a new ring to the policy that is wanted.
 func (o *options) lockDown(r *Ring, isLoop bool) error {
+	r.filtered = len(o.taskFilters) > 0
 	if o.policy == nil && o.recorder == nil {
 		return nil
 	}

@@ -311,7 +311,9 @@ func (f *BPFFilter) register(m *ringMem) int32 {
 // than the operation has, with BPFFilterSzStrict also if it is less. Needs Linux 7.0
 // and liburing 2.15.
 func (r *Ring) RegisterBPFFilter(f *BPFFilter) error {
-	return r.call("io_uring_register_bpf_filter", f.register)
+	err := r.call("io_uring_register_bpf_filter", f.register)
+	r.filtered = r.filtered || err == nil
+	return err
 }
 
 // RegisterBPFFilterTask lets a filter decide on the requests of rings that the

@@ -46,6 +46,7 @@ type Ring struct {
 
 	regWaits   []RegWait     // registered waits, in one of the regions
 	restricted []Restriction // what it allows; none: all
+	filtered   bool          // there are filters, of the ring or of its thread
 }
 
 // Close gives the ring back to the kernel (io_uring_queue_exit). Requests that
