@@ -18,6 +18,7 @@ type failure struct {
 	fixed  fixedBuffers // the ring's, if it names one of them
 	ring   []Restriction
 	filter bool // the ring has filters, or its thread has
+	short  bool // the request in front of it in its chain has not failed
 	closed bool // the loop was being closed
 	path   byte // what the path begins with, 0 if that is not known
 }
@@ -74,6 +75,8 @@ func (l *Loop) remember(token Token, h *handle, c *Completion) {
 	case errno == syscall.ECANCELED && l.closing.Load() && c.detail == nil && h.group == 0:
 		c.detail = closing
 		return
+	case errno == syscall.ECANCELED && l.mayBeShort(h, sqe):
+		f = &failure{short: true}
 	case sqe == nil || !sqe.explained(errno) || errno == syscall.ENOBUFS && h.group != 0:
 		return
 	default:
@@ -138,6 +141,29 @@ func (l *Loop) breakChain(token Token, sqe *SQE, c *Completion) (behind *brokenL
 	return behind
 }
 
+// mayBeShort reports whether a request that is cancelled stands behind a link which has
+// completed. It has not failed, or that would be known.
+func (l *Loop) mayBeShort(h *handle, sqe *SQE) bool {
+	m := l.ring.mem
+	if sqe == nil || m.mixed() || m.sqe(uint32(h.pos)) != sqe {
+		return false
+	}
+	// In the place in front may be a newer one by now, but none that is linked to its next,
+	// which would be in this place.
+	front := m.sqe(uint32(h.pos) - 1)
+	return front.Flags&SQEIOLink != 0 && front.transfers() && l.table.handle(Token(front.UserData)) == nil
+}
+
+// transfers reports whether the request moves bytes, of which there may be fewer.
+func (s *SQE) transfers() bool {
+	switch s.Opcode {
+	case OpRead, OpReadv, OpReadFixed, OpReadvFixed, OpWrite, OpWritev, OpWriteFixed, OpWritevFixed,
+		OpRecv, OpRecvmsg, OpSend, OpSendmsg, OpSendZC, OpSendmsgZC, OpSplice, OpTee:
+		return true
+	}
+	return false
+}
+
 // maxBroken bounds the memory of chains whose ends, against all that is known of
 // kernels, do not come.
 const maxBroken = 1 << 12
@@ -191,6 +217,8 @@ func (c Completion) hint() string {
 		return fmt.Sprintf("it was linked behind a request that failed: %s: %s", b.op, b.errno.Error())
 	case d.failure.closed:
 		return "the loop is being closed"
+	case d.failure.short:
+		return "the request that it is linked behind was cut short, or it was cancelled itself"
 	}
 	return d.failure.why(errno)
 }

@@ -185,6 +185,22 @@ func TestErrorBehindQuietLink(t *testing.T) {
 	requireHintOf(t, second, unix.ECANCELED, "it was linked behind a request that failed: openat: no such file or directory")
 }
 
+// A transfer that is cut short breaks its chain too, and has no error that tells.
+func TestErrorBehindShort(t *testing.T) {
+	l := ringtest.NewLoop(t, 4)
+	file := int(ringtest.TempFile(t, make([]byte, 10)).Fd())
+	const hint = "the request that it is linked behind was cut short, or it was cancelled itself"
+	for range 5 { // the places of the queue have their turn
+		var c liburing.Completion
+		l.Read(file, make([]byte, 64), 0, nil).LinkNext()
+		l.Nop(func(d liburing.Completion) { c = d })
+		ringtest.RunIdle(t, l)
+		requireHintOf(t, c, unix.ECANCELED, hint)
+		l.Nop(nil)
+		ringtest.RunIdle(t, l)
+	}
+}
+
 // A request that was cancelled has no other reason.
 func TestErrorOfCancelled(t *testing.T) {
 	l := ringtest.NewLoop(t, 8)
@@ -239,7 +255,9 @@ func TestErrorOfFlags(t *testing.T) {
 	l := ringtest.NewLoop(t, 8)
 	require.NoError(t, l.Control(func(r *liburing.Ring) error { return r.RegisterFiles([]int{-1}) }))
 	requireHint(t, l, unix.EBADF, "place 5 of the registered files is empty or beyond the table, or its file is not open for that",
-		func(cb liburing.Callback) liburing.Request { return l.Recv(liburing.Fixed(5).FD(), make([]byte, 8), 0, cb) })
+		func(cb liburing.Callback) liburing.Request {
+			return l.Recv(liburing.Fixed(5).FD(), make([]byte, 8), 0, cb)
+		})
 
 	sealed, err := unix.MemfdCreate("", unix.MFD_ALLOW_SEALING|unix.MFD_CLOEXEC)
 	require.NoError(t, err)
