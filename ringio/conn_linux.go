@@ -65,7 +65,7 @@ func (c *conn) File() (*os.File, error) {
 }
 
 func (c *conn) closeRead() error  { return c.s.opError("close", c.s.shutdown(unix.SHUT_RD)) }
-func (c *conn) closeWrite() error { return c.s.opError("close", c.s.shutdown(unix.SHUT_WR)) }
+func (c *conn) closeWrite() error { return c.s.opError("close", c.s.closeWrite()) }
 
 // tcpConn is a TCPConn on the ring.
 type tcpConn struct{ conn }
@@ -137,7 +137,18 @@ func (s *socket) recv(p []byte) (int, error) {
 	if s.kind == unix.SOCK_STREAM {
 		p = p[:min(len(p), maxTransfer)]
 	}
-	n, err := s.recvOnce(p)
+	n, err := 0, error(nil)
+	if s.left.any() {
+		n, err = s.left.read(p)
+		return n, asRead(err)
+	}
+	if r := s.stream.Load(); r != nil {
+		var done bool
+		if n, done, err = s.recvStream(r, p); done {
+			return n, asRead(err)
+		}
+	}
+	n, err = s.recvOnce(p)
 	switch {
 	case err != nil:
 		return 0, s.failed(&s.in, "read", err)
@@ -147,12 +158,25 @@ func (s *socket) recv(p []byte) (int, error) {
 	return n, nil
 }
 
+// asRead returns an error of a stream as read's.
+func asRead(err error) error {
+	if errno, ok := err.(syscall.Errno); ok {
+		return os.NewSyscallError("read", errno)
+	}
+	return err
+}
+
 // send writes all of p, waiting for room.
 func (s *socket) send(p []byte) (n int, err error) {
 	if err := s.begin(&s.out); err != nil {
 		return 0, err
 	}
 	defer s.end(&s.out)
+	if taken, err := s.sendBehind(p); err != nil {
+		return 0, err
+	} else if taken {
+		return len(p), nil
+	}
 	for {
 		if err := s.ready(&s.out); err != nil {
 			return n, err
@@ -165,7 +189,7 @@ func (s *socket) send(p []byte) (n int, err error) {
 		n += max(sent, 0)
 		switch {
 		case err != nil:
-			return n, s.failed(&s.out, "write", err)
+			return n, s.failed(&s.out, "write", s.resetOf(err))
 		case n == len(p):
 			return n, nil
 		case sent == 0:
@@ -184,6 +208,46 @@ func (s *socket) failed(h *half, call string, err error) error {
 	}
 	if errno, ok := err.(syscall.Errno); ok {
 		return os.NewSyscallError(call, errno)
+	}
+	return err
+}
+
+// sendBehind has the ring's next turn send p if the crowd is there, and else waits until
+// what was sent so is on its way. The error is that of a write.
+func (s *socket) sendBehind(p []byte) (taken bool, err error) {
+	behind := s.engine.crowd.here.Load() && !s.engine.parked.Load() && s.stream.Load() != nil && len(p) <= boxSize && len(p) > 0
+	if !behind && s.box == nil {
+		return false, nil
+	}
+	if err := s.ready(&s.out); err != nil {
+		return false, err
+	}
+	if s.box == nil {
+		s.box = newOutbox(s.engine, s.fd)
+	}
+	if behind {
+		taken, err = s.box.put(p)
+	}
+	switch {
+	case err == nil && taken:
+		s.engine.kick()
+		return true, nil
+	case err == nil:
+		err = s.flush(s.box)
+	}
+	if err != nil {
+		return false, s.failed(&s.out, "write", s.resetOf(err))
+	}
+	return false, nil
+}
+
+// resetOf returns the error of a write: the kernel tells a reset once, and a stream may
+// have heard of it in place of the write.
+func (s *socket) resetOf(err error) error {
+	if r := s.stream.Load(); r != nil && err == unix.EPIPE {
+		if reset := r.takeReset(); reset != nil {
+			return reset
+		}
 	}
 	return err
 }

@@ -4,19 +4,26 @@ package ringio
 
 import (
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
 // deadline is a point in time that ends the op which waits under it. It can be set
-// anew by any goroutine at any time, as a connection's can. One op at a time waits.
+// anew by any goroutine at any time, as a connection's can. One waiter at a time has it.
 type deadline struct {
 	mu      sync.Mutex
 	timer   *time.Timer
 	setting uint64 // counts the calls of set: a timer of an older one is void
-	expired bool
+	expired atomic.Bool
 	closed  bool
-	waiting *op
+	waiting waiter
 }
+
+// waiter is what a deadline ends: an op, or a stream's reader.
+type waiter interface{ expire() }
+
+// expire cancels the op.
+func (o *op) expire() { o.engine.cancel(o) }
 
 // set has the deadline be at t, never if that is zero.
 func (d *deadline) set(t time.Time) {
@@ -27,7 +34,7 @@ func (d *deadline) set(t time.Time) {
 		d.timer.Stop()
 		d.timer = nil
 	}
-	d.expired = false
+	d.expired.Store(false)
 	if t.IsZero() {
 		return
 	}
@@ -47,13 +54,13 @@ func (d *deadline) set(t time.Time) {
 }
 
 func (d *deadline) expire() {
-	d.expired = true
+	d.expired.Store(true)
 	d.cancelWaiting()
 }
 
 func (d *deadline) cancelWaiting() {
 	if d.waiting != nil {
-		d.waiting.engine.cancel(d.waiting)
+		d.waiting.expire()
 	}
 }
 
@@ -72,17 +79,15 @@ func (d *deadline) close() {
 
 // passed reports whether the deadline is over, which close does not make it.
 func (d *deadline) passed() bool {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	return d.expired
+	return d.expired.Load()
 }
 
-// attach has the deadline end o, at once if it is over or closed.
-func (d *deadline) attach(o *op) {
+// attach has the deadline end w, at once if it is over or closed.
+func (d *deadline) attach(w waiter) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	d.waiting = o
-	if d.expired || d.closed {
+	d.waiting = w
+	if d.expired.Load() || d.closed {
 		d.cancelWaiting()
 	}
 }

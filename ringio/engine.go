@@ -52,6 +52,10 @@ type engine struct {
 	waiting atomic.Bool  // something is staged
 	parked  atomic.Bool  // the pump is, or is about to be
 	parks   atomic.Uint64
+	woken   int            // goroutines, in this turn
+	crowd   crowd          // whether there are many of them
+	shared  *sharedBuffers // what streams receive into, made when the first is
+	sharing atomic.Int32   // 1: there are some, -1: there can be none
 
 	poller  *os.File // a duplicate of the ring's descriptor
 	readied syscall.RawConn
@@ -284,7 +288,10 @@ func (e *engine) pump() {
 	defer close(e.gone)
 	for {
 		e.mu.Lock()
+		e.crowd.turns()
 		did := e.turn()
+		e.crowd.woke(e.woken)
+		e.woken = 0
 		e.mu.Unlock()
 		if did || e.waiting.Load() {
 			runtime.Gosched() // who was woken may have more to submit
@@ -317,6 +324,7 @@ func (e *engine) turn() (did bool) {
 			e.refuse()
 			return false
 		}
+		e.shared.takeBack()
 		filled := e.fill()
 		took := e.ring.SQReady() == 0 || e.enter()
 		reaped := e.reap()
@@ -390,6 +398,9 @@ func (e *engine) fill() (filled int) {
 		}
 		o.use++
 		o.flying, o.first = true, false
+		if o.late != nil {
+			o.late(o)
+		}
 		*sqe = o.sqe
 		sqe.UserData = o.token()
 		filled++

@@ -28,6 +28,10 @@ type op struct {
 	// block, and not submit (stage does).
 	told func(o *op, res int32, flags liburing.CQEFlags, more bool)
 
+	// late, if set, is called when the request is about to be submitted, and prepares
+	// sqe. It runs while the ring is locked, as told does.
+	late func(o *op)
+
 	res   int32
 	flags liburing.CQEFlags
 	done  chan struct{} // one place
@@ -63,6 +67,7 @@ func (o *op) finish(res int32, flags liburing.CQEFlags) {
 		o.res, o.flags = res, flags
 	}
 	if o.first = more; !more {
+		o.engine.woken++
 		o.done <- struct{}{}
 	}
 }
@@ -101,7 +106,7 @@ func changed(head uint64, place uint32) uint64 { return (head>>32+1)<<32 | uint6
 
 // release gives an op back, which the kernel must not have.
 func (t *table) release(o *op) {
-	o.buf, o.keep, o.told = nil, nil, nil
+	o.buf, o.keep, o.told, o.late = nil, nil, nil, nil
 	for {
 		head := t.free.Load()
 		o.next.Store(uint32(head))

@@ -27,13 +27,23 @@ type socket struct {
 	local     net.Addr
 	remote    net.Addr
 
-	users atomic.Int64 // those who use the descriptor, and closedBit
-	gone  sync.WaitGroup
-
+	users     atomic.Int64 // those who use the descriptor, and closedBit
+	gone      sync.WaitGroup
+	remains   *remains
 	forgotten runtime.Cleanup // closes the descriptor when nobody has the socket, as net does
-	in        half            // what reads and accepts
-	out       half            // what writes
+
+	in     half                   // what reads and accepts
+	stream atomic.Pointer[stream] // what receives in advance
+	left   leftover               // what it has received when it was ended
+	warmth int                    // reads in a row that a stream would have served
+	exact  atomic.Bool            // nothing may be received in advance
+
+	out half    // what writes
+	box *outbox // what sends behind the writer's back
 }
+
+// boxPatience is how long Close waits for a box.
+const boxPatience = 10 * time.Millisecond
 
 // closedBit in socket.users says that Close was called.
 const closedBit = 1 << 62
@@ -52,7 +62,8 @@ func newSocket(e *engine, fd, family, kind int, network string) *socket {
 	s := &socket{engine: e, fd: fd, family: family, kind: kind, network: network}
 	s.users.Store(1) // Close's
 	s.gone.Add(1)
-	s.forgotten = runtime.AddCleanup(s, func(fd int) { unix.Close(fd) }, fd)
+	s.remains = &remains{fd: fd}
+	s.forgotten = runtime.AddCleanup(s, (*remains).bury, s.remains)
 	return s
 }
 
@@ -96,9 +107,57 @@ func (s *socket) close() error {
 	s.forgotten.Stop()
 	s.in.deadline.close()
 	s.out.deadline.close()
-	err := s.done()
+	s.leaveStream()
+	err := s.leaveBox()
 	s.gone.Wait()
 	return err
+}
+
+// leaveStream ends the stream. The kernel sends a reset in place of an end if it has
+// bytes that nobody has read; those that came in advance are to count, too.
+func (s *socket) leaveStream() {
+	s.in.mu.Lock()
+	defer s.in.mu.Unlock()
+	if r := s.stream.Load(); r != nil {
+		s.cool(r)
+	}
+	if len(s.left.bytes) > 0 {
+		unix.SetsockoptLinger(s.fd, unix.SOL_SOCKET, unix.SO_LINGER, &unix.Linger{Onoff: 1})
+	}
+}
+
+// leaveBox has the box emptied and gives Close's use of the descriptor up. A peer that
+// does not read does not keep Close waiting: as with what is in the kernel, it is sent
+// later.
+func (s *socket) leaveBox() error {
+	s.out.mu.Lock()
+	b := s.box
+	s.out.mu.Unlock()
+	if b == nil || b.flushes(boxPatience) {
+		return s.done()
+	}
+	go func() {
+		b.flushes(1 << 62)
+		s.done()
+	}()
+	return nil
+}
+
+// remains are what is left of a socket that nobody has any more.
+type remains struct {
+	fd     int
+	stream *stream
+}
+
+func (r *remains) bury() {
+	if r.stream == nil {
+		unix.Close(r.fd)
+		return
+	}
+	go func() {
+		r.stream.retire()
+		unix.Close(r.fd)
+	}()
 }
 
 // begin takes a direction for one caller, as soon as those before it are through.
@@ -159,6 +218,9 @@ func (s *socket) shutdown(how int) error {
 // file returns another descriptor of the socket, named as net names it.
 func (s *socket) file() (f *os.File, err error) {
 	err = s.control(func(fd int) error {
+		if err := s.bareFile(); err != nil {
+			return err
+		}
 		dup, err := unix.FcntlInt(uintptr(fd), unix.F_DUPFD_CLOEXEC, 0)
 		if err != nil {
 			return os.NewSyscallError("fcntl", err)
@@ -201,17 +263,35 @@ func (s *socket) raw(h *half, events uint32, f func(fd uintptr) bool) error {
 		return err
 	}
 	defer s.end(h)
+	if h == &s.in {
+		s.bare()
+	} else if s.box != nil {
+		if err := s.flush(s.box); err != nil {
+			return err
+		}
+	}
 	for {
 		if err := s.ready(h); err != nil {
 			return err
 		}
-		if f(uintptr(s.fd)) {
-			return nil
+		if done, err := s.call(h, f); done || err != nil {
+			return err
 		}
 		if err := s.poll(h, events); err != nil {
 			return err
 		}
+		if h == &s.in && len(s.left.bytes) > 0 {
+			s.addLeft()
+		}
 	}
+}
+
+// call calls f with the descriptor, or what stands in for it.
+func (s *socket) call(h *half, f func(fd uintptr) bool) (done bool, err error) {
+	if h == &s.in && len(s.left.bytes) > 0 {
+		return s.lend(f)
+	}
+	return f(uintptr(s.fd)), nil
 }
 
 // rawListener is a listener's syscall.RawConn, which reads and writes nothing.

@@ -13,6 +13,7 @@ import (
 	"reflect"
 	"regexp"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -28,6 +29,7 @@ type stack struct {
 	listenPacket func(network, address string) (net.PacketConn, error)
 	fileConn     func(f *os.File) (net.Conn, error)
 	fileListener func(f *os.File) (net.Listener, error)
+	busy         bool // connections have been read before, and others are
 }
 
 var netStack = stack{
@@ -54,10 +56,70 @@ var ringStack = stack{
 	fileListener: FileListener,
 }
 
+// busyStack is ringio where connections receive in advance and send behind.
+var busyStack = func() stack {
+	s := ringStack
+	s.name, s.busy = "ringio, busy", true
+	return s
+}()
+
 // onStacks runs a test on net and on ringio.
 func onStacks(t *testing.T, test func(t *testing.T, s stack)) {
-	for _, s := range []stack{netStack, ringStack} {
-		t.Run(s.name, func(t *testing.T) { test(t, s) })
+	for _, s := range []stack{netStack, ringStack, busyStack} {
+		t.Run(s.name, func(t *testing.T) {
+			if s.busy {
+				makeCrowd(t)
+			}
+			test(t, s)
+		})
+	}
+}
+
+// makeCrowd has many connections of the engine talk until the test ends.
+func makeCrowd(t testing.TB) {
+	stop := make(chan struct{})
+	var all sync.WaitGroup
+	for range 16 {
+		ours, theirs := ringStack.pair(t, "tcp")
+		echo := func(c net.Conn) {
+			buf := make([]byte, 64)
+			for {
+				n, err := c.Read(buf)
+				if err != nil {
+					return
+				}
+				c.Write(buf[:n])
+			}
+		}
+		all.Go(func() { echo(theirs) })
+		all.Go(func() { echo(ours) })
+		ours.Write([]byte("hello"))
+		all.Go(func() {
+			<-stop
+			ours.Close()
+		})
+	}
+	t.Cleanup(func() {
+		close(stop)
+		all.Wait()
+	})
+}
+
+// warmUp has both ends of a connection read so often that they would have a stream.
+func warmUp(t testing.TB, a, b net.Conn) {
+	for range warmReads + 2 {
+		for _, c := range [][2]net.Conn{{a, b}, {b, a}} {
+			done := make(chan struct{})
+			go func() {
+				defer close(done)
+				n, err := c[0].Read(make([]byte, 8))
+				require.NoError(t, err)
+				require.Equal(t, 1, n)
+			}()
+			time.Sleep(200 * time.Microsecond) // it waits
+			c[1].Write([]byte("x"))
+			<-done
+		}
 	}
 }
 
@@ -97,6 +159,9 @@ func (s stack) pair(t testing.TB, network string) (ours, theirs net.Conn) {
 	theirs, err := l.Accept()
 	require.NoError(t, err)
 	t.Cleanup(func() { theirs.Close() })
+	if s.busy && strings.HasPrefix(network, "tcp") {
+		warmUp(t, ours, theirs)
+	}
 	return ours, theirs
 }
 

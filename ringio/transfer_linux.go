@@ -32,6 +32,7 @@ func (s *socket) recvOnce(p []byte) (int, error) {
 	o.entry().PrepRecv(s.fd, p, 0)
 	n, err := s.await(h, o)
 	h.dry = n < len(p)
+	s.warm(n)
 	return n, err
 }
 
@@ -131,6 +132,9 @@ func (s *socket) await(h *half, o *op) (int, error) {
 	}
 	res, _ := s.engine.wait(o, &h.deadline)
 	s.engine.release(o)
+	if r := s.stream.Load(); r != nil && h == &s.in {
+		h.deadline.attach(r) // it was o's meanwhile
+	}
 	if res < 0 {
 		cqe := liburing.CQE{Res: res}
 		return 0, cqe.Err()

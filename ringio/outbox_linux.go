@@ -1,0 +1,154 @@
+//go:build linux && cgo
+
+package ringio
+
+import (
+	"sync"
+	"time"
+
+	"github.com/go-liburing/liburing"
+	"golang.org/x/sys/unix"
+)
+
+// outbox has what was written while the crowd was there: it is sent by the ring's next
+// turn. One send is on its way at a time, and what is written meanwhile goes with the
+// next one, so the order is kept. There are never more than boxSize bytes waiting.
+type outbox struct {
+	engine *engine
+	fd     int
+	late   func(*op)
+	tell   func(*op, int32, liburing.CQEFlags, bool)
+	wake   chan struct{} // one place, for who waits in flush
+
+	mu      sync.Mutex
+	op      *op     // the send, staged or on its way, nil if there is none
+	waiting *boxful // what the next send has
+	flying  *boxful // what the kernel has
+	sent    int     // bytes of it that have been sent
+	failed  unix.Errno
+}
+
+const boxSize = 4 << 10
+
+type boxful struct {
+	n     int
+	bytes [boxSize]byte
+}
+
+var boxfuls = sync.Pool{New: func() any { return new(boxful) }}
+
+func newOutbox(e *engine, fd int) *outbox {
+	b := &outbox{engine: e, fd: fd, wake: make(chan struct{}, 1)}
+	b.late, b.tell = b.prepare, b.told
+	return b
+}
+
+// put takes p to be sent, if it has room. The error is that of a send before it.
+func (b *outbox) put(p []byte) (taken bool, err error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	switch {
+	case b.failed != 0:
+		return false, b.failed
+	case b.waiting == nil:
+		b.waiting = boxfuls.Get().(*boxful)
+		b.waiting.n = 0
+	case b.waiting.n+len(p) > boxSize:
+		return false, nil
+	}
+	b.waiting.n += copy(b.waiting.bytes[b.waiting.n:], p)
+	if b.op != nil {
+		return true, nil
+	}
+	b.op = b.engine.acquire()
+	b.op.late, b.op.told = b.late, b.tell
+	if err := b.engine.stage(b.op); err != nil {
+		b.idle()
+		return false, err
+	}
+	return true, nil
+}
+
+// prepare makes the send. The ring is locked.
+func (b *outbox) prepare(o *op) {
+	b.mu.Lock()
+	if b.flying == nil {
+		b.flying, b.waiting = b.waiting, nil
+	} // else it is made anew, or goes on
+	o.entry().PrepSend(b.fd, b.flying.bytes[b.sent:b.flying.n], unix.MSG_NOSIGNAL|unix.MSG_WAITALL)
+	b.mu.Unlock()
+}
+
+// told takes the end of a send, and has the next one made. The ring is locked.
+func (b *outbox) told(o *op, res int32, _ liburing.CQEFlags, _ bool) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if res < 0 {
+		b.failed = unix.Errno(-res)
+	} else if b.sent += int(res); b.sent == b.flying.n {
+		boxfuls.Put(b.flying)
+		b.flying, b.sent = nil, 0
+	}
+	if b.failed != 0 || b.flying == nil && b.waiting == nil || b.engine.stage(o) != nil {
+		b.idle()
+	}
+}
+
+// idle says that nothing is to be sent any more.
+func (b *outbox) idle() {
+	b.engine.release(b.op)
+	b.op, b.flying, b.waiting, b.sent = nil, nil, nil, 0
+	b.expire()
+}
+
+// expire has who waits in flush look up.
+func (b *outbox) expire() {
+	select {
+	case b.wake <- struct{}{}:
+	default:
+	}
+}
+
+// state reports whether something is to be sent yet, and the error of what was sent.
+func (b *outbox) state() (busy bool, err error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.failed != 0 {
+		err = b.failed
+	}
+	return b.op != nil, err
+}
+
+// flush waits until all has been sent, until the deadline or Close ends that.
+func (s *socket) flush(b *outbox) error {
+	s.out.deadline.attach(b)
+	defer s.out.deadline.detach()
+	s.engine.drive()
+	for {
+		busy, err := b.state()
+		if !busy || err != nil {
+			return err
+		}
+		if err := s.ready(&s.out); err != nil {
+			return err
+		}
+		<-b.wake
+	}
+}
+
+// flushes waits until all has been sent, but no longer than limit.
+func (b *outbox) flushes(limit time.Duration) bool {
+	b.engine.drive()
+	timer := time.NewTimer(limit)
+	defer timer.Stop()
+	for {
+		if busy, _ := b.state(); !busy {
+			return true
+		}
+		select {
+		case <-b.wake:
+		case <-timer.C:
+			return false
+		}
+	}
+}

@@ -1,0 +1,388 @@
+//go:build linux && cgo
+
+package ringio
+
+import (
+	"sync"
+	"sync/atomic"
+
+	"github.com/go-liburing/liburing"
+	"golang.org/x/sys/unix"
+)
+
+// stream receives a busy TCP connection's bytes by a request that stays in the kernel,
+// into buffers that the connections of a ring share: then a Read that waits asks for
+// nothing. What comes while nobody reads is kept for the next Read, up to maxAhead;
+// then the request is taken back, so that the peer has to wait.
+//
+// It knows nothing of its socket, so that one that is forgotten can be closed.
+type stream struct {
+	engine *engine
+	fd     int
+	tell   func(*op, int32, liburing.CQEFlags, bool)
+	wake   chan struct{}
+
+	full atomic.Int32 // buffers in a row that came full
+
+	mu          sync.Mutex
+	op          *op // the request, nil if there is none
+	first, last int // places + 1 of the buffers that came while nobody read
+	taken       int // bytes of the first that were read
+	ahead       int // bytes in all
+	end         int32
+	waiting     []byte        // the memory of the reader who waits
+	got         int           // bytes put there
+	interrupted bool          // the deadline or Close wants the reader to look up
+	dry         bool          // the shared buffers were all taken
+	gone        chan struct{} // closed when the request that was asked back is
+}
+
+const (
+	maxAhead = 16 << 10
+	atEnd    = 1 // in stream.end: the peer's end has come; below zero an errno
+)
+
+// newStream returns a stream, nil where the kernel can't have one.
+func newStream(e *engine, fd int) *stream {
+	if !e.shareBuffers() {
+		return nil
+	}
+	r := &stream{engine: e, fd: fd, wake: make(chan struct{}, 1)}
+	r.tell = r.told
+	return r
+}
+
+// outcome says what a stream's read has come to.
+type outcome int
+
+const (
+	hasRead   outcome = iota // bytes, the end or an error
+	lookUp                   // the deadline or Close may have come
+	askKernel                // the shared buffers are all taken, or the ring is shut down
+)
+
+// read returns what has come, or waits for it.
+func (r *stream) read(p []byte) (n int, is outcome, err error) {
+	for {
+		r.mu.Lock()
+		if r.ahead > 0 {
+			n, is = r.take(p), hasRead
+		} else if is, err = r.state(); is == mustWait {
+			r.waiting = p
+		}
+		r.mu.Unlock()
+		if is != mustWait {
+			return n, is, err
+		}
+		r.engine.kick()
+		<-r.wake
+		if n = r.got; n > 0 { // nobody else has to do with it before the next read
+			r.got = 0
+			return n, hasRead, nil
+		}
+	}
+}
+
+// mustWait is what state returns where a read has to.
+const mustWait outcome = -1
+
+// state says why a read that finds no bytes need not wait. If it must there is a
+// request.
+func (r *stream) state() (outcome, error) {
+	switch {
+	case r.end != 0:
+		return hasRead, r.tellEnd()
+	case r.interrupted:
+		r.interrupted = false
+		return lookUp, nil
+	case r.dry:
+		r.dry = false
+		return askKernel, nil
+	case r.op == nil && !r.arm():
+		return askKernel, nil
+	}
+	return mustWait, nil
+}
+
+// arm makes the request. The lock is held.
+func (r *stream) arm() bool {
+	o := r.engine.acquire()
+	sqe := o.entry()
+	sqe.PrepRecvMultishot(r.fd, nil, 0)
+	sqe.IOPrio |= uint16(liburing.RecvSendPollFirst)
+	sqe.SetFlags(liburing.SQEBufferSelect)
+	sqe.SetBufGroup(sharedGroup)
+	o.told = r.tell
+	if r.engine.stage(o) != nil {
+		r.engine.release(o)
+		return false
+	}
+	r.op = o
+	return true
+}
+
+// told takes what the request brings. The ring is locked.
+func (r *stream) told(o *op, res int32, flags liburing.CQEFlags, more bool) {
+	cqe := liburing.CQE{Res: res, Flags: flags}
+	id, has := cqe.BufferID()
+	r.mu.Lock()
+	if has {
+		r.bring(int(id), int(res))
+	}
+	if !more {
+		r.ends(o, res)
+	}
+	if r.waiting != nil && (r.got > 0 || r.op == nil) {
+		r.wakeReader()
+	}
+	if r.ahead > maxAhead && r.op != nil {
+		r.recall()
+	}
+	r.mu.Unlock()
+}
+
+// bring gives a buffer's bytes to the reader who waits, or keeps them.
+func (r *stream) bring(id, n int) {
+	shared := r.engine.shared
+	shared.free--
+	switch {
+	case n <= 0:
+		shared.add(id)
+	case r.waiting != nil && r.got == 0 && n <= len(r.waiting):
+		r.got = copy(r.waiting, shared.bytes(id)[:n])
+		shared.add(id)
+	default:
+		r.keep(id, n)
+		if r.waiting != nil && r.got == 0 {
+			r.got = r.take(r.waiting)
+		}
+	}
+	if n == sharedSize {
+		r.full.Add(1)
+	} else if r.full.Load() != 0 {
+		r.full.Store(0)
+	}
+}
+
+// ends notes with what the request has ended.
+func (r *stream) ends(o *op, res int32) {
+	switch {
+	case res == 0:
+		r.end = atEnd
+	case res == -int32(unix.ENOBUFS):
+		r.dry = true
+	case res == -int32(unix.ECANCELED): // taken back: the next read makes it anew if it may
+	case res < 0:
+		r.end = res
+	}
+	r.op = nil
+	if r.gone == nil {
+		r.engine.release(o)
+		return
+	}
+	close(r.gone)
+	r.gone = nil
+}
+
+// recall asks for the request back. The channel is closed when the kernel has it no
+// more.
+func (r *stream) recall() (gone chan struct{}) {
+	if r.gone == nil {
+		o, e := r.op, r.engine
+		gone := make(chan struct{})
+		r.gone = gone
+		go func() { // the ring may be locked
+			e.cancel(o)
+			<-gone
+			e.release(o)
+		}()
+	}
+	return r.gone
+}
+
+func (r *stream) wakeReader() {
+	r.waiting = nil
+	r.engine.woken++
+	r.wake <- struct{}{}
+}
+
+// keep appends a buffer to those that came ahead.
+func (r *stream) keep(id, n int) {
+	shared := r.engine.shared
+	shared.length[id], shared.next[id] = n, 0
+	if r.last == 0 {
+		r.first = id + 1
+	} else {
+		shared.next[r.last-1] = id + 1
+	}
+	r.last = id + 1
+	r.ahead += n
+}
+
+// take moves bytes that came ahead to p.
+func (r *stream) take(p []byte) (n int) {
+	shared := r.engine.shared
+	for n < len(p) && r.first != 0 {
+		id := r.first - 1
+		part := copy(p[n:], shared.bytes(id)[r.taken:shared.length[id]])
+		n += part
+		r.taken += part
+		if r.taken == shared.length[id] {
+			r.first, r.taken = shared.next[id], 0
+			if r.first == 0 {
+				r.last = 0
+			}
+			shared.giveBack(id)
+		}
+	}
+	r.ahead -= n
+	return n
+}
+
+// tellEnd returns the end as read tells it. Of an error the kernel tells once; then the
+// connection is at its end.
+func (r *stream) tellEnd() error {
+	if r.end == atEnd {
+		return nil
+	}
+	errno := unix.Errno(-r.end)
+	r.end = atEnd
+	return errno
+}
+
+// takeReset returns the reset that nobody was told of yet, for a write to tell.
+func (r *stream) takeReset() error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.getBack() // or it may be on its way
+	if r.end != -int32(unix.ECONNRESET) {
+		return nil
+	}
+	return r.tellEnd()
+}
+
+// expire has the reader look up, now or when it is about to wait.
+func (r *stream) expire() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.interrupted = true
+	if r.waiting != nil {
+		r.waiting = nil
+		r.wake <- struct{}{}
+	}
+}
+
+// getBack returns when the kernel has the request no more. The lock is held, but not
+// meanwhile.
+func (r *stream) getBack() {
+	for r.op != nil {
+		gone := r.recall()
+		r.mu.Unlock()
+		<-gone
+		r.mu.Lock()
+	}
+}
+
+// retire takes the request back, and returns what has come.
+func (r *stream) retire() leftover {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.getBack()
+	left := leftover{end: r.end}
+	if r.ahead > 0 {
+		left.bytes = make([]byte, r.ahead)
+		r.take(left.bytes)
+	}
+	return left
+}
+
+// sharedBuffers are what the streams of a ring receive into.
+type sharedBuffers struct {
+	memory []byte // outside the Go heap: the kernel has it as long as the ring is there
+	ring   *liburing.BufRing
+	free   int   // what the kernel has; this and add belong to the ring's lock
+	length []int // of what came, for who keeps it
+	next   []int
+
+	mu   sync.Mutex
+	back []int // given back by readers
+	some atomic.Bool
+}
+
+const (
+	sharedGroup = 1
+	sharedCount = 512
+	sharedSize  = 2 << 10
+)
+
+// shareBuffers makes the buffers, if there are none yet, and reports whether there are.
+// Needs Linux 6.0, for the requests too.
+func (e *engine) shareBuffers() bool {
+	switch e.sharing.Load() {
+	case 1:
+		return true
+	case -1:
+		return false
+	}
+	e.mu.Lock()
+	defer e.unlock()
+	if e.shared != nil {
+		return true
+	}
+	shared, err := newSharedBuffers(e.ring)
+	if err != nil {
+		e.sharing.Store(-1)
+		return false
+	}
+	e.shared = shared
+	e.sharing.Store(1)
+	return true
+}
+
+func newSharedBuffers(ring *liburing.Ring) (*sharedBuffers, error) {
+	memory, err := unix.Mmap(-1, 0, sharedCount*sharedSize, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_PRIVATE|unix.MAP_ANONYMOUS)
+	if err != nil {
+		return nil, err
+	}
+	bufRing, err := ring.SetupBufRing(sharedCount, sharedGroup, 0)
+	if err != nil {
+		unix.Munmap(memory)
+		return nil, err
+	}
+	b := &sharedBuffers{memory: memory, ring: bufRing, length: make([]int, sharedCount), next: make([]int, sharedCount)}
+	for id := range sharedCount {
+		b.add(id)
+	}
+	return b, nil
+}
+
+func (b *sharedBuffers) bytes(id int) []byte { return b.memory[id*sharedSize : (id+1)*sharedSize] }
+
+// add gives the kernel a buffer. The ring is locked.
+func (b *sharedBuffers) add(id int) {
+	b.ring.Add(b.bytes(id), uint16(id), 0)
+	b.ring.Advance(1)
+	b.free++
+}
+
+// giveBack is add for those who have no lock: the ring's next turn does it.
+func (b *sharedBuffers) giveBack(id int) {
+	b.mu.Lock()
+	b.back = append(b.back, id)
+	b.some.Store(true)
+	b.mu.Unlock()
+}
+
+// takeBack gives the kernel what was given back. The ring is locked.
+func (b *sharedBuffers) takeBack() {
+	if b == nil || !b.some.Load() {
+		return
+	}
+	b.mu.Lock()
+	for _, id := range b.back {
+		b.add(id)
+	}
+	b.back = b.back[:0]
+	b.some.Store(false)
+	b.mu.Unlock()
+}

@@ -1,0 +1,167 @@
+//go:build linux && cgo
+
+package ringio
+
+import (
+	"errors"
+	"io"
+	"os"
+
+	"golang.org/x/sys/unix"
+)
+
+// A TCP connection that is read again and again before there is anything to read gets a
+// stream. One whose reads are large does not need one: each brings a lot. One that is
+// used by its descriptor too must not have one, because bytes that came in advance are
+// missing there.
+
+const (
+	warmReads  = 8       // in a row, until there is a stream
+	shortReads = 1 << 10 // what such a read brings at most
+	fullReads  = 4       // buffers that came full in a row, until there is none
+)
+
+// recvStream reads from the socket's stream. It is not done if the caller has to ask
+// the kernel.
+func (s *socket) recvStream(r *stream, p []byte) (n int, done bool, err error) {
+	for {
+		n, is, err := r.read(p)
+		switch is {
+		case hasRead:
+			if s.exact.Load() || r.full.Load() >= fullReads && len(p) > sharedSize {
+				s.cool(r)
+			}
+			if n == 0 && err == nil {
+				err = io.EOF
+			}
+			return n, true, err
+		case lookUp:
+			if err := s.ready(&s.in); err != nil {
+				return 0, true, err
+			}
+		default:
+			return 0, false, nil
+		}
+	}
+}
+
+// warm notes a read of n bytes that had to wait.
+func (s *socket) warm(n int) {
+	if s.kind != unix.SOCK_STREAM || s.family == unix.AF_UNIX || s.exact.Load() {
+		return
+	}
+	if n > shortReads {
+		s.warmth = 0
+		return
+	}
+	if s.warmth++; s.warmth < warmReads || s.stream.Load() != nil {
+		return
+	}
+	r := newStream(s.engine, s.fd)
+	if r == nil {
+		s.exact.Store(true)
+		return
+	}
+	s.in.deadline.attach(r)
+	s.remains.stream = r
+	s.stream.Store(r)
+}
+
+// cool ends the stream. What has come in advance is read first.
+func (s *socket) cool(r *stream) {
+	s.left = r.retire()
+	s.in.deadline.detach()
+	s.stream.Store(nil)
+	s.remains.stream = nil
+	s.warmth = 0
+}
+
+// leftover is what a stream has left: bytes, and how it has ended, as in
+// stream.end.
+type leftover struct {
+	bytes []byte
+	end   int32
+}
+
+func (l *leftover) any() bool { return len(l.bytes) > 0 || l.end != 0 }
+
+// read is a read of what is left.
+func (l *leftover) read(p []byte) (n int, err error) {
+	if len(l.bytes) > 0 {
+		n = copy(p, l.bytes)
+		if l.bytes = l.bytes[n:]; len(l.bytes) == 0 {
+			l.bytes = nil
+		}
+		return n, nil
+	}
+	end := l.end
+	if l.end = 0; end != atEnd {
+		return 0, unix.Errno(-end)
+	}
+	return 0, io.EOF // and the kernel says so again
+}
+
+// bare has the socket receive nothing in advance from now on, for one who uses its
+// descriptor.
+func (s *socket) bare() {
+	s.exact.Store(true)
+	if r := s.stream.Load(); r != nil {
+		s.cool(r)
+	}
+}
+
+// errAhead is why a connection with bytes that were received in advance gives no File.
+var errAhead = errors.New("bytes were received in advance, which another descriptor would not get: read them first, or call SyscallConn's Read or Write before the connection is busy")
+
+// bareFile is bare for File. A reader who waits leaves nothing behind.
+func (s *socket) bareFile() error {
+	s.exact.Store(true)
+	if !s.in.mu.TryLock() {
+		return nil
+	}
+	defer s.in.mu.Unlock()
+	s.bare()
+	if len(s.left.bytes) > 0 {
+		return errAhead
+	}
+	return nil
+}
+
+// lend calls f with a descriptor that has what is left, in place of the socket's, whose
+// bytes they are: so a look at whether there is something unread sees it.
+func (s *socket) lend(f func(fd uintptr) bool) (done bool, err error) {
+	fds, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return false, os.NewSyscallError("socketpair", err)
+	}
+	defer unix.Close(fds[0])
+	defer unix.Close(fds[1])
+	n, err := unix.Write(fds[1], s.left.bytes)
+	if err != nil {
+		return false, os.NewSyscallError("write", err)
+	}
+	done = f(uintptr(fds[0]))
+	rest := make([]byte, n)
+	unread, _ := unix.Read(fds[0], rest)
+	s.left.bytes = append(rest[:max(unread, 0)], s.left.bytes[n:]...)
+	return done, nil
+}
+
+// addLeft adds what the socket has to what is left.
+func (s *socket) addLeft() {
+	buf := make([]byte, sharedSize)
+	if n, err := transferNow(unix.SYS_RECVFROM, s.fd, buf, unix.MSG_DONTWAIT); err == nil {
+		s.left.bytes = append(s.left.bytes, buf[:n]...)
+	}
+}
+
+// closeWrite sends the end behind what has been written.
+func (s *socket) closeWrite() error {
+	s.out.mu.Lock()
+	b := s.box
+	s.out.mu.Unlock()
+	if b != nil && !s.closed() {
+		s.flush(b)
+	}
+	return s.shutdown(unix.SHUT_WR)
+}
