@@ -501,6 +501,9 @@ func (e *engine) shutdown(ctx context.Context) error {
 	e.poller.Close()
 	<-e.gone
 	e.ring.Close()
+	if e.shared != nil {
+		e.shared.ring.Free() // its buffers stay: streams have read of them what they have not told
+	}
 	return err
 }
 
