@@ -17,6 +17,7 @@ type failure struct {
 	behind *brokenLink  // what broke the chain that it stood in
 	fixed  fixedBuffers // the ring's, if it names one of them
 	ring   []Restriction
+	polled bool // the ring has SetupIOPoll
 	filter bool // the ring has filters, or its thread has
 	short  bool // the request in front of it in its chain has not failed
 	closed bool // the loop was being closed
@@ -80,7 +81,10 @@ func (l *Loop) remember(token Token, h *handle, c *Completion) {
 	case sqe == nil || !sqe.explained(errno) || errno == syscall.ENOBUFS && h.group != 0:
 		return
 	default:
-		f = &failure{sqe: *sqe, fixed: l.ring.fixedBuffers(sqe), ring: l.ring.restricted, filter: l.ring.filtered, path: h.path()}
+		f = &failure{
+			sqe: *sqe, fixed: l.ring.fixedBuffers(sqe), ring: l.ring.restricted, filter: l.ring.filtered,
+			polled: l.ring.mem.flags&SetupIOPoll != 0, path: h.path(),
+		}
 	}
 	d := detail{failure: f}
 	if c.detail != nil {
@@ -157,11 +161,10 @@ func (l *Loop) mayBeShort(h *handle, sqe *SQE) bool {
 // transfers reports whether the request moves bytes, of which there may be fewer.
 func (s *SQE) transfers() bool {
 	switch s.Opcode {
-	case OpRead, OpReadv, OpReadFixed, OpReadvFixed, OpWrite, OpWritev, OpWriteFixed, OpWritevFixed,
-		OpRecv, OpRecvmsg, OpSend, OpSendmsg, OpSendZC, OpSendmsgZC, OpSplice, OpTee:
+	case OpRecv, OpRecvmsg, OpSend, OpSendmsg, OpSendZC, OpSendmsgZC, OpSplice, OpTee:
 		return true
 	}
-	return false
+	return s.positions()
 }
 
 // maxBroken bounds the memory of chains whose ends, against all that is known of
@@ -238,6 +241,9 @@ func (f *failure) why(errno syscall.Errno) string {
 		if hint := f.whyUnknown(); hint != "" {
 			return hint
 		}
+		if hint := f.whyRefused(errno); hint != "" {
+			return hint
+		}
 	}
 	return f.whyDescriptor(errno)
 }
@@ -279,6 +285,40 @@ func (f *failure) whyRestricted() string {
 		return fmt.Sprintf("the ring's restrictions don't allow %v", more)
 	}
 	return ""
+}
+
+// whyRefused is for what an operation, or a ring that polls, does not take.
+func (f *failure) whyRefused(errno syscall.Errno) string {
+	op := f.sqe.Opcode
+	switch {
+	case errno == syscall.EOPNOTSUPP && f.sqe.Flags&SQEBufferSelect != 0 && op < OpLast && !op.facts().buffers:
+		return fmt.Sprintf("%s takes no provided buffers", op)
+	case !f.polled:
+	case errno == syscall.EOPNOTSUPP && f.sqe.positions():
+		return "the ring polls (SetupIOPoll), which takes a file opened with O_DIRECT on a device with queues for that"
+	case errno == syscall.EINVAL && f.sqe.waits():
+		return fmt.Sprintf("the ring polls (SetupIOPoll), and %s is not for such rings", op)
+	}
+	return ""
+}
+
+// positions reports whether the request is a read or write of the kinds that a ring may
+// poll for.
+func (s *SQE) positions() bool {
+	switch s.Opcode {
+	case OpRead, OpReadv, OpReadFixed, OpReadvFixed, OpWrite, OpWritev, OpWriteFixed, OpWritevFixed:
+		return true
+	}
+	return false
+}
+
+// waits reports whether the request waits for something else than a device.
+func (s *SQE) waits() bool {
+	switch s.Opcode {
+	case OpRecv, OpRecvmsg, OpSend, OpSendmsg, OpSendZC, OpSendmsgZC, OpAccept, OpConnect, OpPollAdd, OpTimeout:
+		return true
+	}
+	return false
 }
 
 // whyFault is for registered buffers.

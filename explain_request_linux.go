@@ -220,9 +220,7 @@ var remarks = []struct {
 	{"SendmsgZC", unix.EOPNOTSUPP, "", "which can't send without a copy: use Sendmsg"},
 	{"Send", unix.ENOTSOCK, "", "which is no socket: use Write"},
 	{"Send", unix.EOPNOTSUPP, "kTLS", "which can't do that: use Send"},
-	{"Accept", unix.EINVAL, "", "which does not listen"},
 	{"Accept", unix.EOPNOTSUPP, "", "which has no connections to accept"},
-	{"MultishotAccept", unix.EINVAL, "", "which does not listen"},
 	{"MultishotAccept", unix.EOPNOTSUPP, "", "which has no connections to accept"},
 	{"Bind", unix.EINVAL, "TCP", "which has an address"},
 	{"Bind", unix.EINVAL, "TCP listener", "which has an address"},
@@ -254,7 +252,7 @@ func (f *failure) whyDescriptor(errno syscall.Errno) string {
 	for _, s := range f.sqe.subjects() {
 		hint := f.whyNotOpen(s, errno)
 		if hint == "" {
-			hint = whyFlags(s, errno)
+			hint = whyState(s, errno)
 		}
 		if hint == "" {
 			hint = s.whyNever(errno)
@@ -337,26 +335,36 @@ var kindsInWords = map[string]string{
 
 // whyNotOpen is for descriptors that are closed, or not opened for that.
 func (f *failure) whyNotOpen(s subject, errno syscall.Errno) string {
-	if errno != unix.EBADF {
+	if errno != unix.EBADF && (errno != unix.EINVAL || f.sqe.Opcode != OpFtruncate) {
 		return ""
 	}
 	flags, err := unix.FcntlInt(uintptr(s.fd), unix.F_GETFL, 0)
-	switch {
+	switch mode := flags & unix.O_ACCMODE; {
 	case s.fd < 0 || err == unix.EBADF:
 		return fmt.Sprintf("descriptor %d is not open", s.fd)
 	case err != nil || flags&unix.O_PATH != 0 || kindOfDescriptor(int(s.fd)) == kindNamed("directory"):
 		return ""
-	case strings.HasPrefix(s.ops[0], "Read") && flags&unix.O_ACCMODE == unix.O_WRONLY:
+	case mode == unix.O_WRONLY && s.is("Read", "Splice from", "Tee from"):
 		return fmt.Sprintf("descriptor %d is open for writing only", s.fd)
-	case strings.HasPrefix(s.ops[0], "Write") && flags&unix.O_ACCMODE == unix.O_RDONLY:
+	case mode == unix.O_RDONLY && s.is("Write", "Splice to", "Tee to", "Fallocate", "Ftruncate"):
 		return fmt.Sprintf("descriptor %d is open for reading only", s.fd)
 	}
 	return ""
 }
 
-// whyFlags is for what flags of the descriptor forbid: seals, and O_NONBLOCK, which splices
-// keep to.
-func whyFlags(s subject, errno syscall.Errno) string {
+// is reports whether what is done to the descriptor begins with one of the names.
+func (s subject) is(names ...string) bool {
+	for _, name := range names {
+		if strings.HasPrefix(s.ops[0], name) {
+			return true
+		}
+	}
+	return false
+}
+
+// whyState is for what the descriptor's state forbids: seals, O_NONBLOCK, which splices keep
+// to, and a socket that does not listen.
+func whyState(s subject, errno syscall.Errno) string {
 	switch errno {
 	case unix.EAGAIN:
 		if flags, err := unix.FcntlInt(uintptr(s.fd), unix.F_GETFL, 0); err == nil && flags&unix.O_NONBLOCK != 0 {
@@ -364,8 +372,13 @@ func whyFlags(s subject, errno syscall.Errno) string {
 		}
 	case unix.EPERM:
 		seals, err := unix.FcntlInt(uintptr(s.fd), unix.F_GET_SEALS, 0)
-		if err == nil && seals&(unix.F_SEAL_WRITE|unix.F_SEAL_FUTURE_WRITE) != 0 && strings.HasPrefix(s.ops[0], "Write") {
+		if err == nil && seals&(unix.F_SEAL_WRITE|unix.F_SEAL_FUTURE_WRITE) != 0 && s.is("Write") {
 			return fmt.Sprintf("descriptor %d is sealed against writing (F_SEAL_WRITE)", s.fd)
+		}
+	case unix.EINVAL:
+		listens, err := unix.GetsockoptInt(int(s.fd), unix.SOL_SOCKET, unix.SO_ACCEPTCONN)
+		if err == nil && listens == 0 && s.is("Accept", "MultishotAccept") {
+			return fmt.Sprintf("descriptor %d is a socket that does not listen", s.fd)
 		}
 	}
 	return ""

@@ -41,6 +41,9 @@ func requireHintOf(t *testing.T, c liburing.Completion, errno unix.Errno, hint s
 func TestErrorOfDescriptor(t *testing.T) {
 	l := ringtest.NewLoop(t, 8)
 	file := int(ringtest.TempFile(t, make([]byte, 4096)).Fd())
+	reading, err := unix.Open("/proc/self/exe", unix.O_RDONLY|unix.O_CLOEXEC, 0)
+	require.NoError(t, err)
+	defer unix.Close(reading)
 	dir, err := unix.Open(t.TempDir(), unix.O_RDONLY|unix.O_CLOEXEC, 0)
 	require.NoError(t, err)
 	defer unix.Close(dir)
@@ -85,8 +88,18 @@ func TestErrorOfDescriptor(t *testing.T) {
 			func(cb liburing.Callback) liburing.Request { return l.Send(w, buf, 0, cb) }},
 		{liburing.OpRecv, unix.ENOTCONN, is(listener, "a listening socket, from which connections are accepted (Accept)"),
 			func(cb liburing.Callback) liburing.Request { return l.Recv(listener, buf, 0, cb) }},
-		{liburing.OpAccept, unix.EINVAL, is(a, "a Unix socket, which does not listen"),
+		{liburing.OpAccept, unix.EINVAL, is(a, "a socket that does not listen"),
 			func(cb liburing.Callback) liburing.Request { return l.Accept(a, nil, 0, cb) }},
+		{liburing.OpFallocate, unix.EBADF, is(reading, "open for reading only"),
+			func(cb liburing.Callback) liburing.Request { return l.Fallocate(reading, 0, 0, 1, cb) }},
+		{liburing.OpFtruncate, unix.EINVAL, is(reading, "open for reading only"),
+			func(cb liburing.Callback) liburing.Request { return l.Ftruncate(reading, 1, cb) }},
+		{liburing.OpFsync, unix.EOPNOTSUPP, "fsync takes no provided buffers",
+			func(cb liburing.Callback) liburing.Request {
+				r := l.Fsync(file, 0, cb)
+				r.SQE().Flags |= liburing.SQEBufferSelect
+				return r
+			}},
 		{liburing.OpFsync, unix.EINVAL, is(r, "the read end of a pipe, which has nothing to flush"),
 			func(cb liburing.Callback) liburing.Request { return l.Fsync(r, 0, cb) }},
 		{liburing.OpRead, unix.EINVAL, is(event, "an eventfd, from which at least 8 bytes are read"),
@@ -140,6 +153,37 @@ func TestErrorOfUnaligned(t *testing.T) {
 		func(cb liburing.Callback) liburing.Request { return l.Read(fd, buf[:100], 0, cb) })
 	requireHint(t, l, unix.EINVAL, fmt.Sprintf("descriptor %d was opened with O_DIRECT, and the offset 7 is no multiple of the device's blocks, 512 bytes or more", fd),
 		func(cb liburing.Callback) liburing.Request { return l.Write(fd, buf, 7, cb) })
+}
+
+// A ring that polls for its completions says what it takes.
+func TestErrorOfPollingRing(t *testing.T) {
+	l := ringtest.NewLoop(t, 8, liburing.WithFlags(liburing.SetupIOPoll))
+	a, _ := ringtest.SocketPair(t)
+	requireHint(t, l, unix.EINVAL, "the ring polls (SetupIOPoll), and recv is not for such rings",
+		func(cb liburing.Callback) liburing.Request { return l.Recv(a, make([]byte, 8), 0, cb) })
+	requireHint(t, l, unix.EOPNOTSUPP, "the ring polls (SetupIOPoll), which takes a file opened with O_DIRECT on a device with queues for that",
+		func(cb liburing.Callback) liburing.Request { return l.Read(a, make([]byte, 8), 0, cb) })
+}
+
+// What calls a Stream's callback, or a Writer's, has the reason too.
+func TestErrorOfStream(t *testing.T) {
+	ringtest.NeedsOps(t, liburing.OpReadMultishot)
+	l := ringtest.NewLoop(t, 8)
+	file := int(ringtest.TempFile(t, make([]byte, 10)).Fd())
+	var last liburing.Completion
+	l.Rearm(func(cb liburing.Callback) liburing.Request { return l.ReadMultishot(file, 0, 0, 1, cb) },
+		func(c liburing.Completion) { last = c })
+	ringtest.RunIdle(t, l)
+	requireHintOf(t, last, unix.EBADFD, fmt.Sprintf("descriptor %d is a regular file, which can't be polled: use Read", file))
+
+	r, _ := ringtest.Pipe(t)
+	var failed error
+	w := l.NewWriter(r, liburing.WriterOptions{Failed: func(err error) { failed = err }})
+	_, err := w.Write([]byte("x"))
+	require.NoError(t, err)
+	ringtest.RunIdle(t, l)
+	require.ErrorIs(t, failed, unix.EBADF)
+	require.ErrorContains(t, failed, fmt.Sprintf("descriptor %d is open for reading only", r))
 }
 
 // A request of a registered buffer says how it misses it.
@@ -353,7 +397,6 @@ func TestErrorUnknown(t *testing.T) {
 	requireHint(t, l, unix.EINVAL, "", func(cb liburing.Callback) liburing.Request { return l.Fallocate(file, 0, 0, 0, cb) })
 	requireHint(t, l, unix.ENOTDIR, "", func(cb liburing.Callback) liburing.Request { return l.Openat(file, "/dev/null/x", 0, 0, cb) })
 	requireHint(t, l, unix.ENOENT, "", func(cb liburing.Callback) liburing.Request { return l.Openat(unix.AT_FDCWD, "/none/such", 0, 0, cb) })
-	requireHint(t, l, unix.EINVAL, "", func(cb liburing.Callback) liburing.Request { return l.Accept(unconnected, nil, 0, cb) })
 	require.NoError(t, l.Control(func(r *liburing.Ring) error { return r.RegisterFiles([]int{unconnected}) }))
 	requireHint(t, l, unix.ESPIPE, "", func(cb liburing.Callback) liburing.Request { return l.Read(0, make([]byte, 8), 7, cb).FixedFile() })
 	// Errors of completions that are made up, or were made long ago.

@@ -99,3 +99,40 @@ func TestWaitingStreamIsIdle(t *testing.T) {
 	require.Less(t, l.Stats().Enters-before, uint64(10))
 	require.NoError(t, held.Release())
 }
+
+// Nor do those that fail with an error which has no reason to be told: a socket without
+// data, a time that has passed, a timeout that was in time.
+func TestNothingIsAllocatedForFailures(t *testing.T) {
+	l := ringtest.NewLoop(t, 8)
+	a, _ := ringtest.SocketPair(t)
+	buf := make([]byte, 8)
+	for name, request := range map[string]func(liburing.Callback){
+		"EAGAIN": func(cb liburing.Callback) { l.Recv(a, buf, unix.MSG_DONTWAIT, cb) },
+		"ETIME":  func(cb liburing.Callback) { l.Timeout(time.Nanosecond, 0, 0, cb) },
+		"ECANCELED": func(cb liburing.Callback) {
+			l.Nop(nil).LinkNext()
+			l.LinkTimeout(time.Second, 0, cb)
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			left, failed := 0, 0
+			var next liburing.Callback
+			next = func(c liburing.Completion) {
+				if c.Res < 0 {
+					failed++
+				}
+				if left--; left > 0 {
+					request(next)
+				}
+			}
+			run := func(n int) {
+				left, failed = n, 0
+				request(next)
+				ringtest.RunIdle(t, l)
+				require.Equal(t, n, failed)
+			}
+			run(100)
+			require.Less(t, ringtest.Mallocs(func() { run(1000) }), 100)
+		})
+	}
+}
