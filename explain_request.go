@@ -127,7 +127,7 @@ func (l *Loop) breakChain(token Token, sqe *SQE, c *Completion) (behind *brokenL
 			behind = b
 		}
 	}
-	if sqe == nil || sqe.links() == 0 || behind == nil && sqe.Flags&SQEIOLink == 0 {
+	if sqe == nil || sqe.links() == 0 || behind == nil && (sqe.Flags&SQEIOLink == 0 || sqe.timesOutWell()) {
 		return behind
 	}
 	next := l.ring.mem.behind(sqe)
@@ -143,6 +143,11 @@ func (l *Loop) breakChain(token Token, sqe *SQE, c *Completion) (behind *brokenL
 	}
 	l.broken[Token(next.UserData)] = b
 	return behind
+}
+
+// timesOutWell reports whether the request is a timeout for which its time is no failure.
+func (s *SQE) timesOutWell() bool {
+	return s.Opcode == OpTimeout && s.OpFlags&uint32(TimeoutEtimeSuccess) != 0
 }
 
 // mayBeShort reports whether a request that is cancelled stands behind a link which has
@@ -261,11 +266,9 @@ func (f *failure) whyDenied() string {
 }
 
 func (f *failure) whyRestricted() string {
-	if len(f.ring) == 0 {
-		return ""
-	}
-	allowed, flags := false, SQEFlags(0)
+	named, allowed, flags := false, false, SQEFlags(0)
 	for _, r := range f.ring {
+		named = named || r.Opcode != RestrictionRegisterOp
 		switch {
 		case r.Opcode == RestrictionSQEOp && Op(r.Value) == f.sqe.Opcode:
 			allowed = true
@@ -279,6 +282,8 @@ func (f *failure) whyRestricted() string {
 		}
 	}
 	switch more := f.sqe.Flags &^ flags; {
+	case !named: // Linux 7.x restricts no requests then
+		return ""
 	case !allowed:
 		return fmt.Sprintf("the ring's restrictions don't allow %s", f.sqe.Opcode)
 	case more != 0:

@@ -404,7 +404,7 @@ func (f *failure) whySize(fd int32) string {
 			return fmt.Sprintf("descriptor %d is %s, whose next event takes more than %d bytes", fd, kindsInWords[name], s.Len)
 		}
 	case OpWrite, OpWriteFixed:
-		if name == "eventfd" && s.Len != least {
+		if name == "eventfd" && (s.Len < least || s.Len > least && !olderThan(kernelRelease(), "6.18")) { // 6.1 takes more
 			return fmt.Sprintf("descriptor %d is an eventfd, to which 8 bytes are written, not %d", fd, s.Len)
 		}
 	}
@@ -521,9 +521,8 @@ func kindOfFile(fd, flags int, link string) string {
 		if flags&unix.O_DIRECT != 0 {
 			return "file O_DIRECT"
 		}
-		return "file"
 	}
-	return ""
+	return "file" // what never works with one of ext4 does not with another
 }
 
 func kindOfDevice(device uint64) string {

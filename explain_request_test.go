@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/go-liburing/liburing"
 	"github.com/go-liburing/liburing/internal/ringtest"
@@ -227,6 +228,24 @@ func TestErrorBehindQuietLink(t *testing.T) {
 	l.Nop(func(c liburing.Completion) { second = c }).SkipSuccess()
 	ringtest.RunIdle(t, l)
 	requireHintOf(t, second, unix.ECANCELED, "it was linked behind a request that failed: openat: no such file or directory")
+}
+
+// A timeout for which its time is no failure breaks no chain.
+func TestErrorBehindTimeout(t *testing.T) {
+	ringtest.NeedsKernel(t, 5, 16)
+	l := ringtest.NewLoop(t, 8)
+	r, _ := ringtest.Pipe(t)
+	var c liburing.Completion
+	l.Timeout(time.Microsecond, 0, liburing.TimeoutEtimeSuccess, nil).LinkNext()
+	token := l.PollAdd(r, unix.POLLIN, func(d liburing.Completion) { c = d }).Token()
+	l.Timeout(5*time.Millisecond, 0, 0, func(liburing.Completion) { l.Cancel(token, 0, nil) })
+	ringtest.RunIdle(t, l)
+	requireHintOf(t, c, unix.ECANCELED, "")
+
+	l.Timeout(time.Microsecond, 0, 0, nil).LinkNext()
+	l.Nop(func(d liburing.Completion) { c = d })
+	ringtest.RunIdle(t, l)
+	requireHintOf(t, c, unix.ECANCELED, "it was linked behind a request that failed: timeout: timer expired")
 }
 
 // A transfer that is cut short breaks its chain too, and has no error that tells.
