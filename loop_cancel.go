@@ -73,7 +73,7 @@ func (l *Loop) cancelNow(t Token, flags SQEFlags, done Callback) bool {
 		if !l.lacks.cancel {
 			return false
 		}
-	case syscall.ETIME, syscall.EINTR: // it was found, and would have had to be waited for
+	case etime, syscall.EINTR: // it was found, and would have had to be waited for
 		res = -int32(syscall.EALREADY)
 	}
 	done(Completion{Res: res, op: OpAsyncCancel})
@@ -243,7 +243,7 @@ func (d *deadline) holds(c Completion, big [2]uint64) bool {
 // over is the timeout's callback.
 func (d *deadline) over(c Completion) {
 	// Of a waitid and of futexes Linux 6.18 tells how many it has cancelled instead.
-	d.done, d.passed = true, c.Res == -int32(syscall.ETIME) || c.Res > 0
+	d.done, d.passed = true, c.Res == -int32(etime) || c.Res > 0
 	if !d.holding {
 		return
 	}

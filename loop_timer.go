@@ -65,7 +65,7 @@ func (t *Timer) arm(d time.Duration, flags TimeoutFlags) {
 func (t *Timer) fired(c Completion, d time.Duration, flags TimeoutFlags) {
 	switch {
 	case t.f == nil: // stopped
-	case c.Res == -int32(syscall.ETIME):
+	case c.Res == -int32(etime):
 		defer t.goOn(c, flags) // also if f panics
 		t.f()
 	case c.Res == -int32(syscall.EINVAL) && flags != 0: // no multishot timeouts

@@ -133,7 +133,7 @@ func (l *Loop) enterError(ret int32) error {
 		return nil
 	}
 	switch syscall.Errno(-ret) {
-	case syscall.EINTR, syscall.ETIME:
+	case syscall.EINTR, etime:
 		return nil
 	case syscall.EBUSY, syscall.EAGAIN:
 		// Completions must be taken first, or the kernel is short of memory:

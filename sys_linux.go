@@ -110,6 +110,7 @@ func threadID() int64 { return int64(unix.Gettid()) }
 
 const (
 	enonet = unix.ENONET
+	etime  = unix.ETIME // which not every system has
 
 	sockUnknown = 0
 	sockStream  = unix.SOCK_STREAM

@@ -76,6 +76,7 @@ func threadID() int64 { return -1 }
 
 const (
 	enonet = syscall.Errno(1 << 16) // none
+	etime  = syscall.Errno(1<<16 + 1)
 
 	sockUnknown = 0
 	sockStream  = 1

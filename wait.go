@@ -54,7 +54,7 @@ func (l waitLimit) withMin(timeout, minWait time.Duration) waitLimit {
 func (r *Ring) await(op string, n uint32, ret int32, limit waitLimit) error {
 	m := r.mem
 	for ; ; r.waits.Crossed() {
-		if ret < 0 && ret != -int32(syscall.EINTR) && ret != -int32(syscall.ETIME) {
+		if ret < 0 && ret != -int32(syscall.EINTR) && ret != -int32(etime) {
 			return opError(op, ret)
 		}
 		if m.enough(n) {
@@ -72,7 +72,7 @@ func (r *Ring) await(op string, n uint32, ret int32, limit waitLimit) error {
 			return nil
 		}
 		if now >= limit.end {
-			return opError(op, -int32(syscall.ETIME))
+			return opError(op, -int32(etime))
 		}
 		ret = m.waitUntil(n, limit, now)
 	}

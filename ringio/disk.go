@@ -125,7 +125,7 @@ func (d *disk) read(ctx context.Context, f *os.File, b []byte) (int, error) {
 		defer d.engine.waiters.Add(-1)
 		return f.Read(b)
 	}
-	t := newTransfer(d, ctx, reads, -1)
+	t := newTransfer(d, ctx, toRead, -1)
 	t.take(b)
 	return t.do()
 }
@@ -136,13 +136,13 @@ func (d *disk) readAt(ctx context.Context, f *os.File, b []byte, off int64) (int
 		d.engine.waiters.Add(-1)
 		return n, err
 	}
-	t := newTransfer(d, ctx, reads, off)
+	t := newTransfer(d, ctx, toRead, off)
 	t.take(b)
 	return t.do()
 }
 
 func (d *disk) readVAt(ctx context.Context, bufs [][]byte, off int64) (int, error) {
-	t := newTransfer(d, ctx, reads, off)
+	t := newTransfer(d, ctx, toRead, off)
 	t.take(bufs...)
 	return t.do()
 }
@@ -158,7 +158,7 @@ func (d *disk) write(ctx context.Context, f *os.File, b []byte) (int, error) {
 	if d.writesPlainly(ctx) {
 		return f.Write(b)
 	}
-	t := newTransfer(d, ctx, writes, -1)
+	t := newTransfer(d, ctx, toWrite, -1)
 	t.take(b)
 	return t.do()
 }
@@ -167,13 +167,13 @@ func (d *disk) writeAt(ctx context.Context, f *os.File, b []byte, off int64) (in
 	if d.writesPlainly(ctx) {
 		return f.WriteAt(b, off)
 	}
-	t := newTransfer(d, ctx, writes, off)
+	t := newTransfer(d, ctx, toWrite, off)
 	t.take(b)
 	return t.do()
 }
 
 func (d *disk) writeVAt(ctx context.Context, bufs [][]byte, off int64) (int, error) {
-	t := newTransfer(d, ctx, writes, off)
+	t := newTransfer(d, ctx, toWrite, off)
 	t.take(bufs...)
 	return t.do()
 }
@@ -189,8 +189,8 @@ type direction struct {
 }
 
 var (
-	reads  = &direction{"read", "ringio.read", kindRead, false, io.EOF, unix.Preadv2}
-	writes = &direction{"write", "ringio.write", kindWrite, true, io.ErrUnexpectedEOF, unix.Pwritev2}
+	toRead  = &direction{"read", "ringio.read", kindRead, false, io.EOF, unix.Preadv2}
+	toWrite = &direction{"write", "ringio.write", kindWrite, true, io.ErrUnexpectedEOF, unix.Pwritev2}
 )
 
 // transfer is one call of a read or a write. They are used again, so that none is
@@ -315,6 +315,9 @@ func (t *transfer) some(fd int) (n int, err error) {
 		case unix.EOPNOTSUPP:
 			t.reading.Store(plain)
 		default:
+			if n == 0 && err == nil {
+				return t.call(fd, 0) // Linux 5.9 and 5.10 say 0 elsewhere than at the end, too
+			}
 			t.hit()
 			t.cached = true
 			return n, err

@@ -709,7 +709,7 @@ func TestFileLongSlice(t *testing.T) {
 	if !*long {
 		t.Skip("it moves 2 GiB, see -long")
 	}
-	const size = 1<<31 + 4096 // of holes, which need no memory but the slice's
+	size := int64(1)<<31 + 4096 // of holes, which need no memory but the slice's
 	for _, e := range []*Engine{ownEngine(t, Options{}), busyEngine(t, Options{})} {
 		f, err := e.Create(filepath.Join(t.TempDir(), "file"))
 		require.NoError(t, err)
@@ -717,10 +717,10 @@ func TestFileLongSlice(t *testing.T) {
 		require.NoError(t, f.Truncate(size))
 		_, err = f.WriteAt([]byte("end"), size-3)
 		require.NoError(t, err)
-		b, free := bigSlice(t, size+1)
+		b, free := bigSlice(t, int(size)+1)
 		n, err := f.ReadAt(b, 0)
 		require.Equal(t, io.EOF, err)
-		require.Equal(t, size, n)
+		require.Equal(t, int(size), n)
 		require.Equal(t, "end", string(b[size-3:size]))
 		free()
 	}

