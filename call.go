@@ -68,6 +68,14 @@ func checkCount(op string, n int) error {
 	return nil
 }
 
+// checkEntries is checkCount for the entries of a ring, of which there must be one.
+func checkEntries(op string, n int) error {
+	if uint(n) <= math.MaxInt32 { // explainEINVAL has a word for 0
+		return nil
+	}
+	return badInput(op, "a ring can't have %d entries: from 1 to %d is allowed", n, math.MaxInt32)
+}
+
 func countError(op string, n int) error {
 	return badInput(op, "%d is out of range: from 0 to %d is allowed", n, math.MaxInt32)
 }

@@ -18,7 +18,7 @@ var ErrNotSupported error = &sentinel{"not supported", errors.ErrUnsupported}
 
 // ErrClosed is returned by the methods of a Ring, a Loop or a BufferPool that has
 // been closed. It is os.ErrClosed too.
-var ErrClosed error = &sentinel{"liburing: use of a closed ring", os.ErrClosed}
+var ErrClosed error = &sentinel{"liburing: already closed", os.ErrClosed}
 
 // ErrRunning is returned where a Loop has to stand still and is running.
 var ErrRunning = errors.New("liburing: the loop is running")

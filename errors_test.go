@@ -37,3 +37,15 @@ func TestOpErrors(t *testing.T) {
 	require.Contains(t, liburing.OpErrorOf("io_uring_x", -liburing.NeedsBase-11).Error(), "liburing 2.11")
 	require.ErrorIs(t, liburing.OpErrorOf("io_uring_x", liburing.ErrNoCgo), liburing.ErrNotSupported)
 }
+
+// Entries are counted from one, and what is closed need not be a ring.
+func TestWordsOfErrors(t *testing.T) {
+	for _, n := range []int{-1, 1 << 32} {
+		_, err := liburing.NewLoop(n)
+		require.ErrorIs(t, err, unix.EINVAL)
+		require.ErrorContains(t, err, "from 1 to 2147483647")
+		_, err = liburing.New(n)
+		require.ErrorContains(t, err, "from 1 to 2147483647")
+	}
+	require.NotContains(t, liburing.ErrClosed.Error(), " ring")
+}

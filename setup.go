@@ -175,7 +175,7 @@ func QueueInit(entries int, flags SetupFlags) (*Ring, error) {
 // QueueInitParams sets up a ring as p says, nil for the defaults, and stores in
 // p what the kernel made of it (io_uring_queue_init_params).
 func QueueInitParams(entries int, p *Params) (*Ring, error) {
-	if err := checkCount("io_uring_setup", entries); err != nil {
+	if err := checkEntries("io_uring_setup", entries); err != nil {
 		return nil, err
 	}
 	p = orDefaults(p)
@@ -199,7 +199,7 @@ func QueueInitMem(entries int, p *Params, mem []byte) (r *Ring, used int, err er
 	if len(mem) == 0 {
 		return nil, 0, badInput("io_uring_queue_init_mem", "the memory is empty")
 	}
-	if err := checkCount("io_uring_setup", entries); err != nil {
+	if err := checkEntries("io_uring_setup", entries); err != nil {
 		return nil, 0, err
 	}
 	p = orDefaults(p)
@@ -239,7 +239,7 @@ func MlockSize(entries int, flags SetupFlags) (int64, error) {
 // defaults (io_uring_mlock_size_params).
 func MlockSizeParams(entries int, p *Params) (int64, error) {
 	const op = "io_uring_mlock_size_params"
-	if err := checkCount(op, entries); err != nil {
+	if err := checkEntries(op, entries); err != nil {
 		return 0, err
 	}
 	n := cMlockSizeParams(uint32(entries), orDefaults(p))
@@ -258,7 +258,7 @@ func MemorySize(entries int, flags SetupFlags) (int64, error) {
 // (io_uring_memory_size_params). p may be nil. Needs liburing 2.11.
 func MemorySizeParams(entries int, p *Params) (int64, error) {
 	const op = "io_uring_memory_size_params"
-	if err := checkCount(op, entries); err != nil {
+	if err := checkEntries(op, entries); err != nil {
 		return 0, err
 	}
 	n := cMemorySizeParams(uint32(entries), orDefaults(p))

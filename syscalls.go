@@ -8,7 +8,7 @@ import "cmp"
 // offsets that it stores in p, is up to the caller (io_uring_setup). Needs
 // Linux 5.1.
 func Setup(entries int, p *Params) (fd int, err error) {
-	if err := checkCount("io_uring_setup", entries); err != nil {
+	if err := checkEntries("io_uring_setup", entries); err != nil {
 		return -1, err
 	}
 	if p == nil {
