@@ -26,8 +26,11 @@ import (
 // Buffers, strings and structs need no other care. What owns a descriptor, such as
 // an os.File, does: see FD and Request.Keep.
 //
-// Close a loop: one that is merely dropped keeps its thread, its ring and the memory
-// of its requests until the process ends, and nothing tells of it.
+// Close a loop. One that is merely dropped is noticed by the garbage collector if the
+// kernel has none of its requests: a line in the log (slog.Warn) says where it was made,
+// and its thread and ring are given back; what it was asked to do is lost. One whose
+// requests the kernel has keeps them, its thread and its ring until the process ends,
+// and nothing tells of it: the memory of its requests is the kernel's to write to.
 type Loop struct {
 	ring  Ring // not a pointer to one: that would be one more step for each request
 	table handleTable
@@ -72,14 +75,16 @@ type Loop struct {
 	viaBacklog bool      // no request goes straight to the queue
 
 	mail      mailbox
-	posts     []func()      // taken out of the mailbox
-	nextPost  int           // the first of them that was not run
-	armed     bool          // the read of the waker is in flight
-	woken     Callback      // of that read
-	thread    atomic.Int64  // the id of the loop's thread, 0 when it has ended
-	control   chan func()   // what the thread is to do, unbuffered
+	posts     []func()     // taken out of the mailbox
+	nextPost  int          // the first of them that was not run
+	armed     bool         // the read of the waker is in flight
+	woken     Callback     // of that read
+	thread    atomic.Int64 // the id of the loop's thread, 0 when it has ended
+	control   chan task    // what the thread is to do, unbuffered
+	dropped   runtime.Cleanup
 	waiting   atomic.Bool   // the thread waits in the kernel
 	quit      bool          // the thread is to end
+	vacant    bool          // the kernel had no requests of users when the thread last did something
 	finishing bool          // it is to be closed when there is nothing more to do
 	closing   atomic.Bool   // requests are refused
 	answering atomic.Int32  // how deep in answers to refusals the callback is that runs
@@ -118,7 +123,7 @@ func NewLoop(entries int, opts ...Option) (*Loop, error) {
 	if entries >= 1 {
 		entries = max(entries, leastEntries(o.Flags))
 	}
-	l := &Loop{control: make(chan func()), done: make(chan struct{})}
+	l := &Loop{control: make(chan task), done: make(chan struct{})}
 	l.woken = func(c Completion) {
 		l.uncount()
 		l.armed = false
@@ -133,11 +138,13 @@ func NewLoop(entries int, opts ...Option) (*Loop, error) {
 		l.mail.wake.close()
 		return nil, err
 	}
+	l.dropped = runtime.AddCleanup(l, tellDropped, dropped{l.control, caller()})
 	return l, nil
 }
 
 // own is the life of the loop's thread. It does not end before the last request
-// has completed: requests fail when the thread that submitted them exits.
+// has completed: requests fail when the thread that submitted them exits. Nothing here
+// may hold on to the loop while tend waits.
 func (l *Loop) own(entries int, o *options, started chan<- error) {
 	runtime.LockOSThread()
 	ring, err := newLoopRing(entries, o)
@@ -162,12 +169,8 @@ func (l *Loop) own(entries int, o *options, started chan<- error) {
 		cSetIowait(l.ring.mem, false) // a liburing before 2.10 can't
 	}
 	l.measure()
-	defer l.exit()
 	close(started)
-	for !l.quit {
-		do := <-l.control
-		do()
-	}
+	tend(l.control, estate{l.ring.mem, l.mail.wake.fd})
 }
 
 func newLoopRing(entries int, want *options) (r *Ring, err error) {
@@ -240,7 +243,7 @@ func (l *Loop) run(ctx context.Context, untilIdle bool) error {
 	defer context.AfterFunc(ctx, l.mail.alert)()
 	j := l.newJob(func() error { return l.turns(ctx, untilIdle) }, l.mail.end)
 	select {
-	case l.control <- j.run:
+	case l.control <- task{l, j.run}:
 		return j.wait()
 	case <-l.done: // closed at the same time
 		return ErrClosed

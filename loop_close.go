@@ -38,7 +38,7 @@ func (l *Loop) Close(ctx context.Context) error {
 	if l.mail.beginClose() {
 		go func() {
 			select {
-			case l.control <- func() { l.quit = true }:
+			case l.control <- task{l, func() { l.quit = true }}:
 			case <-l.done: // a callback has ended the thread (runtime.Goexit)
 			}
 		}()
@@ -143,6 +143,7 @@ func (l *Loop) free() {
 			}
 		}
 	}
+	l.dropped.Stop()
 	l.ring.loop = nil
 	l.ring.Close()
 	l.thread.Store(0)

@@ -37,7 +37,7 @@ func (l *Loop) call(f func() error) error {
 	}
 	j := l.newJob(f, nil)
 	select {
-	case l.control <- j.run:
+	case l.control <- task{l, j.run}:
 		return j.wait()
 	default: // the thread is busy
 	}
@@ -46,7 +46,7 @@ func (l *Loop) call(f func() error) error {
 	}
 	// Run may return before it sees the post, and the thread be idle again.
 	select {
-	case l.control <- j.run:
+	case l.control <- task{l, j.run}:
 		return j.wait()
 	case e := <-j.ended:
 		return e.result()
@@ -125,6 +125,7 @@ func (j *job) run() {
 		if j.after != nil {
 			j.after()
 		}
+		j.loop.vacant = j.loop.inFlight == j.loop.inner // asked before others may go on
 		j.ended <- end
 	}()
 	end.panic, end.err = guard(j.f)
