@@ -44,11 +44,12 @@ nested: ## the modules of their own: the report, programs of other libraries, co
 	$(GO) -C bench/pebble vet ./...
 
 other-builds: ## the builds without Linux, without cgo, and for arm64
-	CGO_ENABLED=0 $(GO) vet . ./doctor ./tests/build
-	CGO_ENABLED=0 $(GO) test ./doctor ./tests/build
+	CGO_ENABLED=0 $(GO) vet . ./doctor ./ringio ./tests/build
+	CGO_ENABLED=0 $(GO) test ./doctor ./ringio ./tests/build
 	CGO_ENABLED=0 GOARCH=arm64 $(GO) vet . ./doctor
-	GOOS=darwin GOARCH=arm64 $(GO) vet . ./doctor ./tests/build
-	GOOS=windows $(GO) build .
+	GOOS=darwin GOARCH=arm64 $(GO) vet . ./doctor ./ringio ./tests/build
+	GOOS=windows $(GO) build . ./ringio
+	GOOS=freebsd $(GO) build . ./ringio
 
 sanitize: deps ## the suite under cgocheck2 and the address sanitizer
 	scripts/sanitize.sh
