@@ -119,10 +119,10 @@ func TestSQPollSystemCalls(t *testing.T) {
 
 func TestGuideBadInput(t *testing.T) {
 	for _, args := range [][]string{
-		{"cat-raw"}, {"nvme"}, {"link"}, {"link", "a", "b"}, {"eventfd"}, {"fixed-buffers", "a"}, {"sqpoll"},
+		{"cat-raw"}, {"nvme"}, {"ublk"}, {"link"}, {"link", "a", "b"}, {"eventfd"}, {"fixed-buffers", "a"}, {"sqpoll"},
 		{"provided-buffers", "-buffers", "0"}, {"provided-buffers", "-messages", "101"}, {"provided-buffers", "x"},
 		{"sqpoll", "-idle", "1us", "file"}, {"sqpoll", "-reads", "0", "file"},
-		{"cat-raw", "-no"}, {"nvme", "-no"}, {"link", "-no"}, {"eventfd", "-no"}, {"fixed-buffers", "-no"}, {"provided-buffers", "-no"}, {"sqpoll", "-no"},
+		{"cat-raw", "-no"}, {"nvme", "-no"}, {"ublk", "-no"}, {"link", "-no"}, {"eventfd", "-no"}, {"fixed-buffers", "-no"}, {"provided-buffers", "-no"}, {"sqpoll", "-no"},
 	} {
 		got := run(t, program(t, args[0]), args[1:]...)
 		require.Equal(t, 2, got.code, args)
@@ -131,7 +131,7 @@ func TestGuideBadInput(t *testing.T) {
 	}
 	missing := filepath.Join(t.TempDir(), "missing")
 	for _, args := range [][]string{
-		{"cat-raw", missing}, {"nvme", missing}, {"link", "-fail", missing}, {"eventfd", missing}, {"fixed-buffers", missing, missing + ".copy"}, {"sqpoll", missing},
+		{"cat-raw", missing}, {"nvme", missing}, {"ublk", missing}, {"link", "-fail", missing}, {"eventfd", missing}, {"fixed-buffers", missing, missing + ".copy"}, {"sqpoll", missing},
 	} {
 		got := run(t, program(t, args[0]), args[1:]...)
 		require.Equal(t, 1, got.code, args)

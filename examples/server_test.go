@@ -34,6 +34,12 @@ type server struct {
 // over it is ended, unless stop has done that.
 func start(t *testing.T, name string, args ...string) *server {
 	t.Helper()
+	return startSaying(t, "listening on ", name, args...)
+}
+
+// startSaying is start for those that begin the line with other words.
+func startSaying(t *testing.T, words, name string, args ...string) *server {
+	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), runFor)
 	t.Cleanup(cancel)
 	s := &server{cmd: exec.CommandContext(ctx, program(t, name), args...), stdout: make(chan string, 1)}
@@ -48,7 +54,7 @@ func start(t *testing.T, name string, args ...string) *server {
 	})
 	r := bufio.NewReader(out)
 	line, err := r.ReadString('\n')
-	addr, ok := strings.CutPrefix(strings.TrimSpace(line), "listening on ")
+	addr, ok := strings.CutPrefix(strings.TrimSpace(line), words)
 	go func() {
 		rest, _ := io.ReadAll(r)
 		s.stdout <- string(rest)
@@ -56,7 +62,7 @@ func start(t *testing.T, name string, args ...string) *server {
 	if err != nil || !ok {
 		<-s.stdout
 		s.cmd.Wait()
-		require.FailNow(t, "it does not listen", "%q, %v\n%s", line, err, &s.stderr)
+		require.FailNow(t, "it does not serve", "%q, %v\n%s", line, err, &s.stderr)
 	}
 	s.addr = addr
 	return s
