@@ -137,6 +137,10 @@ func (b *backlog) fill(m *ringMem, heldBack func(n int) bool) (tooLong int) {
 // takeBack moves the submission queue's entries from a position on to the head of
 // the backlog.
 func (b *backlog) takeBack(m *ringMem, first uint32) {
+	if m.mixed() {
+		b.takeBackMixed(m, first)
+		return
+	}
 	for m.sq.sqeTail != first {
 		m.sq.sqeTail--
 		copySQE(b.pushFront(), m.sqe(m.sq.sqeTail), b.step)

@@ -237,10 +237,21 @@ func (l *Loop) replaceQueues(f func() error) error {
 	return err
 }
 
-// recall takes the requests that the kernel has not been told of out of the queue.
+// recall takes the requests that the kernel has not taken out of the queue. Those that it
+// has been told of are among them after an enter that it refused, but for a kernel's
+// thread, which may be at them.
 func (l *Loop) recall() {
-	if m := l.ring.mem; m.sq.sqeTail != m.sq.sqeHead {
-		l.backlog.takeBack(m, m.sq.sqeHead)
-		l.epoch++
+	m := l.ring.mem
+	first := m.sq.sqeHead
+	if m.flags&SetupSQPoll == 0 {
+		first = m.loadSQHead()
 	}
+	if m.sq.sqeTail == first {
+		return
+	}
+	l.backlog.takeBack(m, first)
+	if m.flags&SetupSQPoll == 0 {
+		m.flushSQ()
+	}
+	l.epoch++
 }

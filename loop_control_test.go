@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"runtime/debug"
+	"slices"
 	"testing"
 	"time"
 
@@ -60,6 +61,40 @@ func TestResizeKeepsRequests(t *testing.T) {
 			require.LessOrEqual(t, l.Stats().Submitted, l.Stats().Completed+1, "the waker's read at most")
 		}
 	})
+}
+
+// So are those of an enter that the kernel has refused, which it has been told of, big
+// ones too where the new queue would cut them in two.
+func TestResizeKeepsWhatWasRefused(t *testing.T) {
+	ringtest.NeedsKernel(t, 6, 13)
+	for _, s := range ringtest.Setups {
+		t.Run(s.Name, func(t *testing.T) {
+			l := ringtest.NewLoop(t, 8, slices.Concat(s.Opts, []liburing.Option{liburing.WithFlags(liburing.SetupRDisabled)})...)
+			if l.Ring().Flags()&liburing.SetupDeferTaskrun == 0 {
+				t.Skip("it can't be resized")
+			}
+			mixed := l.Ring().Flags()&liburing.SetupSQEMixed != 0
+			var got []int
+			for i := range 60 {
+				cb := func(c liburing.Completion) {
+					require.NoError(t, c.Err())
+					got = append(got, i)
+				}
+				if mixed && i%3 != 0 {
+					l.Nop128(cb)
+				} else {
+					l.Nop(cb)
+				}
+			}
+			require.ErrorIs(t, l.RunUntilIdle(t.Context()), unix.EBADFD)
+			require.NoError(t, l.Resize(4, 0))
+			require.NoError(t, l.Control((*liburing.Ring).EnableRings))
+			ringtest.RunIdle(t, l)
+			require.Len(t, got, 60)
+			require.IsIncreasing(t, got)
+			require.LessOrEqual(t, l.Stats().Submitted, l.Stats().Completed+1, "the waker's read at most")
+		})
+	}
 }
 
 // In callbacks, from posts and from other goroutines, at random, with a chain open and

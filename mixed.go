@@ -2,6 +2,7 @@ package liburing
 
 import (
 	"fmt"
+	"slices"
 	"sync"
 	"syscall"
 	"unsafe"
@@ -76,6 +77,24 @@ func (b *backlog) put(m *ringMem, n int) {
 		link = e.links()
 		b.pop()
 	}
+}
+
+// takeBackMixed is takeBack where requests take one place or two, which their first says,
+// and without what only fills one.
+func (b *backlog) takeBackMixed(m *ringMem, first uint32) {
+	var requests []*SQE
+	for pos := first; pos != m.sq.sqeTail; {
+		e := m.sqe(pos)
+		pos += uint32(m.sqePlaces(e))
+		if e.UserData != udataFiller {
+			requests = append(requests, e)
+		}
+	}
+	for _, e := range slices.Backward(requests) {
+		copySQE(b.pushFront(), e, m.sqePlaces(e))
+	}
+	b.surplus -= uint64(m.sq.sqeTail-first) - uint64(len(requests))
+	m.sq.sqeTail = first
 }
 
 // leastEntries returns how many entries a loop's queue has at least: a request with a
