@@ -32,6 +32,8 @@ var Setups = []struct {
 	{"sq_rewind", []liburing.Option{liburing.WithFlags(liburing.SetupSQRewind | liburing.SetupNoSQArray)}},
 	{"sq_rewind_defer", []liburing.Option{liburing.WithFlags(liburing.SetupSQRewind | liburing.SetupNoSQArray |
 		liburing.SetupSingleIssuer | liburing.SetupDeferTaskrun)}},
+	{"sq_rewind_mixed", []liburing.Option{liburing.WithFlags(liburing.SetupSQRewind | liburing.SetupNoSQArray |
+		liburing.SetupSQEMixed | liburing.SetupCQEMixed | liburing.SetupSingleIssuer | liburing.SetupDeferTaskrun)}},
 }
 
 // OverSetups runs a test on a ring of each of the Setups, on a locked thread.

@@ -3,6 +3,7 @@
 package model_test
 
 import (
+	"math/rand/v2"
 	"time"
 
 	"github.com/go-liburing/liburing"
@@ -13,7 +14,7 @@ import (
 // chains are quiet.
 func (m *model) chain(s step) {
 	rnd := m.rnd(s)
-	n := 2 + rnd.IntN(4)
+	n := m.chainLength(rnd)
 	bad := rnd.IntN(2 * n) // none, half of the time
 	quiet := rnd.IntN(2) == 0
 	for i := range n {
@@ -37,6 +38,15 @@ func (m *model) chain(s step) {
 	}
 }
 
+// chainLength returns how many requests a chain is to have.
+func (m *model) chainLength(rnd *rand.Rand) int {
+	n := 2 + rnd.IntN(4)
+	if m.program.tight {
+		return 2
+	}
+	return n
+}
+
 // bad is a request that fails. Kernels before 5.19 look at the descriptors of a
 // chain before they begin it, so theirs is not bad.
 func (m *model) bad() (check func(liburing.Completion), do func(liburing.Callback) liburing.Request) {
@@ -49,7 +59,7 @@ func (m *model) bad() (check func(liburing.Completion), do func(liburing.Callbac
 // hardChain links requests that run even behind a bad one.
 func (m *model) hardChain(s step) {
 	rnd := m.rnd(s)
-	n := 2 + rnd.IntN(4)
+	n := m.chainLength(rnd)
 	bad := rnd.IntN(n)
 	for i := range n {
 		e, do := expect{name: "hard linked", check: m.success}, m.l.Nop

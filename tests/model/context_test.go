@@ -100,7 +100,7 @@ func (m *model) context(s step) {
 // Some chains of links are quiet.
 func (m *model) contextChain(s step) {
 	rnd := m.rnd(s)
-	n := 2 + rnd.IntN(4)
+	n := m.chainLength(rnd)
 	hard, quiet := rnd.IntN(2) == 0, rnd.IntN(2) == 0
 	broken := false
 	var req liburing.Request
@@ -142,7 +142,11 @@ func (m *model) contextChain(s step) {
 // count for. Some have a context too, which may come first.
 func (m *model) deadlineChain(s step) {
 	rnd := m.rnd(s)
-	for range 1 + rnd.IntN(3) {
+	before := 1 + rnd.IntN(3)
+	if m.program.tight {
+		before = 0
+	}
+	for range before {
 		m.request(expect{name: "before a deadline", check: m.success}, m.l.Nop).LinkNext()
 	}
 	req := m.request(expect{name: "deadline of a chain", check: m.cancelled}, m.readOf(m.silent))

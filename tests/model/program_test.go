@@ -17,6 +17,7 @@ type program struct {
 	kind  programKind
 	close int // the step before which the loop is closed, or beyond the last
 	end   ending
+	tight bool // no chain takes more than two entries, and resizes are down to that
 }
 
 // step is one thing to do; what it does at random comes from its own seed.
@@ -55,6 +56,7 @@ var stepKinds = []struct {
 	in programKind
 }{
 	{(*model).nop, plain | drains | full},
+	{(*model).big, plain | drains | full},
 	{(*model).writeAndRead, plain | drains | full},
 	{(*model).wait, plain | full},
 	{(*model).cancelOne, plain | full},
@@ -91,6 +93,7 @@ func newProgram(seed uint64, steps int) program {
 	rnd := rand.New(rand.NewPCG(seed, 0))
 	kinds := [...]programKind{plain, drains, full, full, full}
 	p := program{seed: seed, kind: kinds[rnd.IntN(len(kinds))], close: steps, end: ending(rnd.IntN(int(endings)))}
+	p.tight = rnd.IntN(3) == 0
 	if p.end == endSweep && oldKernel() {
 		p.end = endQuiet
 	}
@@ -106,5 +109,5 @@ func newProgram(seed uint64, steps int) program {
 }
 
 func (p program) String() string {
-	return fmt.Sprintf("seed %d, %d steps, kind %d, closed before step %d, ending %d", p.seed, len(p.steps), p.kind, p.close, p.end)
+	return fmt.Sprintf("seed %d, %d steps, kind %d, closed before step %d, ending %d, tight %v", p.seed, len(p.steps), p.kind, p.close, p.end, p.tight)
 }

@@ -18,7 +18,7 @@ import (
 // and their own checks see to that.
 func (m *model) resize(s step) {
 	rnd := m.rnd(s)
-	sq, cq := randomSizes(rnd)
+	sq, cq := m.randomSizes(rnd)
 	switch rnd.IntN(4) {
 	case 0:
 		m.posters.Go(func() { m.postTo(m, func() { m.resizeHere(sq, cq) }) })
@@ -30,7 +30,7 @@ func (m *model) resize(s step) {
 		})
 	case 2:
 		m.resizeHere(sq, cq)
-		m.resizeHere(randomSizes(rnd))
+		m.resizeHere(m.randomSizes(rnd))
 	default:
 		m.resizeHere(sq, cq)
 	}
@@ -48,8 +48,14 @@ func (m *model) resizeBeside(run func()) {
 }
 
 // randomSizes returns sizes that take the longest chain there is. 0 leaves one as it is.
-func randomSizes(rnd *rand.Rand) (sq, cq int) {
-	size := func() int { return max(0, rnd.IntN(8)-1) * (5 + rnd.IntN(12)) }
+func (m *model) randomSizes(rnd *rand.Rand) (sq, cq int) {
+	size := func() int {
+		n := max(0, rnd.IntN(8)-1)
+		if m.program.tight {
+			return n
+		}
+		return n * (5 + rnd.IntN(12))
+	}
 	return size(), 2 * size() // the completion queue is the smaller now and then, which is refused
 }
 
@@ -63,7 +69,7 @@ func (m *model) resizeHere(sq, cq int) {
 		}
 		wantSQ, wantCQ := wasSQ, wasCQ
 		if sq != 0 {
-			wantSQ = powerOfTwo(sq)
+			wantSQ = powerOfTwo(max(sq, m.leastEntries()))
 		}
 		if cq != 0 {
 			wantCQ = powerOfTwo(cq)
@@ -74,6 +80,14 @@ func (m *model) resizeHere(sq, cq int) {
 	if !m.closing || !errors.Is(err, liburing.ErrClosed) {
 		m.resized(err)
 	}
+}
+
+// leastEntries returns how small a loop's queue can be.
+func (m *model) leastEntries() int {
+	if m.flags&liburing.SetupSQEMixed != 0 {
+		return 4
+	}
+	return 2
 }
 
 func powerOfTwo(n int) int {

@@ -114,6 +114,10 @@ func (s *slot) writeAndRead(rnd *rand.Rand) {
 // writeReadClose is a chain that ends with an empty slot.
 func (s *slot) writeReadClose(rnd *rand.Rand) {
 	m := s.m
+	if m.program.tight {
+		s.close(rnd)
+		return
+	}
 	want := ringtest.Pattern(1+rnd.IntN(2000), byte(rnd.Uint32()))
 	got := make([]byte, len(want))
 	off := m.region()

@@ -31,6 +31,28 @@ func (m *model) nop(step) {
 	m.request(expect{name: "nop", check: m.success}, m.l.Nop)
 }
 
+// big makes a no-op with a big entry, or a big completion, where the ring has them.
+func (m *model) big(s step) {
+	const second, third = 11, 22
+	e := expect{name: "big nop", check: m.success}
+	do := m.l.Nop
+	if m.flags&liburing.SetupSQEMixed != 0 {
+		do = m.l.Nop128
+	}
+	if m.flags&(liburing.SetupCQE32|liburing.SetupCQEMixed) == 0 || ringtest.KernelBefore(6, 18) || m.rnd(s).IntN(2) == 0 {
+		m.request(e, do)
+		return
+	}
+	e.check = func(c liburing.Completion) {
+		m.success(c)
+		require.Equal(m.t, [2]uint64{second, third}, c.BigCQE())
+	}
+	req := m.request(e, do)
+	if sqe := req.SQE(); sqe != nil {
+		sqe.OpFlags, sqe.Off, sqe.Addr = uint32(liburing.NopCQE32), second, third
+	}
+}
+
 // writeAndRead writes to a region of its own and reads it back.
 func (m *model) writeAndRead(s step) { m.writeAndReadAt(s, int(m.file.Fd()), func() {}) }
 
