@@ -68,6 +68,11 @@ func runModel(t *testing.T, setup string, l *liburing.Loop, p program) {
 	before := ringtest.OpenFDs()
 	m := newModel(&reporter{T: t}, l, p)
 	defer m.abandon()
+	defer func() {
+		if t.Failed() {
+			t.Logf("%+v; %s", m.l.Stats(), m.inHand())
+		}
+	}()
 	m.run()
 	m.checkPosted()
 	m.closeFixtures()
