@@ -65,7 +65,7 @@ func TestOperationsThatTakeAWorker(t *testing.T) {
 	value := []byte("value")
 	run := map[liburing.Op]func(l *liburing.Loop, cb liburing.Callback) liburing.Request{
 		liburing.OpNop:   func(l *liburing.Loop, cb liburing.Callback) liburing.Request { return l.Nop(cb) },
-		liburing.OpWrite: func(l *liburing.Loop, cb liburing.Callback) liburing.Request { return l.Write(wr, value, 0, cb) },
+		liburing.OpWrite: func(l *liburing.Loop, cb liburing.Callback) liburing.Request { return l.Write(a, value, 0, cb) }, // pipes take one before 6.4
 		liburing.OpSend:  func(l *liburing.Loop, cb liburing.Callback) liburing.Request { return l.Send(a, value, 0, cb) },
 		liburing.OpRecv: func(l *liburing.Loop, cb liburing.Callback) liburing.Request {
 			return l.Recv(b, make([]byte, 9), 0, cb)

@@ -18,7 +18,7 @@ import (
 // RegisterEventfd makes the kernel write to an eventfd for each completion
 // (io_uring_register_eventfd). EBUSY if there is one. On a ring with
 // SetupDeferTaskrun it tells of completions before they are in the queue: call
-// GetEvents, or wait, to bring them there. Before Linux 5.18 this,
+// GetEvents, or wait, to bring them there. It may tell of work that leads to none yet. Before Linux 5.18 this,
 // RegisterEventfdAsync and UnregisterEventfd wait until no request is in
 // flight, which may never be the case on a Loop that has run. Needs Linux 5.2.
 func (r *Ring) RegisterEventfd(fd int) error {

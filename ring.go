@@ -113,7 +113,8 @@ func (r *Ring) SQEntries() int {
 // CQEntries returns how many completions the completion queue can hold. The
 // kernel keeps more in its own memory (FeatNodrop), so that none is lost; but for a
 // queue with SetupCQEMixed, on Linux 6.18 to 7.2, which must not overflow: big
-// completions get lost there, and old ones come again.
+// completions get lost there, and old ones come again. On Linux 5.10 completions that come
+// while it keeps some overtake those; from 6.1 on at the latest they keep their order.
 func (r *Ring) CQEntries() int {
 	if r.mem == nil {
 		return 0

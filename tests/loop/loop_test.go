@@ -358,11 +358,13 @@ func TestLoopPost(t *testing.T) {
 				}
 			}()
 		}
-		next := [posters]int{}
+		next, seen, outOfOrder := [posters]int{}, map[[2]int]int{}, false
 		for range posters * each {
 			select {
 			case g := <-got:
-				require.Equal(t, next[g[0]], g[1], "posts of one goroutine keep their order")
+				seen[g]++
+				require.Equal(t, 1, seen[g], g)
+				outOfOrder = outOfOrder || next[g[0]] != g[1]
 				next[g[0]]++
 			case <-time.After(20 * time.Second):
 				t.Fatal("a post was lost")
@@ -370,6 +372,9 @@ func TestLoopPost(t *testing.T) {
 		}
 		cancel()
 		require.ErrorIs(t, <-ran, context.Canceled)
+		// Where completions have overflowed, Linux 5.10 puts later ones in front of them.
+		overtaken := ringtest.KernelBefore(6, 1) && l.Stats().Overflows != 0
+		require.True(t, !outOfOrder || overtaken, "posts of one goroutine keep their order")
 	})
 }
 

@@ -230,10 +230,17 @@ func TestEventfdWithDeferTaskrun(t *testing.T) {
 	require.NoError(t, err)
 	_, err = unix.Write(write, []byte{1})
 	require.NoError(t, err)
-	fds := []unix.PollFd{{Fd: int32(event), Events: unix.POLLIN}}
-	n, err := unix.Poll(fds, 20_000)
-	require.NoError(t, err)
-	require.Equal(t, 1, n)
-	require.NoError(t, r.GetEvents())
+	// It may tell of work that has not come to a completion yet: before Linux 6.4, where a
+	// worker reads pipes, the first time is that of handing it over.
+	for told := 0; r.CQReady() == 0; told++ {
+		require.Less(t, told, 3)
+		fds := []unix.PollFd{{Fd: int32(event), Events: unix.POLLIN}}
+		n, err := unix.Poll(fds, 20_000)
+		require.NoError(t, err)
+		require.Equal(t, 1, n)
+		_, err = unix.Read(event, make([]byte, 8))
+		require.NoError(t, err)
+		require.NoError(t, r.GetEvents())
+	}
 	require.Equal(t, 1, r.CQReady())
 }
