@@ -190,8 +190,8 @@ module_tests() {
   # shellcheck disable=SC2016 # the inner shell expands it
   docker run --rm --network=host --security-opt "seccomp=$tmp/allowed.json" "$tag:builder" \
     timeout -k 5 240 bash -c 'status=0
-      for dir in . tests/{loop,model,opcodes,register,ring,soak}; do
-        name=$(basename "$dir") && [[ $dir != . ]] || name=liburing
+      for dir in $(scripts/rooms.sh docker); do
+        name=$(basename "$dir") && [[ $dir != ./ ]] || name=liburing
         (cd "$dir" && "$name.test" -test.v -test.timeout 230s -test.run "$1") || status=$?
       done
       exit $status' bash "${DOCKER_TEST_RUN-}" |

@@ -1,9 +1,10 @@
 #!/usr/bin/env bash
-# Runs the suite on other kernels: Debian's cloud kernels, each booted in qemu with the compiled tests as all there is
-# beside busybox, and two NVMe drives: one that tests may write to, one with a file system for their files. Needs root
-# and apt where qemu or another tool is missing. A processor emulated without KVM is slow: some minutes a kernel.
+# Runs the suite on other kernels: Debian's cloud kernels, each booted in qemu with the compiled tests and programs as
+# all there is beside busybox, and two NVMe drives: one that tests may write to, one with a file system for their files.
+# Needs root and apt where qemu or another tool is missing. A processor emulated without KVM is slow: some minutes a
+# kernel.
 #
-# It ends with a table: what has passed, failed and been skipped on each kernel, and why.
+# It ends with a table: what has passed, failed and been skipped on each kernel, and why. Skipped are parts of tests too.
 #
 # usage: kernels.sh [SUITE…]   Debian's suites whose kernels are wanted; all without an argument:
 #                              bullseye-security (5.10), bookworm-security (6.1), trixie (6.12),
@@ -12,6 +13,7 @@
 #
 # Settings, all optional:
 #   TESTS=re                 run only those tests (go test's -run)
+#   ROOMS="./tests/loop …"   those packages only, instead of all that scripts/rooms.sh names
 #   SURVEY=file              run no tests, but the survey of descriptors, and write there what it prints
 #   XDG_CACHE_HOME=~/.cache  kernels are kept there, in the folder go-liburing
 set -euo pipefail
@@ -19,8 +21,8 @@ set -m # Ctrl-C reaches this script alone, which then ends its job as a whole
 cd "$(dirname "$0")/.."
 
 readonly cache=${XDG_CACHE_HOME:-${HOME:-/tmp}/.cache}/go-liburing/kernels
-readonly limit=900 # seconds a kernel
-readonly packages=(. ./internal/survey ./tests/{loop,model,opcodes,register,ring,soak,zcrx}) # those that need no tools
+readonly limit=2400 # seconds a kernel
+readonly modules=(ublk_drv tls)
 work=$(mktemp -d "${TMPDIR:-/tmp}/liburing-kernels.XXXXXX")
 job=
 
@@ -42,6 +44,7 @@ install_tools() {
   command -v qemu-system-x86_64 >/dev/null || missing+=(qemu-system-x86)
   command -v busybox >/dev/null || missing+=(busybox-static)
   command -v cpio >/dev/null || missing+=(cpio)
+  command -v xz >/dev/null || missing+=(xz-utils)
   command -v mke2fs >/dev/null || missing+=(e2fsprogs)
   ((${#missing[@]} == 0)) || {
     say "installing ${missing[*]}"
@@ -67,19 +70,24 @@ apt_of() {
 # needs_of SUITE PACKAGE PREFIX: prints the package it depends on whose name starts so.
 needs_of() { apt_of "$1" apt-cache depends "$2" | sed -n "s/.*Depends: *\($3[^ ]*\).*/\1/p" | head -n 1; }
 
-# download SUITE: puts the suite's kernel into the cache, and its module for TLS.
+# download SUITE: puts the suite's kernel into the cache, and those of the modules that it has.
 download() {
-  local dir=$cache/$1 image binary modules deb
+  local dir=$cache/$1 image packages deb module
   apt_of "$1" apt-get update -qq
   image=$(needs_of "$1" linux-image-cloud-amd64 'linux-image-[0-9]')
-  binary=$(needs_of "$1" "$image" linux-binary-) # from 7.0 on they are in packages of their own
-  modules=$(needs_of "$1" "$image" linux-modules-)
-  mkdir -p "$dir/deb"
+  # From 7.0 on the files are in packages of their own.
+  packages=("$(needs_of "$1" "$image" linux-binary-)" "$(needs_of "$1" "$image" linux-modules-)")
+  [[ -n ${packages[0]} ]] || packages=("$image")
+  mkdir -p "$dir/deb" "$dir/modules"
   cd "$dir/deb"
-  apt_of "$1" apt-get download -qq "${binary:-$image}" ${modules:+"$modules"}
+  apt_of "$1" apt-get download -qq "${packages[@]}"
   for deb in *.deb; do dpkg-deb -x "$deb" x; done
-  find x -name 'tls.ko*' -exec mv {} .. \;
-  [[ ! -f ../tls.ko.xz ]] || xz -df ../tls.ko.xz
+  for module in "${modules[@]}"; do
+    find x -name "$module.ko.xz" -exec xz -dc {} \; >"../modules/$module.ko"
+    find x -name "$module.ko" -exec cp {} ../modules/ \;
+  done
+  find ../modules -empty -delete
+  mkdir -p ../modules
   mv "$(find x -name 'vmlinuz*')" ../vmlinuz
   cd .. && rm -rf deb
 }
@@ -87,9 +95,9 @@ download() {
 # kernel_of SUITE: sets kernel to the file of the suite's kernel.
 kernel_of() {
   kernel=$cache/$1/vmlinuz
-  [[ ! -f $kernel ]] || return 0
+  [[ ! -f $kernel || ! -d $cache/$1/modules ]] || return 0
   say "$1: getting its kernel"
-  bash -euc "$(declare -p cache); $(declare -f apt_of needs_of download); download $1" >"$work/log" 2>&1 ||
+  bash -euc "$(declare -p cache modules); $(declare -f apt_of needs_of download); download $1" >"$work/log" 2>&1 ||
     { tail -n 20 "$work/log" >&2; die "$1: there is no kernel to be had"; }
 }
 
@@ -100,20 +108,18 @@ copy_of() {
 }
 
 make_machine() {
-  say "compiling the tests"
-  mkdir -p "$work"/root/{bin,proc,sys,dev,tmp,disk,etc,suite,work/third_party/liburing}
-  [[ -n ${SURVEY-} ]] || go test -c -o "$work/root/suite/" "${packages[@]}"
-  go build -o "$work/root/bin/" ./examples/nvme ./internal/survey
-  cp -r testdata tests ./*.go "$work/root/work/" # some of which they read
+  say "compiling the tests and the programs"
+  mkdir -p "$work"/root/{bin,proc,sys,dev,tmp,disk,etc,modules,programs,suite,work/third_party/liburing}
+  local rooms
+  mapfile -t rooms < <(tr ' ' '\n' <<<"${ROOMS:-$(scripts/rooms.sh kernels)}")
+  [[ -n ${SURVEY-} ]] || go test -c -ldflags='-s -w' -o "$work/root/suite/" "${rooms[@]}"
+  go list -f '{{.Dir}}' "${rooms[@]}" | sed "s:^$PWD:/work:" >"$work/root/suite/rooms"
+  go build -ldflags='-s -w' -o "$work/root/programs/" ./examples/... ./cmd/uring ./internal/survey
+  cp -r ./*.go cmd doctor examples internal ringio testdata tests "$work/root/work/" # some of which they read
   cp -r third_party/liburing/lib "$work/root/work/third_party/liburing/"
   cp "$(command -v busybox)" "$work/root/bin/busybox"
-  local library suite
-  mkdir "$work/root/modules"
-  for suite in "${suites[@]}"; do
-    kernel_of "$suite"
-    [[ ! -f $cache/$suite/tls.ko ]] || cp "$cache/$suite/tls.ko" "$work/root/modules/$suite.ko"
-  done
-  for library in $(ldd "$work/root/bin/survey" | grep -o '/[^ ]*'); do copy_of "$library"; done
+  local library
+  for library in $(ldd "$work/root/programs/uring" | grep -o '/[^ ]*'); do copy_of "$library"; done
   echo 'root:x:0:0:root:/:/bin/sh' >"$work/root/etc/passwd"
   printf '127.0.0.1 localhost\n::1 localhost\n' >"$work/root/etc/hosts"
   cat >"$work/root/init" <<INIT
@@ -127,7 +133,8 @@ mount -t tmpfs tmpfs /dev/shm
 mount -t tmpfs tmpfs /tmp
 mount -t devpts devpts /dev/pts
 ip link set lo up
-export PATH=/bin HOME=/tmp
+export PATH=/bin HOME=/tmp LIBURING_TEST_PROGRAMS=/programs
+for module in /modules/*; do [ ! -f "\$module" ] || insmod \$module; done
 # The drives come up in any order: their serial numbers tell.
 for try in \$(seq 100); do [ -b /dev/nvme0n1 ] && [ -b /dev/nvme1n1 ] && break; sleep 0.1; done
 for drive in nvme0n1 nvme1n1; do
@@ -137,27 +144,26 @@ for drive in nvme0n1 nvme1n1; do
   files*) mount -t ext4 /dev/\$drive /disk && export TMPDIR=/disk ;;
   esac
 done
-for module in /modules/*; do insmod \$module; done 2>/dev/null # those of other kernels are refused
 ulimit -n 65536
 echo "KERNEL \$(uname -r)"
 if [ '${SURVEY:+yes}' ]; then
-  survey -print | sed 's/^/SURVEY /'
+  /programs/survey -print | sed 's/^/SURVEY /'
   echo "EXIT 0"
   poweroff -f
 fi
 status=0
-for tests in /suite/*; do
-  name=\$(basename \$tests .test)
-  cd /work
-  [ ! -d tests/\$name ] || cd tests/\$name
+while read -r room; do
+  name=\$(basename \$room)
+  [ \$room != /work ] || name=liburing
+  [ -f /suite/\$name.test ] || continue
+  cd \$room
   echo "PACKAGE \$name"
-  \$tests -test.v -test.timeout $((limit - 60))s -test.run '${TESTS:-.}' || status=\$?
-done
+  /suite/\$name.test -test.v -test.timeout $((limit / 3))s -test.run '${TESTS:-.}' </dev/null || status=\$?
+done </suite/rooms
 echo "EXIT \$status"
 poweroff -f
 INIT
   chmod +x "$work/root/init"
-  (cd "$work/root" && find . | cpio -o -H newc --quiet) >"$work/initrd"
 }
 
 # drives: makes those of the next machine and sets drives to qemu's arguments for them.
@@ -173,16 +179,19 @@ drives() {
   done
 }
 
-# run LOG: runs the kernel to its end.
+# run SUITE LOG: runs the kernel to its end.
 run() {
   local drives
   drives
+  rm -f "$work/root/modules/"*
+  cp "$cache/$1/modules/"*.ko "$work/root/modules/" 2>/dev/null || true
+  (cd "$work/root" && find . | cpio -o -H newc --quiet) >"$work/initrd"
   # Without cmpxchg16b, which qemu emulates badly up to 7.2: it spoils the flags. And without a check of the timer, which
   # fails where the emulator gets too little time.
-  timeout -k 5 "$limit" qemu-system-x86_64 -accel tcg,thread=multi -cpu max,-cx16 -machine q35 -smp 2 -m 1536 \
+  timeout -k 5 "$limit" qemu-system-x86_64 -accel tcg,thread=multi -cpu max,-cx16 -machine q35 -smp 2 -m 2048 \
     -nodefaults -no-user-config -display none -no-reboot -serial stdio -kernel "$kernel" -initrd "$work/initrd" \
     -append "console=ttyS0 panic=-1 quiet no_timer_check nvme.poll_queues=1" "${drives[@]}" </dev/null 2>&1 |
-    sed -u 's/\r$//' >"$1" &
+    sed -u 's/\r$//' >"$2" &
   job=$!
   wait "$job" || true
   job=
@@ -192,8 +201,8 @@ run() {
 # happens in the emulator on a busy machine, has a second chance.
 boot() {
   local log=$work/$1.log status
-  run "$log"
-  grep -aq '^KERNEL ' "$log" || run "$log"
+  run "$1" "$log"
+  grep -aq '^KERNEL ' "$log" || run "$1" "$log"
   status=$(sed -n 's/^EXIT \([0-9]*\).*/\1/p' "$log")
   summary "$1" "$log" >"$work/rows"
   head -n 1 "$work/rows"

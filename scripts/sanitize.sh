@@ -8,7 +8,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 readonly vendored=third_party/liburing
-readonly packages=(. ./tests/{build,loop,model,opcodes,register,ring,soak})
+mapfile -t packages < <(scripts/rooms.sh sanitize)
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 

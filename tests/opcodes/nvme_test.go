@@ -8,7 +8,6 @@ import (
 	"errors"
 	"math/rand/v2"
 	"os"
-	"os/exec"
 	"strings"
 	"testing"
 	"time"
@@ -233,22 +232,4 @@ func TestNVMeRefuses(t *testing.T) {
 		require.Positive(t, res[1], "the drive's status")
 		require.Zero(t, res[2])
 	})
-}
-
-// The example, which scripts/kernels.sh takes along.
-func TestNVMeExample(t *testing.T) {
-	name := os.Getenv(nvmeEnv)
-	program, err := exec.LookPath("nvme")
-	if name == "" || err != nil {
-		t.Skipf("%s is %q; the example: %v", nvmeEnv, name, err)
-	}
-	openDevice(t, name)
-	for _, args := range [][]string{{name}, {"-poll", name}} {
-		out, err := exec.Command(program, args...).CombinedOutput()
-		require.NoError(t, err, string(out))
-		require.Regexp(t, `serial number liburing
-namespace 1: 32768 blocks of 512 bytes
-the first 4096 bytes begin with ([0-9a-f]{2} ?){16}
-$`, string(out))
-	}
 }
