@@ -13,10 +13,12 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"sync"
 	"testing"
 	"time"
 
+	"github.com/go-liburing/liburing"
 	"github.com/go-liburing/liburing/internal/ringtest"
 	"github.com/stretchr/testify/require"
 )
@@ -64,6 +66,33 @@ var lookAtSources = sync.OnceFunc(func() {
 	}
 })
 
+// needs says what examples take of the kernel.
+var needs = map[string][]liburing.Feature{
+	"close-test":            {liburing.RegisterRingFDs},
+	"dns":                   {liburing.BufRings, liburing.MultishotRecv},
+	"echo-server":           {liburing.BufRings, liburing.MultishotAccept, liburing.MultishotRecv, liburing.SparseFiles},
+	"kdigest":               {liburing.BufRings, liburing.Bundles},
+	"napi-busy-poll-client": {liburing.RegisterNAPI},
+	"napi-busy-poll-server": {liburing.RegisterNAPI},
+	"poll-bench":            {liburing.RegisterRingFDs},
+	"provided-buffers":      {liburing.BufRings, liburing.MultishotRecv},
+	"proxy":                 {liburing.BufRings, liburing.MultishotRecv},
+	"redis":                 {liburing.BufRings, liburing.MultishotRecv},
+	"reg-wait":              {liburing.RegisterMemRegion},
+	"rsrc-update-bench":     {liburing.SparseFiles, liburing.RegisterRingFDs},
+	"send-zerocopy":         {liburing.BufRings, liburing.MultishotRecv, liburing.SendZC},
+	"udp":                   {liburing.BufRings, liburing.MultishotRecv},
+}
+
+// needsKernel skips the test if an example takes more than this kernel has.
+func needsKernel(t *testing.T, path string) {
+	t.Helper()
+	if err := liburing.Require(needs[filepath.Base(path)]...); err != nil {
+		require.ErrorIs(t, err, liburing.ErrNotSupported)
+		t.Skip(strings.ReplaceAll(err.Error(), "\n", "; "))
+	}
+}
+
 // program returns the path of an example, built.
 func program(t *testing.T, name string) string {
 	t.Helper()
@@ -110,8 +139,14 @@ type outcome struct {
 	code           int
 }
 
-// runFor is how long a program may take before it counts as hung.
-const runFor = time.Minute
+// runFor is how long a program may take before it counts as hung. Where programs were
+// built before, an emulator runs them.
+var runFor = func() time.Duration {
+	if os.Getenv(builtEnv) != "" {
+		return 5 * time.Minute
+	}
+	return time.Minute
+}()
 
 // run runs a program to its end.
 func run(t *testing.T, path string, args ...string) outcome {
@@ -132,6 +167,7 @@ func run(t *testing.T, path string, args ...string) outcome {
 // succeed runs a program that must end well and returns its standard output.
 func succeed(t *testing.T, path string, args ...string) string {
 	t.Helper()
+	needsKernel(t, path)
 	got := run(t, path, args...)
 	require.Zero(t, got.code, "%s %q\n%s%s", path, args, got.stdout, got.stderr)
 	return got.stdout

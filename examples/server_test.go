@@ -40,9 +40,11 @@ func start(t *testing.T, name string, args ...string) *server {
 // startSaying is start for those that begin the line with other words.
 func startSaying(t *testing.T, words, name string, args ...string) *server {
 	t.Helper()
+	path := program(t, name)
+	needsKernel(t, path)
 	ctx, cancel := context.WithTimeout(context.Background(), runFor)
 	t.Cleanup(cancel)
-	s := &server{cmd: exec.CommandContext(ctx, program(t, name), args...), stdout: make(chan string, 1)}
+	s := &server{cmd: exec.CommandContext(ctx, path, args...), stdout: make(chan string, 1)}
 	s.cmd.Stderr = &s.stderr
 	out, err := s.cmd.StdoutPipe()
 	require.NoError(t, err)

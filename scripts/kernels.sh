@@ -5,6 +5,7 @@
 # kernel.
 #
 # It ends with a table: what has passed, failed and been skipped on each kernel, and why. Skipped are parts of tests too.
+# And it asks each kernel what it knows: the tables of docs/kernels.md are made of that.
 #
 # usage: kernels.sh [SUITE…]   Debian's suites whose kernels are wanted; all without an argument:
 #                              bullseye-security (5.10), bookworm-security (6.1), trixie (6.12),
@@ -114,7 +115,7 @@ make_machine() {
   mapfile -t rooms < <(tr ' ' '\n' <<<"${ROOMS:-$(scripts/rooms.sh kernels)}")
   [[ -n ${SURVEY-} ]] || go test -c -ldflags='-s -w' -o "$work/root/suite/" "${rooms[@]}"
   go list -f '{{.Dir}}' "${rooms[@]}" | sed "s:^$PWD:/work:" >"$work/root/suite/rooms"
-  go build -ldflags='-s -w' -o "$work/root/programs/" ./examples/... ./cmd/uring ./internal/survey
+  go build -ldflags='-s -w' -o "$work/root/programs/" ./examples/... ./cmd/uring ./internal/{kerneltable,survey}
   cp -r ./*.go cmd doctor examples internal ringio testdata tests "$work/root/work/" # some of which they read
   cp -r third_party/liburing/lib "$work/root/work/third_party/liburing/"
   cp "$(command -v busybox)" "$work/root/bin/busybox"
@@ -151,6 +152,7 @@ if [ '${SURVEY:+yes}' ]; then
   echo "EXIT 0"
   poweroff -f
 fi
+echo "ANSWERS \$(/programs/kerneltable -ask)"
 status=0
 while read -r room; do
   name=\$(basename \$room)
@@ -208,6 +210,8 @@ boot() {
   head -n 1 "$work/rows"
   cat "$work/rows" >>"$work/table"
   [[ -z ${SURVEY-} ]] || sed -n 's/^SURVEY //p' "$log" >>"$SURVEY"
+  sed -n 's/^ANSWERS \({.*}\)$/\1/p' "$log" >"$work/answers"
+  [[ ! -s $work/answers ]] || cp "$work/answers" "internal/kerneltable/answers/$1.json"
   [[ $status == 0 ]] && return
   cp "$log" "$cache/$1.log"
   grep -a -e '--- FAIL' -e '^panic: ' "$log" || tail -n 5 "$log"
@@ -251,6 +255,7 @@ for suite in "${suites[@]}"; do
   kernel_of "$suite"
   boot "$suite" || failed+=("$suite")
 done
+go run ./internal/kerneltable
 printf '\n%-36s %6s %7s %6s\n' kernel passed skipped failed
 cat "$work/table"
 ((${#failed[@]} == 0)) || die "failed: ${failed[*]}"

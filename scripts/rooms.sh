@@ -2,7 +2,7 @@
 # Prints the folders of the packages whose tests drive rings, of those that one of the checks runs:
 #
 #   debug     make test, with the tag liburing_debug
-#   kernels   scripts/kernels.sh: all that need no Go where they run
+#   kernels   scripts/kernels.sh: all that need no Go where they run, and measure nothing
 #   docker    scripts/docker-test.sh
 #   sanitize  scripts/sanitize.sh
 #
@@ -17,7 +17,6 @@ esac
 # Each folder, and its checks.
 awk -v check="$1" 'index($0, " " check) { print $1 }' <<'ROOMS'
 ./               debug kernels docker sanitize
-./cmd/uring            kernels
 ./doctor               kernels
 ./examples             kernels
 ./internal/httpd       kernels
