@@ -27,8 +27,8 @@ const (
 	crowdPenalty = 64 // turns
 )
 
-// turns says that the pump begins a turn.
-func (c *crowd) turns() {
+// ran says that those who were woken have run, and it is the pump's turn again.
+func (c *crowd) ran() {
 	if c.size == 0 {
 		return
 	}

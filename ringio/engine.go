@@ -288,13 +288,13 @@ func (e *engine) pump() {
 	defer close(e.gone)
 	for {
 		e.mu.Lock()
-		e.crowd.turns()
 		did := e.turn()
 		e.crowd.woke(e.woken)
 		e.woken = 0
 		e.mu.Unlock()
 		if did || e.waiting.Load() {
 			runtime.Gosched() // who was woken may have more to submit
+			e.crowd.ran()
 			continue
 		}
 		e.parked.Store(true)

@@ -121,6 +121,9 @@ func (b *outbox) state() (busy bool, err error) {
 
 // flush waits until all has been sent, until the deadline or Close ends that.
 func (s *socket) flush(b *outbox) error {
+	if busy, err := b.state(); !busy {
+		return err
+	}
 	s.out.deadline.attach(b)
 	defer s.out.deadline.detach()
 	s.engine.drive()

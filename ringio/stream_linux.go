@@ -25,10 +25,11 @@ type stream struct {
 	full atomic.Int32 // buffers in a row that came full
 
 	mu          sync.Mutex
-	op          *op // the request, nil if there is none
-	first, last int // places + 1 of the buffers that came while nobody read
-	taken       int // bytes of the first that were read
-	ahead       int // bytes in all
+	op          *op  // the request, nil if there is none
+	armed       bool // it is staged, and the ring has not been told
+	first, last int  // places + 1 of the buffers that came while nobody read
+	taken       int  // bytes of the first that were read
+	ahead       int  // bytes in all
 	end         int32
 	waiting     []byte        // the memory of the reader who waits
 	got         int           // bytes put there
@@ -70,11 +71,15 @@ func (r *stream) read(p []byte) (n int, is outcome, err error) {
 		} else if is, err = r.state(); is == mustWait {
 			r.waiting = p
 		}
+		armed := r.armed
+		r.armed = false
 		r.mu.Unlock()
 		if is != mustWait {
 			return n, is, err
 		}
-		r.engine.kick()
+		if armed {
+			r.engine.kick()
+		}
 		<-r.wake
 		if n = r.got; n > 0 { // nobody else has to do with it before the next read
 			r.got = 0
@@ -117,7 +122,7 @@ func (r *stream) arm() bool {
 		r.engine.release(o)
 		return false
 	}
-	r.op = o
+	r.op, r.armed = o, true
 	return true
 }
 
