@@ -316,7 +316,7 @@ type sharedBuffers struct {
 
 const (
 	sharedGroup = 1
-	sharedCount = 512
+	sharedCount = 1024
 	sharedSize  = 2 << 10
 )
 
