@@ -68,7 +68,7 @@ var lookAtSources = sync.OnceFunc(func() {
 
 // needs says what examples take of the kernel.
 var needs = map[string][]liburing.Feature{
-	"close-test":            {liburing.RegisterRingFDs},
+	"close-test":            {liburing.FeatRegRegRing},
 	"dns":                   {liburing.BufRings, liburing.MultishotRecv},
 	"echo-server":           {liburing.BufRings, liburing.MultishotAccept, liburing.MultishotRecv, liburing.SparseFiles},
 	"kdigest":               {liburing.BufRings, liburing.Bundles},
@@ -82,15 +82,33 @@ var needs = map[string][]liburing.Feature{
 	"rsrc-update-bench":     {liburing.SparseFiles, liburing.RegisterRingFDs},
 	"send-zerocopy":         {liburing.BufRings, liburing.MultishotRecv, liburing.SendZC},
 	"udp":                   {liburing.BufRings, liburing.MultishotRecv},
+	"uring":                 {liburing.BufRings},
+	"webserver":             {liburing.BufRings},
+	"zcrx":                  {liburing.SetupCQE32},
 }
 
 // needsKernel skips the test if an example takes more than this kernel has.
 func needsKernel(t *testing.T, path string) {
 	t.Helper()
-	if err := liburing.Require(needs[filepath.Base(path)]...); err != nil {
-		require.ErrorIs(t, err, liburing.ErrNotSupported)
-		t.Skip(strings.ReplaceAll(err.Error(), "\n", "; "))
+	needsFeatures(t, needs[filepath.Base(path)]...)
+}
+
+func needsFeatures(t *testing.T, all ...liburing.Feature) {
+	t.Helper()
+	lacks := (*liburing.RequireError)(nil)
+	if err := liburing.Require(all...); err == nil {
+		return
+	} else {
+		require.ErrorAs(t, err, &lacks)
 	}
+	var names []string
+	for _, m := range lacks.Missing {
+		require.ErrorIs(t, m.Err, liburing.ErrNotSupported)
+		for _, f := range m.Features {
+			names = append(names, f.String())
+		}
+	}
+	t.Skip("this kernel does not know", strings.Join(names, ", "))
 }
 
 // program returns the path of an example, built.

@@ -260,6 +260,9 @@ func TestReaderFailures(t *testing.T) {
 		{"close-test", filepath.Join(dir, "none"), "no such file or directory"},
 		{"close-test", dir, "is a directory"},
 	} {
+		if liburing.Require(needs[c.program]...) != nil {
+			continue
+		}
 		out := run(t, program(t, c.program), c.name)
 		assert.Equal(t, 1, out.code, "%s %s", c.program, c.name)
 		assert.Regexp(t, "^"+c.program+": .*"+c.says+".*\n$", out.stderr, "%s %s", c.program, c.name)
@@ -374,7 +377,7 @@ func TestCatFailures(t *testing.T) {
 	require.Equal(t, string(content), out.stdout)
 	out = run(t, path, t.TempDir())
 	require.Equal(t, 1, out.code)
-	require.Regexp(t, "^cat: /.*is a directory\n$", out.stderr, "with its name")
+	require.Regexp(t, "^cat: /.*is a directory.*\n$", out.stderr, "with its name")
 
 	full, err := os.OpenFile("/dev/full", os.O_WRONLY, 0)
 	require.NoError(t, err)

@@ -41,6 +41,7 @@ func TestNAPIServerEndsAfterItsPings(t *testing.T) {
 }
 
 func TestNAPINoAnswer(t *testing.T) {
+	needsKernel(t, "napi-busy-poll-client")
 	silent, err := net.ListenPacket("udp", "127.0.0.1:0")
 	require.NoError(t, err)
 	defer silent.Close()

@@ -27,11 +27,11 @@ func startProxy(t *testing.T, to *net.TCPListener, args ...string) *server {
 func through(t *testing.T, s *server, l *net.TCPListener) (client, upstream *net.TCPConn) {
 	t.Helper()
 	client = dial(t, "tcp", s.addr).(*net.TCPConn)
-	require.NoError(t, l.SetDeadline(time.Now().Add(10*time.Second)))
+	require.NoError(t, l.SetDeadline(time.Now().Add(runFor/6)))
 	upstream, err := l.AcceptTCP()
 	require.NoError(t, err)
 	t.Cleanup(func() { upstream.Close() })
-	require.NoError(t, upstream.SetDeadline(time.Now().Add(20*time.Second)))
+	require.NoError(t, upstream.SetDeadline(time.Now().Add(runFor/3)))
 	return client, upstream
 }
 

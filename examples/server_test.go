@@ -118,10 +118,10 @@ func (s *server) requireNoLeak(t *testing.T, before int) {
 
 func dial(t *testing.T, network, addr string) net.Conn {
 	t.Helper()
-	c, err := net.DialTimeout(network, addr, 5*time.Second)
+	c, err := net.DialTimeout(network, addr, runFor/12)
 	require.NoError(t, err)
 	t.Cleanup(func() { c.Close() })
-	require.NoError(t, c.SetDeadline(time.Now().Add(20*time.Second)))
+	require.NoError(t, c.SetDeadline(time.Now().Add(runFor/3)))
 	return c
 }
 

@@ -226,7 +226,7 @@ func (w website) client(statuses []int) error {
 		return err
 	}
 	defer c.Close()
-	c.SetDeadline(time.Now().Add(20 * time.Second))
+	c.SetDeadline(time.Now().Add(runFor / 3))
 	in := bufio.NewReader(c)
 	for range 5 {
 		if _, err := io.WriteString(c, askSmall); err != nil {

@@ -13,6 +13,7 @@ import (
 
 // There is no card to receive with: the program says what is missing.
 func TestZCRX(t *testing.T) {
+	needsKernel(t, "zcrx")
 	probe, err := liburing.GetProbe()
 	require.NoError(t, err)
 	missing := "(the kernel does not know zero-copy receive .the registration.|queue 0 of lo: its driver cannot)"

@@ -155,6 +155,7 @@ func TestSendZerocopyUnread(t *testing.T) {
 }
 
 func TestSendZerocopyRefused(t *testing.T) {
+	needsKernel(t, "send-zerocopy")
 	l := listen(t)
 	addr := l.Addr().String()
 	l.Close()
