@@ -3,6 +3,7 @@ package liburing
 import (
 	"fmt"
 	"os"
+	"strings"
 	"syscall"
 )
 
@@ -21,13 +22,22 @@ type failure struct {
 	filter bool // the ring has filters, or its thread has
 	short  bool // the request in front of it in its chain has not failed
 	closed bool // the loop was being closed
-	path   byte // what the path begins with, 0 if that is not known
 }
 
 // brokenLink is a request that has failed, and with it those linked behind it.
 type brokenLink struct {
 	op    Op
+	of    *named // what it was for, nil for most
 	errno syscall.Errno
+}
+
+// String returns its error.
+func (b *brokenLink) String() string {
+	e := OpError{Op: b.op.String(), Err: b.errno}
+	if b.of != nil {
+		e.Path, e.NewPath, e.Addr = b.of.path, b.of.newPath, b.of.addr
+	}
+	return e.Error()
 }
 
 // fixedBuffers is what the ring had registered.
@@ -73,9 +83,12 @@ func (l *Loop) remember(token Token, h *handle, c *Completion) {
 	switch {
 	case behind != nil:
 		f = &failure{behind: behind}
-	case errno == syscall.ECANCELED && l.closing.Load() && c.detail == nil && h.group == 0:
-		c.detail = closing
-		return
+	case errno == syscall.ECANCELED && l.closing.Load():
+		if c.detail == nil && h.group == 0 { // as most: nothing is made for them
+			c.detail = closing
+			return
+		}
+		f = closing.failure
 	case errno == syscall.ECANCELED && l.mayBeShort(h, sqe):
 		f = &failure{short: true}
 	case sqe == nil || !sqe.explained(errno) || errno == syscall.ENOBUFS && h.group != 0:
@@ -83,7 +96,7 @@ func (l *Loop) remember(token Token, h *handle, c *Completion) {
 	default:
 		f = &failure{
 			sqe: *sqe, fixed: l.ring.fixedBuffers(sqe), ring: l.ring.restricted, filter: l.ring.filtered,
-			polled: l.ring.mem.flags&SetupIOPoll != 0, path: h.path(),
+			polled: l.ring.mem.flags&SetupIOPoll != 0,
 		}
 	}
 	d := detail{failure: f}
@@ -136,7 +149,7 @@ func (l *Loop) breakChain(token Token, sqe *SQE, c *Completion) (behind *brokenL
 	}
 	b := behind
 	if b == nil {
-		b = &brokenLink{op: c.op, errno: syscall.Errno(-c.Res)}
+		b = &brokenLink{op: c.op, of: c.of(), errno: syscall.Errno(-c.Res)}
 	}
 	if l.broken == nil || len(l.broken) > maxBroken {
 		l.broken = map[Token]*brokenLink{}
@@ -196,15 +209,12 @@ func (s *SQE) usesFixedBuffer() bool {
 	return false
 }
 
-// path returns what a request's path begins with, 0 if it has none in one place.
-func (h *handle) path() byte {
-	switch h.op {
-	case OpOpenat, OpMkdirat, OpUnlinkat:
-		if h.kind == kindPlain && h.mem != nil {
-			return *(*byte)(h.mem)
-		}
+// of returns what the request was for, nil if that is nothing with a name.
+func (c *Completion) of() *named {
+	if c.detail == nil {
+		return nil
 	}
-	return 0
+	return c.detail.named
 }
 
 // hint returns why the request has failed, and what to do about it, "" if that is not
@@ -221,12 +231,14 @@ func (c Completion) hint() string {
 	case d.failure == nil:
 		return ""
 	case d.failure.behind != nil:
-		b := d.failure.behind
-		return fmt.Sprintf("it was linked behind a request that failed: %s: %s", b.op, b.errno.Error())
+		return fmt.Sprintf("it was linked behind a request that failed: %v", d.failure.behind)
 	case d.failure.closed:
 		return "the loop is being closed"
 	case d.failure.short:
 		return "the request that it is linked behind was cut short, or it was cancelled itself"
+	}
+	if of := c.of(); errno == syscall.ENOTDIR && (of == nil || strings.HasPrefix(of.path, "/")) {
+		return "" // the path is at fault, or may be
 	}
 	return d.failure.why(errno)
 }

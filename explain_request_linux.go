@@ -165,6 +165,7 @@ func (s *SQE) positioned(at string, names map[Op]string) []string {
 var surveyedNames = map[Op]string{
 	OpReadMultishot: "ReadMultishot",
 	OpOpenat:        "Openat",
+	OpOpenat2:       "Openat2",
 	OpMkdirat:       "Mkdirat",
 	OpUnlinkat:      "Unlinkat",
 	OpFsync:         "Fsync",
@@ -243,9 +244,6 @@ var remarks = []struct {
 
 // whyDescriptor is for what the descriptor can't do.
 func (f *failure) whyDescriptor(errno syscall.Errno) string {
-	if errno == unix.ENOTDIR && (f.path == 0 || f.path == '/') {
-		return "" // the path may be at fault
-	}
 	if errno == unix.EBADF && f.sqe.Flags&SQEFixedFile != 0 {
 		return fmt.Sprintf("place %d of the registered files is empty or beyond the table, or its file is not open for that", f.sqe.FD)
 	}

@@ -214,7 +214,7 @@ func TestErrorBehindLink(t *testing.T) {
 		l.Nop(func(c liburing.Completion) { second = c }).LinkNext()
 		l.Nop(func(c liburing.Completion) { third = c })
 		ringtest.RunIdle(t, l)
-		const hint = "it was linked behind a request that failed: openat: no such file or directory"
+		const hint = `it was linked behind a request that failed: openat "/none/such": no such file or directory`
 		requireHintOf(t, second, unix.ECANCELED, hint)
 		requireHintOf(t, third, unix.ECANCELED, hint)
 	})
@@ -227,7 +227,7 @@ func TestErrorBehindQuietLink(t *testing.T) {
 	l.Openat(unix.AT_FDCWD, "/none/such", 0, 0, nil).LinkNext()
 	l.Nop(func(c liburing.Completion) { second = c }).SkipSuccess()
 	ringtest.RunIdle(t, l)
-	requireHintOf(t, second, unix.ECANCELED, "it was linked behind a request that failed: openat: no such file or directory")
+	requireHintOf(t, second, unix.ECANCELED, `it was linked behind a request that failed: openat "/none/such": no such file or directory`)
 }
 
 // A timeout for which its time is no failure breaks no chain.

@@ -110,8 +110,8 @@ func (l *Loop) dispatchSpecial(token Token) {
 	}
 	c.detail = l.detailOf(h, a, big)
 	if c.Res < 0 {
-		l.remember(token, h, &c)
 		l.name(h, a, &c)
+		l.remember(token, h, &c)
 	}
 	if l.observer != nil {
 		l.completeObserved(token, h, a, c)
