@@ -24,13 +24,13 @@ type cell struct {
 	nonblock bool
 	ready    bool // it is ready before the request is made
 
-	index int // among the cells that are tried together
-	mem   []byte
+	index   int // among the cells that are tried together
+	company *company
+	mem     []byte
 
 	fd    int
 	peer  int           // the other end
 	at    unix.Sockaddr // where the other end is
-	child int
 	ring  *liburing.Ring
 	path  string // of its folder
 	toCut int    // what Close is to close

@@ -292,8 +292,7 @@ func sendPacket(c *cell) {
 	protocol := c.at.(*unix.SockaddrLinklayer).Protocol
 	frame := make([]byte, 64)
 	frame[12], frame[13] = byte(protocol), byte(protocol>>8)
-	fd := c.must(unix.Socket(unix.AF_PACKET, unix.SOCK_RAW|unix.SOCK_CLOEXEC, 0))
-	c.check(unix.Sendto(fd, frame, 0, &unix.SockaddrLinklayer{Ifindex: 1}))
+	c.check(unix.Sendto(c.fd, frame, 0, &unix.SockaddrLinklayer{Ifindex: 1}))
 }
 
 func feedEventfd(c *cell) {
@@ -350,23 +349,39 @@ func openEpoll(c *cell) int {
 	return epfd
 }
 
-// openPidfd is for a child that waits until it is killed.
-func openPidfd(c *cell) int {
-	child := exec.Command("sleep", "600")
-	c.check(child.Start())
-	c.atEnd(func() {
-		child.Process.Kill()
-		child.Wait()
-	})
-	c.child = child.Process.Pid
-	return c.must(unix.PidfdOpen(c.child, 0))
+// company is what cells that are tried together share: a child that lives until cells are
+// to be ready, and one for those that are from the beginning.
+type company struct{ children [2]*exec.Cmd }
+
+func (c *cell) child() *exec.Cmd {
+	at := &c.company.children[0]
+	if c.ready {
+		at = &c.company.children[1]
+	}
+	if *at == nil {
+		*at = exec.Command("sleep", "600")
+		c.check((*at).Start())
+	}
+	return *at
 }
 
+func (m *company) end() {
+	for _, child := range m.children {
+		if child != nil {
+			child.Process.Kill()
+			child.Wait()
+		}
+	}
+}
+
+func openPidfd(c *cell) int { return c.must(unix.PidfdOpen(c.child().Process.Pid, 0)) }
+
 func killChild(c *cell) {
-	c.check(unix.Kill(c.child, unix.SIGKILL))
+	pid := c.child().Process.Pid
+	c.check(unix.Kill(pid, unix.SIGKILL))
 	var info unix.Siginfo
 	for { // until it is dead
-		err := unix.Waitid(unix.P_PID, c.child, &info, unix.WEXITED|unix.WNOWAIT, nil)
+		err := unix.Waitid(unix.P_PID, pid, &info, unix.WEXITED|unix.WNOWAIT, nil)
 		if err != unix.EINTR {
 			c.check(err)
 			return

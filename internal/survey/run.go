@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -164,8 +165,10 @@ func (r *runner) batch(cells []*cell) (err error) {
 			c.close()
 		}
 	}()
+	with := new(company)
+	defer with.end()
 	for i, c := range cells {
-		c.index, c.mem, c.events = i, mem[i*2*bufSize:][:2*bufSize], nil
+		c.index, c.mem, c.events, c.company = i, mem[i*2*bufSize:][:2*bufSize], nil, with
 		if err := c.open(); errors.As(err, new(errNotHere)) {
 			r.mu.Lock()
 			defer r.mu.Unlock()
@@ -327,7 +330,7 @@ func (b *batch) expected(phase int) bool {
 				continue
 			}
 		}
-		if want != "" && got != want {
+		if want != "" && got != want && !c.done() {
 			return false
 		}
 	}
@@ -369,9 +372,7 @@ func (b *batch) afterwards() error {
 
 // cancel ends what is in flight, so that its memory can go.
 func (b *batch) cancel() error {
-	for _, c := range b.cells {
-		c.closeFiles()
-	}
+	closeFiles(b.cells)
 	for end := time.Now().Add(10 * time.Second); !b.done(); {
 		for i, c := range b.cells {
 			if !c.done() {
@@ -388,6 +389,19 @@ func (b *batch) cancel() error {
 		}
 	}
 	return nil
+}
+
+// closeFiles closes what belongs to cells, several at once: some sockets take long.
+func closeFiles(cells []*cell) {
+	var all sync.WaitGroup
+	for part := range slices.Chunk(cells, (len(cells)+15)/16) {
+		all.Go(func() {
+			for _, c := range part {
+				c.closeFiles()
+			}
+		})
+	}
+	all.Wait()
 }
 
 // takeFor submits and takes completions for a while, or until all is done.

@@ -143,13 +143,15 @@ func TestErrorsSayWhy(t *testing.T) {
 	require.NoError(t, err)
 	l := ringtest.NewLoop(t, 8)
 	said, unsaid := 0, map[string]int{}
+	with := new(company)
+	defer with.end()
 	for _, k := range kinds {
 		for _, op := range operations {
 			errno := facts[pair{op.name, k.name}]
 			if errno == "" || !r.knows(op.op) || op.op == liburing.OpFilesUpdate || op.op == liburing.OpClose { // which are of other numbers
 				continue
 			}
-			c := &cell{kind: k, op: op, mem: ringtest.Memory(t, 2*bufSize)}
+			c := &cell{kind: k, op: op, company: with, mem: ringtest.Memory(t, 2*bufSize)}
 			hint, ok := hintOf(t, l, c, errno)
 			c.close()
 			switch {
