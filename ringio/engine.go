@@ -51,6 +51,7 @@ type engine struct {
 	present atomic.Int32 // flying, for those without the lock
 	waiting atomic.Bool  // something is staged
 	parked  atomic.Bool  // the pump is, or is about to be
+	awaited atomic.Int32 // how many of those whom the pump woke last have not staged anything yet
 	parks   atomic.Uint64
 	woken   int            // goroutines, in this turn
 	crowd   crowd          // whether there are many of them
@@ -191,9 +192,10 @@ func (e *engine) put(o *op, must bool) bool {
 	return true
 }
 
-// kick sees to it that what is staged gets submitted.
+// kick sees to it that what is staged gets submitted: by the pump, unless that sleeps, or
+// all whom it has woken have come. It may be long until it runs where others compute.
 func (e *engine) kick() {
-	if e.parked.Load() {
+	if e.awaited.Add(-1) == 0 || e.parked.Load() {
 		e.drive()
 	}
 }
