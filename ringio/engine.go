@@ -51,7 +51,7 @@ type engine struct {
 	present atomic.Int32 // flying, for those without the lock
 	waiting atomic.Bool  // something is staged
 	parked  atomic.Bool  // the pump is, or is about to be
-	awaited atomic.Int32 // how many of those whom the pump woke last have not staged anything yet
+	awaited atomic.Int32 // see await
 	parks   atomic.Uint64
 	woken   int            // goroutines, in this turn
 	crowd   crowd          // whether there are many of them
@@ -192,6 +192,15 @@ func (e *engine) put(o *op, must bool) bool {
 	return true
 }
 
+// await has the last of n goroutines, whom the pump has woken, submit what they stage. Of
+// many it is not waited for all.
+func (e *engine) await(n int) {
+	if n >= crowdSize {
+		n = 0
+	}
+	e.awaited.Store(int32(n))
+}
+
 // kick sees to it that what is staged gets submitted: by the pump, unless that sleeps, or
 // all whom it has woken have come. It may be long until it runs where others compute.
 func (e *engine) kick() {
@@ -292,6 +301,7 @@ func (e *engine) pump() {
 		e.mu.Lock()
 		did := e.turn()
 		e.crowd.woke(e.woken)
+		e.await(e.woken)
 		e.woken = 0
 		e.mu.Unlock()
 		if did || e.waiting.Load() {
