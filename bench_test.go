@@ -170,16 +170,63 @@ func BenchmarkHandleTable(b *testing.B) {
 	}
 }
 
-// BenchmarkTimer arms timers and stops them before they fire.
+// BenchmarkTimer arms timers and stops them before they fire, a batch in each turn.
 func BenchmarkTimer(b *testing.B) {
 	const batch = 64
-	l := ringtest.NewLoop(b, 4*batch)
+	l := ringtest.NewLoop(b, 8)
 	never := func() { b.Error("stopped, and fired") }
+	left := b.N
+	var next func()
+	next = func() {
+		n := min(batch, left)
+		for range n {
+			l.After(time.Hour, never).Stop()
+		}
+		if left -= n; left > 0 {
+			l.After(0, next)
+		}
+	}
 	b.ReportAllocs()
 	b.ResetTimer()
-	for left := b.N; left > 0; left -= batch {
-		for range min(batch, left) {
-			l.After(time.Hour, never).Stop()
+	next()
+	run(b, l)
+}
+
+// BenchmarkTimerReset puts timers off, one after another, of as many as are pending.
+func BenchmarkTimerReset(b *testing.B) {
+	for _, pending := range []int{1000, 1_000_000} {
+		b.Run(fmt.Sprintf("pending=%d", pending), func(b *testing.B) {
+			l := ringtest.NewLoop(b, 8)
+			timers := make([]*liburing.Timer, pending)
+			for i := range timers {
+				timers[i] = l.After(time.Minute, func() {})
+			}
+			i := 0
+			b.ReportAllocs()
+			for b.Loop() {
+				timers[i].Reset(time.Minute)
+				if i++; i == pending {
+					i = 0
+				}
+			}
+		})
+	}
+}
+
+// BenchmarkTimerFires has timers fire, all of which are due.
+func BenchmarkTimerFires(b *testing.B) {
+	const most = 1000
+	l := ringtest.NewLoop(b, 8)
+	timers := make([]*liburing.Timer, most)
+	for i := range timers {
+		timers[i] = l.After(time.Hour, func() {})
+		timers[i].Stop()
+	}
+	b.ReportAllocs()
+	b.ResetTimer()
+	for left := b.N; left > 0; left -= most {
+		for i := range min(most, left) {
+			timers[i].Reset(0)
 		}
 		run(b, l)
 	}

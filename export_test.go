@@ -77,8 +77,49 @@ func (l *Loop) MayBlock() bool { return l.mayBlock }
 // Revoke cancels a request until it has completed, as contexts do.
 func (l *Loop) Revoke(t Token) { l.revoke(t) }
 
-// Timers returns how many timers Go's runtime keeps for the loop.
-func (l *Loop) Timers() int { return len(l.timers) }
+// Timers returns how many timers are armed, the loop's own among them.
+func (l *Loop) Timers() int { return l.timers.pending }
+
+// Wheel is the wheel of a loop's timers, with a clock that the test sets.
+type Wheel struct {
+	w   wheel
+	due []*Timer
+}
+
+// NewWheelTimer returns a timer of no loop.
+func NewWheelTimer(inner bool) *Timer { return &Timer{inner: inner} }
+
+func (w *Wheel) Pending() int        { return w.w.pending }
+func (w *Wheel) Next() time.Duration { w.w.settle(); return w.w.next }
+func (w *Wheel) Clear()              { w.w.clear() }
+
+// Set has a timer be due at when, however it is now.
+func (w *Wheel) Set(t *Timer, when time.Duration) {
+	if w.w.putOff(t, when) {
+		return
+	}
+	w.Remove(t)
+	t.when = when
+	w.w.add(t)
+}
+
+func (w *Wheel) Remove(t *Timer) {
+	if t.place != placeNone {
+		w.w.remove(t)
+	}
+}
+
+// Turn returns what is due, in its order.
+func (w *Wheel) Turn(now time.Duration) []*Timer {
+	w.due = w.due[:0]
+	w.w.turn(now)
+	for t := w.w.due.first; t != nil; t = w.w.due.first {
+		w.w.remove(t)
+		w.due = append(w.due, t)
+	}
+	w.w.settle()
+	return w.due
+}
 
 // Holding reports whether requests are held back for one that drains the ring.
 func (l *Loop) Holding() bool { return l.holding }

@@ -52,17 +52,17 @@ type Loop struct {
 
 	rawEnter  bool // rawEnter does for the ring
 	yield     yield.Yielder
-	drains    bool                   // a request has drained the ring
-	holding   bool                   // requests are held back for one that drains the ring (SQPOLL)
-	behind    bool                   // those are behind it, and it has gone
-	stuck     bool                   // what goes next is held back
-	lacks     lacks                  // what the ring refuses
-	look      time.Duration          // how long the next look for posts may be away
-	timers    map[*Timer]*time.Timer // those that Go's runtime keeps
-	made      []CQE                  // completions that the kernel does not tell
-	groups    []*BufGroup            // nil where one was closed
-	hungry    []*BufGroup            // those that streams wait for
-	nextGroup uint16                 // the number that the next one tries first
+	drains    bool          // a request has drained the ring
+	holding   bool          // requests are held back for one that drains the ring (SQPOLL)
+	behind    bool          // those are behind it, and it has gone
+	stuck     bool          // what goes next is held back
+	lacks     lacks         // what the ring refuses
+	look      time.Duration // how long the next look for posts may be away
+	timers    wheel
+	made      []CQE       // completions that the kernel does not tell
+	groups    []*BufGroup // nil where one was closed
+	hungry    []*BufGroup // those that streams wait for
+	nextGroup uint16      // the number that the next one tries first
 	writers   writers
 	stats     Stats
 	broken    map[Token]*brokenLink               // requests that are linked behind one that has failed
@@ -163,7 +163,7 @@ func (l *Loop) own(entries int, o *options, started chan<- error) {
 	}
 	l.inspects = ring.audit != nil
 	if l.ring.Flags()&SetupIOPoll != 0 {
-		l.lacks = lacks{read: true, cancel: true, timeout: true}
+		l.lacks = lacks{read: true, cancel: true}
 	}
 	if l.ring.Features()&FeatNoIowait != 0 {
 		cSetIowait(l.ring.mem, false) // a liburing before 2.10 can't
@@ -268,11 +268,14 @@ func (l *Loop) turns(ctx context.Context, untilIdle bool) error {
 			return err
 		}
 		l.dispatch()
+		if l.timers.pending != 0 {
+			l.fireTimers()
+		}
 	}
 }
 
 func (l *Loop) idle() bool {
-	return l.inFlight == l.inner && len(l.timers) == 0 && l.next == l.have && len(l.made) == 0 && !l.mail.attention.Load() &&
+	return l.inFlight == l.inner && l.timers.pending == l.timers.inner && l.next == l.have && len(l.made) == 0 && !l.mail.attention.Load() &&
 		!l.canFeed() && len(l.writers.dirty) == 0
 }
 

@@ -81,11 +81,11 @@ func TestOpenChainEndsWithTheTurn(t *testing.T) {
 func TestOwnRequestsStayOutOfChains(t *testing.T) {
 	ringtest.OverLoops(t, 8, func(t *testing.T, l *liburing.Loop) {
 		r, w := ringtest.Pipe(t)
-		timer := l.After(time.Hour, func() {})
+		timeout := l.Timeout(time.Hour, 0, 0, nil).Token()
 		ringtest.RunFor(t, l, time.Millisecond)
 		var order []string
 		l.Read(r, make([]byte, 1), 0, func(liburing.Completion) { order = append(order, "read") }).LinkNext()
-		timer.Stop()
+		l.Revoke(timeout)
 		l.Nop(func(liburing.Completion) { order = append(order, "next") })
 		ringtest.RunFor(t, l, 20*time.Millisecond)
 		require.Empty(t, order, "the second waits for the first")

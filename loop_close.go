@@ -82,9 +82,7 @@ func (l *Loop) exit() {
 	l.runLastPosts()
 	l.closing.Store(true)
 	l.releaseHolds()
-	for t := range l.timers {
-		t.endByGo()
-	}
+	l.timers.clear()
 	// Should it have been set up disabled, nothing would end. Kernels before 5.18
 	// wait for all that is in flight first, so they are not asked without need.
 	if m := l.ring.mem; m.flags&SetupRDisabled != 0 && m.loadSQHead() == 0 {

@@ -108,7 +108,7 @@ func closeWithoutEnter() error {
 		return err
 	}
 	l.Nop(func(c liburing.Completion) { fmt.Println("nop:", c.Err()) })
-	l.After(time.Hour, func() {})
+	l.Timeout(time.Hour, 0, 0, nil)
 	closeAndTell(l)
 	return nil
 }

@@ -160,6 +160,7 @@ type Stats struct {
 	Batches   uint64 // times that completions were taken off the ring
 	Stale     uint64 // completions that belonged to no request: 0 unless others ring messages in
 	InFlight  int    // requests without their terminal completion
+	Timers    int    // timers that are armed
 
 	// Overflows is how often the completion queue was found to have been too
 	// small. The kernel keeps what does not fit, so nothing is lost (SetupCQEMixed,
@@ -193,6 +194,7 @@ func (l *Loop) Stats() Stats {
 func (l *Loop) counted() Stats {
 	s := l.stats
 	s.InFlight = l.inFlight - l.inner
+	s.Timers = l.timers.pending - l.timers.inner
 	return s
 }
 

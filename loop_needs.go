@@ -6,7 +6,7 @@ import (
 )
 
 // What a loop itself needs of its ring, and what it does where the ring refuses that:
-// restrictions, filters, or SetupIOPoll, which knows neither timeouts nor cancels.
+// restrictions, filters, or SetupIOPoll, which knows no cancels.
 
 // LoopNeeds returns what a restricted ring (RegisterRestrictions) has to allow for a
 // loop on it to be at its best, beside the program's own requests: add them to the list.
@@ -14,7 +14,7 @@ import (
 //
 // Without OpRead the loop waits for posts outside of the ring, by an eventfd that it
 // registers; without that too it looks for posts up to every 16 ms. Without OpTimeout
-// Go's runtime keeps the time of After and Every. Without OpAsyncCancel contexts, Stop
+// streams that bring nothing are made again without a pause. Without OpAsyncCancel contexts, Stop
 // and Close cancel by RegisterSyncCancel; where that is refused as well contexts and
 // Stop have no effect, and Close gives up what does not end by itself, as it says.
 //
@@ -48,9 +48,8 @@ func LoopNeeds() []Restriction {
 
 // lacks says which of its own requests the ring has refused to a loop.
 type lacks struct {
-	read    bool
-	cancel  bool
-	timeout bool
+	read   bool
+	cancel bool
 }
 
 // refusedByRing reports whether a request of the loop's own was refused, which it
@@ -64,25 +63,29 @@ func (c Completion) refusedByRing() bool {
 }
 
 // waitOutside waits without a read of the waker, which the kernel tells of
-// completions too meanwhile.
-func (l *Loop) waitOutside() error {
+// completions too meanwhile, no longer than limit unless that is negative.
+func (l *Loop) waitOutside(limit time.Duration) error {
 	m := l.ring.mem
 	// Kernels that can't register a ring (before 5.18) wait for all requests before
 	// they change an eventfd.
 	if l.armed || m.enterFlags()&EnterRegisteredRing == 0 || !l.ring.CQEventfdEnabled() ||
 		cRegisterEventfd(m, int32(l.mail.wake.fd)) < 0 {
-		return l.waitLooking()
+		return l.waitLooking(limit)
 	}
 	defer cUnregisterEventfd(m)
-	return l.waitForWaker()
+	return l.waitForWaker(limit)
 }
 
 // waitLooking waits for completions and looks for posts, less often the longer there
 // is neither.
-func (l *Loop) waitLooking() error {
+func (l *Loop) waitLooking(limit time.Duration) error {
 	m := l.ring.mem
 	l.look = max(l.look, shortestLook)
-	err := l.enterError(cSubmitAndWaitTimeout(m, 1, l.look))
+	look := l.look
+	if limit >= 0 {
+		look = min(look, limit)
+	}
+	err := l.enterError(cSubmitAndWaitTimeout(m, 1, look))
 	l.look = min(2*l.look, longestLook)
 	if m.cqReady() != 0 || l.mail.attention.Load() {
 		l.look = shortestLook
@@ -95,38 +98,3 @@ const (
 	shortestLook = time.Millisecond
 	longestLook  = 16 * time.Millisecond
 )
-
-// byGo has Go's runtime keep a timer's time.
-func (t *Timer) byGo(d time.Duration) {
-	l := t.loop
-	if l.closing.Load() {
-		t.err = ErrClosed
-		return
-	}
-	if l.timers == nil {
-		l.timers = make(map[*Timer]*time.Timer)
-	}
-	l.timers[t] = time.AfterFunc(d, func() { l.Post(t.ticked) })
-}
-
-// ticked is called when the time of byGo is over.
-func (t *Timer) ticked() {
-	delete(t.loop.timers, t)
-	if t.f == nil {
-		return
-	}
-	defer func() { // also if f panics
-		if t.every > 0 && t.f != nil {
-			t.byGo(t.every)
-		}
-	}()
-	t.f()
-}
-
-// endByGo ends what byGo has begun.
-func (t *Timer) endByGo() {
-	if g := t.loop.timers[t]; g != nil {
-		g.Stop()
-		delete(t.loop.timers, t)
-	}
-}

@@ -97,14 +97,30 @@ func TestContextWhileDraining(t *testing.T) {
 	})
 }
 
-// A timer that is stopped behind the drain ends when that does.
-func TestTimerStopWhileDraining(t *testing.T) {
+// A timeout that is cancelled behind the drain ends when that does.
+func TestCancelledTimeoutWhileDraining(t *testing.T) {
 	l := ringtest.NewLoop(t, 8)
 	_, w := draining(t, l, nil)
-	l.After(time.Hour, func() {}).Stop()
+	l.Revoke(l.Timeout(time.Hour, 0, 0, nil).Token())
 	ringtest.RunFor(t, l, 5*time.Millisecond)
 	unix.Write(w, []byte("x"))
 	ringtest.RunIdle(t, l)
+}
+
+// The loop's timers go on while the ring drains, and wake it.
+func TestTimersWhileDraining(t *testing.T) {
+	overDrains(t, func(t *testing.T, l *liburing.Loop, start func(*testing.T, *liburing.Loop, liburing.Callback) (liburing.Request, int)) {
+		read := false
+		_, w := start(t, l, func(liburing.Completion) { read = true })
+		begun := time.Now()
+		l.After(20*time.Millisecond, func() {
+			require.False(t, read)
+			unix.Write(w, []byte("x"))
+		})
+		ringtest.RunIdle(t, l)
+		require.True(t, read)
+		require.GreaterOrEqual(t, time.Since(begun), 20*time.Millisecond)
+	})
 }
 
 // Neither a post nor a completion is missed, and waiting costs nothing.
@@ -158,28 +174,37 @@ func neverFound(t *testing.T) {
 	}
 }
 
-// A timer that fires whenever it is to be cancelled, in front of a drain.
+// firing makes a timeout that fires again and again, each time d has passed.
+func firing(l *liburing.Loop, d time.Duration, f func()) liburing.Token {
+	return l.Timeout(d, 0, liburing.TimeoutMultishot, func(c liburing.Completion) {
+		if c.More() {
+			f()
+		}
+	}).Token()
+}
+
+// A timeout that fires whenever it is to be cancelled, in front of a drain.
 func TestCloseFiringWhileDraining(t *testing.T) {
 	neverFound(t)
 	l := ringtest.NewLoop(t, 8)
 	fired := 0
-	l.Every(4*ringtest.NopTime(t), func() { fired++ })
+	firing(l, 4*ringtest.NopTime(t), func() { fired++ })
 	l.Nop(nil).Flags(liburing.SQEIODrain)
 	ringtest.RunUntil(t, l, 5*time.Millisecond, func() bool { return fired != 0 })
 	ringtest.CloseLoop(t, l)
 }
 
-// The same timer, stopped: it is tried again without the queue, in which what tries
+// The same timeout, cancelled: it is tried again without the queue, in which what tries
 // again would wait behind the drain.
 func TestStopFiringWhileDraining(t *testing.T) {
 	neverFound(t)
 	l := ringtest.NewLoop(t, 8)
 	for range 10 {
-		timer := l.Every(8*ringtest.NopTime(t), func() {})
+		timeout := firing(l, 8*ringtest.NopTime(t), func() {})
 		drained := false
 		l.Nop(func(liburing.Completion) { drained = true }).Flags(liburing.SQEIODrain)
 		ringtest.RunFor(t, l, time.Millisecond)
-		timer.Stop()
+		l.Revoke(timeout)
 		ringtest.RunIdle(t, l)
 		require.True(t, drained)
 	}
@@ -274,22 +299,22 @@ func TestDrainOrder(t *testing.T) {
 // What the loop itself has asked for is not behind a drain, which waits for what that
 // is to end; nor does it count as something that the drain need not wait for.
 func TestDrainInFrontOfTheLoopsOwn(t *testing.T) {
-	for name, drain := range map[string]func(l *liburing.Loop, timer *liburing.Timer, cb liburing.Callback){
-		"told late": func(l *liburing.Loop, timer *liburing.Timer, cb liburing.Callback) {
+	for name, drain := range map[string]func(l *liburing.Loop, timeout liburing.Token, cb liburing.Callback){
+		"told late": func(l *liburing.Loop, timeout liburing.Token, cb liburing.Callback) {
 			late := l.Nop(cb)
-			timer.Stop()
-			timer.Stop() // two cancels
+			l.Revoke(timeout)
+			l.Revoke(timeout) // two cancels
 			late.Flags(liburing.SQEIODrain)
 		},
-		"in a chain": func(l *liburing.Loop, timer *liburing.Timer, cb liburing.Callback) {
+		"in a chain": func(l *liburing.Loop, timeout liburing.Token, cb liburing.Callback) {
 			l.Nop(nil).LinkNext()
-			timer.Stop()
+			l.Revoke(timeout)
 			l.Nop(cb).Flags(liburing.SQEIODrain)
 		},
-		"in a chain told late": func(l *liburing.Loop, timer *liburing.Timer, cb liburing.Callback) {
+		"in a chain told late": func(l *liburing.Loop, timeout liburing.Token, cb liburing.Callback) {
 			l.Nop(nil).LinkNext()
 			late := l.Nop(cb)
-			timer.Stop()
+			l.Revoke(timeout)
 			late.Flags(liburing.SQEIODrain).LinkNext()
 			l.Nop(nil)
 		},
@@ -299,9 +324,9 @@ func TestDrainInFrontOfTheLoopsOwn(t *testing.T) {
 				r, w := ringtest.Pipe(t)
 				var order []string
 				l.Read(r, make([]byte, 1), 0, func(liburing.Completion) { order = append(order, "read") })
-				timer := l.After(time.Hour, func() {})
+				timeout := l.Timeout(time.Hour, 0, 0, nil).Token()
 				ringtest.RunFor(t, l, time.Millisecond)
-				drain(l, timer, func(c liburing.Completion) {
+				drain(l, timeout, func(c liburing.Completion) {
 					require.NoError(t, c.Err())
 					order = append(order, "drain")
 				})

@@ -1,96 +1,185 @@
 package liburing
 
-import (
-	"syscall"
-	"time"
-	"unsafe"
+import "time"
+
+// Timer calls a function of its loop when its time has come. The loop itself keeps the
+// time of all its timers: the kernel hears of the next one only, as the limit of a wait.
+// What arming, stopping and resetting one costs does not depend on how many there are.
+//
+// What holds for all of them:
+//
+//   - The clock is the one that Go measures durations with (CLOCK_MONOTONIC): it is
+//     not set, and stands still while the machine is suspended.
+//   - A timer is never early. It is late by what the kernel's wait adds (some 50 µs),
+//     and by the callbacks that run when it is due: a turn of the loop calls those of
+//     completions first.
+//   - Timers are called in the order of their times, and those of the same time in the
+//     order in which they were armed.
+//   - A timer that a callback arms is not called before the next turn, so timers that
+//     arm each other leave room for completions.
+//   - While the loop stands still none is called; the next Run begins with what is due.
+//   - RunUntilIdle waits for timers; Close drops them.
+//
+// Call its methods where requests are made, Stop and Err anywhere once the loop is closed.
+type Timer struct {
+	loop *Loop
+	f    func()
+
+	every time.Duration // of one that repeats
+	when  time.Duration // the clock when it is due
+	next  *Timer        // in its list of the wheel
+	prev  *Timer
+	seq   uint32
+	place uint16 // in the wheel
+
+	fault   timerFault
+	repeats bool
+	inner   bool // one of the loop's own, which RunUntilIdle does not wait for
+}
+
+// timerFault is why a timer is never called.
+type timerFault uint8
+
+const (
+	_               timerFault = iota
+	timerClosed                // the loop is
+	timerWithout               // a function
+	timerWithPeriod            // that is none
 )
 
-// Timer is a timeout in the kernel that calls a function of the loop.
-type Timer struct {
-	loop  *Loop
-	token Token // of the timeout that is in flight
-	every time.Duration
-	f     func()
-	err   error // why there is no timeout
-}
-
 // After has the loop call f once when d has passed, in the next turn if d is not
-// above zero (IORING_OP_TIMEOUT). Needs Linux 5.4.
+// above zero. Call Reset to have it called again.
 func (l *Loop) After(d time.Duration, f func()) *Timer {
 	t := &Timer{loop: l, f: f}
-	t.arm(max(d, 0), 0)
+	t.Reset(d)
 	return t
 }
 
-// Every has the loop call f again and again, each time d has passed, which must
-// be above zero. The kernel keeps the beat from Linux 6.4 on; before that each
-// timeout begins when f returns from the last.
+// Every has the loop call f again and again, each time d has passed, which must be
+// above zero. It keeps the beat: the n-th call is due n times d after Every, however
+// late the ones before have been. Beats that have passed when f is called are left out.
 func (l *Loop) Every(d time.Duration, f func()) *Timer {
-	t := &Timer{loop: l, every: d, f: f}
-	if d <= 0 {
-		t.err = badInput("timer", "every %v: it must be more than nothing", d)
-		return t
-	}
-	t.arm(d, TimeoutMultishot)
+	t := &Timer{loop: l, f: f, repeats: true}
+	t.Reset(d)
 	return t
 }
 
-// Err returns why f will never be called, nil if it will: ErrClosed, or EINVAL
-// for an Every without a duration or a function that is nil.
-func (t *Timer) Err() error { return t.err }
-
-// Stop ends the timer: f will not be called any more. Call it where requests
-// are made; a timer that has ended is left alone.
-func (t *Timer) Stop() {
-	t.loop.checkCaller()
-	t.f = nil
-	t.endByGo()
-	t.loop.revoke(t.token)
-}
-
-func (t *Timer) arm(d time.Duration, flags TimeoutFlags) {
-	if t.f == nil {
-		t.err = badInput("timer", "there is no function to call")
+// Reset arms the timer anew, whether it is pending, has been called or was stopped: f
+// is called when d has passed from now; with Every again and again, d being the new
+// period. It is what keeps an idle timeout: it allocates nothing, and to put off a
+// timer that is pending costs little more than to read the clock.
+//
+//	conn.idle = loop.After(time.Minute, conn.expired)
+//	…
+//	conn.idle.Reset(time.Minute) // something has come
+func (t *Timer) Reset(d time.Duration) {
+	l := t.loop
+	if l == nil || t.refuses(d) {
 		return
 	}
-	if t.loop.lacks.timeout {
-		t.byGo(d)
+	l.checkAwake()
+	now := clock()
+	when := now + min(max(d, 0), never-1-now)
+	t.every = d
+	if l.timers.putOff(t, when) {
 		return
 	}
-	r := t.loop.Timeout(d, 0, flags, func(c Completion) { t.fired(c, d, flags) })
-	t.token, t.err = r.Token(), r.Err()
+	if t.place != placeNone {
+		l.timers.remove(t)
+	}
+	t.when = when
+	l.timers.add(t)
 }
 
-func (t *Timer) fired(c Completion, d time.Duration, flags TimeoutFlags) {
+// refuses reports whether the timer can't be armed, and notes why; then it is not
+// pending.
+func (t *Timer) refuses(d time.Duration) bool {
 	switch {
-	case t.f == nil: // stopped
-	case c.Res == -int32(etime):
-		defer t.goOn(c, flags) // also if f panics
-		t.f()
-	case c.Res == -int32(syscall.EINVAL) && flags != 0: // no multishot timeouts
-		t.goOn(c, 0)
-	case c.refusedByRing():
-		t.loop.lacks.timeout = true
-		t.byGo(d)
-	} // else it was cancelled with the loop
-}
-
-// goOn makes the next timeout of an Every that has not been stopped, if the last has
-// ended.
-func (t *Timer) goOn(c Completion, flags TimeoutFlags) {
-	if t.every > 0 && t.f != nil && !c.More() {
-		t.arm(t.every, flags)
+	case t.loop.refuses():
+		t.fault = timerClosed
+	case t.f == nil:
+		t.fault = timerWithout
+	case t.repeats && d <= 0:
+		t.every, t.fault = d, timerWithPeriod
+	default:
+		t.fault = 0
+		return false
 	}
+	t.Stop()
+	return true
 }
 
-// pause calls f when d has passed. It does not count as a request in flight.
-func (l *Loop) pause(d time.Duration, f func()) {
-	if l.drains || l.lacks.timeout { // a timeout would not begin
-		time.AfterFunc(d, func() { l.Post(f) })
+// Err returns why f will never be called, nil if it will unless the timer is stopped:
+// ErrClosed, or EINVAL for an Every without a duration or a function that is nil.
+func (t *Timer) Err() error {
+	switch t.fault {
+	case timerClosed:
+		return ErrClosed
+	case timerWithout:
+		return badInput("timer", "there is no function to call")
+	case timerWithPeriod:
+		return badInput("timer", "every %v: it must be more than nothing", t.every)
+	}
+	return nil
+}
+
+// Stop ends the timer: f will not be called any more, also if its time has come
+// already, unless Reset arms it again. One that is not pending is left alone.
+func (t *Timer) Stop() {
+	if t.loop == nil {
 		return
 	}
-	ts := NewTimespec(d)
-	sqe := l.queueInner(OpTimeout, func(Completion) { f() }, unsafe.Pointer(&ts))
-	sqe.PrepTimeout(&ts, 0, 0)
+	t.loop.checkCaller()
+	if t.place != placeNone {
+		t.loop.timers.remove(t)
+	}
+}
+
+// fireTimers calls what is due. Should a function panic, the next turn goes on with the
+// rest.
+func (l *Loop) fireTimers() {
+	w := &l.timers
+	now := clock()
+	if now < w.next {
+		return
+	}
+	w.turn(now)
+	for t := w.due.first; t != nil; t = w.due.first {
+		w.remove(t)
+		if t.repeats {
+			t.when += t.every
+			if late := now - t.when; late >= 0 {
+				t.when += t.every * (late/t.every + 1)
+			}
+			w.add(t)
+		}
+		l.tick(t)
+	}
+	w.settle()
+}
+
+func (l *Loop) tick(t *Timer) {
+	if l.observer != nil {
+		defer l.region("timer")()
+	}
+	t.f()
+}
+
+// untilTimer returns how long it is until a timer is due, something negative if there
+// is none.
+func (l *Loop) untilTimer() time.Duration {
+	w := &l.timers
+	if w.pending == 0 {
+		return -1
+	}
+	if w.stale {
+		w.settle()
+	}
+	return max(w.next-clock(), 0)
+}
+
+// pause calls f when d has passed. It does not count as something to wait for.
+func (l *Loop) pause(d time.Duration, f func()) {
+	t := &Timer{loop: l, f: f, inner: true}
+	t.Reset(d)
 }

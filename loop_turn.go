@@ -94,19 +94,27 @@ func (l *Loop) enterBlocking(ready bool, wait time.Duration) error {
 	if wait > 0 {
 		return l.enterError(cSubmitAndWaitTimeout(m, 1, wait))
 	}
+	limit := l.untilTimer()
 	switch {
+	case limit == 0:
+		return l.enterError(cSubmitAndGetEvents(m))
 	case m.flags&SetupIOPoll != 0 && l.inFlight > l.inner:
-		return l.enterError(cSubmitAndWait(m, 1)) // it polls, which a post can't end
+		return l.pollWithin(limit)
 	case m.flags&SetupIOPoll != 0:
-		return l.waitForWaker()
+		return l.waitForWaker(limit)
 	case l.drains || l.lacks.read:
-		return l.waitOutside()
+		return l.waitOutside(limit)
+	case limit > 0 && m.features&FeatExtArg == 0:
+		return l.waitBeside(limit)
 	}
 	l.armWaker()
 	l.sleep()
 	defer l.awake()
 	if l.mail.attention.Load() || l.waitsForRoom() {
 		return l.enterError(cSubmit(m))
+	}
+	if limit > 0 {
+		return l.enterError(cSubmitAndWaitTimeout(m, 1, limit))
 	}
 	return l.enterError(cSubmitAndWait(m, 1))
 }
@@ -144,8 +152,8 @@ func (l *Loop) enterError(ret int32) error {
 }
 
 // waitForWaker submits, and waits for a post outside of the ring if there is no
-// completion.
-func (l *Loop) waitForWaker() error {
+// completion, no longer than limit unless that is negative.
+func (l *Loop) waitForWaker(limit time.Duration) error {
 	m := l.ring.mem
 	l.sleep()
 	defer l.awake()
@@ -156,8 +164,41 @@ func (l *Loop) waitForWaker() error {
 	if m.cqReady() != 0 || l.mail.attention.Load() {
 		return nil
 	}
-	l.mail.wake.wait()
+	l.mail.wake.wait(limit)
 	return l.enterError(cGetEvents(m))
+}
+
+// waitBeside is the wait of kernels that know none with a limit (Linux 5.10).
+func (l *Loop) waitBeside(limit time.Duration) error {
+	m := l.ring.mem
+	l.sleep()
+	defer l.awake()
+	err := l.enterError(cSubmit(m))
+	if err != nil || m.cqReady() != 0 || l.mail.attention.Load() {
+		return err
+	}
+	if l.armed { // the kernel reads the waker
+		waitReadable(limit, int(m.ringFD), -1)
+	} else if waitReadable(limit, int(m.ringFD), l.mail.wake.fd) {
+		l.mail.wake.wait(-1)
+	}
+	return nil
+}
+
+// pollWithin submits and polls for completions, no longer than limit. Without one the
+// kernel polls, which a post can't end.
+func (l *Loop) pollWithin(limit time.Duration) error {
+	m := l.ring.mem
+	if limit < 0 {
+		return l.enterError(cSubmitAndWait(m, 1))
+	}
+	end := clock() + limit
+	err := l.enterError(cSubmitAndWait(m, 0))
+	for err == nil && m.cqReady() == 0 && clock() < end && !l.mail.attention.Load() {
+		err = l.enterError(cGetEvents(m))
+		l.yield.Crossed()
+	}
+	return err
 }
 
 // armWaker has a read of the waker in flight, which a post completes.

@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"os"
 	"syscall"
+	"time"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -91,8 +92,12 @@ func (w *waker) signal() {
 	}
 }
 
-// wait waits for a signal without the ring.
-func (w *waker) wait() {
+// wait waits for a signal without the ring, no longer than limit unless that is
+// negative.
+func (w *waker) wait(limit time.Duration) {
+	if limit >= 0 && !waitReadable(limit, -1, w.fd) {
+		return
+	}
 	for {
 		if _, err := unix.Read(w.fd, w.buf[:]); err != unix.EINTR {
 			return
@@ -101,6 +106,15 @@ func (w *waker) wait() {
 }
 
 func (w *waker) close() { unix.Close(w.fd) }
+
+// waitReadable waits until one of two descriptors can be read, no longer than limit, or
+// until a signal comes; one that is negative is none. It reports whether it is the second.
+func waitReadable(limit time.Duration, first, second int) bool {
+	fds := [...]unix.PollFd{{Fd: int32(first), Events: unix.POLLIN}, {Fd: int32(second), Events: unix.POLLIN}}
+	ts := unix.NsecToTimespec(limit.Nanoseconds())
+	n, err := unix.Ppoll(fds[:], &ts, nil)
+	return err == nil && n > 0 && fds[1].Revents != 0
+}
 
 // closeFD closes a descriptor of the process.
 func closeFD(fd int) error { return unix.Close(fd) }

@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"net"
 	"syscall"
+	"time"
 	"unsafe"
 )
 
@@ -65,10 +66,12 @@ type waker struct {
 	buf [8]byte
 }
 
-func (w *waker) open() error { return ErrNotSupported }
-func (w *waker) signal()     {}
-func (w *waker) wait()       {}
-func (w *waker) close()      {}
+func (w *waker) open() error        { return ErrNotSupported }
+func (w *waker) signal()            {}
+func (w *waker) wait(time.Duration) {}
+func (w *waker) close()             {}
+
+func waitReadable(time.Duration, int, int) bool { return false }
 
 func closeFD(int) error { return ErrNotSupported }
 

@@ -9,8 +9,8 @@ import (
 // timeouts is how many a program arms and cancels in each run.
 const timeouts = 1_000_000
 
-// timerContests has Loop against C: a batch of timeouts armed and cancelled in
-// each system call.
+// timerContests has Loop's timers against C's timeouts: a batch armed and cancelled in
+// each turn, and there in each system call.
 func timerContests(ctx context.Context, t *tools) ([]contest, error) {
 	ours, err := t.buildGo(ctx, "bench/timer")
 	if err != nil {

@@ -75,7 +75,7 @@ func TestObservedPlacesAreUsedAgain(t *testing.T) {
 	rd, _ := ringtest.Pipe(t)
 	l.PollAdd(rd, unix.POLLIN, nil).Deadline(time.Millisecond)
 	ringtest.RunIdle(t, l)
-	l.After(time.Hour, func() {})
+	l.Timeout(time.Hour, 0, 0, nil)
 	r := inFlight(t, l)
 	require.Equal(t, liburing.InFlight{Token: r.Token, Op: liburing.OpTimeout, State: liburing.StateQueued, FD: -1}, r)
 	ringtest.RunFor(t, l, time.Millisecond)
@@ -181,7 +181,7 @@ func TestRegions(t *testing.T) {
 	err := l.RunUntilIdle(context.Background())
 	trace.Stop()
 	require.NoError(t, err)
-	for _, name := range []string{"liburing: nop", "liburing: timeout", "liburing: wait"} {
+	for _, name := range []string{"liburing: nop", "liburing: timer", "liburing: wait"} {
 		require.Contains(t, out.String(), name)
 	}
 }

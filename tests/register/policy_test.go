@@ -194,7 +194,7 @@ func service(t *testing.T, l *liburing.Loop) {
 		return l.Read(liburing.Fixed(0).FD(), make([]byte, 4), 0, cb)
 	}))
 	fired := false
-	l.After(time.Millisecond, func() { fired = true })
+	l.Timeout(time.Millisecond, 0, 0, func(liburing.Completion) { fired = true })
 	ringtest.RunIdle(t, l)
 	require.True(t, fired)
 }
