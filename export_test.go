@@ -121,6 +121,14 @@ func (w *Wheel) Turn(now time.Duration) []*Timer {
 	return w.due
 }
 
+// CancelOrder returns the requests in flight in the order in which they are cancelled.
+func (l *Loop) CancelOrder() (order []Token) {
+	for _, r := range l.table.cancelOrder() {
+		order = append(order, r.token)
+	}
+	return order
+}
+
 // Holding reports whether requests are held back for one that drains the ring.
 func (l *Loop) Holding() bool { return l.holding }
 

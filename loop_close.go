@@ -164,15 +164,13 @@ func (l *Loop) cancelRound(round int) error {
 	if l.armed {
 		l.mail.wake.signal()
 	}
-	// More cancels than go through would keep what they are for from the kernel.
-	if waiting := l.backlog.len() > 0 && l.isInner(l.backlog.at(0)); l.closer.refused == nil && !waiting {
-		l.table.inFlight(func(t Token) { l.queueCancel(t, 0, l.closer.cancelled) })
-	}
+	l.cancelAll(round)
 	if round > 2 {
 		l.choke()
 	}
 	wait := min(time.Millisecond<<min(round, 10), longestRound)
-	for end := time.Now().Add(wait); l.inFlight > 0; {
+	start := time.Now()
+	for l.inFlight > 0 {
 		l.closer.inKernel.Store(true)
 		l.closer.refused = l.submitAndReap(wait)
 		l.closer.inKernel.Store(false)
@@ -181,11 +179,39 @@ func (l *Loop) cancelRound(round int) error {
 			return l.closer.refused
 		}
 		l.dispatch()
-		if !time.Now().Before(end) {
+		if spent := time.Since(start); spent >= longestRound || spent >= wait && l.have == 0 {
 			break
 		}
 	}
 	return nil
+}
+
+// cancelAll cancels what is in flight: at first all of it at once, then what that has not
+// ended one by one, to be told of it.
+func (l *Loop) cancelAll(round int) {
+	if l.closer.refused != nil || l.backlog.len() > 0 && l.isInner(l.backlog.at(0)) {
+		return // more cancels than go through would keep what they are for from the kernel
+	}
+	if round == 0 {
+		l.submitAll()
+		if l.canSweep() {
+			l.sweep(l.table.cancelOrder())
+			return
+		}
+	}
+	for _, r := range l.table.cancelOrder() {
+		l.queueCancel(r.token, 0, l.closer.cancelled)
+	}
+}
+
+// submitAll has the kernel take what is queued.
+func (l *Loop) submitAll() {
+	for before := -1; l.backlog.len() != before; l.dispatch() {
+		before = l.backlog.len()
+		if l.submitAndReap(0) != nil {
+			return // the next call meets the same
+		}
+	}
 }
 
 // choke lets the completion queue fill up, for a while at most. A multishot
@@ -366,7 +392,18 @@ func (l *Loop) unbegun() map[uint64]bool {
 // unconsumed returns how many requests the kernel has not taken.
 func (l *Loop) unconsumed() int {
 	m := l.ring.mem
-	return int(m.sq.sqeTail-m.loadSQHead()) + l.backlog.len() + l.apart.len()
+	n := l.backlog.len() + l.apart.len()
+	for pos := m.loadSQHead(); pos != m.sq.sqeTail; pos++ {
+		if m.mixed() || m.sqe(pos).UserData != uint64(sweepToken) {
+			n++
+		}
+	}
+	for i := range l.backlog.len() {
+		if l.backlog.at(i).UserData == uint64(sweepToken) {
+			n--
+		}
+	}
+	return n
 }
 
 // Finish lets the loop end in order, and closes it then: callbacks and posted

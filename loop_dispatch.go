@@ -147,7 +147,7 @@ func (l *Loop) dispatchForeign(i int) {
 	cqe := &l.batch[i]
 	l.stats.Completed--
 	switch {
-	case l.ring.mem.own(cqe):
+	case l.ring.mem.own(cqe), cqe.UserData == uint64(sweepToken):
 	case cqe.UserData&tokenBit == 0 && l.message != nil:
 		c := Completion{Res: cqe.Res, Flags: cqe.Flags, op: OpMsgRing}
 		if l.bigs != nil {

@@ -184,12 +184,13 @@ type slots[T any] struct {
 	list []cell[T]
 	free uint32 // the first free place; len(list) if there is none
 	used int
+	uses uint32 // how often a place was taken
 }
 
 type cell[T any] struct {
 	v    T
 	gen  uint32
-	next uint32 // the free place behind this free place
+	next uint32 // the free place behind this free place; of one in use its number of all uses
 }
 
 // firstGen is the generation that places begin with. Its highest bit stays set, so
@@ -206,6 +207,8 @@ func (s *slots[T]) acquire() (place uint32, e *cell[T]) {
 	place = s.free
 	e = &s.list[place]
 	s.free = e.next
+	e.next = s.uses
+	s.uses++
 	s.used++
 	return
 }

@@ -196,7 +196,7 @@ func (l *Loop) heldBack(n int) bool {
 // nothing and which nothing waits for.
 func (l *Loop) isInner(e *SQE) bool {
 	h := l.table.handle(Token(e.UserData))
-	return h != nil && h.kind == kindInner
+	return h != nil && h.kind == kindInner || e.UserData == uint64(sweepToken)
 }
 
 // outstanding returns how many of the program's requests have been taken out of the
