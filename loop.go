@@ -50,24 +50,26 @@ type Loop struct {
 	sqHead     uint32 // the submission queue's then
 	epoch      uint32 // how often the queue's memory has been replaced
 
-	rawEnter  bool // rawEnter does for the ring
-	yield     yield.Yielder
-	drains    bool          // a request has drained the ring
-	holding   bool          // requests are held back for one that drains the ring (SQPOLL)
-	behind    bool          // those are behind it, and it has gone
-	stuck     bool          // what goes next is held back
-	lacks     lacks         // what the ring refuses
-	look      time.Duration // how long the next look for posts may be away
-	timers    wheel
-	made      []CQE       // completions that the kernel does not tell
-	groups    []*BufGroup // nil where one was closed
-	hungry    []*BufGroup // those that streams wait for
-	nextGroup uint16      // the number that the next one tries first
-	writers   writers
-	stats     Stats
-	broken    map[Token]*brokenLink               // requests that are linked behind one that has failed
-	big       detail                              // of the big completion whose callback runs
-	message   func(userData uint64, c Completion) // see OnMessage
+	rawEnter   bool // rawEnter does for the ring
+	yield      yield.Yielder
+	drains     bool          // a request has drained the ring
+	holding    bool          // requests are held back for one that drains the ring (SQPOLL)
+	behind     bool          // those are behind it, and it has gone
+	stuck      bool          // what goes next is held back
+	lacks      lacks         // what the ring refuses
+	look       time.Duration // how long the next look for posts may be away
+	timers     wheel
+	watching   map[<-chan struct{}]*watched // the contexts of requests
+	spareWatch *watch                       // in stock
+	made       []CQE                        // completions that the kernel does not tell
+	groups     []*BufGroup                  // nil where one was closed
+	hungry     []*BufGroup                  // those that streams wait for
+	nextGroup  uint16                       // the number that the next one tries first
+	writers    writers
+	stats      Stats
+	broken     map[Token]*brokenLink               // requests that are linked behind one that has failed
+	big        detail                              // of the big completion whose callback runs
+	message    func(userData uint64, c Completion) // see OnMessage
 
 	observer   *observer // nil if nothing is observed
 	inspects   bool      // entries are inspected before they go to the kernel

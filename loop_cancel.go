@@ -114,14 +114,86 @@ func (l *Loop) CancelAndClose(fd int, cb Callback) Request {
 
 // watch is a context of a request.
 type watch struct {
-	ctx  context.Context
-	stop func() bool // ends the watching
-	next *watch      // another one
+	ctx   context.Context
+	token Token  // of the request
+	also  *watch // another one of it
+
+	watched    *watched
+	prev, next *watch // others of that, those that came later first
+}
+
+// watched is what ends a context's requests, all of them at once: the loop has one for
+// each context that it knows of.
+type watched struct {
+	loop  *Loop
+	done  <-chan struct{} // the context's, by which it is known: contexts need not be comparable
+	stop  func() bool     // ends the watching
+	first *watch
+}
+
+// watch begins to watch a context for a request.
+func (l *Loop) watch(ctx context.Context, token Token) *watch {
+	d := l.watching[ctx.Done()]
+	if d == nil {
+		d = &watched{loop: l, done: ctx.Done()}
+		if l.watching == nil {
+			l.watching = make(map[<-chan struct{}]*watched)
+		}
+		l.watching[d.done] = d
+		d.stop = context.AfterFunc(ctx, func() { l.Post(d.ended) })
+	}
+	w := l.spareWatch
+	if w == nil {
+		w = new(watch)
+	} else {
+		l.spareWatch = w.next
+	}
+	*w = watch{ctx: ctx, token: token, watched: d, next: d.first}
+	if d.first != nil {
+		d.first.prev = w
+	}
+	d.first = w
+	return w
+}
+
+// ended is called when the context has ended.
+func (d *watched) ended() {
+	d.forget()
+	var list []aged
+	for w := d.first; w != nil; w = w.next {
+		list = append(list, aged{token: w.token})
+	}
+	d.loop.revokeAll(list)
+}
+
+// forget has the next request with this context watch it anew.
+func (d *watched) forget() {
+	if d.loop.watching[d.done] == d {
+		delete(d.loop.watching, d.done)
+	}
+}
+
+// leave ends the watching for a request.
+func (d *watched) leave(w *watch) {
+	if w.prev != nil {
+		w.prev.next = w.next
+	} else {
+		d.first = w.next
+	}
+	if w.next != nil {
+		w.next.prev = w.prev
+	}
+	*w = watch{next: d.loop.spareWatch}
+	d.loop.spareWatch = w
+	if d.first == nil {
+		d.stop()
+		d.forget()
+	}
 }
 
 // err tells that one of the contexts has ended, and why.
 func (w *watch) err() error {
-	for ; w != nil; w = w.next {
+	for ; w != nil; w = w.also {
 		if w.ctx.Err() != nil {
 			return contextError(w.ctx)
 		}
@@ -131,8 +203,10 @@ func (w *watch) err() error {
 
 // end ends the watching of all.
 func (w *watch) end() {
-	for ; w != nil; w = w.next {
-		w.stop()
+	for w != nil {
+		also := w.also
+		w.watched.leave(w)
+		w = also
 	}
 }
 
@@ -154,19 +228,81 @@ func contextError(ctx context.Context) error {
 // Direct forms, and FilesUpdate where the kernel picks the places), is nobody's: the
 // loop closes it, and the result is ECANCELED. A request may have several contexts.
 // What the kernel can't cancel goes on to its end: most drivers' commands (URingCmd), a
-// read or write that a disk has begun. Needs Linux 5.5.
+// read or write that a disk has begun. Many requests may have one context: the loop
+// watches it once, and cancels all of them at once. Needs Linux 5.5.
 func (r Request) WithContext(ctx context.Context) Request {
 	l := r.loop
 	if r.token == 0 || ctx == nil || ctx.Done() == nil || l.table.handle(r.token) == nil {
 		return r
 	}
-	stop := context.AfterFunc(ctx, func() { l.Post(func() { l.revoke(r.token) }) })
-	a := l.table.withAside(r.token)
-	if a.watch == nil && a.deadline == nil { // nobody has looked yet
+	a := r.limited()
+	w := l.watch(ctx, r.token)
+	w.also, a.watch = a.watch, w
+	return r
+}
+
+// limited returns the request's aside, which knows what it makes.
+func (r Request) limited() *aside {
+	a := r.loop.table.withAside(r.token)
+	if a.watch == nil && a.deadline == nil && !a.limit.inUse() { // nobody has looked yet
 		a.made = r.makes()
 	}
-	a.watch = &watch{ctx: ctx, stop: stop, next: a.watch}
+	return a
+}
+
+// WithTimeout has the request cancelled if it has not completed when d has passed from
+// now. It then fails as with a context that ends, with os.ErrDeadlineExceeded. A further
+// call sets another time, also while the request is in flight; d below zero takes the time
+// away. A request that completes more than once has the time for all of its completions.
+//
+// The loop keeps the time like that of a Timer, so there is no request more, it costs
+// the same however many are in flight, reaches what worker threads are blocked in and
+// leaves chains as they are. Deadline has the kernel keep the time, from the request's
+// start on, also while the loop stands still. Needs Linux 5.5.
+func (r Request) WithTimeout(d time.Duration) Request {
+	if r.token == 0 || r.loop.table.handle(r.token) == nil {
+		return r
+	}
+	a := r.limited()
+	if a.limit == nil {
+		a.limit = newTimeLimit(r.loop)
+	}
+	t := a.limit
+	t.token = r.token
+	switch {
+	case t.passed:
+	case d < 0:
+		t.timer.Stop()
+	default:
+		t.timer.Reset(d)
+	}
 	return r
+}
+
+// timeLimit is the time that a request has.
+type timeLimit struct {
+	timer  Timer
+	token  Token
+	passed bool
+}
+
+func newTimeLimit(l *Loop) *timeLimit {
+	t := new(timeLimit)
+	t.timer = Timer{loop: l, inner: true, f: func() {
+		t.passed = true
+		l.revoke(t.token)
+	}}
+	return t
+}
+
+func (t *timeLimit) inUse() bool { return t != nil && t.token != 0 }
+
+// end ends it, for the next request.
+func (t *timeLimit) end() {
+	if t.inUse() {
+		t.timer.Stop()
+		t.token, t.passed = 0, false
+	}
 }
 
 // end tells what has ended the request before its time, nil if nothing has.
@@ -174,7 +310,7 @@ func (a *aside) end() error {
 	if err := a.watch.err(); err != nil {
 		return err
 	}
-	if a.deadline != nil && a.deadline.passed {
+	if a.deadline != nil && a.deadline.passed || a.limit.inUse() && a.limit.passed {
 		return os.ErrDeadlineExceeded
 	}
 	return nil

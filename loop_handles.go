@@ -56,8 +56,9 @@ type aside struct {
 	watch    *watch
 	chain    chain
 	deadline *deadline
-	made     made  // what the request makes, if it has a watch or a deadline
-	kept     []any // see Keep
+	limit    *timeLimit // see WithTimeout; it stays with the aside
+	made     made       // what the request makes, if it has one of these
+	kept     []any      // see Keep
 }
 
 // extra is memory for requests that name more than one object, or a value that
@@ -111,8 +112,9 @@ func (t *handleTable) drop(token Token) {
 	}
 	if a := t.aside(token); a != nil {
 		a.watch.end()
+		a.limit.end()
 		clear(a.kept)
-		*a = aside{kept: a.kept[:0]}
+		*a = aside{kept: a.kept[:0], limit: a.limit}
 		t.spare = append(t.spare, a)
 		t.asides[place] = nil
 	}

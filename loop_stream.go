@@ -15,10 +15,10 @@ type Stream struct {
 	cb    Callback
 	each  Callback // completed, made once
 	op    Op
-	token Token  // of the request in flight
-	watch *watch // its contexts
-	entry SQE    // as arm made it
-	ended bool   // cb has been told, or will not be
+	token Token // of the request in flight
+	ctxs  []context.Context
+	entry SQE  // as arm made it
+	ended bool // cb has been told, or will not be
 	stop  bool
 	err   error // why there was no first request
 
@@ -114,9 +114,11 @@ func (s *Stream) again() {
 	case r.token == 0: // refused, which each is told
 		s.err = ErrClosed
 	case h != nil:
-		s.token, s.op, s.watch = r.token, h.op, nil
+		s.token, s.op, s.ctxs = r.token, h.op, s.ctxs[:0]
 		if a := s.loop.table.aside(r.token); a != nil {
-			s.watch = a.watch
+			for w := a.watch; w != nil; w = w.also {
+				s.ctxs = append(s.ctxs, w.ctx)
+			}
 		}
 		if sqe := r.open(); sqe != nil {
 			s.entry = *sqe
@@ -196,8 +198,8 @@ func (s *Stream) rest() {
 	d := min(time.Millisecond<<min(s.barren-freeTries-1, 10), longestPause)
 	r := s.loop.Timeout(d, 0, 0, s.rested)
 	s.token = r.token
-	for w := s.watch; w != nil; w = w.next {
-		r.WithContext(w.ctx)
+	for _, ctx := range s.ctxs {
+		r.WithContext(ctx)
 	}
 }
 
@@ -226,16 +228,18 @@ func (s *Stream) wait(g *BufGroup) {
 		s.loop.hungry = append(s.loop.hungry, g)
 	}
 	g.waiting = append(g.waiting, s)
-	for w := s.watch; w != nil; w = w.next {
-		s.stops = append(s.stops, context.AfterFunc(w.ctx, func() { s.loop.Post(s.lapse) }))
+	for _, ctx := range s.ctxs {
+		s.stops = append(s.stops, context.AfterFunc(ctx, func() { s.loop.Post(s.lapse) }))
 	}
 }
 
 // lapse ends a stream that waits for buffers if a context of its has ended.
 func (s *Stream) lapse() {
-	if err := s.watch.err(); s.group != nil && err != nil {
-		s.group.leave(s)
-		s.endWith(&detail{end: err})
+	for _, ctx := range s.ctxs {
+		if s.group != nil && ctx.Err() != nil {
+			s.group.leave(s)
+			s.endWith(&detail{end: contextError(ctx)})
+		}
 	}
 }
 

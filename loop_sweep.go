@@ -54,11 +54,17 @@ func inTurn(list []aged) []aged {
 	return list
 }
 
-// canSweep reports whether cancels can be put into the queue right away.
-func (l *Loop) canSweep() bool {
+// cancelsQuietly reports whether cancels may be put into the queue of which the loop
+// keeps no book.
+func (l *Loop) cancelsQuietly() bool {
 	m := l.ring.mem
-	return !l.drains && !l.holding && !l.viaBacklog && !l.inspects && !l.lacks.cancel && !m.mixed() && m.features&FeatExtArg != 0 &&
-		m.flags&(SetupSQPoll|SetupSQRewind|SetupIOPoll) == 0 && l.backlog.len() == 0 && l.apart.len() == 0
+	special := l.drains || l.holding || l.lacks.cancel || l.viaBacklog || l.inspects || m.mixed()
+	return !special && m.flags&(SetupSQPoll|SetupSQRewind|SetupIOPoll) == 0
+}
+
+// canSweep reports whether sweep does for the ring.
+func (l *Loop) canSweep() bool {
+	return l.cancelsQuietly() && l.ring.mem.features&FeatExtArg != 0 && l.backlog.len() == 0 && l.apart.len() == 0
 }
 
 // sweep cancels requests, and deals with completions meanwhile. It is over before its
@@ -78,6 +84,36 @@ func (l *Loop) sweep(list []aged) {
 	}
 	l.endSome()
 }
+
+// revokeAll cancels requests until they have completed, as revoke does with one. If they
+// are many the cancels go in the order in which the kernel finds the requests, and those
+// that have not ended a moment later are cancelled one by one.
+func (l *Loop) revokeAll(list []aged) {
+	if last := l.lastEntry(); len(list) <= fewRevokes || !l.cancelsQuietly() || last != nil && last.linked() {
+		for _, r := range list {
+			l.revoke(r.token)
+		}
+		return
+	}
+	for i, r := range list {
+		if e := l.table.find(r.token.place(), r.token.gen()); e != nil {
+			list[i].turn = l.table.cancelTurn(e)
+		}
+	}
+	for _, r := range inTurn(list) {
+		if h := l.table.handle(r.token); h != nil && h.op != OpLinkTimeout {
+			l.sweepOne(r.token, h.op)
+		}
+	}
+	l.pause(sweepWait, func() {
+		for _, r := range list {
+			l.revoke(r.token)
+		}
+	})
+}
+
+// fewRevokes is how many requests are cancelled one by one.
+const fewRevokes = 8
 
 // endSome has the kernel take what the sweep has queued, and waits until as many requests
 // have ended: it does not end more than 20 in each call unless more are waited for, and
@@ -105,9 +141,14 @@ const sweepWait = time.Millisecond
 // sweepOne queues a cancel that is told of by no callback.
 func (l *Loop) sweepOne(t Token, op Op) {
 	m := l.ring.mem
-	sqe := m.sqe(m.sq.sqeTail)
-	m.sq.sqeTail++
-	l.space--
+	var sqe *SQE
+	if l.space > 0 {
+		l.space--
+		sqe = m.sqe(m.sq.sqeTail)
+		m.sq.sqeTail++
+	} else {
+		sqe = l.backlog.push()
+	}
 	*sqe = SQE{}
 	if op == OpTimeout {
 		sqe.PrepTimeoutRemove(uint64(t), 0)

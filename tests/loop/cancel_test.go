@@ -5,6 +5,8 @@ package loop_test
 import (
 	"context"
 	"errors"
+	"os"
+	"path/filepath"
 	"testing"
 	"time"
 
@@ -148,6 +150,113 @@ func TestDeadline(t *testing.T) {
 		require.NoError(t, inTime)
 		require.Less(t, time.Since(start), time.Minute)
 	})
+}
+
+// Time that the loop itself keeps ends a request, wherever it is, and leaves its chain
+// and others alone; it can be set anew and taken away.
+func TestWithTimeout(t *testing.T) {
+	ringtest.OverLoops(t, 4, func(t *testing.T, l *liburing.Loop) {
+		rd, wr := ringtest.Pipe(t)
+		const d = 5 * time.Millisecond
+		var told []error
+		var took []time.Duration
+		start := time.Now()
+		note := func(c liburing.Completion) {
+			told, took = append(told, c.Err()), append(took, time.Since(start))
+		}
+		read := func() liburing.Request { return l.Read(rd, make([]byte, 1), 0, note) }
+		read().WithTimeout(d).HardLinkNext() // in a chain, whose next request has time yet
+		l.Nop(note).WithTimeout(time.Hour)
+		ringtest.RunIdle(t, l)
+		require.Len(t, told, 2)
+		require.ErrorIs(t, told[0], os.ErrDeadlineExceeded)
+		require.ErrorIs(t, told[0], unix.ECANCELED)
+		require.GreaterOrEqual(t, took[0], d)
+		require.NoError(t, told[1])
+
+		told, took, start = nil, nil, time.Now()
+		request := read().WithTimeout(time.Hour)
+		ringtest.RunFor(t, l, time.Millisecond)
+		request.WithTimeout(-1).WithTimeout(2 * d)
+		ringtest.RunIdle(t, l)
+		require.Len(t, told, 1)
+		require.ErrorIs(t, told[0], os.ErrDeadlineExceeded)
+		require.GreaterOrEqual(t, took[0], 2*d)
+		request.WithTimeout(0) // it has ended, and its place may be another's
+		require.Equal(t, liburing.StateDone, l.State(request.Token()))
+
+		told = nil
+		request = read().WithTimeout(d).WithTimeout(-1)
+		ringtest.RunFor(t, l, 2*d)
+		require.Empty(t, told)
+		unix.Write(wr, []byte("x"))
+		ringtest.RunIdle(t, l)
+		require.Equal(t, []error{nil}, told)
+		require.Zero(t, l.Stats().Timers)
+	})
+}
+
+// The time reaches what a worker thread is blocked in, and what comes after its end is
+// nobody's: no descriptor is left.
+func TestWithTimeoutOfAWorker(t *testing.T) {
+	name := filepath.Join(t.TempDir(), "fifo")
+	require.NoError(t, unix.Mkfifo(name, 0o600))
+	ringtest.OverLoops(t, 4, func(t *testing.T, l *liburing.Loop) {
+		var told error
+		l.Openat(unix.AT_FDCWD, name, unix.O_RDONLY|unix.O_CLOEXEC, 0, func(c liburing.Completion) {
+			told = c.Err()
+		}).Flags(liburing.SQEAsync).WithTimeout(5 * time.Millisecond)
+		ringtest.RunIdle(t, l)
+		require.ErrorIs(t, told, os.ErrDeadlineExceeded)
+	})
+}
+
+// One context of many requests is watched once, and ends all of them.
+func TestContextOfMany(t *testing.T) {
+	ringtest.OverLoops(t, 8, func(t *testing.T, l *liburing.Loop) {
+		const n = 500
+		rd, _ := ringtest.Pipe(t)
+		ctx, cancel := context.WithCancelCause(t.Context())
+		told, others := 0, 0
+		for range n {
+			l.Read(rd, make([]byte, 1), 0, func(c liburing.Completion) {
+				require.ErrorIs(t, c.Err(), context.Canceled)
+				require.ErrorIs(t, c.Err(), unix.EPIPE)
+				told++
+			}).WithContext(ctx)
+			l.Timeout(time.Hour, 0, 0, func(c liburing.Completion) { told++ }).WithContext(ctx)
+			l.Read(rd, make([]byte, 1), 0, func(liburing.Completion) { others++ })
+		}
+		ringtest.RunFor(t, l, time.Millisecond)
+		cancel(unix.EPIPE)
+		ringtest.RunUntil(t, l, time.Millisecond, func() bool { return told == 2*n })
+		require.Zero(t, others)
+		require.Equal(t, ringtest.Books{Handles: n}, ringtest.BooksOf(l))
+		late := l.Read(rd, make([]byte, 1), 0, func(c liburing.Completion) { told++ }).WithContext(ctx)
+		ringtest.RunUntil(t, l, time.Millisecond, func() bool { return told == 2*n+1 })
+		require.Equal(t, liburing.StateDone, l.State(late.Token()))
+	})
+}
+
+// Neither a context that others have too nor a time costs memory for each request.
+func TestEndsDoNotAllocate(t *testing.T) {
+	l := ringtest.NewLoop(t, 8)
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	rd, _ := ringtest.Pipe(t)
+	l.Read(rd, make([]byte, 1), 0, nil).WithContext(ctx)
+	several := func(request func()) float64 {
+		return testing.AllocsPerRun(100, func() {
+			for range 20 {
+				request()
+			}
+			l.Nop(func(liburing.Completion) { l.Stop() })
+			l.Run(t.Context())
+		})
+	}
+	plain := several(func() { l.Nop(nil) })
+	require.LessOrEqual(t, several(func() { l.Nop(nil).WithContext(ctx) }), plain+1)
+	require.LessOrEqual(t, several(func() { l.Nop(nil).WithTimeout(time.Hour) }), plain+1)
 }
 
 func TestStats(t *testing.T) {

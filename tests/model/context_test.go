@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"math/rand/v2"
+	"os"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -93,6 +94,31 @@ func (m *model) whatever(ctx context.Context, over bool, want int32) func(liburi
 func (m *model) context(s step) {
 	ctx := m.newContext(m.rnd(s))
 	m.request(expect{name: "with a context", check: m.endedBy(ctx)}, m.readOf(m.silent)).WithContext(ctx)
+}
+
+// timeLimit has a read end when its time is over, which is sometimes set anew, and then
+// sometimes by another request's callback.
+func (m *model) timeLimit(s step) {
+	rnd := m.rnd(s)
+	soon := func() time.Duration { return time.Duration(rnd.IntN(1000)) * time.Microsecond }
+	m.toEnd++
+	req := m.request(expect{name: "with a time", check: func(c liburing.Completion) {
+		m.toEnd--
+		require.ErrorIs(m.t, c.Err(), os.ErrDeadlineExceeded)
+		m.cancelled(c)
+	}}, m.readOf(m.silent)).WithTimeout(soon())
+	switch rnd.IntN(3) {
+	case 0:
+		req.WithTimeout(-1)
+		req.WithTimeout(soon())
+	case 1:
+		m.request(expect{name: "before a new time", check: m.success}, func(cb liburing.Callback) liburing.Request {
+			return m.l.Nop(func(c liburing.Completion) {
+				req.WithTimeout(soon())
+				cb(c)
+			})
+		})
+	}
 }
 
 // contextChain links no-ops and reads that only their contexts end. Behind a

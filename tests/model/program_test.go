@@ -86,6 +86,8 @@ var stepKinds = []struct {
 	{(*model).after, full},
 	{(*model).every, full},
 	{(*model).stopTimer, full},
+	{(*model).resetTimer, full},
+	{(*model).timeLimit, full},
 	{(*model).postToPeer, plain | drains | full},
 }
 

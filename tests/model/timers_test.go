@@ -58,6 +58,21 @@ func (m *model) stopTimer(s step) {
 	}
 }
 
+// resetTimer arms one anew, whatever has become of it.
+func (m *model) resetTimer(s step) {
+	if len(m.timers) == 0 {
+		return
+	}
+	rnd := m.rnd(s)
+	t := m.timers[rnd.IntN(len(m.timers))]
+	t.most = t.calls + 1
+	if t.repeats {
+		t.most += rnd.IntN(3)
+	}
+	t.stopped = false
+	t.Reset(time.Duration(50+rnd.IntN(1500)) * time.Microsecond)
+}
+
 // ticked reports whether every timer has been called as often as it should be.
 func (m *model) ticked() bool {
 	return !slices.ContainsFunc(m.timers, func(t *ticking) bool { return !t.stopped && t.calls < t.most })
