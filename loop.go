@@ -61,6 +61,8 @@ type Loop struct {
 	timers     wheel
 	watching   map[<-chan struct{}]*watched // the contexts of requests
 	spareWatch *watch                       // in stock
+	sweeps     []*sweep                     // that are under way
+	toEnd      uint32                       // how many cancels of them were queued
 	made       []CQE                        // completions that the kernel does not tell
 	groups     []*BufGroup                  // nil where one was closed
 	hungry     []*BufGroup                  // those that streams wait for

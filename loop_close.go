@@ -83,6 +83,7 @@ func (l *Loop) exit() {
 	l.closing.Store(true)
 	l.releaseHolds()
 	l.timers.clear()
+	l.sweeps = nil
 	// Should it have been set up disabled, nothing would end. Kernels before 5.18
 	// wait for all that is in flight first, so they are not asked without need.
 	if m := l.ring.mem; m.flags&SetupRDisabled != 0 && m.loadSQHead() == 0 {
@@ -179,7 +180,7 @@ func (l *Loop) cancelRound(round int) error {
 			return l.closer.refused
 		}
 		l.dispatch()
-		if spent := time.Since(start); spent >= longestRound || spent >= wait && l.have == 0 {
+		if spent := time.Since(start); len(l.sweeps) == 0 && (spent >= longestRound || spent >= wait && l.have == 0) {
 			break
 		}
 	}
@@ -192,25 +193,12 @@ func (l *Loop) cancelAll(round int) {
 	if l.closer.refused != nil || l.backlog.len() > 0 && l.isInner(l.backlog.at(0)) {
 		return // more cancels than go through would keep what they are for from the kernel
 	}
-	if round == 0 {
-		l.submitAll()
-		if l.canSweep() {
-			l.sweep(l.table.cancelOrder())
-			return
-		}
+	if round == 0 && l.cancelsQuietly() {
+		l.sweeps = []*sweep{{list: l.table.cancelOrder()}}
+		return
 	}
 	for _, r := range l.table.cancelOrder() {
 		l.queueCancel(r.token, 0, l.closer.cancelled)
-	}
-}
-
-// submitAll has the kernel take what is queued.
-func (l *Loop) submitAll() {
-	for before := -1; l.backlog.len() != before; l.dispatch() {
-		before = l.backlog.len()
-		if l.submitAndReap(0) != nil {
-			return // the next call meets the same
-		}
 	}
 }
 

@@ -54,88 +54,97 @@ func inTurn(list []aged) []aged {
 	return list
 }
 
-// cancelsQuietly reports whether cancels may be put into the queue of which the loop
-// keeps no book.
-func (l *Loop) cancelsQuietly() bool {
-	m := l.ring.mem
-	special := l.drains || l.holding || l.lacks.cancel || l.viaBacklog || l.inspects || m.mixed()
-	return !special && m.flags&(SetupSQPoll|SetupSQRewind|SetupIOPoll) == 0
-}
-
-// canSweep reports whether sweep does for the ring.
-func (l *Loop) canSweep() bool {
-	return l.cancelsQuietly() && l.ring.mem.features&FeatExtArg != 0 && l.backlog.len() == 0 && l.apart.len() == 0
-}
-
-// sweep cancels requests, and deals with completions meanwhile. It is over before its
-// time if the kernel takes nothing. What it has not ended has to be cancelled in another
-// way: the kernel does not find everything at first.
-func (l *Loop) sweep(list []aged) {
-	l.endChain()
-	for _, r := range list {
-		h := l.table.handle(r.token)
-		if h == nil || h.op == OpLinkTimeout { // that ends with its request
-			continue
-		}
-		if l.space == 0 && !l.endSome() {
-			return
-		}
-		l.sweepOne(r.token, h.op)
-	}
-	l.endSome()
+// sweep is a number of requests that are to be cancelled.
+type sweep struct {
+	list []aged
+	next int // the first that has not been
 }
 
 // revokeAll cancels requests until they have completed, as revoke does with one. If they
-// are many the cancels go in the order in which the kernel finds the requests, and those
-// that have not ended a moment later are cancelled one by one.
+// are many they are swept, turn by turn, and those that have not ended a moment later are
+// cancelled one by one.
 func (l *Loop) revokeAll(list []aged) {
-	if last := l.lastEntry(); len(list) <= fewRevokes || !l.cancelsQuietly() || last != nil && last.linked() {
-		for _, r := range list {
-			l.revoke(r.token)
-		}
-		return
-	}
 	for i, r := range list {
 		if e := l.table.find(r.token.place(), r.token.gen()); e != nil {
 			list[i].turn = l.table.cancelTurn(e)
 		}
 	}
-	for _, r := range inTurn(list) {
-		if h := l.table.handle(r.token); h != nil && h.op != OpLinkTimeout {
-			l.sweepOne(r.token, h.op)
-		}
+	if len(inTurn(list)) > fewRevokes && l.cancelsQuietly() {
+		l.sweeps = append(l.sweeps, &sweep{list: list})
+		return
 	}
-	l.pause(sweepWait, func() {
-		for _, r := range list {
-			l.revoke(r.token)
-		}
-	})
+	for _, r := range list {
+		l.revoke(r.token)
+	}
 }
 
 // fewRevokes is how many requests are cancelled one by one.
 const fewRevokes = 8
 
-// endSome has the kernel take what the sweep has queued, and waits until as many requests
-// have ended: it does not end more than 20 in each call unless more are waited for, and
-// those that it has not ended are in the way of the next ones. It reports whether there is
-// room in the queue.
-func (l *Loop) endSome() bool {
+// cancelsQuietly reports whether cancels may be put into the queue of which the loop
+// keeps no book.
+func (l *Loop) cancelsQuietly() bool {
 	m := l.ring.mem
-	n := min(m.unsubmitted(), m.cq.ringEntries)
-	l.stats.Enters++
-	if l.enterError(cSubmitAndWaitTimeout(m, n, sweepWait)) != nil {
-		return false // the next call meets the same
-	}
-	l.measure()
-	for m.cqReady() != 0 || len(l.made) != 0 {
-		l.reap()
-		l.dispatch()
-	}
-	l.cqTail = *m.cq.khead
-	return l.space > 0
+	special := l.drains || l.holding || l.lacks.cancel || l.viaBacklog || l.inspects || m.mixed()
+	return !special && m.features&FeatExtArg != 0 && m.flags&(SetupSQPoll|SetupSQRewind|SetupIOPoll) == 0
 }
 
-// sweepWait is how long the sweep waits for what it has cancelled: nearly all ends at once.
+// sweepOn queues as many cancels of the first sweep as there is room for.
+func (l *Loop) sweepOn() {
+	s := l.sweeps[0]
+	if !l.cancelsQuietly() {
+		l.sweepEnds(s.list[s.next:])
+		return
+	}
+	if l.space == 0 && l.closing.Load() {
+		return // what waits for room comes first
+	}
+	l.mayBlock = true // so that it is enterBlocking that submits
+	n := l.space
+	if n == 0 {
+		n = sweptBehind
+	}
+	for ; s.next < len(s.list) && n > 0; s.next++ {
+		t := s.list[s.next].token
+		h := l.table.handle(t)
+		if h == nil || h.op == OpLinkTimeout { // that ends with its request
+			continue
+		}
+		if l.space > 0 {
+			l.toEnd++
+		}
+		l.sweepOne(t, h.op)
+		n--
+	}
+	if s.next == len(s.list) {
+		l.sweepEnds(s.list)
+	}
+}
+
+// sweptBehind is how many cancels go behind the requests that wait for room in a turn.
+const sweptBehind = 32
+
+// sweepEnds has what is left of a sweep cancelled one by one.
+func (l *Loop) sweepEnds(left []aged) {
+	l.sweeps = l.sweeps[1:]
+	l.pause(sweepWait, func() {
+		for _, r := range left {
+			l.revoke(r.token)
+		}
+	})
+}
+
+// endSome submits what a sweep has queued, and waits until as many requests have ended:
+// the kernel does not end more than 20 in each call unless more are waited for, and those
+// that it has not ended are in the way of the next ones.
+func (l *Loop) endSome() error {
+	m := l.ring.mem
+	n := min(l.toEnd, m.cq.ringEntries)
+	l.toEnd = 0
+	return l.enterError(cSubmitAndWaitTimeout(m, n, sweepWait))
+}
+
+// sweepWait is how long a sweep waits for what it has cancelled: nearly all ends at once.
 const sweepWait = time.Millisecond
 
 // sweepOne queues a cancel that is told of by no callback.

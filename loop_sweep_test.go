@@ -3,6 +3,7 @@
 package liburing_test
 
 import (
+	"context"
 	"slices"
 	"testing"
 	"time"
@@ -89,4 +90,37 @@ func TestCloseWithManyInFlight(t *testing.T) {
 			}
 		})
 	}
+}
+
+// So does what a context ends that many requests have, while the loop goes on with others.
+func TestContextOfManyInFlight(t *testing.T) {
+	if ringtest.KernelBefore(6, 1) {
+		t.Skip("this kernel ends all that is cancelled in any call")
+	}
+	const n = 4000
+	l := ringtest.NewLoop(t, 256)
+	r, _ := ringtest.Pipe(t)
+	ctx, cancel := context.WithCancel(t.Context())
+	told, others := 0, 0
+	for range n {
+		l.Read(r, make([]byte, 1), 0, func(c liburing.Completion) {
+			require.ErrorIs(t, c.Err(), context.Canceled)
+			told++
+		}).WithContext(ctx)
+	}
+	var goOn liburing.Callback
+	goOn = func(liburing.Completion) {
+		if others++; told < n {
+			l.Nop(goOn)
+		}
+	}
+	ringtest.RunFor(t, l, time.Millisecond)
+	before := l.Stats()
+	cancel()
+	ringtest.RunUntil(t, l, time.Millisecond, func() bool { return told > 0 })
+	l.Nop(goOn)
+	ringtest.RunIdle(t, l)
+	require.Equal(t, n, told)
+	after := l.Stats()
+	require.Less(t, after.Enters-before.Enters-uint64(others), uint64(n/32))
 }

@@ -65,6 +65,9 @@ func (l *Loop) prepare() (ready bool) {
 	if l.backlog.len() != 0 || l.holding {
 		l.fill()
 	}
+	if len(l.sweeps) != 0 {
+		l.sweepOn()
+	}
 	if l.inspects {
 		l.inspect()
 	}
@@ -87,6 +90,9 @@ func (l *Loop) enterBlocking(ready bool, wait time.Duration) error {
 	defer l.yield.Look()
 	if l.observer != nil {
 		defer l.region("wait")()
+	}
+	if l.toEnd > 0 {
+		return l.endSome()
 	}
 	if ready || wait == 0 {
 		return l.enterError(cSubmitAndWait(m, 0))
