@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"strings"
+	"sync"
 	"syscall"
 )
 
@@ -70,6 +71,23 @@ func (s *SQE) explained(errno syscall.Errno) bool {
 
 // errnoBADFD is EBADFD, which not every system has.
 const errnoBADFD = syscall.Errno(77)
+
+// kernelKnown is what the kernel knows, asked when the first loop is made: later a
+// sandbox may kill a program that asks.
+var kernelKnown struct {
+	sync.Once
+	probe   *Probe // nil if it can't be asked
+	release string
+}
+
+func askKernel(r *Ring) {
+	kernelKnown.Do(func() {
+		kernelKnown.release = kernelRelease()
+		if p, err := r.GetProbe(); err == nil {
+			kernelKnown.probe = p
+		}
+	})
+}
 
 // closing is for requests that the loop's Close has cancelled.
 var closing = &detail{failure: &failure{closed: true}}

@@ -5,7 +5,6 @@ import (
 	"math/bits"
 	"os"
 	"strings"
-	"sync"
 	"syscall"
 
 	"golang.org/x/sys/unix"
@@ -50,22 +49,12 @@ func (s *SQE) isOf(ops ...Op) bool {
 	return false
 }
 
-// kernelProbe is what the kernel knows, nil if it can't be asked.
-var kernelProbe = sync.OnceValue(func() *Probe {
-	p, err := GetProbe()
-	if err != nil {
-		return nil
-	}
-	return p
-})
-
 // whyUnknown is for what the kernel does not know.
 func (f *failure) whyUnknown() string {
-	p := kernelProbe()
+	p, release := kernelKnown.probe, kernelKnown.release
 	if p == nil {
 		return ""
 	}
-	release := kernelRelease()
 	if op := f.sqe.Opcode; op < OpLast && !p.OpcodeSupported(op) {
 		return fmt.Sprintf("this kernel (%s) does not know %s (Linux %s)", release, op, op.facts().kernel)
 	}
@@ -402,7 +391,7 @@ func (f *failure) whySize(fd int32) string {
 			return fmt.Sprintf("descriptor %d is %s, whose next event takes more than %d bytes", fd, kindsInWords[name], s.Len)
 		}
 	case OpWrite, OpWriteFixed:
-		if name == "eventfd" && (s.Len < least || s.Len > least && !olderThan(kernelRelease(), "6.18")) { // 6.1 takes more
+		if name == "eventfd" && (s.Len < least || s.Len > least && !olderThan(kernelKnown.release, "6.18")) { // 6.1 takes more
 			return fmt.Sprintf("descriptor %d is an eventfd, to which 8 bytes are written, not %d", fd, s.Len)
 		}
 	}

@@ -448,6 +448,28 @@ func TestErrorOfOldKernel(t *testing.T) {
 	}
 }
 
+// To say so takes no call that a program may have forbidden itself by then.
+func TestErrorTakesNoSetup(t *testing.T) {
+	if ringtest.Knows(t, liburing.OpNop128) {
+		t.Skip("this kernel knows all of it")
+	}
+	require.Contains(t, setupUnder(t, "late setup"), ") does not know nop128 (Linux 6.19)\n")
+}
+
+func explainWithoutSetup() error {
+	l, err := liburing.NewLoop(8)
+	if err != nil {
+		return err
+	}
+	if err := l.Control(func(*liburing.Ring) error { return deny(unix.SYS_IO_URING_SETUP, unix.EPERM) }); err != nil {
+		return err
+	}
+	l.Nop(func(c liburing.Completion) { fmt.Println(c.Err()) }).SQE().Opcode = liburing.OpNop128
+	fmt.Println(l.RunUntilIdle(context.Background()))
+	os.Exit(0)
+	return nil
+}
+
 // A kernel lacks what is newer than it and than all operations that it knows: those of
 // distributions have newer ones than their version says.
 func TestKernelLacks(t *testing.T) {

@@ -51,6 +51,7 @@ var hardships = map[string]func() error{
 	"require":            requireUnderHardship,
 	"memlock left":       ringsInTurn,
 	"locked send":        sendLocked,
+	"late setup":         explainWithoutSetup,
 	"seccomp EPERM":      func() error { return deny(unix.SYS_IO_URING_SETUP, unix.EPERM) },
 	"seccomp ENOSYS":     func() error { return deny(unix.SYS_IO_URING_SETUP, unix.ENOSYS) },
 	"no descriptors": func() error {

@@ -194,6 +194,7 @@ func newLoopRing(entries int, want *options) (r *Ring, err error) {
 	// The kernel finds a registered ring faster. Before Linux 5.18 it can't
 	// register one, and the loop works as well.
 	cRegisterRingFD(r.mem)
+	askKernel(r)
 	if err := want.lockDown(r, true); err != nil {
 		r.Close()
 		return nil, err
