@@ -889,7 +889,7 @@ func TestFileCloseDuringReads(t *testing.T) {
 			for i := range 8 {
 				all.Go(func() {
 					b := make([]byte, 4096)
-					for off := int64(i) * 4096; ; off = (off + 1<<15) % 1 << 20 {
+					for off := int64(i) * 4096; ; off = (off + 1<<15) % (1 << 20) {
 						n, err := f.ReadAt(b, off)
 						if errors.Is(err, fs.ErrClosed) {
 							return
