@@ -1,0 +1,205 @@
+//go:build linux && cgo
+
+package ringio
+
+import (
+	"errors"
+	"flag"
+	"io"
+	"math/rand/v2"
+	"net"
+	"os"
+	"runtime"
+	"runtime/pprof"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+var stormSize = flag.Int("connections", 100, "how many connections the storm has at a time, with four goroutines each")
+
+// Connections that are read, written, timed out and closed at random, by several
+// goroutines each: what comes is what was sent, as far as it comes, and nothing is left.
+func TestStormOfConnections(t *testing.T) {
+	e, err := New(Options{})
+	require.NoError(t, err)
+	descriptors, goroutines := openDescriptors(t), runtime.NumGoroutine()
+	end := time.Now().Add(*storm)
+	var all sync.WaitGroup
+	var bytes, conns atomic.Int64
+	for range *stormSize {
+		all.Go(func() {
+			for time.Now().Before(end) {
+				stormConnection(t, e, &bytes)
+				conns.Add(1)
+			}
+		})
+	}
+	all.Wait()
+	t.Logf("%d connections, %d bytes", conns.Load(), bytes.Load())
+	for wait := time.Now().Add(10 * time.Second); runtime.NumGoroutine() > goroutines && time.Now().Before(wait); {
+		time.Sleep(time.Millisecond)
+	}
+	if runtime.NumGoroutine() > goroutines {
+		pprof.Lookup("goroutine").WriteTo(os.Stderr, 1)
+		t.Error("goroutines are left")
+	}
+	require.Equal(t, descriptors, openDescriptors(t))
+	for _, r := range e.rings {
+		require.Zero(t, r.snapshot().inFlight)
+		require.Zero(t, r.snapshot().stale)
+		if r.shared != nil {
+			r.mu.Lock()
+			r.shared.takeBack()
+			require.Equal(t, sharedCount, r.shared.free, "shared buffers are lost")
+			r.mu.Unlock()
+		}
+	}
+	require.NoError(t, e.Shutdown(t.Context()))
+}
+
+func openDescriptors(t testing.TB) int {
+	all, err := os.ReadDir("/proc/self/fd")
+	require.NoError(t, err)
+	return len(all)
+}
+
+// stormConnection is one connection's life.
+func stormConnection(t *testing.T, e *Engine, total *atomic.Int64) {
+	l, err := e.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Error(err)
+		return
+	}
+	defer l.Close()
+	a, err := e.Dial("tcp", l.Addr().String())
+	if err != nil {
+		t.Error(err)
+		return
+	}
+	b, err := l.Accept()
+	if err != nil {
+		t.Error(err)
+		return
+	}
+	whole := rand.IntN(2) == 0 // else it is closed at any time
+	var both sync.WaitGroup
+	for _, end := range [][2]net.Conn{{a, b}, {b, a}} {
+		size := rand.IntN(200_000)
+		both.Go(func() { stormWrite(end[0], size) })
+		both.Go(func() {
+			got := stormRead(t, end[1])
+			total.Add(int64(got))
+			if whole && got != size {
+				t.Errorf("%d bytes of %d", got, size)
+			}
+		})
+	}
+	if !whole {
+		time.Sleep(time.Duration(rand.IntN(2000)) * time.Microsecond)
+		a.Close()
+		if rand.IntN(2) == 0 {
+			b.Close()
+		}
+	}
+	both.Wait()
+	a.Close()
+	b.Close()
+}
+
+// stormWrite writes size bytes, each the low byte of its place, and ends its direction.
+func stormWrite(c net.Conn, size int) {
+	buf := make([]byte, 8<<10)
+	for at := 0; at < size; {
+		n := min(1+rand.IntN(1<<rand.IntN(14)), size-at, len(buf))
+		for i := range n {
+			buf[i] = byte(at + i)
+		}
+		if rand.IntN(4) == 0 {
+			c.SetWriteDeadline(time.Now().Add(time.Duration(rand.IntN(200)) * time.Microsecond))
+		}
+		n, err := c.Write(buf[:n])
+		at += n
+		if err != nil && !errors.Is(err, os.ErrDeadlineExceeded) {
+			return
+		}
+		if err != nil {
+			c.SetWriteDeadline(time.Time{})
+		}
+		if rand.IntN(8) == 0 {
+			time.Sleep(time.Duration(rand.IntN(50)) * time.Microsecond)
+		}
+	}
+	c.(TCPConn).CloseWrite()
+}
+
+// stormRead reads to the end, and returns how many bytes that were.
+func stormRead(t *testing.T, c net.Conn) (got int) {
+	buf := make([]byte, 8<<10)
+	for {
+		if rand.IntN(4) == 0 {
+			c.SetReadDeadline(time.Now().Add(time.Duration(rand.IntN(200)) * time.Microsecond))
+		}
+		n, err := c.Read(buf[:1+rand.IntN(1<<rand.IntN(13))])
+		for _, b := range buf[:n] {
+			if b != byte(got) {
+				t.Errorf("byte %d is %d", got, b)
+				return got
+			}
+			got++
+		}
+		switch {
+		case errors.Is(err, os.ErrDeadlineExceeded):
+			c.SetReadDeadline(time.Time{})
+		case err == io.EOF || err != nil:
+			return got
+		}
+	}
+}
+
+// A request costs no memory that the collector has to look for.
+func TestConnectionsDoNotAllocate(t *testing.T) {
+	ours, theirs := busyStack.pair(t, "tcp")
+	go func() {
+		buf := make([]byte, 64)
+		for {
+			n, err := theirs.Read(buf)
+			if err != nil {
+				return
+			}
+			theirs.Write(buf[:n])
+		}
+	}()
+	buf := make([]byte, 64)
+	exchange := func() {
+		ours.Write(buf)
+		if _, err := io.ReadFull(ours, buf); err != nil {
+			t.Error(err)
+		}
+	}
+	if raceEnabled {
+		t.Skip("the race detector allocates")
+	}
+	require.Less(t, testing.AllocsPerRun(2000, exchange), 0.1)
+	makeCrowd(t)
+	require.Less(t, testing.AllocsPerRun(2000, exchange), 0.1, "among others, too")
+}
+
+// Who waits costs no time.
+func TestIdleConnectionsUseNoProcessor(t *testing.T) {
+	for range 50 {
+		ours, theirs := busyStack.pair(t, "tcp")
+		go ours.Read(make([]byte, 1))
+		go theirs.Read(make([]byte, 1))
+	}
+	engine := shared().rings[0]
+	require.Eventually(t, func() bool { // others may have left work
+		before := engine.snapshot()
+		time.Sleep(200 * time.Millisecond)
+		after := engine.snapshot()
+		return after.parks-before.parks <= 2 && after.enters-before.enters <= 2
+	}, 20*time.Second, time.Millisecond)
+}
