@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"os"
+	"sync"
 	"syscall"
 	"time"
 
@@ -111,13 +112,66 @@ func (c *tcpConn) ReadFrom(r io.Reader) (int64, error) {
 	return n, err
 }
 
-// WriteTo writes what it reads to w, until the end.
-func (c *tcpConn) WriteTo(w io.Writer) (int64, error) {
-	n, err := io.Copy(w, struct{ io.Reader }{c})
-	if err != nil {
-		err = c.s.opError("writeto", err)
+// WriteTo writes what it reads to w, until the end. While it waits it has no buffer: a
+// server of many idle connections that uses io.Copy takes little memory.
+func (c *tcpConn) WriteTo(w io.Writer) (n int64, err error) {
+	for err == nil {
+		if err = c.s.recvReady(); err == nil {
+			buf := copyBuffers.Get().(*[copySize]byte)
+			var got int
+			if got, err = c.Read(buf[:]); got > 0 {
+				var put int
+				put, err = w.Write(buf[:got])
+				n += int64(put)
+				if err == nil && put < got {
+					err = io.ErrShortWrite
+				}
+			}
+			copyBuffers.Put(buf)
+		} else {
+			err = c.s.opError("read", err)
+		}
 	}
-	return n, err
+	if err == io.EOF {
+		return n, nil
+	}
+	return n, c.s.opError("writeto", err)
+}
+
+const copySize = 32 << 10
+
+var copyBuffers = sync.Pool{New: func() any { return new([copySize]byte) }}
+
+// recvReady waits until there is something to read, if only the end.
+func (s *socket) recvReady() error {
+	if err := s.begin(&s.in); err != nil {
+		return err
+	}
+	defer s.end(&s.in)
+	for {
+		if err := s.ready(&s.in); err != nil {
+			return err
+		}
+		if s.left.any() {
+			return nil
+		}
+		r := s.stream.Load()
+		if r == nil {
+			if !s.in.dry {
+				var peek [1]byte
+				if _, err := transferNow(unix.SYS_RECVFROM, s.fd, peek[:], unix.MSG_DONTWAIT|unix.MSG_PEEK); err != unix.EAGAIN {
+					return nil
+				}
+			}
+			err := s.poll(&s.in, unix.POLLIN)
+			s.warm(0)
+			s.in.dry = false
+			return err
+		}
+		if r.wait() != lookUp {
+			return nil
+		}
+	}
 }
 
 const maxTransfer = 1 << 30 // of one request, as in net

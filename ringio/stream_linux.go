@@ -88,6 +88,38 @@ func (r *stream) read(p []byte) (n int, is outcome, err error) {
 	}
 }
 
+// nothing is the memory of who waits without any.
+var nothing = []byte{}
+
+// wait waits until read has something to return.
+func (r *stream) wait() outcome {
+	for {
+		r.mu.Lock()
+		is := hasRead
+		switch {
+		case r.ahead > 0 || r.end != 0:
+		case r.interrupted:
+			r.interrupted = false
+			is = lookUp
+		case r.dry || r.op == nil && !r.arm():
+			is = askKernel
+		default:
+			r.waiting = nothing
+			is = mustWait
+		}
+		armed := r.armed
+		r.armed = false
+		r.mu.Unlock()
+		if is != mustWait {
+			return is
+		}
+		if armed {
+			r.engine.kick()
+		}
+		<-r.wake
+	}
+}
+
 // mustWait is what state returns where a read has to.
 const mustWait outcome = -1
 
@@ -137,7 +169,7 @@ func (r *stream) told(o *op, res int32, flags liburing.CQEFlags, more bool) {
 	if !more {
 		r.ends(o, res)
 	}
-	if r.waiting != nil && (r.got > 0 || r.op == nil) {
+	if r.waiting != nil && (r.got > 0 || r.ahead > 0 || r.op == nil) {
 		r.wakeReader()
 	}
 	if r.ahead > maxAhead && r.op != nil {

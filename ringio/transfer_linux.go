@@ -55,12 +55,14 @@ func (s *socket) sendOnce(p []byte) (int, error) {
 
 // transferNow is a recv or a send that does not wait.
 func transferNow(call uintptr, fd int, p []byte, flags uintptr) (int, error) {
-	enter := syscall.RawSyscall6
-	if len(p) > longTransfer {
-		enter = syscall.Syscall6
-	}
 	for {
-		n, _, errno := enter(call, uintptr(fd), uintptr(unsafe.Pointer(unsafe.SliceData(p))), uintptr(len(p)), flags, 0, 0)
+		var n uintptr
+		var errno syscall.Errno
+		if len(p) > longTransfer {
+			n, _, errno = syscall.Syscall6(call, uintptr(fd), uintptr(unsafe.Pointer(unsafe.SliceData(p))), uintptr(len(p)), flags, 0, 0)
+		} else {
+			n, _, errno = syscall.RawSyscall6(call, uintptr(fd), uintptr(unsafe.Pointer(unsafe.SliceData(p))), uintptr(len(p)), flags, 0, 0)
+		}
 		switch errno {
 		case 0:
 			return int(n), nil
