@@ -28,6 +28,24 @@
 //   - Where io_uring is missing or forbidden everything works the same on os and net.
 //     Available says why it is, and the first use tells log/slog.
 //
+// # Connections
+//
+// net makes the sockets: names, addresses that are tried in turn, options and errors are
+// its own. The ring serves them. Dial and Accept return TCPConns, UnixConns and UDPConns,
+// interfaces that have the methods of net's types of these names.
+//
+// What can be sent or received at once goes by a plain system call, what has to wait
+// waits on the ring. A TCP connection that is read again and again receives in advance,
+// up to 16 KiB and what is on its way then, and while many goroutines run at a time small
+// writes are sent when all of them have run. What follows from that:
+//
+//   - Close, CloseWrite and Shutdown send what has been written. A process that ends
+//     without them loses what its busy connections wrote in the last microseconds.
+//   - The peer's reset may be told by the write after the first one that it concerns.
+//   - SyscallConn's Read and Write, and File, end receiving in advance, for good. Read
+//     shows its function bytes that came before; File is refused while there are any.
+//     SyscallConn's Control looks at nothing: do not read from its descriptor.
+//
 // # The engine
 //
 // The package's functions share one engine, made on first use: a ring, and a goroutine
