@@ -63,14 +63,19 @@ func TestManyWaitersNeedNoThreads(t *testing.T) {
 	require.LessOrEqual(t, threadCount(t), before+4)
 	require.LessOrEqual(t, runtime.NumGoroutine(), goroutines+waiters, "a goroutine a request")
 
-	runtime.GC()
-	used := processorTime()
-	time.Sleep(300 * time.Millisecond)
-	require.Less(t, processorTime()-used, 30*time.Millisecond, "it is busy with waiting")
+	require.Eventually(t, idle, 20*time.Second, time.Millisecond, "it is busy with waiting")
 
 	_, err = unix.Write(w, []byte{1})
 	require.NoError(t, err)
 	all.Wait()
+}
+
+// idle reports whether the process has nothing to do for a while. Others' load, and what
+// the collector has left to do, may make it look busy at first.
+func idle() bool {
+	used := processorTime()
+	time.Sleep(200 * time.Millisecond)
+	return processorTime()-used < 10*time.Millisecond
 }
 
 // nobody waits in the kernel for the ring, so no time counts as waiting for a disk.
