@@ -114,9 +114,10 @@ func try() (*table, error) {
 }
 
 // rings returns how many are used at a time. Kernels before 5.12 cancel requests when
-// another thread of the process ends.
+// another thread of the process ends. The registered buffers of each are 2 MB, and the
+// privileged alone may lock many.
 func rings() int {
-	if byVersion(thisKernel(), "5.12") < 0 {
+	if byVersion(thisKernel(), "5.12") < 0 || os.Geteuid() != 0 {
 		return 1
 	}
 	return 4
