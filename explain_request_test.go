@@ -345,6 +345,9 @@ func TestErrorOfLockedMemory(t *testing.T) {
 	if ringtest.KernelBefore(6, 2) {
 		t.Skip("this kernel does not count what is sent without a copy")
 	}
+	if os.Geteuid() != 0 {
+		t.Skip("needs root, to become somebody else")
+	}
 	out := setupUnder(t, "locked send")
 	require.Contains(t, out, "send_zc: cannot allocate memory: what is sent without a copy is locked meanwhile; memory that the kernel locks ")
 	require.Contains(t, out, "is 64 KiB: raise it")
