@@ -48,6 +48,11 @@ type Stream struct {
 // gone (ECONNABORTED and the like), is no end: cb is told of the error, with More
 // true, and the stream goes on, in the first case after a pause.
 //
+// Whoever sends more than a group holds ends the request each time the group has run dry:
+// 200 messages of 1,000 bytes, sent as fast as can be, took 195 requests with bundles into
+// 16 buffers of 64 bytes, messages of 10,000 bytes 27 into 16 of 4,096 and one into 256.
+// To ask for less would end it as often. Have room for some messages.
+//
 // Requests that end again and again and have brought nothing, be it by a peer's or
 // the kernel's doing, are made again after a pause from the ninth on, which grows up
 // to 100 ms; the first result above 0 ends that. Stats.StreamPauses counts.
