@@ -124,6 +124,9 @@ func (l *Loop) dispatchSpecial(token Token) {
 // was the last.
 func (l *Loop) complete(token Token, h *handle, a *aside, c Completion) {
 	cb, group, truncated := h.cb, h.group, h.truncated
+	if h.op == OpTimeout && h.kind != kindInner {
+		l.fired++
+	}
 	if c.detail != nil && c.detail.end != nil && c.Res >= 0 {
 		l.undo(&c, h, a.made)
 	}

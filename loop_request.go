@@ -48,6 +48,9 @@ func (r Request) Flags(flags SQEFlags) Request {
 		return r
 	}
 	sqe.Flags |= flags &^ SQECQESkipSuccess
+	if sqe.Opcode == OpTimeout && sqe.linked() {
+		r.loop.letKernelCount(sqe)
+	}
 	if flags&SQEIODrain != 0 {
 		r.loop.drain()
 	}

@@ -54,6 +54,9 @@ func (l *Loop) submitAndReap(wait time.Duration) error {
 // to be made.
 func (l *Loop) prepare() (ready bool) {
 	l.endChain()
+	if len(l.countdowns) != 0 {
+		l.endCountdowns()
+	}
 	if len(l.hungry) != 0 {
 		ready = l.feed()
 		l.endChain()

@@ -18,7 +18,8 @@ import (
 // ts needs to live until the request is submitted. With TimeoutImmediateArg
 // SQE.Addr has nanoseconds in place of its address, for you to set.
 //
-//loop:doc A Loop's own requests count as others do.
+//loop:doc A Loop's own requests do not count, but in a chain they do. The end by count
+//loop:doc comes when the callbacks of what has completed meanwhile have run.
 func (s *SQE) PrepTimeout(ts *Timespec, count uint32, flags TimeoutFlags) {
 	s.PrepRW(OpTimeout, -1, addr(ts), 1, uint64(count))
 	s.OpFlags = uint32(flags)

@@ -1402,8 +1402,9 @@ func (l *Loop) URingCmd128(cmdOp uint32, fd int, cb Callback) Request {
 // point in time of the clock that flags name, CLOCK_MONOTONIC without one. With
 // TimeoutMultishot (Linux 6.4) it fires each time d has passed, count times or
 // with 0 without end, one completion with ETIME and CQEFMore each. With
-// TimeoutEtimeSuccess ETIME does not end a chain. A Loop's own requests count
-// as others do. Needs Linux 5.4.
+// TimeoutEtimeSuccess ETIME does not end a chain. A Loop's own requests do not
+// count, but in a chain they do. The end by count comes when the callbacks of
+// what has completed meanwhile have run. Needs Linux 5.4.
 func (l *Loop) Timeout(d time.Duration, count int, flags TimeoutFlags, cb Callback) Request {
 	if l.refuses() {
 		return l.refuse(OpTimeout, cb)
@@ -1415,6 +1416,7 @@ func (l *Loop) Timeout(d time.Duration, count int, flags TimeoutFlags, cb Callba
 	x.ts = NewTimespec(d)
 	sqe, r := l.queue(OpTimeout, kindExtra, cb, unsafe.Pointer(x))
 	sqe.PrepTimeout(&x.ts, uint32(count), flags&^TimeoutImmediateArg)
+	l.count(sqe, r.token, count)
 	return r
 }
 

@@ -238,6 +238,9 @@ func (m *method) write(b *bytes.Buffer) {
 	if strings.HasPrefix(m.prep.Op, "OpURingCmd") {
 		b.WriteString("\tl.clearHalf(sqe)\n")
 	}
+	if m.name == "Timeout" {
+		b.WriteString("\tl.count(sqe, r.token, count)\n")
+	}
 	for _, s := range m.after {
 		fmt.Fprintf(b, "\t%s\n", s)
 	}
