@@ -253,11 +253,14 @@ func (s *socket) send(p []byte) (n int, err error) {
 }
 
 // failed returns what the user is told of a request that failed: one that was cancelled
-// was so by Close or the deadline.
+// was so by Close, the deadline or Shutdown.
 func (s *socket) failed(h *half, call string, err error) error {
 	if errors.Is(err, unix.ECANCELED) {
 		if why := s.ready(h); why != nil {
 			return why
+		}
+		if s.engine.closed() {
+			return errEngineClosed
 		}
 	}
 	if errno, ok := err.(syscall.Errno); ok {

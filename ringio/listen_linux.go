@@ -6,6 +6,7 @@ import (
 	"net"
 	"os"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -16,6 +17,7 @@ import (
 type listener struct {
 	s         *socket
 	keepAlive net.KeepAliveConfig // of TCP's connections
+	lent      atomic.Bool         // File was called: the socket may be a blocking one now
 }
 
 func (l *listener) Accept() (net.Conn, error) {
@@ -37,7 +39,7 @@ func (l *listener) accept() (net.Conn, error) {
 		if err := l.s.ready(&l.s.in); err != nil {
 			return nil, err
 		}
-		fd, peer, err := unix.Accept4(l.s.fd, unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC)
+		fd, peer, err := l.acceptNow()
 		switch err {
 		case nil:
 			return l.connection(fd, peer), nil
@@ -50,6 +52,18 @@ func (l *listener) accept() (net.Conn, error) {
 			return nil, os.NewSyscallError("accept4", err)
 		}
 	}
+}
+
+// acceptNow accepts without waiting. A File's method Fd makes the socket a blocking one,
+// so once there was a File it is asked before whether there is a connection.
+func (l *listener) acceptNow() (fd int, peer unix.Sockaddr, err error) {
+	if l.lent.Load() {
+		ready := []unix.PollFd{{Fd: int32(l.s.fd), Events: unix.POLLIN}}
+		if n, err := unix.Poll(ready, 0); n == 0 && err == nil {
+			return -1, nil, unix.EAGAIN
+		}
+	}
+	return unix.Accept4(l.s.fd, unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC)
 }
 
 // connection makes a connection of what was accepted.
@@ -76,6 +90,7 @@ func (l *listener) SetDeadline(t time.Time) error { return l.s.setDeadline(t, &l
 func (l *listener) SyscallConn() (syscall.RawConn, error) { return rawListener{rawConn{l.s}}, nil }
 
 func (l *listener) File() (*os.File, error) {
+	l.lent.Store(true)
 	f, err := l.s.file()
 	return f, l.s.setError("file", err)
 }

@@ -73,7 +73,7 @@ type endpoint interface {
 // can't be, and leaves net's as it is.
 func take(e *Engine, of endpoint) *socket {
 	ring := e.pick()
-	if ring == nil {
+	if ring == nil || ring.closed() {
 		return nil
 	}
 	fd, err := duplicate(of)
@@ -99,6 +99,13 @@ func take(e *Engine, of endpoint) *socket {
 		s.network = closed.Net
 	}
 	return s
+}
+
+// closed reports whether the engine is shut down.
+func (e *engine) closed() bool {
+	e.staging.Lock()
+	defer e.staging.Unlock()
+	return e.staging.closed
 }
 
 // duplicate returns another descriptor of a socket.
