@@ -210,11 +210,16 @@ func (l *Loop) cancelAll(round int) {
 // found no room for.)
 func (l *Loop) choke() {
 	m := l.ring.mem
-	ready := m.cqReady()
-	for last := time.Now(); m.cqReady() < m.cq.ringEntries && time.Since(last) < chokeWait; {
+	ready, last := m.cqReady(), time.Now()
+	for ready < m.cq.ringEntries {
+		// On a busy machine much time may go by between a look at the clock and the call,
+		// so it ends with one that was made late and has brought nothing.
+		late := time.Since(last) >= chokeWait
 		cGetEvents(m)
 		if now := m.cqReady(); now != ready {
 			ready, last = now, time.Now()
+		} else if late {
+			break
 		}
 	}
 	if m.cqReady() == m.cq.ringEntries {
