@@ -8,7 +8,7 @@ import "unsafe"
 
 // rawIovec is struct iovec with its address as a number: the buffers' memory is
 // handed to the kernel, not to C.
-type rawIovec struct{ base, len uint64 }
+type rawIovec struct{ base, len uintptr }
 
 // rawProbe is struct io_uring_probe with room for every operation.
 type rawProbe struct {

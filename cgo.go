@@ -1,4 +1,4 @@
-//go:build linux && cgo
+//go:build linux && cgo && !liburing_go
 
 package liburing
 
@@ -15,8 +15,9 @@ import (
 
 // This file is the only one that calls C. Its functions have Go types in their
 // signatures, take and return what liburing does (an errno below zero is a
-// failure), and are the ones that the rest of the package builds on;
-// internal/gen writes their stand-ins for builds without cgo from them.
+// failure), and are the ones that the rest of the package builds on. nocgo*.go have
+// the same ones in Go; internal/gen writes their stand-ins for builds without Linux
+// from them.
 //
 // The functions are in the order of liburing's families. zz_cgo.go, which
 // internal/gen writes too, tells cgo what holds for the C functions.
@@ -58,6 +59,8 @@ func iovecs(iov []rawIovec) *C.struct_iovec {
 }
 
 // liburing itself.
+
+const backend = BackendCgo
 
 func cVersion() (major, minor int32) {
 	return int32(C.io_uring_major_version()), int32(C.io_uring_minor_version())

@@ -12,7 +12,7 @@ import (
 // ErrNotSupported is what errors of what this kernel, the linked liburing or this
 // build of the package lacks are: errors.Is(err, ErrNotSupported) is true for an
 // unknown setup flag, a kernel without io_uring (ENOSYS), a function that the
-// linked liburing does not have, and a build without cgo. The message says which.
+// linked liburing does not have, and a build without Linux. The message says which.
 // It is errors.ErrUnsupported too.
 var ErrNotSupported error = &sentinel{"not supported", errors.ErrUnsupported}
 
@@ -104,17 +104,16 @@ func (e *OpError) Is(target error) bool {
 // but the liburing 2.x that would be needed.
 const needsBase = 10000
 
-// errNoCgo is what the stand-ins for C functions return in a build without it.
-const errNoCgo = -2 * needsBase
+// errNoLinux is what the stand-ins for C functions return in a build without Linux.
+const errNoLinux = -2 * needsBase
 
 // opError turns a result of liburing, an errno below zero, into an error.
 func opError(op string, ret int32) error {
 	if ret >= 0 {
 		return nil
 	}
-	if ret == errNoCgo {
-		return &OpError{Op: op, Err: ErrNotSupported, Hint: "io_uring needs Linux, and this package cgo: " +
-			"build with CGO_ENABLED=1 and a C compiler"}
+	if ret == errNoLinux {
+		return &OpError{Op: op, Err: ErrNotSupported, Hint: "io_uring is Linux's: build with GOOS=linux"}
 	}
 	if ret <= -needsBase {
 		return &OpError{Op: op, Err: ErrNotSupported, Hint: fmt.Sprintf(

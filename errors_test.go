@@ -1,4 +1,4 @@
-//go:build linux && cgo
+//go:build linux
 
 package liburing_test
 
@@ -15,7 +15,7 @@ import (
 func TestSentinels(t *testing.T) {
 	require.ErrorIs(t, liburing.ErrClosed, os.ErrClosed)
 	require.ErrorIs(t, liburing.ErrNotSupported, errors.ErrUnsupported)
-	for _, ret := range []int32{liburing.ErrNoCgo, -liburing.NeedsBase - 10, -int32(unix.ENOSYS)} {
+	for _, ret := range []int32{liburing.ErrNoLinux, -liburing.NeedsBase - 10, -int32(unix.ENOSYS)} {
 		require.ErrorIs(t, liburing.OpErrorOf("x", ret), liburing.ErrNotSupported)
 		require.ErrorIs(t, liburing.OpErrorOf("x", ret), errors.ErrUnsupported)
 	}
@@ -35,7 +35,7 @@ func TestOpErrors(t *testing.T) {
 	require.NoError(t, liburing.OpErrorOf("x", 0))
 	require.ErrorIs(t, liburing.OpErrorOf("io_uring_x", -liburing.NeedsBase-11), liburing.ErrNotSupported)
 	require.Contains(t, liburing.OpErrorOf("io_uring_x", -liburing.NeedsBase-11).Error(), "liburing 2.11")
-	require.ErrorIs(t, liburing.OpErrorOf("io_uring_x", liburing.ErrNoCgo), liburing.ErrNotSupported)
+	require.ErrorIs(t, liburing.OpErrorOf("io_uring_x", liburing.ErrNoLinux), liburing.ErrNotSupported)
 }
 
 // Entries are counted from one, and what is closed need not be a ring.

@@ -1,4 +1,4 @@
-//go:build linux && cgo
+//go:build linux
 
 package liburing
 
@@ -11,11 +11,12 @@ import (
 // what internal/ringtest shows.
 
 const (
-	ErrNoCgo  = errNoCgo
-	FixedFD   = fixedFD
-	MaxRW     = maxRW
-	NeedsBase = needsBase
-	OpBad     = opBad
+	BigEndian  = bigEndian
+	ErrNoLinux = errNoLinux
+	FixedFD    = fixedFD
+	MaxRW      = maxRW
+	NeedsBase  = needsBase
+	OpBad      = opBad
 
 	RefusalRounds = refusalRounds
 )

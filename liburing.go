@@ -1,6 +1,6 @@
 // Package liburing is liburing for Go: the whole of Linux's io_uring through a
-// thin cgo layer over the C library, and on top of it an event loop that calls
-// a Go function for each completion.
+// thin cgo layer over the C library, or without it in Go alone, and on top of it
+// an event loop that calls a Go function for each completion.
 //
 // # What io_uring is
 //
@@ -26,5 +26,7 @@
 // What liburing.h has the C compiler inline (preparing requests, reading
 // completions) is Go here, on the same memory; what the library exports
 // (everything that enters the kernel) is called in C. So a batch of requests
-// crosses into C once, not once a request.
+// crosses into C once, not once a request. Built without cgo, or with the tag
+// liburing_go, the package makes those system calls itself, as the library does
+// (see Backend).
 package liburing

@@ -102,7 +102,8 @@ func query(op uint32, data uint64, size uintptr) error {
 	return opError("io_uring_register_query", ret)
 }
 
-// Version returns the version of the linked liburing, such as "2.15".
+// Version returns the version of the linked liburing, such as "2.15"; without cgo, the
+// one that Go does the same as (see Backend).
 func Version() string { return fmt.Sprintf("%d.%d", MajorVersion(), MinorVersion()) }
 
 // MajorVersion returns the first part of the linked liburing's version

@@ -56,7 +56,7 @@ func (r *Ring) rawIovecs(op string, buffers [][]byte, sparse bool) ([]rawIovec, 
 		if len(b) == 0 && !(sparse && b == nil) {
 			return nil, r.badInput(op, "buffer %d is empty", i)
 		}
-		iov[i] = rawIovec{base: data(b), len: uint64(len(b))}
+		iov[i] = rawIovec{base: uintptr(data(b)), len: uintptr(len(b))}
 	}
 	return iov, nil
 }

@@ -4,8 +4,8 @@
 //   - zz_loop_ops.go: the Loop's request methods, from the SQE's Prep methods
 //     in ops*.go, their doc comments, the table in optable.go and the
 //     arguments that loop_args.go takes for bad;
-//   - zz_nocgo.go: stand-ins for the functions of cgo.go, for builds without
-//     cgo;
+//   - zz_other.go: stand-ins for the functions of cgo.go, for builds without
+//     Linux;
 //   - zz_cgo.go: what cgo is told of the C functions that cgo.go calls.
 //
 // go generate runs it in the package's folder; with -check it writes nothing
@@ -32,7 +32,7 @@ func main() {
 	flag.Parse()
 	emit(*check, "zz_loop_ops.go", loopOps("."))
 	c := parse("cgo.go")
-	emit(*check, "zz_nocgo.go", noCgo(c))
+	emit(*check, "zz_other.go", standIns(c))
 	emit(*check, "zz_cgo.go", directives(c))
 }
 
