@@ -1,0 +1,11 @@
+//go:build linux
+
+package backends_test
+
+import (
+	"testing"
+
+	"github.com/go-liburing/liburing/internal/ringtest"
+)
+
+func TestMain(m *testing.M) { ringtest.Main(m) }
