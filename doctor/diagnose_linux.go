@@ -27,10 +27,19 @@ func diagnose(dir string) *Diagnosis {
 // checkSystem tells the versions.
 func (d *Diagnosis) checkSystem() {
 	d.Kernel = readFile("/proc/sys/kernel/osrelease")
-	d.Liburing = liburing.Version()
+	d.Liburing, d.Backend = liburing.Version(), liburing.Backend()
 	d.add(kernelFinding(d.Kernel))
-	d.add(Finding{
-		Check: "liburing", Status: OK, Found: d.Liburing,
+	d.add(liburingFinding(d.Liburing, d.Backend))
+}
+
+func liburingFinding(version, backend string) Finding {
+	f := Finding{
+		Check: "liburing", Status: OK, Found: version + ", linked by cgo",
 		Means: "the version of the C library that this program is linked with",
-	})
+	}
+	if backend == liburing.BackendGo {
+		f.Found = "none, in Go as " + version
+		f.Means = "this program was built without cgo, or with -tags liburing_go: Go does what liburing " + version + " does"
+	}
+	return f
 }

@@ -50,6 +50,7 @@ type Diagnosis struct {
 	Usable    bool       `json:"usable"`
 	Kernel    string     `json:"kernel"`
 	Liburing  string     `json:"liburing"`
+	Backend   string     `json:"backend"` // see liburing.Backend
 	Findings  []Finding  `json:"findings"`
 	Features  []Support  `json:"features,omitempty"`
 	Abilities []Support  `json:"abilities,omitempty"`
@@ -60,8 +61,8 @@ type Diagnosis struct {
 
 // Diagnose makes all checks but those that need a file. It takes some milliseconds,
 // sets up rings and gives them back, and forks a child that makes three system calls,
-// because a seccomp filter may be deadly. Where there is no Linux or no cgo the one
-// finding says so.
+// because a seccomp filter may be deadly. Where there is no Linux the one finding
+// says so.
 func Diagnose() *Diagnosis { return diagnose("") }
 
 // DiagnoseIn is Diagnose that also reads a file in a folder, which it makes there and

@@ -1,4 +1,4 @@
-//go:build !linux || !cgo
+//go:build !linux
 
 package doctor_test
 
@@ -15,7 +15,7 @@ func TestDiagnosisSaysWhatIsMissing(t *testing.T) {
 	require.False(t, d.Usable)
 	last := d.Findings[len(d.Findings)-1]
 	require.Equal(t, doctor.Fail, last.Status)
-	require.Regexp(t, "Linux|cgo", last.Means)
+	require.Contains(t, last.Means, "Linux")
 	require.NotEmpty(t, last.Do)
 	require.NotEqual(t, "{}", d.String())
 }

@@ -86,9 +86,6 @@ func callsFinding(err error, explained bool) Finding {
 	case errors.Is(err, errKilled):
 		f.Means = "a seccomp filter kills programs that use io_uring"
 		f.Do = "allow " + threeCalls + " in the filter (in systemd: SystemCallFilter=@aio)"
-	case errors.Is(err, liburing.ErrNotSupported) && !errors.Is(err, unix.ENOSYS):
-		f.Found, f.Means = "this program was built without cgo", "io_uring is used through liburing, a C library: that takes cgo"
-		f.Do = "build it with CGO_ENABLED=1 and a C compiler"
 	case explained:
 		f.Means, f.Do = "a ring cannot be set up and used", "see the failure above"
 	case errors.Is(err, unix.EPERM):

@@ -113,7 +113,8 @@ func writeRandom(ctx context.Context, w *os.File, size int64) error {
 func inMemory(f *os.File) bool {
 	var fs unix.Statfs_t
 	err := unix.Fstatfs(liburing.FD(f), &fs)
-	return err == nil && (fs.Type == unix.TMPFS_MAGIC || fs.Type == unix.RAMFS_MAGIC)
+	kind := uint32(fs.Type) // which has a sign on some machines
+	return err == nil && (kind == unix.TMPFS_MAGIC || kind == unix.RAMFS_MAGIC)
 }
 
 // randomReads keeps depth reads in flight.

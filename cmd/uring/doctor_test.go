@@ -1,4 +1,4 @@
-//go:build linux && cgo
+//go:build linux
 
 package main
 
@@ -52,6 +52,8 @@ func TestDoctorAgreesWithTheKernel(t *testing.T) {
 	require.NoError(t, unix.Uname(&uts))
 	assert.Equal(t, unix.ByteSliceToString(uts.Release[:]), d.Kernel)
 	assert.Equal(t, liburing.Version(), d.Liburing)
+	assert.Equal(t, liburing.Backend(), d.Backend)
+	assert.Contains(t, about(t, d, "liburing").Found, map[string]string{"cgo": "linked by cgo", "go": "in Go"}[liburing.Backend()])
 	for i, op := range d.Opcodes {
 		assert.Equal(t, doctor.Support{Name: liburing.Op(i).String(), Number: uint32(i), Supported: probe.OpcodeSupported(liburing.Op(i))}, op)
 	}

@@ -11,13 +11,15 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-const aboutVersion = `Tells the versions of this program, of the liburing that it is linked with, of the
-running kernel, and of the Go that built it.`
+const aboutVersion = `Tells the versions of this program, of the liburing that it is linked with or does the
+same as, of the running kernel, and of the Go that built it. The backend is "cgo" where
+liburing is linked, "go" where this program does without it.`
 
 // versions are what a report of a fault should name.
 type versions struct {
 	Uring    string `json:"uring"`
 	Liburing string `json:"liburing"`
+	Backend  string `json:"backend"`
 	Kernel   string `json:"kernel"`
 	Go       string `json:"go"`
 }
@@ -28,12 +30,15 @@ func version(args []string) error {
 	if err := parse(flags, args, 0, 0); err != nil {
 		return err
 	}
-	v := versions{Uring: moduleVersion(), Liburing: liburing.Version(), Kernel: kernelRelease(), Go: runtime.Version()}
+	v := versions{
+		Uring: moduleVersion(), Liburing: liburing.Version(), Backend: liburing.Backend(),
+		Kernel: kernelRelease(), Go: runtime.Version(),
+	}
 	if *asJSON {
 		return printJSON(v)
 	}
 	w := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', 0)
-	fmt.Fprintf(w, "uring\t%s\nliburing\t%s\nLinux\t%s\nGo\t%s\n", v.Uring, v.Liburing, v.Kernel, v.Go)
+	fmt.Fprintf(w, "uring\t%s\nliburing\t%s\nbackend\t%s\nLinux\t%s\nGo\t%s\n", v.Uring, v.Liburing, v.Backend, v.Kernel, v.Go)
 	return w.Flush()
 }
 

@@ -1,4 +1,4 @@
-//go:build linux && cgo
+//go:build linux
 
 package main
 
@@ -17,14 +17,14 @@ func TestVersion(t *testing.T) {
 	release, err := os.ReadFile("/proc/sys/kernel/osrelease")
 	require.NoError(t, err)
 	kernel := strings.TrimSpace(string(release))
-	want := versions{Uring: "(devel)", Liburing: liburing.Version(), Kernel: kernel, Go: runtime.Version()}
+	want := versions{Uring: "(devel)", Liburing: liburing.Version(), Backend: liburing.Backend(), Kernel: kernel, Go: runtime.Version()}
 	var got versions
 	require.NoError(t, json.Unmarshal(uring(t, "version", "-json").exits(0).out.Bytes(), &got))
 	require.Equal(t, want, got)
 
 	lines := strings.Split(uring(t, "version").exits(0).out.String(), "\n")
 	require.Equal(t, []string{
-		"uring     (devel)", "liburing  " + want.Liburing, "Linux     " + want.Kernel, "Go        " + want.Go, "",
+		"uring     (devel)", "liburing  " + want.Liburing, "backend   " + want.Backend, "Linux     " + want.Kernel, "Go        " + want.Go, "",
 	}, lines)
 	require.Equal(t, lines, strings.Split(uring(t, "--version").exits(0).out.String(), "\n"))
 }

@@ -90,6 +90,19 @@ enum io_uring_register_op {
 	IORING_REGISTER_USE_REGISTERED_RING = 1U << 31
 };
 `,
+	"liburing_cgo.h": `static inline int go_register_buffers(struct io_uring *r)
+{
+	return io_uring_register_buffers(r, 1);
+}
+`,
+	"cgo.go": `package liburing
+
+import "C"
+
+func cQueueExit() { C.io_uring_queue_exit() }
+
+func cRegisterBuffers() int { return int(C.go_register_buffers()) }
+`,
 	"ring.go": `package liburing
 
 type (

@@ -19,6 +19,8 @@ import (
 type goPackage struct {
 	funcs []*goFunc // functions and methods that are not tests
 	uses  *uses
+
+	standIns map[string][]string // of a C function: those of cgo.go, and of nocgo*.go
 }
 
 // helpers is the package of what tests share.
@@ -43,6 +45,11 @@ func loadPackage(root string) (*goPackage, error) {
 	pkg := &goPackage{uses: newUses(fset, info, root)}
 	for _, file := range own.inside {
 		pkg.uses.add(file)
+		if pkg.uses.file(file) == "cgo.go" {
+			if pkg.standIns, err = cFunctionsOf(root, file); err != nil {
+				return nil, err
+			}
+		}
 		if !strings.HasSuffix(fset.Position(file.Pos()).Filename, "_test.go") {
 			pkg.addFuncs(file, info)
 		}
@@ -64,6 +71,9 @@ func parseOthers(fset *token.FileSet, root string) (others []*folder, err error)
 	}
 	paths := []string{helpers}
 	for _, room := range rooms {
+		if _, err := os.Stat(filepath.Join(room, "go.mod")); err == nil {
+			continue // a module of its own
+		}
 		paths = append(paths, "tests/"+filepath.Base(room))
 	}
 	for _, path := range paths {

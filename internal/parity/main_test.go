@@ -21,12 +21,12 @@ func TestNothingToPutRight(t *testing.T) {
 	doc := tr.document()
 	for _, line := range []string{
 		"**6/6** of liburing's functions",
-		"| `io_uring_for_each_cqe` | `(*Ring).CQEs` | — | — | ring_test.go: TestRing |",
-		"| `io_uring_free_probe` | — | ≤ 9.0 | — | — |",
-		"| `io_uring_prep_nop` | `(*SQE).PrepNop` | ≤ 9.1 | 5.1 | differential; tests/loop/loop_test.go: TestLoop, by `(*Loop).Read` |",
-		"| `io_uring_prep_read` | `(*SQE).PrepRead` | 9.1 | 5.6 | differential; tests/loop/loop_test.go: TestLoop, by `(*Loop).Read` |",
-		"| `io_uring_queue_exit` | `(*Ring).Close` | ≤ 9.0 | — | example_test.go: ExampleRing |",
-		"| `io_uring_register_buffers` | `(*Ring).RegisterBuffers` | 9.1 | 5.1 | ring_test.go: TestRing |",
+		"| `io_uring_for_each_cqe` | `(*Ring).CQEs` | same | — | — | ring_test.go: TestRing |",
+		"| `io_uring_free_probe` | — | — | ≤ 9.0 | — | — |",
+		"| `io_uring_prep_nop` | `(*SQE).PrepNop` | same | ≤ 9.1 | 5.1 | differential; tests/loop/loop_test.go: TestLoop, by `(*Loop).Read` |",
+		"| `io_uring_prep_read` | `(*SQE).PrepRead` | same | 9.1 | 5.6 | differential; tests/loop/loop_test.go: TestLoop, by `(*Loop).Read` |",
+		"| `io_uring_queue_exit` | `(*Ring).Close` | `cQueueExit` | ≤ 9.0 | — | example_test.go: ExampleRing |",
+		"| `io_uring_register_buffers` | `(*Ring).RegisterBuffers` | `cRegisterBuffers` | 9.1 | 5.1 | ring_test.go: TestRing |",
 		"| `io_uring_free_probe` | nothing to free | nothing |",
 		"| `io_uring_for_each_cqe` | `(*Ring).CQEs` | an iterator |",
 		"| `io_uring_shift` | `shift` |",
@@ -141,7 +141,7 @@ func TestUntested(t *testing.T) {
 	require.EqualError(t, err, "4 left to put right, listed above")
 	assert.Contains(t, out, "without a test: 4: (*Ring).CQEs, (*SQE).PrepNop, (*SQE).PrepRead, (*Ring).RegisterBuffers\n",
 		"the example without an output is not run")
-	assert.Contains(t, tr.document(), "| `io_uring_prep_nop` | `(*SQE).PrepNop` | ≤ 9.1 | 5.1 | **no test** |\n")
+	assert.Contains(t, tr.document(), "| `io_uring_prep_nop` | `(*SQE).PrepNop` | same | ≤ 9.1 | 5.1 | **no test** |\n")
 }
 
 // What C and Go prepare alike may still never have met a kernel.
@@ -150,7 +150,7 @@ func TestNotRun(t *testing.T) {
 	out, err := tr.run(false)
 	require.EqualError(t, err, "2 left to put right, listed above")
 	assert.Contains(t, out, "compared with C, but run by no test: 2: (*SQE).PrepNop, (*SQE).PrepRead\n")
-	assert.Contains(t, tr.document(), "| `io_uring_prep_nop` | `(*SQE).PrepNop` | ≤ 9.1 | 5.1 | differential |\n")
+	assert.Contains(t, tr.document(), "| `io_uring_prep_nop` | `(*SQE).PrepNop` | same | ≤ 9.1 | 5.1 | differential |\n")
 }
 
 func TestTables(t *testing.T) {

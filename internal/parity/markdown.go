@@ -63,11 +63,14 @@ func code(s string) string {
 func (r *report) symbolTable(b *bytes.Buffer) {
 	table(b, "Functions", `"Since" is the liburing that a function came with; "≤" where its libraries do not tell
 older ones apart. "Kernel" is the least one, where there is more to it than io_uring
-itself. "Tested by" is the nearest test that calls the function; "differential" means
-that its result is compared with that of liburing's own code, byte for byte.`,
-		"C", "Go", "Since", "Kernel", "Tested by")
+itself. "Without cgo" is what does it in a build that liburing is not linked with
+(CGO_ENABLED=0, or -tags liburing_go): the function of nocgo*.go in the C function's
+place, or the same Go code as with cgo. "Tested by" is the nearest test that calls the
+function, in both builds; "differential" means that its result is compared with that of
+liburing's own code, byte for byte.`,
+		"C", "Go", "Without cgo", "Since", "Kernel", "Tested by")
 	for _, row := range r.rows {
-		line(b, code(row.name), row.goCell(), dash(row.since), row.kernelCell(), r.testCell(row))
+		line(b, code(row.name), row.goCell(), r.noCgoCell(row), dash(row.since), row.kernelCell(), r.testCell(row))
 	}
 	b.WriteString("\n")
 }
