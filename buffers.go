@@ -253,11 +253,14 @@ func (b *BufRing) Advance(count int) {
 }
 
 func (b *BufRing) storeTail(tail uint16) {
-	// Go has no atomic store of 16 bits. The word before the tail is not used,
-	// so both are stored as one.
+	// Go has no atomic store of 16 bits. Those before the tail are not used, so both
+	// are stored as one word, of which the tail is the half that lies behind.
 	word := (*uint32)(unsafe.Add(unsafe.Pointer(b.mem), unsafe.Offsetof(b.mem.tail)-2))
-	resv := *word & 0xffff
-	atomic.StoreUint32(word, uint32(tail)<<16|resv)
+	if bigEndian {
+		atomic.StoreUint32(word, *word&^0xffff|uint32(tail))
+	} else {
+		atomic.StoreUint32(word, uint32(tail)<<16|*word&0xffff)
+	}
 }
 
 // CQAdvance marks count completions as taken and makes as many buffers visible

@@ -2,6 +2,7 @@ package liburing
 
 import (
 	"iter"
+	"runtime"
 	"sync/atomic"
 	"syscall"
 	"time"
@@ -453,10 +454,11 @@ func (r *Ring) CQAdvance(n int) {
 
 // storeCQHead gives places of the completion queue back to the kernel, which
 // must not fill them before they have been read. With SetupDeferTaskrun it
-// fills them in this thread's system calls only, so a plain store does; Go's
-// atomic one is a full barrier.
+// fills them in this thread's system calls only, so on amd64, which keeps the order of
+// stores, a plain one does: Go's atomic one is a full barrier there. Elsewhere that
+// costs nothing.
 func (m *ringMem) storeCQHead(head uint32) {
-	if m.flags&SetupDeferTaskrun != 0 {
+	if runtime.GOARCH == "amd64" && m.flags&SetupDeferTaskrun != 0 {
 		*m.cq.khead = head
 		return
 	}

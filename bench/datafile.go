@@ -38,7 +38,8 @@ func checkRoom(folder string, size int64) error {
 	if err := unix.Statfs(folder, &fs); err != nil {
 		return fmt.Errorf("statfs %s: %w", folder, err)
 	}
-	if free := int64(fs.Bavail) * fs.Bsize; free < size {
+	free := int64(fs.Bavail) * int64(fs.Bsize) // whose type depends on the machine
+	if free < size {
 		return missing(fmt.Sprintf("it writes %d MiB to %s, where %d MiB are free: make room there", size>>20, folder, free>>20))
 	}
 	return nil
