@@ -24,6 +24,8 @@ test: deps vet generated other-builds nested ## vet, build, the whole suite, als
 	$(GO) test -timeout 10m ./...
 	$(GO) test -timeout 10m -race ./...
 	$(GO) test -timeout 10m -tags liburing_debug $$(scripts/rooms.sh debug)
+	CGO_ENABLED=0 $(GO) test -timeout 10m $$(scripts/rooms.sh nocgo)
+	$(GO) test -timeout 10m -tags liburing_go -race ./tests/model
 
 vet: deps ## go vet and gofmt
 	@test -z "$$(gofmt -l $$(git ls-files '*.go'))" || { gofmt -d $$(git ls-files '*.go'); exit 1; }
@@ -43,12 +45,16 @@ nested: ## the modules of their own: the report, programs of other libraries, co
 	$(GO) -C tests/ringio test ./...
 	$(GO) -C bench/pebble vet ./...
 
-other-builds: ## the builds without Linux, without cgo, and for arm64
-	CGO_ENABLED=0 $(GO) vet . ./doctor ./ringio ./tests/build
-	CGO_ENABLED=0 $(GO) test ./doctor ./ringio ./tests/build
-	CGO_ENABLED=0 GOARCH=arm64 $(GO) vet . ./doctor
+other-builds: ## the builds without Linux, without cgo, and for other processors
+	CGO_ENABLED=0 $(GO) vet ./...
+	$(GO) vet -tags liburing_go . ./tests/...
+	@for arch in arm64 s390x 386; do \
+		echo "GOARCH=$$arch $(GO) vet ./..."; CGO_ENABLED=0 GOARCH=$$arch $(GO) vet ./... || exit; done
+	@for arch in riscv64 ppc64le mips64le loong64 arm mips; do \
+		echo "GOARCH=$$arch $(GO) vet ."; CGO_ENABLED=0 GOARCH=$$arch $(GO) vet . || exit; done
 	GOOS=darwin GOARCH=arm64 $(GO) vet . ./doctor ./ringio ./tests/build
 	GOOS=windows $(GO) build . ./ringio
+	GOOS=windows GOARCH=386 $(GO) vet .
 	GOOS=freebsd $(GO) build . ./ringio
 
 sanitize: deps ## the suite under cgocheck2 and the address sanitizer

@@ -4,6 +4,7 @@ package liburing_test
 
 import (
 	"errors"
+	"math"
 	"os"
 	"testing"
 
@@ -40,7 +41,7 @@ func TestOpErrors(t *testing.T) {
 
 // Entries are counted from one, and what is closed need not be a ring.
 func TestWordsOfErrors(t *testing.T) {
-	for _, n := range []int{-1, 1 << 32} {
+	for _, n := range []int{-1, math.MaxInt} {
 		_, err := liburing.NewLoop(n)
 		require.ErrorIs(t, err, unix.EINVAL)
 		require.ErrorContains(t, err, "from 1 to 2147483647")

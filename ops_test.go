@@ -1,9 +1,11 @@
-//go:build linux && cgo
+//go:build linux
 
 package liburing_test
 
 import (
+	"encoding/binary"
 	"math"
+	"strconv"
 	"testing"
 	"unsafe"
 
@@ -15,10 +17,10 @@ import (
 
 // A length that the entry's field cannot hold is cut, it never wraps around.
 func TestPrepsCutLengths(t *testing.T) {
-	const huge = 5 << 30
-	p, err := unix.MmapPtr(-1, 0, nil, huge, unix.PROT_NONE, unix.MAP_PRIVATE|unix.MAP_ANON|unix.MAP_NORESERVE)
+	huge := ringtest.Wide(t, 5<<30)
+	p, err := unix.MmapPtr(-1, 0, nil, uintptr(huge), unix.PROT_NONE, unix.MAP_PRIVATE|unix.MAP_ANON|unix.MAP_NORESERVE)
 	require.NoError(t, err)
-	defer unix.MunmapPtr(p, huge)
+	defer unix.MunmapPtr(p, uintptr(huge))
 	b := unsafe.Slice((*byte)(p), huge)
 	length := func(s *liburing.SQE) uint64 { return uint64(s.Len) }
 	for name, test := range map[string]struct {
@@ -36,7 +38,7 @@ func TestPrepsCutLengths(t *testing.T) {
 		"getxattr":  {func(s *liburing.SQE) { s.PrepFgetxattr(0, nil, b) }, length, liburing.MaxRW},
 		"setxattr":  {func(s *liburing.SQE) { s.PrepSetxattr(nil, b, nil, 0) }, length, liburing.MaxRW},
 		"madvise":   {func(s *liburing.SQE) { s.PrepMadvise(b, 0) }, length, 4<<30 - 64<<10},
-		"madvise64": {func(s *liburing.SQE) { s.PrepMadvise64(b, 0) }, func(s *liburing.SQE) uint64 { return s.Off }, huge},
+		"madvise64": {func(s *liburing.SQE) { s.PrepMadvise64(b, 0) }, func(s *liburing.SQE) uint64 { return s.Off }, uint64(huge)},
 		"cmd_sock":  {func(s *liburing.SQE) { s.PrepCmdSock(0, 0, 0, 0, b) }, func(s *liburing.SQE) uint64 { return uint64(s.FileIndex) }, liburing.MaxRW},
 	} {
 		s := new(liburing.SQE)
@@ -57,13 +59,13 @@ func TestPrepsKeepBufferIndexes(t *testing.T) {
 
 // A descriptor that does not fit names none, rather than another one.
 func TestPrepsKeepDescriptors(t *testing.T) {
-	for fd, want := range map[int]int32{0: 0, -1: -1, unix.AT_FDCWD: unix.AT_FDCWD, math.MaxInt32: math.MaxInt32,
+	for fd, want := range map[int64]int32{0: 0, -1: -1, unix.AT_FDCWD: unix.AT_FDCWD, math.MaxInt32: math.MaxInt32,
 		1 << 32: math.MinInt32, 1<<40 + 3: math.MinInt32, -1 << 40: math.MinInt32} {
 		var s liburing.SQE
-		s.PrepRead(fd, nil, 0)
+		s.PrepRead(ringtest.Wide(t, fd), nil, 0)
 		require.Equal(t, want, s.FD, "%d", fd)
 	}
-	c := ringtest.SubmitOne(t, ringtest.NewRing(t, 1), func(s *liburing.SQE) { s.PrepRead(1<<32, make([]byte, 1), 0) })
+	c := ringtest.SubmitOne(t, ringtest.NewRing(t, 1), func(s *liburing.SQE) { s.PrepRead(ringtest.Wide(t, 1<<32), make([]byte, 1), 0) })
 	require.ErrorIs(t, c.Err(), unix.EBADF)
 }
 
@@ -79,7 +81,7 @@ func TestProvideBuffersStaysInMemory(t *testing.T) {
 		{100, 10, 0},
 		{100, 11, unix.E2BIG},
 		{1001, 1, unix.E2BIG},
-		{1 << 62, 4, unix.E2BIG}, // the product is 0 in 64 bits
+		{1 << (strconv.IntSize - 2), 4, unix.E2BIG}, // the product is 0 in an int
 		{-1, 1, unix.E2BIG},
 		{-100, -10, unix.E2BIG},
 		{100, -1, unix.E2BIG},
@@ -106,7 +108,9 @@ func TestRecvmsgValidateRefuses(t *testing.T) {
 	require.Nil(t, liburing.RecvmsgValidate(buf, nil))
 	require.NotNil(t, liburing.RecvmsgValidate(buf, &liburing.Msghdr{Namelen: 44, Controllen: 40}))
 	require.Nil(t, liburing.RecvmsgValidate(buf, &liburing.Msghdr{Namelen: 45, Controllen: 40}))
-	require.Nil(t, liburing.RecvmsgValidate(buf, &liburing.Msghdr{Namelen: 84, Controllen: ^uint64(0)}))
+	most := &liburing.Msghdr{Namelen: 84}
+	most.SetControllen(-1)
+	require.Nil(t, liburing.RecvmsgValidate(buf, most))
 
 	// A header that promises more than there is room for.
 	for i := range 16 {
@@ -130,4 +134,9 @@ func TestCmdBytes(t *testing.T) {
 		require.Len(t, b, length)
 		require.Equal(t, at, unsafe.Pointer(&b[0]))
 	}
+}
+
+// The byte order that is chosen by the machine's name is the one that it has.
+func TestByteOrder(t *testing.T) {
+	require.Equal(t, binary.NativeEndian.Uint16([]byte{0, 1}) == 1, liburing.BigEndian)
 }

@@ -1,4 +1,4 @@
-//go:build linux && cgo
+//go:build linux
 
 // Package examples_test builds the example programs and runs them as a user
 // would: as processes, with arguments, output and exit codes.

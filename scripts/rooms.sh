@@ -2,6 +2,7 @@
 # Prints the folders of the packages whose tests drive rings, of those that one of the checks runs:
 #
 #   debug     make test, with the tag liburing_debug
+#   nocgo     make test, without cgo
 #   kernels   scripts/kernels.sh: all that need no Go where they run, and measure nothing
 #   docker    scripts/docker-test.sh
 #   sanitize  scripts/sanitize.sh
@@ -10,24 +11,24 @@
 set -eu
 
 case ${1-} in
-debug | kernels | docker | sanitize) ;;
+debug | nocgo | kernels | docker | sanitize) ;;
 *) sed -n '2,/^set /{/^set /!s/^# \{0,1\}//p}' "$0" >&2 && exit 2 ;;
 esac
 
 # Each folder, and its checks.
 awk -v check="$1" 'index($0, " " check) { print $1 }' <<'ROOMS'
-./               debug kernels docker sanitize
-./doctor               kernels
-./examples             kernels
-./internal/httpd       kernels
-./internal/survey      kernels
-./ringio               kernels        sanitize
-./tests/build                         sanitize
-./tests/loop     debug kernels docker sanitize
-./tests/model    debug kernels docker sanitize
-./tests/opcodes  debug kernels docker sanitize
-./tests/register debug kernels docker sanitize
-./tests/ring     debug kernels docker sanitize
-./tests/soak           kernels docker sanitize
-./tests/zcrx           kernels
+./               debug nocgo kernels docker sanitize
+./doctor               nocgo kernels
+./examples                   kernels
+./internal/httpd             kernels
+./internal/survey            kernels
+./ringio                     kernels        sanitize
+./tests/build                               sanitize
+./tests/loop     debug nocgo kernels docker sanitize
+./tests/model    debug nocgo kernels docker sanitize
+./tests/opcodes  debug nocgo kernels docker sanitize
+./tests/register debug nocgo kernels docker sanitize
+./tests/ring     debug nocgo kernels docker sanitize
+./tests/soak           nocgo kernels docker sanitize
+./tests/zcrx                 kernels
 ROOMS

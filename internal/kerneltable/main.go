@@ -1,4 +1,4 @@
-//go:build linux && cgo
+//go:build linux
 
 // Command kerneltable writes the tables of docs/kernels.md that say what each kernel
 // knows, from what kernels have answered: the files in its folder answers.

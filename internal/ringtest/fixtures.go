@@ -1,4 +1,4 @@
-//go:build linux && cgo
+//go:build linux
 
 package ringtest
 
@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"strconv"
 	"testing"
 
 	"github.com/go-liburing/liburing"
@@ -105,4 +106,14 @@ func Listener(t testing.TB) (fd int, addr *liburing.Sockaddr) {
 	at, err := unix.Getsockname(fd)
 	require.NoError(t, err)
 	return fd, liburing.SockaddrFrom(netip.AddrPortFrom(loopback, uint16(at.(*unix.SockaddrInet4).Port)))
+}
+
+// Wide returns a number that takes more than 32 bits, and skips a test where an int has
+// no more.
+func Wide(t testing.TB, n int64) int {
+	t.Helper()
+	if strconv.IntSize == 32 {
+		t.Skip("an int has 32 bits here")
+	}
+	return int(n)
 }

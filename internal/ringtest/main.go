@@ -1,4 +1,4 @@
-//go:build linux && cgo
+//go:build linux
 
 // Package ringtest has what the tests of all packages share: rings and loops of
 // every kind, the running of loops, skips by what the kernel knows, fixtures, and

@@ -1,4 +1,4 @@
-//go:build linux && cgo
+//go:build linux
 
 // Command survey tries every operation that takes a descriptor on every kind of
 // descriptor, and keeps what kernels do in table.txt. From that it writes

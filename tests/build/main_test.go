@@ -1,4 +1,4 @@
-//go:build linux && cgo
+//go:build linux
 
 // Package build_test looks at programs that are built with the package.
 package build_test

@@ -1,4 +1,4 @@
-//go:build linux && cgo
+//go:build linux
 
 // Package header_test holds the constants to the C headers that they come from.
 package header_test

@@ -1,4 +1,4 @@
-//go:build linux && cgo && !race
+//go:build linux && !race
 
 // Package importer builds a service of another module against this one, in the
 // ways that Go has to get at a module.

@@ -1,4 +1,4 @@
-//go:build linux && cgo && !race
+//go:build linux && !race
 
 package importer
 

@@ -1,4 +1,4 @@
-//go:build linux && cgo && liburing_debug
+//go:build linux && liburing_debug
 
 package loop_test
 

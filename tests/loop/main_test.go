@@ -1,4 +1,4 @@
-//go:build linux && cgo
+//go:build linux
 
 // Package loop_test looks at the Loop as its user sees it.
 package loop_test

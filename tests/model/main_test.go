@@ -1,4 +1,4 @@
-//go:build linux && cgo
+//go:build linux
 
 // Package model_test runs random programs on a loop beside what is known of each of
 // their requests.

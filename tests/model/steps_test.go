@@ -1,4 +1,4 @@
-//go:build linux && cgo
+//go:build linux
 
 package model_test
 
@@ -96,7 +96,7 @@ func (m *model) readOf(fd int) func(liburing.Callback) liburing.Request {
 func (m *model) cancelOne(s step) {
 	rnd := m.rnd(s)
 	if len(m.waiting) == 0 {
-		nobody := liburing.Token(999999<<32 | rnd.IntN(100)) // as if that often a request had been there
+		nobody := liburing.Token(999999)<<32 | liburing.Token(rnd.IntN(100)) // as if that often a request had been there
 		m.request(expect{name: "cancel of nobody", check: m.failed(unix.ENOENT)},
 			func(cb liburing.Callback) liburing.Request { return m.l.Cancel(nobody, 0, cb) })
 		return

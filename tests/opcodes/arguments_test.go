@@ -1,4 +1,4 @@
-//go:build linux && cgo
+//go:build linux
 
 package opcodes_test
 
@@ -85,10 +85,9 @@ func TestLoopRefusesArguments(t *testing.T) {
 		"there is one": func(cb liburing.Callback) liburing.Request {
 			return l.FutexWaitv([]liburing.FutexWaitv{{Futex: word, Flags: liburing.Futex2SizeU32}, {Futex: word, Flags: liburing.Futex2NUMA}}, 0, cb)
 		},
-		"count (-1) must be":          func(cb liburing.Callback) liburing.Request { return l.Timeout(time.Hour, -1, 0, cb) },
-		"nbytes (4294967296) must be": func(cb liburing.Callback) liburing.Request { return l.Splice(-1, -1, -1, -1, math.MaxUint32+1, 0, cb) },
-		"nbytes (-1) must be":         func(cb liburing.Callback) liburing.Request { return l.ReadMultishot(-1, -1, 0, 0, cb) },
-		"length (-1) must be":         func(cb liburing.Callback) liburing.Request { return l.SendBundle(-1, -1, 0, cb) },
+		"count (-1) must be":  func(cb liburing.Callback) liburing.Request { return l.Timeout(time.Hour, -1, 0, cb) },
+		"nbytes (-1) must be": func(cb liburing.Callback) liburing.Request { return l.ReadMultishot(-1, -1, 0, 0, cb) },
+		"length (-1) must be": func(cb liburing.Callback) liburing.Request { return l.SendBundle(-1, -1, 0, cb) },
 	} {
 		c := ringtest.Do(t, l, request)
 		require.Len(t, c, 1, want)
@@ -97,12 +96,23 @@ func TestLoopRefusesArguments(t *testing.T) {
 	}
 }
 
+func TestLoopRefusesLongSplices(t *testing.T) {
+	long := ringtest.Wide(t, math.MaxUint32+1)
+	l := ringtest.NewLoop(t, 8)
+	c := ringtest.Do(t, l, func(cb liburing.Callback) liburing.Request { return l.Splice(-1, -1, -1, -1, long, 0, cb) })
+	require.Len(t, c, 1)
+	require.ErrorIs(t, c[0].Err(), unix.EINVAL)
+	require.ErrorContains(t, c[0].Err(), "nbytes (4294967296) must be")
+}
+
 // Descriptors that the kernel stores are the caller's when the callback runs, and
 // those that it can't have are not cut.
 func TestDescriptorsAreCopied(t *testing.T) {
 	l := ringtest.NewLoop(t, 8)
 	fixedFiles(t, l, -1, -1)
-	failure(t, l, unix.EBADF, func(cb liburing.Callback) liburing.Request { return l.FilesUpdate([]int{1<<32 + 1}, 0, cb) })
+	failure(t, l, unix.EBADF, func(cb liburing.Callback) liburing.Request {
+		return l.FilesUpdate([]int{ringtest.Wide(t, 1<<32+1)}, 0, cb)
+	})
 	failure(t, l, unix.EINVAL, func(cb liburing.Callback) liburing.Request { return l.FilesUpdate(nil, 0, cb) })
 	ringtest.NeedsOps(t, liburing.OpPipe)
 	for range 3 { // from the loop's stock, from the second time on

@@ -1,4 +1,4 @@
-//go:build linux && cgo
+//go:build linux
 
 // Package opcodes_test runs every operation against the kernel: what it does, and what
 // errors it has. A test fails if an opcode has no test here.

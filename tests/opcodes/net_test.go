@@ -1,10 +1,11 @@
-//go:build linux && cgo
+//go:build linux
 
 package opcodes_test
 
 import (
 	"encoding/binary"
 	"fmt"
+	"math"
 	"net/netip"
 	"path/filepath"
 	"testing"
@@ -402,7 +403,7 @@ func TestCmsgNexthdrOnBadLengths(t *testing.T) {
 	second := out.CmsgNexthdr(first)
 	require.Equal(t, unsafe.Pointer(&buf[16+24]), unsafe.Pointer(second))
 	require.Nil(t, out.CmsgNexthdr(second))
-	for _, bad := range []int{0, 15, 1 << 40, -1} {
+	for _, bad := range []int{0, 15, math.MaxInt, -1} {
 		header(0, bad)
 		require.Nil(t, out.CmsgNexthdr(first), "%d", bad)
 	}

@@ -1,4 +1,4 @@
-//go:build linux && cgo
+//go:build linux
 
 // Package register_test makes every register call: what it does, and what errors it
 // has.

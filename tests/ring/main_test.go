@@ -1,4 +1,4 @@
-//go:build linux && cgo
+//go:build linux
 
 // Package ring_test sets rings up in every way, and waits in every way.
 package ring_test

@@ -1,4 +1,4 @@
-//go:build linux && cgo
+//go:build linux
 
 // Package soak_test makes many requests and looks for what grows.
 package soak_test

@@ -1,4 +1,4 @@
-//go:build linux && cgo
+//go:build linux
 
 // Package zcrx_test runs zero-copy receive without a network card that can do it,
 // as Linux 7.3 offers it (ZCRXRegNodev): the kernel copies, all else is the same.
