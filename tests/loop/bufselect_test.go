@@ -202,19 +202,19 @@ func TestBuffersRefusals(t *testing.T) {
 		group   *liburing.BufGroup
 		request func(liburing.Callback) liburing.Request
 	}{
-		"received into, not sent from":  {plain, func(cb liburing.Callback) liburing.Request { return l.Send(stream, nil, 0, cb) }},
-		"not sent from: keep what came": {plain, func(cb liburing.Callback) liburing.Request { return l.SendBundle(stream, 0, 0, cb) }},
-		"memory of its own":             {plain, func(cb liburing.Callback) liburing.Request { return l.Recv(stream, make([]byte, 1), 0, cb) }},
-		"or no group":                   {plain, func(cb liburing.Callback) liburing.Request { return l.Readv(stream, [][]byte{make([]byte, 1)}, 0, cb) }},
-		"how much is in the buffer":     {plain, func(cb liburing.Callback) liburing.Request { return short(recv(packets, unix.MSG_TRUNC)(cb)) }},
-		"a length nothing tells":        {plain, func(cb liburing.Callback) liburing.Request { return l.Recvmsg(packets, limited, unix.MSG_TRUNC, cb) }},
-		"bytes of a stream away":        {plain, recv(stream, unix.MSG_TRUNC)},
-		"how many buffers it took":      {plain, func(cb liburing.Callback) liburing.Request { return recv(packets, unix.MSG_TRUNC)(cb).Bundle() }},
-		"said are full":                 {plain, func(cb liburing.Callback) liburing.Request { return recv(stream, unix.MSG_WAITALL)(cb).Bundle() }},
-		"that it still fills":           {inc, recv(stream, unix.MSG_WAITALL)},
-		"lose its place":                {inc, func(cb liburing.Callback) liburing.Request { return short(recv(stream, 0)(cb)) }},
-		"length would have the kernel":  {inc, func(cb liburing.Callback) liburing.Request { return l.Recvmsg(stream, limited, 0, cb) }},
-		"skips as much":                 {inc, recv(packets, unix.MSG_TRUNC)},
+		"received into, not sent from":     {plain, func(cb liburing.Callback) liburing.Request { return l.Send(stream, nil, 0, cb) }},
+		"keep what came (Completion.Keep)": {plain, func(cb liburing.Callback) liburing.Request { return l.SendBundle(stream, 0, 0, cb) }},
+		"memory of its own":                {plain, func(cb liburing.Callback) liburing.Request { return l.Recv(stream, make([]byte, 1), 0, cb) }},
+		"or no group":                      {plain, func(cb liburing.Callback) liburing.Request { return l.Readv(stream, [][]byte{make([]byte, 1)}, 0, cb) }},
+		"how much is in the buffer":        {plain, func(cb liburing.Callback) liburing.Request { return short(recv(packets, unix.MSG_TRUNC)(cb)) }},
+		"a length nothing tells":           {plain, func(cb liburing.Callback) liburing.Request { return l.Recvmsg(packets, limited, unix.MSG_TRUNC, cb) }},
+		"bytes of a stream away":           {plain, recv(stream, unix.MSG_TRUNC)},
+		"how many buffers it took":         {plain, func(cb liburing.Callback) liburing.Request { return recv(packets, unix.MSG_TRUNC)(cb).Bundle() }},
+		"said are full":                    {plain, func(cb liburing.Callback) liburing.Request { return recv(stream, unix.MSG_WAITALL)(cb).Bundle() }},
+		"that it still fills":              {inc, recv(stream, unix.MSG_WAITALL)},
+		"lose its place":                   {inc, func(cb liburing.Callback) liburing.Request { return short(recv(stream, 0)(cb)) }},
+		"length would have the kernel":     {inc, func(cb liburing.Callback) liburing.Request { return l.Recvmsg(stream, limited, 0, cb) }},
+		"skips as much":                    {inc, recv(packets, unix.MSG_TRUNC)},
 		"needs 16 bytes": {inc, func(cb liburing.Callback) liburing.Request {
 			return l.RecvmsgMultishot(packets, new(liburing.Msghdr), 0, cb)
 		}},
