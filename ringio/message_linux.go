@@ -123,14 +123,7 @@ func (m *message) putUnix(name string) error {
 	return nil
 }
 
-// addrPort returns the sender's IP address, the zero value if there is none.
-func (m *message) addrPort() netip.AddrPort {
-	if m.hdr.Namelen == 0 {
-		return netip.AddrPort{}
-	}
-	return ipOf(&m.name)
-}
-
+// ipOf returns an IP address, the zero value if it is none.
 func ipOf(sa *unix.RawSockaddrAny) netip.AddrPort {
 	switch sa.Addr.Family {
 	case unix.AF_INET:

@@ -223,8 +223,11 @@ func describe(err error) string {
 	if errors.As(err, &errno) {
 		words = append(words, fmt.Sprintf("errno=%d", int(errno)))
 	}
-	if ne, ok := err.(net.Error); ok {
-		words = append(words, fmt.Sprintf("timeout=%v temporary=%v", ne.Timeout(), ne.Temporary()))
+	if ne, ok := err.(interface{ Timeout() bool }); ok {
+		words = append(words, fmt.Sprintf("timeout=%v", ne.Timeout()))
+	}
+	if ne, ok := err.(interface{ Temporary() bool }); ok {
+		words = append(words, fmt.Sprintf("temporary=%v", ne.Temporary()))
 	}
 	for name, is := range map[string]error{
 		"closed": net.ErrClosed, "deadline": os.ErrDeadlineExceeded, "EOF": io.EOF, "canceled": context.Canceled,
