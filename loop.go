@@ -186,7 +186,7 @@ func newLoopRing(entries int, want *options) (r *Ring, err error) {
 	for _, flags := range loopFlags {
 		p := want.Params
 		p.Flags |= compatible(flags, want.Flags)
-		if r, err = QueueInitParams(entries, &p); !errors.Is(err, syscall.EINVAL) {
+		if r, err = want.queueInit(entries, &p); !errors.Is(err, syscall.EINVAL) {
 			break
 		}
 	}

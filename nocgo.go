@@ -7,6 +7,7 @@ import (
 	"syscall"
 	"unsafe"
 
+	"github.com/go-liburing/liburing/internal/seam"
 	"golang.org/x/sys/unix"
 )
 
@@ -23,6 +24,7 @@ type goRing struct {
 	ringMem
 	arg     waitArg
 	timeout Timespec
+	kernel  seam.Ring // nil: the real one
 }
 
 // Bits of ringMem.intFlags that are none of io_uring_enter's.
@@ -409,6 +411,9 @@ func cRingDontfork(m *ringMem) int32 {
 
 // cQueueExit leaves nothing in m: an address that is mapped anew might be Go's then.
 func cQueueExit(m *ringMem) {
+	if k := m.simulated(); k != nil {
+		k.Close()
+	}
 	m.unmap()
 	if m.has(uint8(EnterRegisteredRing)) {
 		cUnregisterRingFD(m)

@@ -14,6 +14,9 @@ import (
 // register makes one on the ring, by its registered descriptor if that is what the
 // kernel knows it by.
 func (m *ringMem) register(op RegisterOp, arg unsafe.Pointer, n uint32) int32 {
+	if k := m.simulated(); k != nil {
+		return k.Register(uint32(op), arg, n)
+	}
 	if m.has(intRegReg) {
 		return registerOn(m.enterRingFD, op|RegisterUseRegisteredRing, arg, n)
 	}

@@ -27,6 +27,9 @@ const sigmaskSize = 8
 
 // enter is io_uring_enter. An argument is an address in the ring, or a number.
 func (m *ringMem) enter(submit, wait uint32, flags EnterFlags, arg, size uintptr) int32 {
+	if k := m.simulated(); k != nil {
+		return k.Enter(submit, wait, uint32(flags), *(*unsafe.Pointer)(unsafe.Pointer(&arg)))
+	}
 	raceRelease()
 	n, _, errno := unix.Syscall6(unix.SYS_IO_URING_ENTER, uintptr(uint32(m.enterRingFD)), uintptr(submit), uintptr(wait),
 		uintptr(flags), arg, size)

@@ -79,6 +79,9 @@ type cqMem struct {
 // intFlagsEnter are the bits of intFlags that are flags of io_uring_enter.
 const intFlagsEnter = EnterRegisteredRing | EnterNoIowait
 
+// intSimulated is the bit of intFlags that says that the kernel is a simulated one.
+const intSimulated = 1 << 6
+
 func (m *ringMem) enterFlags() EnterFlags {
 	return EnterFlags(m.intFlags) & intFlagsEnter
 }
@@ -123,5 +126,5 @@ func (m *ringMem) flushSQ() {
 // SQ_REWIND submitting works differently in the kernel, and a liburing with
 // sanitizers looks at the requests when it submits them.
 func (m *ringMem) canRawEnter() bool {
-	return m.flags&(SetupSQPoll|SetupIOPoll|SetupSQRewind) == 0 && !cSanitized()
+	return m.flags&(SetupSQPoll|SetupIOPoll|SetupSQRewind) == 0 && m.intFlags&intSimulated == 0 && !cSanitized()
 }

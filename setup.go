@@ -55,6 +55,7 @@ type options struct {
 	policy      *Policy
 	enable      bool // once the policy is in place
 	recorder    *PolicyRecorder
+	setUp       func(entries uint32, p *Params) (*ringMem, int32) // nil: the kernel's
 }
 
 func newOptions(opts []Option) *options {
@@ -156,7 +157,7 @@ func New(entries int, opts ...Option) (*Ring, error) {
 	if err := o.prepareThread(); err != nil {
 		return nil, err
 	}
-	r, err := QueueInitParams(entries, &o.Params)
+	r, err := o.queueInit(entries, &o.Params)
 	if err != nil {
 		return nil, err
 	}
@@ -175,14 +176,23 @@ func QueueInit(entries int, flags SetupFlags) (*Ring, error) {
 // QueueInitParams sets up a ring as p says, nil for the defaults, and stores in
 // p what the kernel made of it (io_uring_queue_init_params).
 func QueueInitParams(entries int, p *Params) (*Ring, error) {
+	return new(options).queueInit(entries, p)
+}
+
+// queueInit is QueueInitParams on the kernel that the options name.
+func (o *options) queueInit(entries int, p *Params) (*Ring, error) {
 	if err := checkEntries("io_uring_setup", entries); err != nil {
 		return nil, err
+	}
+	setUp := o.setUp
+	if setUp == nil {
+		setUp = cQueueInitParams
 	}
 	p = orDefaults(p)
 	asked := *p
 	mem, ret := setUpPatiently(func() (*ringMem, int32) {
 		*p = asked
-		return cQueueInitParams(uint32(entries), p)
+		return setUp(uint32(entries), p)
 	})
 	if ret < 0 {
 		return nil, explainSetup(entries, &asked, ret)
