@@ -25,7 +25,7 @@ test: deps vet generated other-builds nested ## vet, build, the whole suite, als
 	$(GO) test -timeout 10m -race ./...
 	$(GO) test -timeout 10m -tags liburing_debug $$(scripts/rooms.sh debug)
 	CGO_ENABLED=0 $(GO) test -timeout 10m $$(scripts/rooms.sh nocgo)
-	$(GO) test -timeout 10m -tags liburing_go -race ./tests/model
+	$(GO) test -timeout 10m -tags liburing_go -race ./tests/model ./uringtest
 
 vet: deps ## go vet and gofmt
 	@test -z "$$(gofmt -l $$(git ls-files '*.go'))" || { gofmt -d $$(git ls-files '*.go'); exit 1; }
@@ -47,7 +47,7 @@ nested: ## the modules of their own: the report, programs of other libraries, co
 
 other-builds: ## the builds without Linux, without cgo, and for other processors
 	CGO_ENABLED=0 $(GO) vet ./...
-	$(GO) vet -tags liburing_go . ./tests/...
+	$(GO) vet -tags liburing_go . ./tests/... ./uringtest
 	@for arch in arm64 s390x 386; do \
 		echo "GOARCH=$$arch $(GO) vet ./..."; CGO_ENABLED=0 GOARCH=$$arch $(GO) vet ./... || exit; done
 	@for arch in riscv64 ppc64le mips64le loong64 arm mips; do \

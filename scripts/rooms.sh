@@ -31,4 +31,5 @@ awk -v check="$1" 'index($0, " " check) { print $1 }' <<'ROOMS'
 ./tests/ring     debug nocgo kernels docker sanitize
 ./tests/soak           nocgo kernels docker sanitize
 ./tests/zcrx                 kernels
+./uringtest            nocgo
 ROOMS
