@@ -23,7 +23,7 @@ var groups = []group{
 	},
 	{
 		name: "timer", Title: "Timeouts",
-		About: "Timeouts that are armed and cancelled, a batch in each system call.",
+		About: "Timers that are armed and stopped: the loop's own, a batch in each of its turns, and the kernel's timeouts in C, a batch in each system call.",
 		one:   "timeout",
 	},
 	{
@@ -86,6 +86,12 @@ var groups = []group{
 		About: "github.com/cockroachdb/pebble on its own file system and on one of ringio's files, its database six times as large as the memory for its page cache: " +
 			"reads of single keys, scans of 100 keys, and writes that are on the disk when they return.",
 		one: "operation", does: "does", at: " for %s",
+	},
+	{
+		name: scaleGroup, Title: "What one more costs",
+		About: "Where there are 10 to 1,000,000 already; docs/scaling.md has the table, and what to do about what grows.",
+		one:   "operation", at: " with %s",
+		charts: results.growth,
 	},
 	{
 		name: "models", Title: "Models of servers",

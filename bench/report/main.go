@@ -66,7 +66,13 @@ func write(in, page, doc string) error {
 	if err := writeFile(page, html); err != nil {
 		return err
 	}
-	return writeFile(doc, r.markdown())
+	if err := writeFile(doc, r.markdown()); err != nil {
+		return err
+	}
+	if len(measured.group(scaleGroup)) == 0 {
+		return nil
+	}
+	return writeFile(filepath.Join(filepath.Dir(doc), "scaling.md"), measured.scalingDoc())
 }
 
 func writeFile(name string, text []byte) error {

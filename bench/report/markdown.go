@@ -16,6 +16,9 @@ func (r report) markdown() []byte {
 	d.WriteString("\n## Against C\n\n")
 	writeTable(&d, r.Headline)
 	for _, s := range r.Sections {
+		if s.name == scaleGroup { // it has a document of its own
+			continue
+		}
 		fmt.Fprintf(&d, "\n## %s\n\n", s.Title)
 		for _, text := range []string{s.About, s.Standing, s.Brackets} {
 			if text != "" {

@@ -1,0 +1,20 @@
+package main
+
+import (
+	"testing"
+
+	"github.com/go-liburing/liburing/bench/internal/scaling"
+	"github.com/stretchr/testify/require"
+)
+
+// Each measure can be taken.
+func TestMeasures(t *testing.T) {
+	require.Len(t, runs, len(scaling.Measures))
+	for _, m := range scaling.Measures {
+		run := runs[m.Name]
+		require.NotNil(t, run, m.Name)
+		each, err := run(m.Sizes[0])
+		require.NoError(t, err, m.Name)
+		require.GreaterOrEqual(t, each.Nanoseconds(), int64(0), m.Name)
+	}
+}
