@@ -153,7 +153,7 @@ func (g *BufGroup) Close() error {
 		if g.mem == nil {
 			return nil
 		}
-		if n := g.users + g.leases.used + len(g.waiting); n > 0 {
+		if n := g.users + g.leases.used() + len(g.waiting); n > 0 {
 			return fmt.Errorf("%w: %d", ErrBufferInUse, n)
 		}
 		if err := g.ring.Free(); err != nil {
@@ -177,7 +177,7 @@ func (g *BufGroup) abandon() {
 }
 
 func (g *BufGroup) unmapIfFree() {
-	if g.leases.used == 0 {
+	if g.leases.used() == 0 {
 		g.unmap()
 	}
 }

@@ -183,10 +183,10 @@ func (t *handleTable) inFlight(f func(Token)) {
 // its generation together name one use of it for ever: whoever comes with the
 // generation of an earlier use finds nothing.
 type slots[T any] struct {
-	list []cell[T]
-	free uint32 // the first free place; len(list) if there is none
-	used int
-	uses uint32 // how often a place was taken
+	list  []cell[T]
+	free  uint32 // the first free place; len(list) if there is none
+	uses  uint32 // how often a place was taken
+	freed uint32 // and how often one was freed
 }
 
 type cell[T any] struct {
@@ -198,6 +198,9 @@ type cell[T any] struct {
 // firstGen is the generation that places begin with. Its highest bit stays set, so
 // that no generation is 0, and a Token is never a small number.
 const firstGen = 1 << 31
+
+// used returns how many places are taken.
+func (s *slots[T]) used() int { return int(s.uses - s.freed) }
 
 // full reports whether there is no free place: then grow, before acquire.
 func (s *slots[T]) full() bool { return int(s.free) >= len(s.list) }
@@ -211,7 +214,6 @@ func (s *slots[T]) acquire() (place uint32, e *cell[T]) {
 	s.free = e.next
 	e.next = s.uses
 	s.uses++
-	s.used++
 	return
 }
 
@@ -239,7 +241,7 @@ func (s *slots[T]) find(place, gen uint32) *cell[T] {
 func (s *slots[T]) release(place uint32, e *cell[T]) {
 	*e = cell[T]{gen: (e.gen + 1) | firstGen, next: s.free}
 	s.free = place
-	s.used--
+	s.freed++
 }
 
 // nameKind is where a request keeps what its error is to tell.

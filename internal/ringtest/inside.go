@@ -23,7 +23,7 @@ type Books struct {
 // BooksOf returns a loop's books. Call it on the loop's thread, or while the loop
 // does not run.
 func BooksOf(l *liburing.Loop) (b Books) {
-	b.Handles = int(inside(l, "table", "used").Int() - inside(l, "inner").Int())
+	b.Handles = taken(inside(l, "table")) - int(inside(l, "inner").Int())
 	asides := inside(l, "table", "asides")
 	for i := range asides.Len() {
 		if !asides.Index(i).IsNil() {
@@ -72,7 +72,7 @@ func InsideGroup(g *liburing.BufGroup) Group {
 		ID:      uint16(inside(g, "ring", "bgid").Uint()),
 		Buffers: inside(g, "bufs").Len(),
 		Ready:   int(inside(g, "ready").Int()),
-		Leases:  int(inside(g, "leases", "used").Int()),
+		Leases:  taken(inside(g, "leases")),
 		Users:   int(inside(g, "users").Int()),
 		Waiting: inside(g, "waiting").Len(),
 		Mapped:  !inside(g, "mem").IsNil(),
@@ -86,6 +86,11 @@ func RingOf(g *liburing.BufGroup) *liburing.BufRing {
 
 // RingOfLoop returns a loop's ring, for what Control's callers leave alone.
 func RingOfLoop(l *liburing.Loop) *liburing.Ring { return pointer[liburing.Ring](l, "ring") }
+
+// taken returns how many of some places are.
+func taken(slots reflect.Value) int {
+	return int(uint32(slots.FieldByName("uses").Uint() - slots.FieldByName("freed").Uint()))
+}
 
 // inside returns a field of what v points to, by the names on the way to it.
 func inside(v any, names ...string) reflect.Value {
