@@ -32,6 +32,7 @@ cd "$root"
 readonly lock=third_party/liburing.lock
 readonly home=third_party/liburing
 readonly header=liburing_vendored.h
+readonly options=--use-libc # as Debian does: without libc it asks /proc for the page size, which may not be mounted
 readonly place=${prefix:-$root/third_party} # where this run works
 readonly final=${prefix:-$root/$home}       # where include and lib will be
 readonly cache=${XDG_CACHE_HOME:-${HOME:-/tmp}/.cache}/go-liburing
@@ -122,12 +123,13 @@ select_wanted() {
 }
 
 # read_vendored: the file third_party/liburing/vendored holds two lines of version and sum: of what is there, and of
-# what was asked for, which differ when the fallback was taken.
+# what was asked for, which differ when the fallback was taken; and how it was built.
 read_vendored() {
   there=
   asked=
   [[ -f $home/include/liburing.h && -f $home/lib/liburing.a && -f $home/lib/liburing-ffi.a ]] || return 0
-  { read -r there && read -r asked; } 2>/dev/null <"$home/vendored" || there=
+  local how
+  { read -r there && read -r asked && read -r how && [[ $how == "$options" ]]; } 2>/dev/null <"$home/vendored" || there=
 }
 
 is_in_place() {
@@ -288,7 +290,7 @@ build() {
   mkdir -p "$new/src"
   must tar -xzf "$work/liburing_$version.orig.tar.gz" -C "$new/src" --strip-components=1 --no-same-owner
   rm -rf "$new/src/debian"
-  must env -C "$new/src" ./configure --cc="${cc[*]}" --prefix="$final"
+  must env -C "$new/src" ./configure --cc="${cc[*]}" --prefix="$final" "$options"
   # Without this line the tree finds itself, also after it was moved.
   sed -i '/^root=/d' "$new/src/config-host.mak"
   must make -C "$new/src/src" -j"$(nproc)" "${flags[@]}"
@@ -300,12 +302,12 @@ build() {
 put_in_place() {
   trap '' INT TERM HUP
   if [[ -d $work/liburing ]]; then
-    printf '%s\n' "$version $sum" "$1" >"$work/liburing/vendored"
+    printf '%s\n' "$version $sum" "$1" "$options" >"$work/liburing/vendored"
     [[ ! -e $home ]] || mv "$home" "$work/old"
     mv "$work/liburing" "$home"
   else
     # The fallback was there already.
-    printf '%s\n' "$version $sum" "$1" >"$work/vendored"
+    printf '%s\n' "$version $sum" "$1" "$options" >"$work/vendored"
     mv "$work/vendored" "$home/vendored"
   fi
   write_header "$version $sum"
