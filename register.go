@@ -351,7 +351,7 @@ func (w *RegWait) limit() waitLimit {
 }
 
 // RegisterWaitRegion registers pages of waits that SubmitAndWaitReg names by
-// their place (io_uring_register_region). The slice, of 64 waits a page, is
+// their place (io_uring_register_region). The slice, of 64 waits for each 4 KiB, is
 // shared with the kernel and lives as long as the ring. The ring must have been
 // set up with SetupRDisabled, and not be enabled yet. Needs Linux 6.13.
 func (r *Ring) RegisterWaitRegion(pages int) ([]RegWait, error) {

@@ -22,6 +22,7 @@ import (
 
 	"github.com/go-liburing/liburing"
 	"github.com/go-liburing/liburing/internal/cname"
+	"github.com/go-liburing/liburing/internal/ringtest"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 )
@@ -96,6 +97,7 @@ func cc(t *testing.T, include, program string, args ...string) ([]byte, error) {
 	if len(compiler) == 0 {
 		compiler = []string{"gcc"}
 	}
+	ringtest.NeedsTool(t, compiler[0])
 	args = append(compiler[1:], append([]string{"-x", "c", "-D_GNU_SOURCE", "-w", "-I", include, "-"}, args...)...)
 	cmd := exec.Command(compiler[0], args...)
 	cmd.Stdin = strings.NewReader(text.String())

@@ -383,7 +383,8 @@ func TestOpFadvise(t *testing.T) {
 func TestOpMadvise(t *testing.T) {
 	ringtest.NeedsOps(t, liburing.OpListen) // came with the 64-bit lengths, in Linux 6.11
 	ringtest.OverLoops(t, 8, func(t *testing.T, l *liburing.Loop) {
-		mem, err := unix.Mmap(-1, 0, 16384, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_PRIVATE|unix.MAP_ANON)
+		half := 2 * os.Getpagesize()
+		mem, err := unix.Mmap(-1, 0, 2*half, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_PRIVATE|unix.MAP_ANON)
 		require.NoError(t, err)
 		defer unix.Munmap(mem)
 		advise := map[string]func(m []byte, advice int, cb liburing.Callback) liburing.Request{
@@ -391,10 +392,10 @@ func TestOpMadvise(t *testing.T) {
 			"madvise64": func(m []byte, advice int, cb liburing.Callback) liburing.Request { return l.Madvise64(m, advice, cb) },
 		}
 		for name, call := range advise {
-			copy(mem, ringtest.Pattern(16384, 1))
-			require.Zero(t, ringtest.One(t, l, func(cb liburing.Callback) liburing.Request { return call(mem[:8192], unix.MADV_DONTNEED, cb) }))
-			require.Equal(t, make([]byte, 8192), mem[:8192], "%s drops the pages", name)
-			require.Equal(t, ringtest.Pattern(16384, 1)[8192:], mem[8192:], "%s leaves the others alone", name)
+			copy(mem, ringtest.Pattern(2*half, 1))
+			require.Zero(t, ringtest.One(t, l, func(cb liburing.Callback) liburing.Request { return call(mem[:half], unix.MADV_DONTNEED, cb) }))
+			require.Equal(t, make([]byte, half), mem[:half], "%s drops the pages", name)
+			require.Equal(t, ringtest.Pattern(2*half, 1)[half:], mem[half:], "%s leaves the others alone", name)
 			failure(t, l, unix.EINVAL, func(cb liburing.Callback) liburing.Request { return call(mem[1:100], unix.MADV_DONTNEED, cb) })
 		}
 	})
