@@ -1,7 +1,9 @@
 package liburing
 
 import (
+	"context"
 	"errors"
+	"io"
 	"syscall"
 )
 
@@ -158,4 +160,76 @@ func (c *Conn) Close(done func(error)) {
 func (c *Conn) Abort(done func(error)) {
 	c.Writer.Abort(done)
 	c.Stop()
+}
+
+// ReadFull reads until buf is full, and calls done with the number of bytes and, as
+// io.ReadFull has it, io.EOF if there were none and io.ErrUnexpectedEOF if there were
+// too few. offset is as in Read: CurrentPosition for sockets and pipes.
+// When ctx ends, so does the reading, with its error; it may be nil.
+func (l *Loop) ReadFull(ctx context.Context, fd int, buf []byte, offset uint64, done func(n int, err error)) {
+	l.transfer(ctx, OpRead, fd, buf, offset, done)
+}
+
+// WriteAll writes all of buf, as ReadFull reads. A full disk may leave a part of it
+// written: done's n tells. Between its parts others of the same stream may come: see
+// NewWriter.
+func (l *Loop) WriteAll(ctx context.Context, fd int, buf []byte, offset uint64, done func(n int, err error)) {
+	l.transfer(ctx, OpWrite, fd, buf, offset, done)
+}
+
+// transfer is the reading or writing of a whole buffer.
+type transfer struct {
+	loop   *Loop
+	ctx    context.Context
+	op     Op
+	fd     int
+	buf    []byte
+	n      int // that are done
+	offset uint64
+	done   func(int, error)
+	cb     Callback
+}
+
+func (l *Loop) transfer(ctx context.Context, op Op, fd int, buf []byte, offset uint64, done func(int, error)) {
+	if done == nil {
+		done = func(int, error) {}
+	}
+	t := &transfer{loop: l, ctx: ctx, op: op, fd: fd, buf: buf, offset: offset, done: done}
+	t.cb = t.moved
+	t.move()
+}
+
+// move moves what is left.
+func (t *transfer) move() {
+	offset := t.offset
+	if offset != CurrentPosition {
+		offset += uint64(t.n)
+	}
+	if t.op == OpRead {
+		t.loop.Read(t.fd, t.buf[t.n:], offset, t.cb).WithContext(t.ctx)
+	} else {
+		t.loop.Write(t.fd, t.buf[t.n:], offset, t.cb).WithContext(t.ctx)
+	}
+}
+
+// moved sees to the result of a part.
+func (t *transfer) moved(c Completion) {
+	n, err := c.Result()
+	t.n += n
+	switch {
+	case t.n == len(t.buf):
+		t.done(t.n, nil)
+	case c.Res == -int32(syscall.EINTR) && err != nil && (t.ctx == nil || t.ctx.Err() == nil):
+		t.move()
+	case err != nil:
+		t.done(t.n, err)
+	case n > 0:
+		t.move()
+	case t.op == OpWrite:
+		t.done(t.n, io.ErrShortWrite)
+	case t.n == 0:
+		t.done(0, io.EOF)
+	default:
+		t.done(t.n, io.ErrUnexpectedEOF)
+	}
 }

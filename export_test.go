@@ -143,9 +143,6 @@ func GivenUp() int {
 	return len(leaked.list)
 }
 
-// SetNextGroup sets the number that the next group of buffers tries first.
-func (l *Loop) SetNextGroup(id uint16) { l.nextGroup = id }
-
 // CancelNow cancels a request without the queue.
 func (l *Loop) CancelNow(t Token, done Callback) bool { return l.cancelNow(t, 0, done) }
 

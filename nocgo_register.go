@@ -6,6 +6,7 @@ import (
 	"runtime"
 	"unsafe"
 
+	"github.com/go-liburing/liburing/internal/race"
 	"golang.org/x/sys/unix"
 )
 
@@ -27,9 +28,9 @@ func (m *ringMem) register(op RegisterOp, arg unsafe.Pointer, n uint32) int32 {
 const noRing = -1
 
 func registerOn(fd int32, op RegisterOp, arg unsafe.Pointer, n uint32) int32 {
-	raceRelease()
+	race.Release()
 	ret, _, errno := unix.Syscall6(unix.SYS_IO_URING_REGISTER, uintptr(uint32(fd)), uintptr(op), uintptr(arg), uintptr(n), 0, 0)
-	raceAcquire()
+	race.Acquire()
 	return errnoOf(ret, errno)
 }
 

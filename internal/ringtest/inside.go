@@ -92,6 +92,9 @@ func taken(slots reflect.Value) int {
 	return int(uint32(slots.FieldByName("uses").Uint() - slots.FieldByName("freed").Uint()))
 }
 
+// NextGroup returns the number that the loop's next group of buffers tries first.
+func NextGroup(l *liburing.Loop) *uint16 { return pointer[uint16](l, "nextGroup") }
+
 // inside returns a field of what v points to, by the names on the way to it.
 func inside(v any, names ...string) reflect.Value {
 	r := reflect.ValueOf(v)

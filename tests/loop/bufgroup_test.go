@@ -475,3 +475,21 @@ func TestBuffersForTheWrongOperation(t *testing.T) {
 	require.ErrorContains(t, c[0].Err(), "group of buffers")
 	require.NoError(t, g.Close(), "the group is as it was")
 }
+
+// A group does not ask for all the numbers again that others have.
+func TestBufGroupNumbers(t *testing.T) {
+	l := ringtest.NewLoop(t, 8)
+	var groups []*liburing.BufGroup
+	numbers := func(n int) (ids []uint16) {
+		for range n {
+			groups = append(groups, ringtest.NewGroup(t, l, 1, 1, 0))
+			ids = append(ids, ringtest.InsideGroup(groups[len(groups)-1]).ID)
+		}
+		return ids
+	}
+	require.Equal(t, []uint16{0, 1, 2}, numbers(3))
+	require.NoError(t, groups[1].Close())
+	require.Equal(t, []uint16{3, 4}, numbers(2))
+	*ringtest.NextGroup(l) = 1<<16 - 1
+	require.Equal(t, []uint16{1<<16 - 1, 1, 5}, numbers(3), "around, past those that are taken")
+}

@@ -1,0 +1,6 @@
+//go:build !race
+
+package race
+
+func Release() {}
+func Acquire() {}

@@ -1,6 +1,0 @@
-//go:build linux && (!cgo || liburing_go) && !race
-
-package liburing
-
-func raceRelease() {}
-func raceAcquire() {}
