@@ -17,13 +17,17 @@ func TestReadme(t *testing.T) {
 	require.True(t, ok)
 	section, _, _ = strings.Cut(section, "\n## ")
 	blocks := regexp.MustCompile("(?s)```sh\n(.*?)```").FindAllStringSubmatch(section, -1)
-	require.Len(t, blocks, 3, "the system's, the script's, the clone's")
+	require.Len(t, blocks, 4, "none, the system's, the script's, the clone's")
 	// The system's liburing is not everywhere.
-	get := strings.ReplaceAll(blocks[0][1], "go build\n", "")
+	get := strings.ReplaceAll(blocks[1][1], "go build\n", "")
 
+	t.Run("go get without cgo", func(t *testing.T) {
+		s := newService(t, publish(t))
+		s.pastes(blocks[0][1])
+	})
 	t.Run("go get and the script", func(t *testing.T) {
 		s := newService(t, publish(t))
-		s.pastes(get + blocks[1][1])
+		s.pastes(get + blocks[2][1])
 		require.FileExists(t, s.home+"/.local/liburing/lib/liburing.a")
 	})
 	t.Run("clone", func(t *testing.T) {
@@ -32,7 +36,7 @@ func TestReadme(t *testing.T) {
 		}
 		s := newService(t, publish(t))
 		write(t, s.home+"/.gitconfig", "[safe]\n\tdirectory = *\n[url \"file://"+root+"\"]\n\tinsteadOf = https://"+module+"\n")
-		s.pastes(blocks[2][1])
+		s.pastes(blocks[3][1])
 	})
 }
 
