@@ -93,7 +93,7 @@ type Loop struct {
 	dropped   runtime.Cleanup
 	waiting   atomic.Bool   // the thread waits in the kernel
 	quit      bool          // the thread is to end
-	vacant    bool          // the kernel had no requests of users when the thread last did something
+	vacant    bool          // the kernel has no requests of users, as far as the thread knows
 	finishing bool          // it is to be closed when there is nothing more to do
 	closing   atomic.Bool   // requests are refused
 	answering atomic.Int32  // how deep in answers to refusals the callback is that runs
@@ -178,6 +178,7 @@ func (l *Loop) own(entries int, o *options, started chan<- error) {
 		cSetIowait(l.ring.mem, false) // a liburing before 2.10 can't
 	}
 	l.measure()
+	l.vacant = true
 	close(started)
 	tend(l.control, estate{l.ring.mem, l.mail.wake.fd})
 }

@@ -96,7 +96,7 @@ func (l *Loop) runPosts() {
 type job struct {
 	loop  *Loop
 	f     func() error
-	after func()      // called when f has ended, however it did; may be nil
+	after func()      // of a Run, called when f has ended, however it did; else nil
 	begun atomic.Bool // whoever gets hold of the job first runs it
 	ended chan jobEnd
 }
@@ -117,19 +117,40 @@ func (j *job) run() {
 		return
 	}
 	end, returned := jobEnd{err: ErrGoexit}, false
+	told := j.loop.told()
 	defer func() {
 		if !returned {
 			j.loop.closing.Store(true)
 			j.loop.mail.beginClose()
 		}
+		j.loop.lookForRequests(j.after != nil, told)
 		if j.after != nil {
 			j.after()
 		}
-		j.loop.vacant = j.loop.inFlight == j.loop.inner // asked before others may go on
 		j.ended <- end
 	}()
 	end.panic, end.err = guard(j.f)
 	returned = true
+}
+
+// lookForRequests finds out, at the end of a job, whether the kernel has requests of
+// users. Only behind a Run do the loop's own figures tell: while the loop stands still
+// another goroutine may be making requests. Then those count as the kernel's if it was
+// told of any.
+func (l *Loop) lookForRequests(ran bool, told uint32) {
+	if ran {
+		l.vacant = l.inFlight == l.inner
+	} else if l.told() != told {
+		l.vacant = false
+	}
+}
+
+// told returns how many entries the kernel was told of, modulo 1<<32.
+func (l *Loop) told() uint32 {
+	if l.ring.mem == nil {
+		return 0
+	}
+	return atomic.LoadUint32(l.ring.mem.sq.ktail)
 }
 
 // wait returns the function's error when it has ended, or panics as it did.
