@@ -61,10 +61,15 @@ func (c *connection) ended() {
 	}
 	for _, fd := range []int{c.client, c.server} {
 		if c.broken { // closed with a reset: what has arrived must not pass for everything
-			unix.SetsockoptLinger(fd, unix.SOL_SOCKET, unix.SO_LINGER, &unix.Linger{Onoff: 1})
+			resetOnClose(fd)
 		}
 		c.loop.CloseFD(fd, nil)
 	}
+}
+
+// resetOnClose has the close of a socket tell the other end that bytes may be missing.
+func resetOnClose(fd int) {
+	unix.SetsockoptLinger(fd, unix.SOL_SOCKET, unix.SO_LINGER, &unix.Linger{Onoff: 1})
 }
 
 // direction carries bytes from one socket to the other.

@@ -135,6 +135,9 @@ func (p *proxy) connect(client int) {
 		}
 		if err != nil {
 			p.log(err)
+			if errors.Is(err, unix.ECONNRESET) { // it was accepted, and broke off at once
+				resetOnClose(client)
+			}
 			p.loop.CloseFD(client, nil)
 			p.loop.CloseFD(server, nil)
 		}
