@@ -186,7 +186,7 @@ func TestWithTimeout(t *testing.T) {
 		require.Equal(t, liburing.StateDone, l.State(request.Token()))
 
 		told = nil
-		request = read().WithTimeout(d).WithTimeout(-1)
+		read().WithTimeout(d).WithTimeout(-1)
 		ringtest.RunFor(t, l, 2*d)
 		require.Empty(t, told)
 		unix.Write(wr, []byte("x"))
