@@ -177,7 +177,7 @@ func TestRegions(t *testing.T) {
 	var out bytes.Buffer
 	require.NoError(t, trace.Start(&out))
 	l.Nop(nil)
-	l.After(time.Millisecond, func() {})
+	l.After(50*time.Millisecond, func() {}) // which is waited for, also where all is slow
 	err := l.RunUntilIdle(context.Background())
 	trace.Stop()
 	require.NoError(t, err)

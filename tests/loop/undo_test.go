@@ -78,8 +78,11 @@ func openFiles(t *testing.T, l *liburing.Loop) (n int) {
 func newTableLoop(t *testing.T, opts ...liburing.Option) *liburing.Loop {
 	l := ringtest.NewLoop(t, 8, opts...)
 	ringtest.SparseFiles(t, l, places)
+	null, err := os.Open(os.DevNull) // no read of it waits
+	require.NoError(t, err)
+	defer null.Close()
 	require.NoError(t, l.Control(func(r *liburing.Ring) error {
-		_, err := r.RegisterFilesUpdate(0, []int{1})
+		_, err := r.RegisterFilesUpdate(0, []int{liburing.FD(null)})
 		return err
 	}))
 	return l
