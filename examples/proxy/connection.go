@@ -80,6 +80,7 @@ type direction struct {
 	in       *liburing.Stream
 	out      []liburing.Borrowed // what is to be sent, the first of it on its way
 	eof      bool                // nothing more comes in
+	shut     bool                // the receiver was told so
 	bytes    int                 // sent
 	onSent   liburing.Callback
 }
@@ -113,11 +114,23 @@ func (d *direction) received(got liburing.Completion) {
 		}
 	default:
 		d.eof = true
-		if got.Err() != nil {
+		if got.Err() != nil || d.brokeOff() {
 			d.breakOff()
 		}
 		d.endIfDone()
 	}
+}
+
+// brokeOff reports whether an end is a reset, whose error a send has taken: the
+// connection is gone then, though nobody has told this sender that nothing more comes.
+func (d *direction) brokeOff() bool {
+	const closed = 7 // TCP_CLOSE
+	other := d.there
+	if d == other {
+		other = d.back
+	}
+	info, err := unix.GetsockoptTCPInfo(d.from, unix.IPPROTO_TCP, unix.TCP_INFO)
+	return err == nil && info.State == closed && !other.shut
 }
 
 // send sends the first of what is to be sent. There is one send at a time, for
@@ -160,6 +173,7 @@ func (d *direction) endIfDone() {
 		return
 	}
 	if !d.broken {
+		d.shut = true
 		d.loop.Shutdown(d.to, unix.SHUT_WR, nil)
 	}
 	d.giveBack(d.buffers)
