@@ -464,7 +464,7 @@ func explainWithoutSetup() error {
 	if err != nil {
 		return err
 	}
-	if err := l.Control(func(*liburing.Ring) error { return deny(unix.SYS_IO_URING_SETUP, unix.EPERM) }); err != nil {
+	if err := l.Control(func(*liburing.Ring) error { return ringtest.Deny(unix.SYS_IO_URING_SETUP, unix.EPERM) }); err != nil {
 		return err
 	}
 	l.Nop(func(c liburing.Completion) { fmt.Println(c.Err()) }).SQE().Opcode = liburing.OpNop128

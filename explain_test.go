@@ -6,11 +6,9 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
-	"runtime"
 	"strings"
 	"syscall"
 	"testing"
-	"unsafe"
 
 	"github.com/go-liburing/liburing"
 	"github.com/go-liburing/liburing/internal/ringtest"
@@ -52,8 +50,8 @@ var hardships = map[string]func() error{
 	"memlock left":       ringsInTurn,
 	"locked send":        sendLocked,
 	"late setup":         explainWithoutSetup,
-	"seccomp EPERM":      func() error { return deny(unix.SYS_IO_URING_SETUP, unix.EPERM) },
-	"seccomp ENOSYS":     func() error { return deny(unix.SYS_IO_URING_SETUP, unix.ENOSYS) },
+	"seccomp EPERM":      func() error { return ringtest.Deny(unix.SYS_IO_URING_SETUP, unix.EPERM) },
+	"seccomp ENOSYS":     func() error { return ringtest.Deny(unix.SYS_IO_URING_SETUP, unix.ENOSYS) },
 	"no descriptors": func() error {
 		var limit unix.Rlimit
 		if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &limit); err != nil {
@@ -67,28 +65,6 @@ var hardships = map[string]func() error{
 		}
 		return syscall.Setuid(65534)
 	},
-}
-
-// deny installs a seccomp filter that answers a system call with an errno, as a
-// container's profile does.
-func deny(call uint32, errno syscall.Errno) error {
-	runtime.LockOSThread()
-	if err := unix.Prctl(unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0); err != nil {
-		return err
-	}
-	filter := []unix.SockFilter{
-		{Code: unix.BPF_LD | unix.BPF_W | unix.BPF_ABS}, // the system call's number
-		{Code: unix.BPF_JMP | unix.BPF_JEQ | unix.BPF_K, K: call, Jf: 1},
-		{Code: unix.BPF_RET | unix.BPF_K, K: unix.SECCOMP_RET_ERRNO | uint32(errno)},
-		{Code: unix.BPF_RET | unix.BPF_K, K: unix.SECCOMP_RET_ALLOW},
-	}
-	prog := unix.SockFprog{Len: uint16(len(filter)), Filter: &filter[0]}
-	_, _, err := unix.Syscall(unix.SYS_SECCOMP, unix.SECCOMP_SET_MODE_FILTER,
-		unix.SECCOMP_FILTER_FLAG_TSYNC, uintptr(unsafe.Pointer(&prog)))
-	if err != 0 {
-		return err
-	}
-	return nil
 }
 
 func setupUnder(t *testing.T, hardship string) string {

@@ -104,7 +104,7 @@ func closeWithoutEnter() error {
 	if err != nil {
 		return err
 	}
-	if err := deny(unix.SYS_IO_URING_ENTER, unix.EPERM); err != nil {
+	if err := ringtest.Deny(unix.SYS_IO_URING_ENTER, unix.EPERM); err != nil {
 		return err
 	}
 	l.Nop(func(c liburing.Completion) { fmt.Println("nop:", c.Err()) })
@@ -145,7 +145,7 @@ func closeWhenEnterIsDenied() error {
 	if err := l.Run(ctx); !errors.Is(err, context.DeadlineExceeded) {
 		return err
 	}
-	if err := deny(unix.SYS_IO_URING_ENTER, unix.EPERM); err != nil {
+	if err := ringtest.Deny(unix.SYS_IO_URING_ENTER, unix.EPERM); err != nil {
 		return err
 	}
 	closeAndTell(l)
@@ -161,7 +161,7 @@ func registerDenied() error {
 	if err != nil {
 		return err
 	}
-	if err := deny(unix.SYS_IO_URING_REGISTER, unix.EPERM); err != nil {
+	if err := ringtest.Deny(unix.SYS_IO_URING_REGISTER, unix.EPERM); err != nil {
 		return err
 	}
 	fmt.Println(r.RegisterFiles([]int{0}))
@@ -339,7 +339,7 @@ func writerWithoutEnter() error {
 	if err := unix.Pipe(fds[:]); err != nil {
 		return err
 	}
-	if err := deny(unix.SYS_IO_URING_ENTER, unix.EPERM); err != nil {
+	if err := ringtest.Deny(unix.SYS_IO_URING_ENTER, unix.EPERM); err != nil {
 		return err
 	}
 	l.NewWriter(fds[1], liburing.WriterOptions{}).Close(func(error) {

@@ -103,10 +103,10 @@ const requireEnv = "LIBURING_TEST_REQUIRE"
 // requireUnderHardship requires some features behind a filter, and says what it got.
 func requireUnderHardship() error {
 	arrange := map[string]func() error{
-		"setup EPERM":    func() error { return deny(unix.SYS_IO_URING_SETUP, unix.EPERM) },
-		"setup ENOSYS":   func() error { return deny(unix.SYS_IO_URING_SETUP, unix.ENOSYS) },
-		"enter EPERM":    func() error { return deny(unix.SYS_IO_URING_ENTER, unix.EPERM) },
-		"register EPERM": func() error { return deny(unix.SYS_IO_URING_REGISTER, unix.EPERM) },
+		"setup EPERM":    func() error { return ringtest.Deny(unix.SYS_IO_URING_SETUP, unix.EPERM) },
+		"setup ENOSYS":   func() error { return ringtest.Deny(unix.SYS_IO_URING_SETUP, unix.ENOSYS) },
+		"enter EPERM":    func() error { return ringtest.Deny(unix.SYS_IO_URING_ENTER, unix.EPERM) },
+		"register EPERM": func() error { return ringtest.Deny(unix.SYS_IO_URING_REGISTER, unix.EPERM) },
 		"memlock": func() error {
 			return errors.Join(unix.Setrlimit(unix.RLIMIT_MEMLOCK, &unix.Rlimit{}), syscall.Setuid(65534))
 		},

@@ -11,12 +11,11 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"runtime"
 	"strings"
 	"syscall"
 	"testing"
-	"unsafe"
 
+	"github.com/go-liburing/liburing/internal/ringtest"
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sys/unix"
 )
@@ -27,10 +26,10 @@ var hardships = map[string]struct {
 	begin func() error
 	says  string
 }{
-	"forbidden": {func() error { return deny(unix.SYS_IO_URING_SETUP, unix.EPERM) }, "seccomp"},
-	"unknown":   {func() error { return deny(unix.SYS_IO_URING_SETUP, unix.ENOSYS) }, "sandbox"},
-	"no enter":  {func() error { return deny(unix.SYS_IO_URING_ENTER, unix.EPERM) }, "allow io_uring_enter"},
-	"no register": {func() error { return deny(unix.SYS_IO_URING_REGISTER, unix.EPERM) },
+	"forbidden": {func() error { return ringtest.Deny(unix.SYS_IO_URING_SETUP, unix.EPERM) }, "seccomp"},
+	"unknown":   {func() error { return ringtest.Deny(unix.SYS_IO_URING_SETUP, unix.ENOSYS) }, "sandbox"},
+	"no enter":  {func() error { return ringtest.Deny(unix.SYS_IO_URING_ENTER, unix.EPERM) }, "allow io_uring_enter"},
+	"no register": {func() error { return ringtest.Deny(unix.SYS_IO_URING_REGISTER, unix.EPERM) },
 		"allow io_uring_register"},
 	"no memory": {func() error {
 		if err := unix.Setrlimit(unix.RLIMIT_MEMLOCK, &unix.Rlimit{}); err != nil {
@@ -38,27 +37,6 @@ var hardships = map[string]struct {
 		}
 		return syscall.Setuid(65534)
 	}, "RLIMIT_MEMLOCK"},
-}
-
-// deny has a system call answered with an errno, as a container's profile does.
-func deny(call uint32, errno syscall.Errno) error {
-	runtime.LockOSThread()
-	if err := unix.Prctl(unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0); err != nil {
-		return err
-	}
-	filter := []unix.SockFilter{
-		{Code: unix.BPF_LD | unix.BPF_W | unix.BPF_ABS}, // the system call's number
-		{Code: unix.BPF_JMP | unix.BPF_JEQ | unix.BPF_K, K: call, Jf: 1},
-		{Code: unix.BPF_RET | unix.BPF_K, K: unix.SECCOMP_RET_ERRNO | uint32(errno)},
-		{Code: unix.BPF_RET | unix.BPF_K, K: unix.SECCOMP_RET_ALLOW},
-	}
-	prog := unix.SockFprog{Len: uint16(len(filter)), Filter: &filter[0]}
-	_, _, err := unix.Syscall(unix.SYS_SECCOMP, unix.SECCOMP_SET_MODE_FILTER,
-		unix.SECCOMP_FILTER_FLAG_TSYNC, uintptr(unsafe.Pointer(&prog)))
-	if err != 0 {
-		return err
-	}
-	return nil
 }
 
 // suffer uses files under a hardship, and prints what Available says.
