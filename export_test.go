@@ -79,48 +79,7 @@ func (l *Loop) MayBlock() bool { return l.mayBlock }
 func (l *Loop) Revoke(t Token) { l.revoke(t) }
 
 // Timers returns how many timers are armed, the loop's own among them.
-func (l *Loop) Timers() int { return l.timers.pending }
-
-// Wheel is the wheel of a loop's timers, with a clock that the test sets.
-type Wheel struct {
-	w   wheel
-	due []*Timer
-}
-
-// NewWheelTimer returns a timer of no loop.
-func NewWheelTimer(inner bool) *Timer { return &Timer{inner: inner} }
-
-func (w *Wheel) Pending() int        { return w.w.pending }
-func (w *Wheel) Next() time.Duration { w.w.settle(); return w.w.next }
-func (w *Wheel) Clear()              { w.w.clear() }
-
-// Set has a timer be due at when, however it is now.
-func (w *Wheel) Set(t *Timer, when time.Duration) {
-	if w.w.putOff(t, when) {
-		return
-	}
-	w.Remove(t)
-	t.when = when
-	w.w.add(t)
-}
-
-func (w *Wheel) Remove(t *Timer) {
-	if t.place != placeNone {
-		w.w.remove(t)
-	}
-}
-
-// Turn returns what is due, in its order.
-func (w *Wheel) Turn(now time.Duration) []*Timer {
-	w.due = w.due[:0]
-	w.w.turn(now)
-	for t := w.w.due.first; t != nil; t = w.w.due.first {
-		w.w.remove(t)
-		w.due = append(w.due, t)
-	}
-	w.w.settle()
-	return w.due
-}
+func (l *Loop) Timers() int { return l.timers.Pending }
 
 // CancelOrder returns the requests in flight in the order in which they are cancelled.
 func (l *Loop) CancelOrder() (order []Token) {
@@ -135,6 +94,25 @@ func (l *Loop) Holding() bool { return l.holding }
 
 // SpareChunks returns how much memory the backlog has in stock, and may have.
 func (l *Loop) SpareChunks() (n, most int) { return len(l.backlog.spare), maxSpare }
+
+// Backlog is a backlog of no loop. An entry's second half is nil where entries have one.
+type Backlog struct{ b backlog }
+
+// NewBacklog returns an empty one for the entries of a ring.
+func NewBacklog(r *Ring) *Backlog { return &Backlog{newBacklog(r.mem)} }
+
+func (b *Backlog) Len() int                  { return b.b.len() }
+func (b *Backlog) At(i int) (e, half *SQE)   { return b.halves(b.b.at(i)) }
+func (b *Backlog) Push() (e, half *SQE)      { return b.halves(b.b.push()) }
+func (b *Backlog) PushFront() (e, half *SQE) { return b.halves(b.b.pushFront()) }
+func (b *Backlog) Pop()                      { b.b.pop() }
+func (b *Backlog) Take(other *Backlog)       { b.b.take(&other.b) }
+func (b *Backlog) halves(e *SQE) (_, half *SQE) {
+	if b.b.step > 1 {
+		half = e.half()
+	}
+	return e, half
+}
 
 // GivenUp returns how many loops were given up, their memory kept.
 func GivenUp() int {

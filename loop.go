@@ -12,6 +12,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/go-liburing/liburing/internal/wheel"
 	"github.com/go-liburing/liburing/internal/yield"
 )
 
@@ -61,7 +62,7 @@ type Loop struct {
 	stuck      bool          // what goes next is held back
 	lacks      lacks         // what the ring refuses
 	look       time.Duration // how long the next look for posts may be away
-	timers     wheel
+	timers     wheel.Wheel[Timer]
 	watching   map[<-chan struct{}]*watched // the contexts of requests
 	spareWatch *watch                       // in stock
 	sweeps     []*sweep                     // that are under way
@@ -279,14 +280,14 @@ func (l *Loop) turns(ctx context.Context, untilIdle bool) error {
 			return err
 		}
 		l.dispatch()
-		if l.timers.pending != 0 {
+		if l.timers.Pending != 0 {
 			l.fireTimers()
 		}
 	}
 }
 
 func (l *Loop) idle() bool {
-	return l.inFlight == l.inner && l.timers.pending == l.timers.inner && l.next == l.have && len(l.made) == 0 && !l.mail.attention.Load() &&
+	return l.inFlight == l.inner && l.timers.Pending == l.timers.Inner && l.next == l.have && len(l.made) == 0 && !l.mail.attention.Load() &&
 		!l.canFeed() && len(l.writers.dirty) == 0
 }
 

@@ -288,10 +288,10 @@ type timeLimit struct {
 
 func newTimeLimit(l *Loop) *timeLimit {
 	t := new(timeLimit)
-	t.timer = Timer{loop: l, inner: true, f: func() {
+	t.timer.init(l, func() {
 		t.passed = true
 		l.revoke(t.token)
-	}}
+	}, true)
 	return t
 }
 

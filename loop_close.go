@@ -82,7 +82,7 @@ func (l *Loop) exit() {
 	l.runLastPosts()
 	l.closing.Store(true)
 	l.releaseHolds()
-	l.timers.clear()
+	l.timers.Clear()
 	l.sweeps = nil
 	// Should it have been set up disabled, nothing would end. Kernels before 5.18
 	// wait for all that is in flight first, so they are not asked without need.

@@ -215,7 +215,7 @@ func (l *Loop) Stats() Stats {
 func (l *Loop) counted() Stats {
 	s := l.stats
 	s.InFlight = l.inFlight - l.inner
-	s.Timers = l.timers.pending - l.timers.inner
+	s.Timers = l.timers.Pending - l.timers.Inner
 	return s
 }
 

@@ -4,6 +4,8 @@ import (
 	"slices"
 	"syscall"
 	"time"
+
+	"github.com/go-liburing/liburing/internal/wheel"
 )
 
 // Timer calls a function of its loop when its time has come. The loop itself keeps the
@@ -29,16 +31,11 @@ type Timer struct {
 	loop *Loop
 	f    func()
 
-	every time.Duration // of one that repeats
-	when  time.Duration // the clock when it is due
-	next  *Timer        // in its list of the wheel
-	prev  *Timer
-	seq   uint32
-	place uint16 // in the wheel
+	every time.Duration      // of one that repeats
+	in    wheel.Timer[Timer] // one that is Inner is the loop's own: RunUntilIdle does not wait for it
 
 	fault   timerFault
 	repeats bool
-	inner   bool // one of the loop's own, which RunUntilIdle does not wait for
 }
 
 // timerFault is why a timer is never called.
@@ -51,10 +48,17 @@ const (
 	timerWithPeriod            // that is none
 )
 
+// init makes a timer of a loop's, which is one of the loop's own if it is inner.
+func (t *Timer) init(l *Loop, f func(), inner bool) {
+	t.loop, t.f = l, f
+	t.in.Of, t.in.Inner = t, inner
+}
+
 // After has the loop call f once when d has passed, in the next turn if d is not
 // above zero. Call Reset to have it called again.
 func (l *Loop) After(d time.Duration, f func()) *Timer {
-	t := &Timer{loop: l, f: f}
+	t := new(Timer)
+	t.init(l, f, false)
 	t.Reset(d)
 	return t
 }
@@ -63,7 +67,8 @@ func (l *Loop) After(d time.Duration, f func()) *Timer {
 // above zero. It keeps the beat: the n-th call is due n times d after Every, however
 // late the ones before have been. Beats that have passed when f is called are left out.
 func (l *Loop) Every(d time.Duration, f func()) *Timer {
-	t := &Timer{loop: l, f: f, repeats: true}
+	t := &Timer{repeats: true}
+	t.init(l, f, false)
 	t.Reset(d)
 	return t
 }
@@ -83,16 +88,16 @@ func (t *Timer) Reset(d time.Duration) {
 	}
 	l.checkAwake()
 	now := clock()
-	when := now + min(max(d, 0), never-1-now)
+	when := now + min(max(d, 0), wheel.Never-1-now)
 	t.every = d
-	if l.timers.putOff(t, when) {
+	if l.timers.PutOff(&t.in, when) {
 		return
 	}
-	if t.place != placeNone {
-		l.timers.remove(t)
+	if t.in.Pending() {
+		l.timers.Remove(&t.in)
 	}
-	t.when = when
-	l.timers.add(t)
+	t.in.When = when
+	l.timers.Add(&t.in)
 }
 
 // refuses reports whether the timer can't be armed, and notes why; then it is not
@@ -134,8 +139,8 @@ func (t *Timer) Stop() {
 		return
 	}
 	t.loop.checkCaller()
-	if t.place != placeNone {
-		t.loop.timers.remove(t)
+	if t.in.Pending() {
+		t.loop.timers.Remove(&t.in)
 	}
 }
 
@@ -144,22 +149,23 @@ func (t *Timer) Stop() {
 func (l *Loop) fireTimers() {
 	w := &l.timers
 	now := clock()
-	if now < w.next {
+	if now < w.Next {
 		return
 	}
-	w.turn(now)
-	for t := w.due.first; t != nil; t = w.due.first {
-		w.remove(t)
+	w.Turn(now)
+	for due := w.First(); due != nil; due = w.First() {
+		t := due.Of
+		w.Remove(due)
 		if t.repeats {
-			t.when += t.every
-			if late := now - t.when; late >= 0 {
-				t.when += t.every * (late/t.every + 1)
+			due.When += t.every
+			if late := now - due.When; late >= 0 {
+				due.When += t.every * (late/t.every + 1)
 			}
-			w.add(t)
+			w.Add(due)
 		}
 		l.tick(t)
 	}
-	w.settle()
+	w.Settle()
 }
 
 func (l *Loop) tick(t *Timer) {
@@ -173,18 +179,19 @@ func (l *Loop) tick(t *Timer) {
 // is none.
 func (l *Loop) untilTimer() time.Duration {
 	w := &l.timers
-	if w.pending == 0 {
+	if w.Pending == 0 {
 		return -1
 	}
-	if w.stale {
-		w.settle()
+	if w.Stale {
+		w.Settle()
 	}
-	return max(w.next-clock(), 0)
+	return max(w.Next-clock(), 0)
 }
 
 // pause calls f when d has passed. It does not count as something to wait for.
 func (l *Loop) pause(d time.Duration, f func()) {
-	t := &Timer{loop: l, f: f, inner: true}
+	t := new(Timer)
+	t.init(l, f, true)
 	t.Reset(d)
 }
 

@@ -3,6 +3,7 @@
 package loop_test
 
 import (
+	"math/rand/v2"
 	"testing"
 	"time"
 
@@ -249,4 +250,34 @@ func TestTimerResetWithBadInput(t *testing.T) {
 	ringtest.RunFor(t, l, time.Millisecond)
 	far.Stop()
 	ringtest.RunIdle(t, l)
+}
+
+// Many timers of a loop: none too early, and all in order.
+func TestManyTimers(t *testing.T) {
+	ringtest.OverLoops(t, 8, func(t *testing.T, l *liburing.Loop) {
+		const n = 2000
+		rnd := rand.New(rand.NewPCG(1, 1))
+		var last time.Duration // a time before the one that the last was armed for
+		called := 0
+		start := time.Now()
+		for i := range n {
+			d := time.Duration(rnd.IntN(30_000)) * time.Microsecond
+			var before, after time.Duration
+			before = time.Since(start)
+			timer := l.After(d, func() {
+				called++
+				require.GreaterOrEqual(t, time.Since(start), before+d, "too early")
+				require.Greater(t, after+d, last, "out of order")
+				last = before + d
+			})
+			after = time.Since(start)
+			if i%3 == 0 {
+				timer.Stop()
+			}
+		}
+		require.Equal(t, n-(n+2)/3, l.Stats().Timers)
+		ringtest.RunIdle(t, l)
+		require.Equal(t, n-(n+2)/3, called)
+		require.Zero(t, l.Stats().Timers)
+	})
 }

@@ -1,6 +1,4 @@
-//go:build linux
-
-package liburing_test
+package wheel_test
 
 import (
 	"cmp"
@@ -9,14 +7,47 @@ import (
 	"testing"
 	"time"
 
-	"github.com/go-liburing/liburing"
-	"github.com/go-liburing/liburing/internal/ringtest"
+	"github.com/go-liburing/liburing/internal/wheel"
 	"github.com/stretchr/testify/require"
 )
 
+type timer = wheel.Timer[int]
+
+// testWheel is a wheel with a clock that the test sets.
+type testWheel struct{ wheel.Wheel[int] }
+
+func (w *testWheel) next() time.Duration { w.Settle(); return w.Next }
+
+// set has a timer be due at when, however it is now.
+func (w *testWheel) set(t *timer, when time.Duration) {
+	if w.PutOff(t, when) {
+		return
+	}
+	w.drop(t)
+	t.When = when
+	w.Add(t)
+}
+
+func (w *testWheel) drop(t *timer) {
+	if t.Pending() {
+		w.Remove(t)
+	}
+}
+
+// turn returns what is due, in its order.
+func (w *testWheel) turn(now time.Duration) (due []*timer) {
+	w.Turn(now)
+	for t := w.First(); t != nil; t = w.First() {
+		w.Remove(t)
+		due = append(due, t)
+	}
+	w.Settle()
+	return due
+}
+
 // kept is a timer of a wheel beside what the test knows of it.
 type kept struct {
-	*liburing.Timer
+	*timer
 	when    time.Duration
 	armed   int // the how many-th it was
 	pending bool
@@ -31,44 +62,44 @@ var spans = []time.Duration{1, 100, 65_535, 65_536, 1 << 20, 1 << 22, 1 << 28, t
 func TestWheelAgainstAList(t *testing.T) {
 	for seed := range uint64(200) {
 		rnd := rand.New(rand.NewPCG(seed, 0))
-		var w liburing.Wheel
+		var w testWheel
 		var now time.Duration
 		timers, armed := make([]*kept, 1+rnd.IntN(50)), 0
 		for i := range timers {
-			timers[i] = &kept{Timer: liburing.NewWheelTimer(i%8 == 0)}
+			timers[i] = &kept{timer: &timer{Inner: i%8 == 0}}
 		}
 		pick := func() *kept { return timers[rnd.IntN(len(timers))] }
 		for range 500 {
 			switch rnd.IntN(8) {
 			case 0:
 				k := pick()
-				w.Remove(k.Timer)
+				w.drop(k.timer)
 				k.pending = false
 			case 1, 2:
-				now = requireTurn(t, &w, timers, now, w.Next())
+				now = requireTurn(t, &w, timers, now, w.next())
 			case 3:
 				now = requireTurn(t, &w, timers, now, now+time.Duration(rnd.Int64N(int64(spans[rnd.IntN(len(spans))]))))
 			case 4: // the same time as another one
 				k, other := pick(), pick()
 				armed++
 				k.when, k.armed, k.pending = max(other.when, now), armed, true
-				w.Set(k.Timer, k.when)
+				w.set(k.timer, k.when)
 			default:
 				k := pick()
 				armed++
 				k.when, k.armed, k.pending = now+time.Duration(rnd.Int64N(int64(spans[rnd.IntN(len(spans))]))), armed, true
-				w.Set(k.Timer, k.when)
+				w.set(k.timer, k.when)
 			}
 			requireNext(t, &w, timers)
 		}
 		w.Clear()
-		require.Zero(t, w.Pending())
-		require.Empty(t, w.Turn(now+time.Hour))
+		require.Zero(t, w.Pending)
+		require.Empty(t, w.turn(now+time.Hour))
 	}
 }
 
 // requireTurn turns the wheel to a time and compares what is due.
-func requireTurn(t *testing.T, w *liburing.Wheel, timers []*kept, now, to time.Duration) time.Duration {
+func requireTurn(t *testing.T, w *testWheel, timers []*kept, now, to time.Duration) time.Duration {
 	t.Helper()
 	to = max(now, min(to, now+1<<56)) // nothing is pending, or it is far away
 	var want []*kept
@@ -81,17 +112,17 @@ func requireTurn(t *testing.T, w *liburing.Wheel, timers []*kept, now, to time.D
 	slices.SortFunc(want, func(a, b *kept) int {
 		return cmp.Or(cmp.Compare(a.when, b.when), cmp.Compare(a.armed, b.armed))
 	})
-	got := w.Turn(to)
+	got := w.turn(to)
 	require.Len(t, got, len(want))
 	for i := range want {
-		require.Same(t, want[i].Timer, got[i], "number %d of %d", i, len(want))
+		require.Same(t, want[i].timer, got[i], "number %d of %d", i, len(want))
 	}
 	return to
 }
 
 // requireNext compares how many are pending and when the wheel wants to be looked at:
 // not after the first of them.
-func requireNext(t *testing.T, w *liburing.Wheel, timers []*kept) {
+func requireNext(t *testing.T, w *testWheel, timers []*kept) {
 	t.Helper()
 	n, first := 0, time.Duration(1<<63-1)
 	for _, k := range timers {
@@ -100,59 +131,29 @@ func requireNext(t *testing.T, w *liburing.Wheel, timers []*kept) {
 			first = min(first, k.when)
 		}
 	}
-	require.Equal(t, n, w.Pending())
+	require.Equal(t, n, w.Pending)
 	if n <= 8 {
-		require.Equal(t, first, w.Next())
+		require.Equal(t, first, w.next())
 	} else {
-		require.LessOrEqual(t, w.Next(), first)
+		require.LessOrEqual(t, w.next(), first)
 	}
 }
 
 // What is due late is told as soon as possible, and costs few looks: the wheel does not
 // have the loop wake up at each of its slots.
 func TestWheelLooksSeldom(t *testing.T) {
-	var w liburing.Wheel
+	var w testWheel
 	const when = 1000 * time.Hour
-	w.Set(liburing.NewWheelTimer(false), when)
-	require.Equal(t, when, w.Next())
+	w.set(new(timer), when)
+	require.Equal(t, when, w.next())
 	for i := range 1000 { // the last slot before it is crowded
-		w.Set(liburing.NewWheelTimer(false), when-time.Duration(i)*time.Second)
+		w.set(new(timer), when-time.Duration(i)*time.Second)
 	}
 	looks, fired := 0, 0
-	for now := time.Duration(0); w.Pending() > 0; looks++ {
-		now = w.Next()
-		fired += len(w.Turn(now))
+	for now := time.Duration(0); w.Pending > 0; looks++ {
+		now = w.next()
+		fired += len(w.turn(now))
 	}
 	require.Equal(t, 1001, fired)
 	require.Less(t, looks, 1100)
-}
-
-// Many timers of a loop: none too early, and all in order.
-func TestManyTimers(t *testing.T) {
-	ringtest.OverLoops(t, 8, func(t *testing.T, l *liburing.Loop) {
-		const n = 2000
-		rnd := rand.New(rand.NewPCG(1, 1))
-		var last time.Duration // a time before the one that the last was armed for
-		called := 0
-		start := time.Now()
-		for i := range n {
-			d := time.Duration(rnd.IntN(30_000)) * time.Microsecond
-			var before, after time.Duration
-			before = time.Since(start)
-			timer := l.After(d, func() {
-				called++
-				require.GreaterOrEqual(t, time.Since(start), before+d, "too early")
-				require.Greater(t, after+d, last, "out of order")
-				last = before + d
-			})
-			after = time.Since(start)
-			if i%3 == 0 {
-				timer.Stop()
-			}
-		}
-		require.Equal(t, n-(n+2)/3, l.Stats().Timers)
-		ringtest.RunIdle(t, l)
-		require.Equal(t, n-(n+2)/3, called)
-		require.Zero(t, l.Stats().Timers)
-	})
 }

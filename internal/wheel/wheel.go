@@ -1,4 +1,5 @@
-package liburing
+// Package wheel keeps the timers of a loop in their order.
+package wheel
 
 import (
 	"cmp"
@@ -8,8 +9,8 @@ import (
 	"time"
 )
 
-// wheel keeps the timers of a loop: a hierarchical timing wheel, in which to arm, to
-// stop and to put off a timer costs the same however many there are.
+// Wheel is a hierarchical timing wheel, in which to add, to remove and to put off a timer
+// costs the same however many there are. The zero Wheel is an empty one, whose time is 0.
 //
 // A level has 64 slots, each of which is as long as all of the level below; those of the
 // lowest are a tick long. A timer lies on the level of the highest digit in which its
@@ -22,20 +23,35 @@ import (
 //
 // (A 4-ary heap was measured beside it: a reset was twice as dear with 1,000 timers, and
 // three times with a million.)
-type wheel struct {
-	pending int           // timers, those of the loop's own among them
-	inner   int           // those
-	next    time.Duration // none is due before
-	stale   bool          // next may be too early by now
+type Wheel[T any] struct {
+	Pending int           // timers, read only
+	Inner   int           // those of them that are Inner, read only
+	Next    time.Duration // none is due before, read only
+	Stale   bool          // Next may be too early by now, until Settle; read only
 
 	hand   uint64 // the tick up to which all has been dealt with, itself in part
 	seq    uint32
 	levels uint8 // which are in use
 	used   [wheelLevels]uint64
-	slots  *[wheelSlots]timerList // nil until there is a timer
-	due    timerList              // in the order in which they are to be called
-	sorted []*Timer               // what sort works on
+	slots  *[wheelSlots]list[T] // nil until there is a timer
+	due    list[T]              // in the order in which they are to be called
+	sorted []*Timer[T]          // what sort works on
 }
+
+// Timer is a timer of a T.
+type Timer[T any] struct {
+	Of    *T
+	When  time.Duration // when it is due; to be changed only while it is not pending
+	Inner bool          // it is counted apart
+
+	place uint16
+	seq   uint32
+	next  *Timer[T] // in its list
+	prev  *Timer[T]
+}
+
+// Pending reports whether the timer is in the wheel.
+func (t *Timer[T]) Pending() bool { return t.place != placeNone }
 
 const (
 	tickBits    = 16 // a tick is 66 µs
@@ -44,7 +60,8 @@ const (
 	wheelLevels = (64 - tickBits) / slotBits
 	wheelSlots  = wheelLevels << slotBits
 
-	never = time.Duration(math.MaxInt64)
+	// Never is the time of no timer.
+	Never = time.Duration(math.MaxInt64)
 )
 
 // Where a timer is: placeNone, placeDue, or in the slot of that number less one.
@@ -55,10 +72,10 @@ const (
 
 func tickOf(when time.Duration) uint64 { return uint64(when) >> tickBits }
 
-// timerList is a list that its timers are links of.
-type timerList struct{ first, last *Timer }
+// list is a list that its timers are links of.
+type list[T any] struct{ first, last *Timer[T] }
 
-func (s *timerList) push(t *Timer) {
+func (s *list[T]) push(t *Timer[T]) {
 	t.prev, t.next = s.last, nil
 	if s.last != nil {
 		s.last.next = t
@@ -68,7 +85,7 @@ func (s *timerList) push(t *Timer) {
 	s.last = t
 }
 
-func (s *timerList) remove(t *Timer) {
+func (s *list[T]) remove(t *Timer[T]) {
 	if t.prev != nil {
 		t.prev.next = t.next
 	} else {
@@ -83,7 +100,7 @@ func (s *timerList) remove(t *Timer) {
 }
 
 // all yields the timers, which may be taken out or filed elsewhere meanwhile.
-func (s *timerList) all(yield func(*Timer) bool) {
+func (s *list[T]) all(yield func(*Timer[T]) bool) {
 	for t := s.first; t != nil; {
 		next := t.next
 		if !yield(t) {
@@ -93,34 +110,34 @@ func (s *timerList) all(yield func(*Timer) bool) {
 	}
 }
 
-// add has a timer be due at t.when.
-func (w *wheel) add(t *Timer) {
+// Add has a timer that is not pending be due at t.When.
+func (w *Wheel[T]) Add(t *Timer[T]) {
 	if w.slots == nil {
-		w.slots = new([wheelSlots]timerList)
+		w.slots = new([wheelSlots]list[T])
 	}
-	if w.pending == 0 {
-		w.next, w.stale = never, false
+	if w.Pending == 0 {
+		w.Next, w.Stale = Never, false
 	}
-	w.pending++
-	if t.inner {
-		w.inner++
+	w.Pending++
+	if t.Inner {
+		w.Inner++
 	}
 	w.number(t)
 	w.file(t)
-	if t.when < w.next {
-		w.next, w.stale = t.when, false
+	if t.When < w.Next {
+		w.Next, w.Stale = t.When, false
 	}
 }
 
 // number says where a timer is in the order of those that are due at the same time.
-func (w *wheel) number(t *Timer) {
+func (w *Wheel[T]) number(t *Timer[T]) {
 	w.seq++
 	t.seq = w.seq
 }
 
 // file puts a timer into its slot.
-func (w *wheel) file(t *Timer) {
-	level, slot := w.slotOf(t.when)
+func (w *Wheel[T]) file(t *Timer[T]) {
+	level, slot := w.slotOf(t.When)
 	w.used[level] |= 1 << slot
 	w.levels |= 1 << level
 	place := level<<slotBits | slot
@@ -129,7 +146,7 @@ func (w *wheel) file(t *Timer) {
 }
 
 // slotOf returns where a timer of a time belongs.
-func (w *wheel) slotOf(when time.Duration) (level, slot int) {
+func (w *Wheel[T]) slotOf(when time.Duration) (level, slot int) {
 	tick := max(tickOf(when), w.hand)
 	if differ := tick ^ w.hand; differ != 0 {
 		level = (bits.Len64(differ) - 1) / slotBits
@@ -137,20 +154,20 @@ func (w *wheel) slotOf(when time.Duration) (level, slot int) {
 	return level, int(tick>>(slotBits*level)) & slotMask
 }
 
-// remove takes out a timer that is pending.
-func (w *wheel) remove(t *Timer) {
+// Remove takes out a timer that is pending.
+func (w *Wheel[T]) Remove(t *Timer[T]) {
 	w.unfile(t)
-	w.pending--
-	if t.inner {
-		w.inner--
+	w.Pending--
+	if t.Inner {
+		w.Inner--
 	}
-	w.leftAt(t.when)
+	w.leftAt(t.When)
 }
 
 // leftAt is told of a time at which a timer is due no more.
-func (w *wheel) leftAt(when time.Duration) { w.stale = w.stale || when == w.next }
+func (w *Wheel[T]) leftAt(when time.Duration) { w.Stale = w.Stale || when == w.Next }
 
-func (w *wheel) unfile(t *Timer) {
+func (w *Wheel[T]) unfile(t *Timer[T]) {
 	place := int(t.place) - 1
 	t.place = placeNone
 	if place == placeDue-1 {
@@ -163,68 +180,71 @@ func (w *wheel) unfile(t *Timer) {
 	}
 }
 
-func (w *wheel) unuse(level, slot int) {
+func (w *Wheel[T]) unuse(level, slot int) {
 	w.used[level] &^= 1 << slot
 	if w.used[level] == 0 {
 		w.levels &^= 1 << level
 	}
 }
 
-// putOff has a timer be due at when. It reports false, and does nothing, if the timer
+// PutOff has a timer be due at when. It reports false, and does nothing, if the timer
 // has to be taken out and added anew for that.
-func (w *wheel) putOff(t *Timer, when time.Duration) bool {
-	if t.place == placeNone || t.place == placeDue || when < t.when {
+func (w *Wheel[T]) PutOff(t *Timer[T], when time.Duration) bool {
+	if t.place == placeNone || t.place == placeDue || when < t.When {
 		return false
 	}
-	w.leftAt(t.when)
-	t.when = when
+	w.leftAt(t.When)
+	t.When = when
 	w.number(t)
 	return true
 }
 
 // earliest returns the first slot in use, and its first tick. There must be one.
-func (w *wheel) earliest() (level, slot int, tick uint64) {
+func (w *Wheel[T]) earliest() (level, slot int, tick uint64) {
 	level = bits.TrailingZeros8(w.levels)
 	slot = bits.TrailingZeros64(w.used[level])
 	shift := slotBits * level
 	return level, slot, w.hand>>(shift+slotBits)<<(shift+slotBits) | uint64(slot)<<shift
 }
 
-// turn moves the hand on, and what is due to the end of w.due. The caller calls settle
-// when it has dealt with that; until then the next look is to be at once.
-func (w *wheel) turn(now time.Duration) {
-	w.next, w.stale = 0, false
+// Turn moves the hand on: what is due by now is removed by the caller, one after another
+// (First), who calls Settle then; until then the next look is to be at once.
+func (w *Wheel[T]) Turn(now time.Duration) {
+	w.Next, w.Stale = 0, false
 	target := tickOf(now)
 	for w.levels != 0 {
 		level, slot, tick := w.earliest()
 		if tick > target {
 			break
 		}
-		list := w.slots[level<<slotBits|slot]
-		w.slots[level<<slotBits|slot] = timerList{}
+		reached := w.slots[level<<slotBits|slot]
+		w.slots[level<<slotBits|slot] = list[T]{}
 		w.unuse(level, slot)
 		w.hand = tick
 		if level == 0 {
-			w.takeDue(list, now)
+			w.takeDue(reached, now)
 			if tick == target {
 				break // what is left of it is not due
 			}
 			continue
 		}
-		for t := range list.all {
+		for t := range reached.all {
 			w.file(t)
 		}
 	}
 	w.hand = target
 }
 
+// First returns the first of what is due, nil if nothing is.
+func (w *Wheel[T]) First() *Timer[T] { return w.due.first }
+
 // takeDue moves what is due of a tick to the end of w.due, in its order, and files the
 // rest anew.
-func (w *wheel) takeDue(list timerList, now time.Duration) {
-	var due timerList
+func (w *Wheel[T]) takeDue(slot list[T], now time.Duration) {
+	var due list[T]
 	ordered := true
-	for t := range list.all {
-		if t.when > now || tickOf(t.when) > w.hand { // it was put off
+	for t := range slot.all {
+		if t.When > now || tickOf(t.When) > w.hand { // it was put off
 			w.file(t)
 			continue
 		}
@@ -241,53 +261,53 @@ func (w *wheel) takeDue(list timerList, now time.Duration) {
 }
 
 // sort sorts a list.
-func (w *wheel) sort(list *timerList) {
-	for t := range list.all {
+func (w *Wheel[T]) sort(s *list[T]) {
+	for t := range s.all {
 		w.sorted = append(w.sorted, t)
 	}
-	slices.SortFunc(w.sorted, func(a, b *Timer) int {
-		return cmp.Or(cmp.Compare(a.when, b.when), int(int32(a.seq-b.seq)))
+	slices.SortFunc(w.sorted, func(a, b *Timer[T]) int {
+		return cmp.Or(cmp.Compare(a.When, b.When), int(int32(a.seq-b.seq)))
 	})
-	*list = timerList{}
+	*s = list[T]{}
 	for _, t := range w.sorted {
-		list.push(t)
+		s.push(t)
 	}
 	clear(w.sorted)
 	w.sorted = w.sorted[:0]
 }
 
 // before reports whether a timer is to be called before another.
-func (t *Timer) before(other *Timer) bool {
-	return t.when < other.when || t.when == other.when && int32(t.seq-other.seq) < 0
+func (t *Timer[T]) before(other *Timer[T]) bool {
+	return t.When < other.When || t.When == other.When && int32(t.seq-other.seq) < 0
 }
 
 // fewTimers is how many timers of a slot are looked at to know when the first is due.
 // With more the hand comes by when the slot begins, which it has to in any case.
 const fewTimers = 8
 
-// settle finds out when the next timer is due.
-func (w *wheel) settle() {
-	w.next, w.stale = never, false
+// Settle finds out when the next timer is due.
+func (w *Wheel[T]) Settle() {
+	w.Next, w.Stale = Never, false
 	if w.due.first != nil {
-		w.next = 0
+		w.Next = 0
 		return
 	}
-	for w.levels != 0 && w.next == never {
-		w.next = w.firstOf(w.earliest())
+	for w.levels != 0 && w.Next == Never {
+		w.Next = w.firstOf(w.earliest())
 	}
 }
 
 // firstOf returns when the first timer of the earliest slot is due. Those that were put
 // off to a later one go there; if none is left the result is never.
-func (w *wheel) firstOf(level, slot int, tick uint64) time.Duration {
-	first, seen := never, 0
+func (w *Wheel[T]) firstOf(level, slot int, tick uint64) time.Duration {
+	first, seen := Never, 0
 	for t := range w.slots[level<<slotBits|slot].all {
-		if l, s := w.slotOf(t.when); l != level || s != slot {
+		if l, s := w.slotOf(t.When); l != level || s != slot {
 			w.unfile(t)
 			w.file(t)
 			continue
 		}
-		first = min(first, t.when)
+		first = min(first, t.When)
 		if seen++; seen > fewTimers && level > 0 {
 			return time.Duration(tick << tickBits)
 		}
@@ -295,20 +315,20 @@ func (w *wheel) firstOf(level, slot int, tick uint64) time.Duration {
 	return first
 }
 
-// clear takes out all timers.
-func (w *wheel) clear() {
+// Clear takes out all timers.
+func (w *Wheel[T]) Clear() {
 	w.due.forget()
 	for w.levels != 0 {
 		level, slot, _ := w.earliest()
 		w.slots[level<<slotBits|slot].forget()
 		w.unuse(level, slot)
 	}
-	*w = wheel{hand: w.hand, next: never}
+	*w = Wheel[T]{hand: w.hand, Next: Never}
 }
 
-func (s *timerList) forget() {
+func (s *list[T]) forget() {
 	for t := range s.all {
 		t.place, t.prev, t.next = placeNone, nil, nil
 	}
-	*s = timerList{}
+	*s = list[T]{}
 }
