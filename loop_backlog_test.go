@@ -5,6 +5,7 @@ package liburing_test
 import (
 	"context"
 	"fmt"
+	"math/rand/v2"
 	"runtime"
 	"testing"
 	"time"
@@ -159,4 +160,59 @@ func TestBacklogAllocatesChunks(t *testing.T) {
 	require.Less(t, queue(), uint64(count/20))
 	n, most := l.SpareChunks()
 	require.LessOrEqual(t, n, most)
+}
+
+// Whatever is put in and taken out at either end, the order and the bytes stay, also
+// those of the second half of big entries.
+func TestBacklogIsADeque(t *testing.T) {
+	for _, opts := range [][]liburing.Option{nil, {liburing.WithFlags(liburing.SetupSQE128)}} {
+		if len(opts) > 0 && liburing.UnknownFlags(liburing.SetupSQE128) != 0 {
+			continue // Linux before 5.19
+		}
+		r := ringtest.NewRing(t, 8, opts...)
+		b, other := liburing.NewBacklog(r), liburing.NewBacklog(r)
+		var want []uint64
+		put := func(e, half *liburing.SQE, v uint64) {
+			*e = liburing.SQE{UserData: v}
+			if half != nil {
+				half.UserData = ^v
+			}
+		}
+		for v := uint64(1); v < 20_000; v++ {
+			switch op := rand.IntN(20); {
+			case op < 8 || v < 1000:
+				e, half := b.Push()
+				put(e, half, v)
+				want = append(want, v)
+			case op < 10:
+				e, half := b.PushFront()
+				put(e, half, v)
+				want = append([]uint64{v}, want...)
+			case op < 11:
+				e, half := other.Push()
+				put(e, half, v)
+				b.Take(other)
+				want = append(want, v)
+			case len(want) > 0:
+				b.Pop()
+				want = want[1:]
+			}
+			if len(want) == 0 {
+				continue
+			}
+			i := rand.IntN(len(want))
+			e, half := b.At(i)
+			require.Equal(t, want[i], e.UserData)
+			if half != nil {
+				require.Equal(t, ^want[i], half.UserData)
+			}
+		}
+		require.Equal(t, len(want), b.Len())
+		for b.Len() > 0 {
+			e, _ := b.At(0)
+			require.Equal(t, want[0], e.UserData)
+			want = want[1:]
+			b.Pop()
+		}
+	}
 }
