@@ -72,6 +72,13 @@ func (l *Loop) Waits(fd int) bool {
 	return false
 }
 
+// SetRaw has a ring submit what is quick without liburing, or not, and reports whether
+// it did before.
+func (r *Ring) SetRaw(on bool) (was bool) {
+	was, r.mem.isRaw = r.mem.isRaw, on
+	return was
+}
+
 func (l *Loop) Armed() bool    { return l.armed }
 func (l *Loop) MayBlock() bool { return l.mayBlock }
 

@@ -773,6 +773,7 @@ func simulate(k seam.Kernel, entries uint32, p *Params) (*ringMem, int32) {
 	m.begin(fd, p)
 	g.kernel = kernel
 	m.intFlags |= intSimulated
+	m.isRaw = false
 	return m, 0
 }
 

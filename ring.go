@@ -45,6 +45,8 @@ type Ring struct {
 	submits yield.Yielder // one for each of the two threads that may use the ring
 	waits   yield.Yielder
 
+	slowWaits uint32 // how many waits are to come that go through liburing; see submitAndWait
+
 	regWaits   []RegWait     // registered waits, in one of the regions
 	restricted []Restriction // what it allows; none: all
 	filtered   bool          // there are filters, of the ring or of its thread
@@ -289,7 +291,13 @@ func (r *Ring) Submit() (int, error) {
 	if r.audit != nil {
 		r.inspect()
 	}
-	ret := cSubmit(r.mem)
+	var ret int32
+	if r.mem.isQuick() {
+		n, flags := r.mem.flushQuick()
+		ret = r.mem.taken(n, r.mem.rawEnter(n, flags))
+	} else {
+		ret = cSubmit(r.mem)
+	}
 	r.submits.Crossed()
 	if ret < 0 {
 		return 0, submitError("io_uring_submit", ret)

@@ -3,8 +3,11 @@
 package liburing_test
 
 import (
+	"cmp"
+	"math/rand/v2"
 	"os"
 	"runtime"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -35,6 +38,85 @@ func TestRingNops(t *testing.T) {
 		}
 		require.EqualValues(t, 500, next)
 	})
+}
+
+// What a raw system call submits goes as it does through liburing: the same counts and
+// errors, the same left in the queue, the same completions.
+func TestQuickSubmissions(t *testing.T) {
+	const deferred = liburing.SetupSingleIssuer | liburing.SetupDeferTaskrun
+	for _, flags := range []liburing.SetupFlags{0, liburing.SetupSubmitAll, deferred, deferred | liburing.SetupSubmitAll,
+		liburing.SetupCoopTaskrun | liburing.SetupTaskrunFlag, liburing.SetupRDisabled, liburing.SetupCQE32} {
+		t.Run(flags.String(), func(t *testing.T) {
+			ringtest.LockThread(t)
+			raw := ringtest.NewRing(t, 8, liburing.WithFlags(flags))
+			plain := ringtest.NewRing(t, 8, liburing.WithFlags(flags))
+			if !plain.SetRaw(false) {
+				t.Skip("a liburing with sanitizers submits all by itself")
+			}
+			ready, w := ringtest.Pipe(t)
+			_, err := unix.Write(w, []byte{1})
+			require.NoError(t, err)
+			for step := range uint64(1000) {
+				if flags&liburing.SetupRDisabled != 0 && step == 20 {
+					require.NoError(t, raw.EnableRings())
+					require.NoError(t, plain.EnableRings())
+				}
+				want := submitAtRandom(t, plain, rand.New(rand.NewPCG(step, uint64(flags))), ready)
+				got := submitAtRandom(t, raw, rand.New(rand.NewPCG(step, uint64(flags))), ready)
+				require.Equal(t, want, got, "step %d", step)
+			}
+		})
+	}
+}
+
+// submitAtRandom queues some requests, good ones and such as the kernel refuses, and
+// submits until no more are taken, more than the completion queue holds now and then. It
+// returns what could be seen of it; the order of completions is the kernel's business.
+func submitAtRandom(t *testing.T, r *liburing.Ring, random *rand.Rand, ready int) (seen []any) {
+	inFlight := 0
+	for range 1 + random.IntN(5) {
+		for range random.IntN(9) {
+			if sqe := r.GetSQE(); sqe != nil {
+				prepareAtRandom(sqe, random, ready)
+			}
+		}
+		waits := min(random.IntN(3), r.SQReady())
+		if random.IntN(2) == 0 {
+			waits = 0
+		}
+		taken, err := 0, error(nil)
+		if waits == 0 {
+			taken, err = r.Submit()
+		} else {
+			taken, err = r.SubmitAndWait(waits)
+		}
+		inFlight += taken
+		seen = append(seen, taken, err, r.SQReady())
+	}
+	var completed []liburing.CQE
+	for len(completed) < inFlight {
+		_, err := r.WaitCQETimeout(10 * time.Second)
+		require.NoError(t, err)
+		for cqe := range r.CQEs() {
+			completed = append(completed, *cqe)
+		}
+	}
+	slices.SortFunc(completed, func(a, b liburing.CQE) int { return cmp.Compare(a.UserData, b.UserData) })
+	return append(seen, completed)
+}
+
+func prepareAtRandom(sqe *liburing.SQE, random *rand.Rand, ready int) {
+	sqe.PrepNop()
+	switch random.IntN(8) {
+	case 0:
+		sqe.PrepPollAdd(ready, unix.POLLIN)
+	case 1:
+		sqe.OpFlags = 1 << 31 // which the kernel does not know
+	}
+	if random.IntN(4) == 0 {
+		sqe.SetFlags(liburing.SQEIOLink)
+	}
+	sqe.SetData64(random.Uint64() >> 1)
 }
 
 func TestRingReadWrite(t *testing.T) {

@@ -1,6 +1,10 @@
 package liburing
 
-import "unsafe"
+import (
+	"unsafe"
+
+	"github.com/go-liburing/liburing/internal/race"
+)
 
 // ringMem is struct io_uring, in C memory: liburing's half reads and writes it,
 // and so do the functions below, which are what liburing.h has the C compiler
@@ -21,6 +25,7 @@ type ringMem struct {
 	sqeSize uintptr // twice that of an SQE where every entry is a big one
 	cqeSize uintptr // the same of the completion queue
 	uneven  bool    // places of the completion queue are not completions; see enough
+	isRaw   bool    // rawEnter does for the ring
 }
 
 // init fills Go's own part.
@@ -32,6 +37,7 @@ func (m *ringMem) init() {
 	if m.flags&SetupCQE32 != 0 {
 		m.cqeSize *= 2
 	}
+	m.isRaw = m.flags&(SetupSQEMixed|SetupSQE128) == 0 && m.canRawEnter()
 	m.uneven = m.flags&(SetupCQEMixed|SetupSQEMixed|SetupIOPoll) != 0 || m.features&FeatExtArg == 0
 }
 
@@ -127,4 +133,53 @@ func (m *ringMem) flushSQ() {
 // sanitizers looks at the requests when it submits them.
 func (m *ringMem) canRawEnter() bool {
 	return m.flags&(SetupSQPoll|SetupIOPoll|SetupSQRewind) == 0 && m.intFlags&intSimulated == 0 && !cSanitized()
+}
+
+// quickBatch is how many requests are looked at before they are submitted: the more
+// there are, the less the crossing into C costs each.
+const quickBatch = 16
+
+// isQuick reports whether what is queued may be submitted by rawEnter: a few requests
+// of operations that never hold the submitter up (opFacts.quick).
+func (m *ringMem) isQuick() bool {
+	head := m.loadSQHead()
+	if !m.isRaw || m.sq.sqeTail-head-1 >= quickBatch {
+		return false
+	}
+	for ; head != m.sq.sqeTail; head++ {
+		if !quickOps[m.sqe(head).Opcode] {
+			return false
+		}
+	}
+	return true
+}
+
+// quickOps is opFacts.quick, for any byte.
+var quickOps = func() (ops [256]bool) {
+	for op, facts := range opTable {
+		ops[op] = facts.quick
+	}
+	return ops
+}()
+
+// flushQuick is what liburing does before a submission; rawEnter is to follow, in the
+// caller itself (see submitAndReap about calls).
+func (m *ringMem) flushQuick() (n uint32, flags EnterFlags) {
+	n, flags = m.unsubmitted(), m.enterFlags()
+	if m.needsFlush() {
+		flags |= EnterGetEvents
+	}
+	m.flushSQ()
+	race.Release()
+	return n, flags
+}
+
+// taken is what io_uring_enter would have returned where rawEnter has returned ret: how
+// many of n entries the kernel has taken, or an errno.
+func (m *ringMem) taken(n uint32, ret int32) int32 {
+	race.Acquire()
+	if ret < 0 {
+		return ret
+	}
+	return int32(n - m.unsubmitted())
 }
