@@ -54,7 +54,8 @@ type Loop struct {
 	sqHead     uint32 // the submission queue's then
 	epoch      uint32 // how often the queue's memory has been replaced
 
-	rawEnter   bool // rawEnter does for the ring
+	rawEnter   bool          // rawEnter does for the ring
+	gather     time.Duration // how long a wait may gather completions
 	yield      yield.Yielder
 	drains     bool          // a request has drained the ring
 	holding    bool          // requests are held back for one that drains the ring (SQPOLL)
@@ -170,6 +171,9 @@ func (l *Loop) own(entries int, o *options, started chan<- error) {
 	if l.ring.Flags()&(SetupCQE32|SetupCQEMixed) != 0 {
 		l.bigs = make([][2]uint64, len(l.batch))
 		l.allSpecial = true
+	}
+	if l.ring.Features()&FeatMinTimeout != 0 {
+		l.gather = o.latency
 	}
 	l.inspects = ring.audit != nil
 	if l.ring.Flags()&SetupIOPoll != 0 {

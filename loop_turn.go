@@ -122,10 +122,20 @@ func (l *Loop) enterBlocking(ready bool, wait time.Duration) error {
 	if l.mail.attention.Load() || l.waitsForRoom() {
 		return l.enterError(cSubmit(m))
 	}
-	if limit > 0 {
+	switch {
+	case l.gather > 0:
+		return l.enterError(l.gatherWithin(orLong(limit)))
+	case limit > 0:
 		return l.enterError(cSubmitAndWaitTimeout(m, 1, limit))
 	}
 	return l.enterError(cSubmitAndWait(m, 1))
+}
+
+// gatherWithin submits and waits as WithLatency says, no longer than limit.
+func (l *Loop) gatherWithin(limit time.Duration) int32 {
+	m := l.ring.mem
+	n := min(uint32(max(l.inFlight-l.inner, 1)), uint32(len(l.batch)), m.mostPlaces())
+	return cSubmitAndWaitMinTimeout(m, n, limit, microseconds(min(l.gather, limit)))
 }
 
 // sleep says that the thread is about to wait in the kernel: whoever posts wakes

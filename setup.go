@@ -56,6 +56,7 @@ type options struct {
 	policy      *Policy
 	enable      bool // once the policy is in place
 	recorder    *PolicyRecorder
+	latency     time.Duration
 	setUp       func(entries uint32, p *Params) (*ringMem, int32) // nil: the kernel's
 }
 
@@ -129,6 +130,16 @@ func WithAttachWQ(r *Ring) Option {
 			o.WQFD = uint32(r.FD())
 		}
 	}
+}
+
+// WithLatency has a Loop that waits gather completions: until as many are there as
+// requests are in flight, 64 at most, but once d is over one is enough. What comes in
+// between is told up to d later, posts too; for that a busy loop enters the kernel less
+// often, and hands it more requests at once. Zero, the default, waits for one. It is
+// for the Loop; New does nothing with it, nor does a kernel without FeatMinTimeout or a
+// ring with SetupIOPoll. Needs Linux 6.12.
+func WithLatency(d time.Duration) Option {
+	return func(o *options) { o.latency = d }
 }
 
 // WithBPFFilterTask registers the filters with the thread that makes the ring, before

@@ -18,6 +18,7 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
+	"time"
 
 	"github.com/go-liburing/liburing"
 	"github.com/go-liburing/liburing/examples/internal/socket"
@@ -29,6 +30,7 @@ func main() {
 	flag.TextVar(&at, "addr", netip.MustParseAddrPort("127.0.0.1:8000"), "the `address` to listen on; port 0 picks one")
 	size := flag.Int("size", 2048, "`bytes` of a buffer")
 	count := flag.Int("buffers", 1024, "the `number` of buffers for all connections")
+	latency := flag.Duration("latency", 0, "how long messages may wait for others to come, so that they cost less")
 	most := flag.Uint("connections", 4096, "the `number` of connections at a time; more are turned away")
 	flag.Usage = func() {
 		fmt.Fprintf(flag.CommandLine.Output(), "usage: echo-server [flags]\n\nSends back what it receives over TCP.\n")
@@ -42,7 +44,7 @@ func main() {
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	if err := serve(ctx, at, int(*most), *count, *size); err != nil && ctx.Err() == nil {
+	if err := serve(ctx, at, int(*most), *count, *size, *latency); err != nil && ctx.Err() == nil {
 		fmt.Fprintln(os.Stderr, "echo-server:", err)
 		os.Exit(1)
 	}
@@ -64,13 +66,13 @@ func badArguments(most uint, count, size int) string {
 	return ""
 }
 
-func serve(ctx context.Context, at netip.AddrPort, most, count, size int) (err error) {
+func serve(ctx context.Context, at netip.AddrPort, most, count, size int, latency time.Duration) (err error) {
 	fd, local, err := socket.Listen(unix.SOCK_STREAM, at)
 	if err != nil {
 		return err
 	}
 	defer unix.Close(fd)
-	loop, err := liburing.NewLoop(64, liburing.WithCQEntries(4096))
+	loop, err := liburing.NewLoop(64, liburing.WithCQEntries(4096), liburing.WithLatency(latency))
 	if err != nil {
 		return err
 	}
