@@ -15,7 +15,7 @@ import (
 // What would hand out other bytes than those that came is refused, with EINVAL and
 // the reason:
 //   - a send, because the kernel drops what a short one leaves of the buffers that it
-//     has looked up (a Writer keeps it), and what has memory of its own;
+//     has looked up (a loopio.Writer keeps it), and what has memory of its own;
 //   - MSG_TRUNC on a stream (it throws the bytes away), in a bundle, or with a
 //     length set on the entry or in the message's iovec;
 //   - MSG_WAITALL in a bundle: the kernel writes again into buffers that it has
@@ -128,7 +128,7 @@ func (g *BufGroup) unfit(sqe *SQE, h *handle) error {
 	limited := limit(sqe, h) != 0
 	switch {
 	case sqe.Opcode == OpSend:
-		return errors.New("a group's buffers are received into, not sent from, because the kernel drops what a short send leaves of them: keep what came (Completion.Keep) and send it by a Writer, or with Send")
+		return errors.New("a group's buffers are received into, not sent from, because the kernel drops what a short send leaves of them: keep what came (Completion.Keep) and send it by a loopio.Writer, or with Send")
 	case sqe.Opcode == OpReadv, sqe.Opcode != OpRecvmsg && sqe.Addr != 0 && sqe.Len != 0:
 		return errors.New("it has memory of its own: give it none (nil), or no group")
 	case flags&msgTrunc != 0 && bundle:

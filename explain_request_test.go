@@ -15,6 +15,7 @@ import (
 
 	"github.com/go-liburing/liburing"
 	"github.com/go-liburing/liburing/internal/ringtest"
+	"github.com/go-liburing/liburing/loopio"
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sys/unix"
 )
@@ -179,7 +180,7 @@ func TestErrorOfStream(t *testing.T) {
 
 	r, _ := ringtest.Pipe(t)
 	var failed error
-	w := l.NewWriter(r, liburing.WriterOptions{Failed: func(err error) { failed = err }})
+	w := loopio.NewWriter(l, r, loopio.WriterOptions{Failed: func(err error) { failed = err }})
 	_, err := w.Write([]byte("x"))
 	require.NoError(t, err)
 	ringtest.RunIdle(t, l)

@@ -82,9 +82,6 @@ func (r *Ring) SetRaw(on bool) (was bool) {
 func (l *Loop) Armed() bool    { return l.armed }
 func (l *Loop) MayBlock() bool { return l.mayBlock }
 
-// Revoke cancels a request until it has completed, as contexts do.
-func (l *Loop) Revoke(t Token) { l.revoke(t) }
-
 // Timers returns how many timers are armed, the loop's own among them.
 func (l *Loop) Timers() int { return l.timers.Pending }
 

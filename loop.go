@@ -74,7 +74,9 @@ type Loop struct {
 	countdowns []*countdown                 // timeouts that count
 	fired      uint64                       // completions of timeouts
 	nextGroup  uint16                       // the number that the next one tries first
-	writers    writers
+	eve        eve                          // what is to run before the next submission
+	atClose    []func()
+	locals     map[any]any // see Local
 	stats      Stats
 	broken     map[Token]*brokenLink               // requests that are linked behind one that has failed
 	big        detail                              // of the big completion whose callback runs
@@ -292,7 +294,24 @@ func (l *Loop) turns(ctx context.Context, untilIdle bool) error {
 
 func (l *Loop) idle() bool {
 	return l.inFlight == l.inner && l.timers.Pending == l.timers.Inner && l.next == l.have && len(l.made) == 0 && !l.mail.attention.Load() &&
-		!l.canFeed() && len(l.writers.dirty) == 0
+		!l.canFeed() && len(l.eve.list) == 0
+}
+
+// Local returns the value that the loop keeps under a key, which make makes when it is
+// asked for first: what the callbacks of one loop share without locks, such as a stock of
+// buffers. Keys are compared as those of a context are: have a type of your own. Call it
+// where requests are made.
+func (l *Loop) Local(key any, make func() any) any {
+	l.checkCaller()
+	value, ok := l.locals[key]
+	if !ok {
+		value = make()
+		if l.locals == nil {
+			l.locals = map[any]any{}
+		}
+		l.locals[key] = value
+	}
+	return value
 }
 
 // LoopGroup is several loops that run side by side, as a rule one a processor. Each

@@ -8,6 +8,14 @@ import (
 	"time"
 )
 
+// Revoke cancels a request until it has completed, which Cancel, once, may not achieve.
+// Its callback is told ECANCELED, unless it completes first.
+func (l *Loop) Revoke(t Token) {
+	if !l.Closing() { // which cancels all
+		l.revoke(t)
+	}
+}
+
 // revoke cancels a request until it has completed. Once is not enough for one
 // that waits behind a link, which the kernel does not find before it has begun,
 // for a multishot timeout, which it does not find while it fires, and for one that

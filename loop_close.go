@@ -81,7 +81,7 @@ func (l *Loop) exit() {
 	l.mail.beginClose()
 	l.runLastPosts()
 	l.closing.Store(true)
-	l.releaseHolds()
+	l.tellClose()
 	l.timers.Clear()
 	l.sweeps = nil
 	// Should it have been set up disabled, nothing would end. Kernels before 5.18
@@ -106,6 +106,26 @@ func (l *Loop) exit() {
 	}
 	ended = true
 	l.free()
+}
+
+// OnClose has the loop call f once when it is closed: after what was posted has run, and
+// before requests in flight are cancelled. One that is closed already calls f at once. It
+// is called like requests are made.
+func (l *Loop) OnClose(f func()) {
+	if l.Closing() {
+		f()
+		return
+	}
+	l.atClose = append(l.atClose, f)
+}
+
+// tellClose calls those functions, all of them, should one panic too.
+func (l *Loop) tellClose() {
+	for len(l.atClose) > 0 {
+		f := l.atClose[0]
+		l.atClose = l.atClose[1:]
+		l.inClose(func() error { f(); return nil })
+	}
 }
 
 // runLastPosts runs what was posted before the loop was closed, all of it, should

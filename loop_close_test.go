@@ -15,6 +15,7 @@ import (
 
 	"github.com/go-liburing/liburing"
 	"github.com/go-liburing/liburing/internal/ringtest"
+	"github.com/go-liburing/liburing/loopio"
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sys/unix"
 )
@@ -343,7 +344,7 @@ func writerWithoutEnter() error {
 	if err := ringtest.Deny(unix.SYS_IO_URING_ENTER, unix.EPERM); err != nil {
 		return err
 	}
-	l.NewWriter(fds[1], liburing.WriterOptions{}).Close(func(error) {
+	loopio.NewWriter(l, fds[1], loopio.WriterOptions{}).Close(func(error) {
 		_, err := unix.FcntlInt(uintptr(fds[1]), unix.F_GETFD, 0)
 		fmt.Println("closed:", err)
 	})

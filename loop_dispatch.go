@@ -3,6 +3,7 @@ package liburing
 import (
 	"fmt"
 	"sync/atomic"
+	"syscall"
 )
 
 // reap copies completions off the ring, so that callbacks may do what they like
@@ -245,6 +246,15 @@ func (c Completion) Err() error {
 		return nil
 	}
 	return &OpError{Op: c.op.String(), Path: of.path, NewPath: of.newPath, Addr: of.addr, Err: err, Hint: c.hint()}
+}
+
+// Unbegun reports whether the kernel has for sure not begun the request: what was to be
+// closed is still open, what was to be sent has not left.
+func (c Completion) Unbegun() bool {
+	if c.detail != nil && c.detail.refusal != nil {
+		return c.detail.unbegun
+	}
+	return c.Res == -int32(syscall.ECANCELED) || c.refusedByRing()
 }
 
 // Result returns the result as the system call that the operation is named

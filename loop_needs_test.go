@@ -12,6 +12,7 @@ import (
 
 	"github.com/go-liburing/liburing"
 	"github.com/go-liburing/liburing/internal/ringtest"
+	"github.com/go-liburing/liburing/loopio"
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sys/unix"
 )
@@ -187,7 +188,7 @@ func TestWriterWhereClosesAreRefused(t *testing.T) {
 	_, wr := ringtest.Pipe(t)
 	fd, err := unix.FcntlInt(uintptr(wr), unix.F_DUPFD_CLOEXEC, 0)
 	require.NoError(t, err)
-	l.NewWriter(fd, liburing.WriterOptions{}).Close(func(err error) { require.NoError(t, err) })
+	loopio.NewWriter(l, fd, loopio.WriterOptions{}).Close(func(err error) { require.NoError(t, err) })
 	ringtest.RunIdle(t, l)
 	_, err = unix.FcntlInt(uintptr(fd), unix.F_GETFD, 0)
 	require.ErrorIs(t, err, unix.EBADF)

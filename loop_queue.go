@@ -209,6 +209,13 @@ func (l *Loop) refuses() bool {
 	return l.closing.Load()
 }
 
+// Closing reports whether the loop is closed, or Close was called: it takes no requests
+// any more. It is called like requests are made.
+func (l *Loop) Closing() bool {
+	l.checkAwake()
+	return l.refuses()
+}
+
 // refused is a request that was refused and whose callback is to be told.
 type refused struct {
 	op    Op
@@ -320,8 +327,8 @@ func (l *Loop) tellRefused() bool {
 		l.inClose(func() error { r.tell(); return nil })
 	}
 	// What they send is refused. A function of theirs that panics leaves the rest.
-	for again := true; again; again = len(l.writers.dirty) > 0 {
-		l.inClose(func() error { l.flushWriters(); return nil })
+	for again := true; again; again = len(l.eve.list) > 0 {
+		l.inClose(func() error { l.runEve(); return nil })
 	}
 	return len(list) > 0
 }

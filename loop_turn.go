@@ -61,8 +61,8 @@ func (l *Loop) prepare() (ready bool) {
 		ready = l.feed()
 		l.endChain()
 	}
-	if len(l.writers.dirty) != 0 {
-		l.flushWriters()
+	if len(l.eve.list) != 0 {
+		l.runEve()
 		ready = ready || l.inFlight == l.inner // there may be nothing to wait for
 	}
 	if l.backlog.len() != 0 || l.holding {
@@ -79,6 +79,41 @@ func (l *Loop) prepare() (ready bool) {
 		l.stats.Overflows++
 	}
 	return ready || m.cqReady() != 0 || l.waitsForRoom()
+}
+
+// eve is what is to be called before the loop submits.
+type eve struct {
+	list []func()
+	next int // the first of them whose turn has not come
+}
+
+// BeforeSubmit has the loop call f once, before it submits requests the next time: what
+// callbacks that run until then have collected can go to the kernel as one request. A
+// loop that has ended calls f at once. It is called like requests are made.
+func (l *Loop) BeforeSubmit(f func()) {
+	l.checkCaller()
+	l.checkAwake()
+	l.eve.list = append(l.eve.list, f)
+	select {
+	case <-l.done: // it does not submit any more
+		l.runEve()
+	default:
+	}
+}
+
+// runEve calls those functions. Should one panic, the next turn goes on behind it.
+func (l *Loop) runEve() {
+	e := &l.eve
+	for e.next < len(e.list) {
+		f := e.list[e.next]
+		e.list[e.next] = nil
+		e.next++
+		f()
+		if l.ring.mem != nil {
+			l.endChain() // that it has left open
+		}
+	}
+	e.list, e.next = e.list[:0], 0
 }
 
 // waitsForRoom reports whether there are requests in the backlog which only wait for

@@ -220,7 +220,7 @@ func (s *Sockaddr) Reset() { *s = Sockaddr{len: uint32(len(s.raw))} }
 // AddrPort returns the IP endpoint, the zero value if it is none.
 func (s *Sockaddr) AddrPort() netip.AddrPort {
 	port := binary.BigEndian.Uint16(s.raw[2:])
-	switch s.family() {
+	switch s.Family() {
 	case afInet:
 		return netip.AddrPortFrom(netip.AddrFrom4([4]byte(s.raw[4:8])), port)
 	case afInet6:
@@ -233,11 +233,12 @@ func (s *Sockaddr) AddrPort() netip.AddrPort {
 	return netip.AddrPort{}
 }
 
-func (s *Sockaddr) family() uint16 { return binary.NativeEndian.Uint16(s.raw[:]) }
+// Family returns the address family (AF_INET, …).
+func (s *Sockaddr) Family() uint16 { return binary.NativeEndian.Uint16(s.raw[:]) }
 
 // String returns the address as net.Addr writes it.
 func (s *Sockaddr) String() string {
-	switch s.family() {
+	switch s.Family() {
 	case afInet, afInet6:
 		return s.AddrPort().String()
 	case afUnix:

@@ -96,7 +96,7 @@ func (s *SQE) PrepShutdown(fd, how int) {
 // PrepSend sends buf on a socket (io_uring_prep_send). The result is the number
 // of bytes, on a stream without MSG_WAITALL possibly less than all. flags are
 // those of send(2). Several sends in flight on one stream may overtake each
-// other: a Writer keeps their order; or wait for one before you make the next, or
+// other: a loopio.Writer keeps their order; or wait for one before you make the next, or
 // link them, with MSG_WAITALL so that a short one ends the chain. Needs Linux 5.6.
 func (s *SQE) PrepSend(fd int, buf []byte, flags int) {
 	s.PrepRW(OpSend, fd, data(buf), rwLen(buf), 0)

@@ -114,6 +114,14 @@ func (f Fixed) FD() int { return int(min(uint(f), fixedFD-1) | fixedFD) } // no 
 // Linux's descriptors are smaller.
 const fixedFD = 1 << 30
 
+// FixedOf returns the registered file that fd names, if it is a number of Fixed.FD.
+func FixedOf(fd int) (f Fixed, ok bool) {
+	if !isFixed(fd) {
+		return 0, false
+	}
+	return Fixed(fd % fixedFD), true
+}
+
 // isFixed reports whether a descriptor is a registered file's.
 func isFixed(fd int) bool { return uint(fd)>>30 == 1 }
 

@@ -117,7 +117,9 @@ func TestSetIowait(t *testing.T) {
 func TestFixedThatIsTooLarge(t *testing.T) {
 	for _, f := range []liburing.Fixed{1<<30 - 1, 1 << 30, 1<<30 + 7, 1<<32 - 1} {
 		require.EqualValues(t, 1<<30-1, f.FD()%liburing.FixedFD, f)
-		require.True(t, liburing.IsFixed(f.FD()), f)
+		named, ok := liburing.FixedOf(f.FD())
+		require.True(t, ok, f)
+		require.EqualValues(t, 1<<30-1, named)
 	}
 }
 

@@ -30,7 +30,6 @@ const (
 	atFDCWD       = unix.AT_FDCWD
 	msgTrunc      = unix.MSG_TRUNC
 	msgWaitall    = unix.MSG_WAITALL
-	msgNosignal   = unix.MSG_NOSIGNAL
 	sizeofOpenHow = uint32(unsafe.Sizeof(OpenHow{}))
 	sizeofCmsghdr = unix.SizeofCmsghdr
 

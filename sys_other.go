@@ -4,7 +4,6 @@ package liburing
 
 import (
 	"io/fs"
-	"net"
 	"syscall"
 	"time"
 	"unsafe"
@@ -41,7 +40,6 @@ const (
 	atFDCWD       = -100
 	msgTrunc      = 0x20
 	msgWaitall    = 0x100
-	msgNosignal   = 0x4000
 	sizeofOpenHow = 24
 	sizeofCmsghdr = 16
 	blockIoctl    = 0x1200
@@ -86,21 +84,6 @@ const (
 )
 
 func socketType(int) int { return sockUnknown }
-
-// Listen needs Linux.
-func Listen(network, address string) (fd int, local net.Addr, err error) {
-	return -1, nil, ErrNotSupported
-}
-
-// ListenPacket needs Linux.
-func ListenPacket(network, address string) (fd int, local net.Addr, err error) {
-	return -1, nil, ErrNotSupported
-}
-
-// Dial needs Linux.
-func (l *Loop) Dial(to *Sockaddr, done func(fd int, err error)) Request {
-	return l.queueBad(OpConnect, func(c Completion) { done(-1, c.Err()) }, ErrNotSupported)
-}
 
 // FileInfo needs Linux.
 func FileInfo(name string, statx *Statx) fs.FileInfo { return nil }

@@ -22,6 +22,7 @@ awk -v check="$1" 'index($0, " " check) { print $1 }' <<'ROOMS'
 ./examples                   kernels
 ./internal/httpd             kernels
 ./internal/survey            kernels
+./loopio         debug nocgo kernels docker sanitize
 ./ringio                     kernels        sanitize
 ./tests/build                               sanitize
 ./tests/loop     debug nocgo kernels docker sanitize

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/go-liburing/liburing"
+	"github.com/go-liburing/liburing/loopio"
 	"github.com/go-liburing/liburing/uringtest"
 )
 
@@ -20,8 +21,8 @@ func TestHello(t *testing.T) {
 	defer r.Close()
 	defer w.Close()
 	got := make([]byte, 5)
-	loop.WriteAll(t.Context(), liburing.FD(w), []byte("hello"), 0, nil)
-	loop.ReadFull(t.Context(), liburing.FD(r), got, 0, func(n int, err error) {
+	loopio.WriteAll(t.Context(), loop, liburing.FD(w), []byte("hello"), 0, nil)
+	loopio.ReadFull(t.Context(), loop, liburing.FD(r), got, 0, func(n int, err error) {
 		if err != nil || string(got) != "hello" {
 			t.Errorf("%q: %v", got[:n], err)
 		}

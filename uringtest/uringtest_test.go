@@ -13,6 +13,7 @@ import (
 
 	"github.com/go-liburing/liburing"
 	"github.com/go-liburing/liburing/internal/ringtest"
+	"github.com/go-liburing/liburing/loopio"
 	"github.com/go-liburing/liburing/uringtest"
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sys/unix"
@@ -44,8 +45,8 @@ func TestBytesAreRight(t *testing.T) {
 		l := newLoop(t, newKernel(t, seed, uringtest.AllFaults))
 		a, b := ringtest.SocketPair(t)
 		sent, got := ringtest.Pattern(10_000, byte(seed)), make([]byte, 10_000)
-		l.WriteAll(t.Context(), a, sent, 0, func(_ int, err error) { require.NoError(t, err) })
-		l.ReadFull(t.Context(), b, got, 0, func(_ int, err error) { require.NoError(t, err) })
+		loopio.WriteAll(t.Context(), l, a, sent, 0, func(_ int, err error) { require.NoError(t, err) })
+		loopio.ReadFull(t.Context(), l, b, got, 0, func(_ int, err error) { require.NoError(t, err) })
 		ringtest.RunIdle(t, l)
 		require.True(t, bytes.Equal(sent, got), "seed %d", seed)
 	}
@@ -58,8 +59,8 @@ func work(t *testing.T, k *uringtest.Kernel) {
 	f := ringtest.TempFile(t, ringtest.Pattern(4096, 1))
 	for range 5 {
 		rd, wr := ringtest.Pipe(t)
-		l.WriteAll(context.Background(), wr, make([]byte, 500), 0, nil)
-		l.ReadFull(context.Background(), rd, make([]byte, 500), 0, nil)
+		loopio.WriteAll(context.Background(), l, wr, make([]byte, 500), 0, nil)
+		loopio.ReadFull(context.Background(), l, rd, make([]byte, 500), 0, nil)
 		l.Read(int(f.Fd()), make([]byte, 1000), 0, nil).LinkNext()
 		waits := l.PollAdd(rd, unix.POLLPRI, nil).Token()
 		l.Read(int(f.Fd()), make([]byte, 100), 0, func(liburing.Completion) { l.Cancel(waits, 0, nil) })
@@ -266,7 +267,7 @@ func TestNewLoop(t *testing.T) {
 	fd := ringtest.One(t, l, func(cb liburing.Callback) liburing.Request {
 		return l.Openat(unix.AT_FDCWD, name, unix.O_CREAT|unix.O_WRONLY|unix.O_CLOEXEC, 0o600, cb)
 	})
-	l.WriteAll(t.Context(), fd, []byte("text"), 0, func(_ int, err error) {
+	loopio.WriteAll(t.Context(), l, fd, []byte("text"), 0, func(_ int, err error) {
 		require.NoError(t, err)
 		l.CloseFD(fd, nil)
 	})

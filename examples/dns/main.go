@@ -18,6 +18,7 @@ import (
 	"syscall"
 
 	"github.com/go-liburing/liburing"
+	"github.com/go-liburing/liburing/loopio"
 	"golang.org/x/sys/unix"
 )
 
@@ -54,7 +55,7 @@ const (
 )
 
 func serve(ctx context.Context, addr string, z zone) (err error) {
-	fd, local, err := liburing.ListenPacket("udp", addr)
+	fd, local, err := loopio.ListenPacket("udp", addr)
 	if err != nil {
 		return err
 	}

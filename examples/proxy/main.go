@@ -21,6 +21,7 @@ import (
 
 	"github.com/go-liburing/liburing"
 	"github.com/go-liburing/liburing/examples/internal/socket"
+	"github.com/go-liburing/liburing/loopio"
 	"golang.org/x/sys/unix"
 )
 
@@ -93,7 +94,7 @@ func (p *proxy) serve(ctx context.Context, at netip.AddrPort) (err error) {
 		p.ending = true
 		err = errors.Join(err, p.loop.Close(context.Background()))
 	}()
-	p.loop.Serve(fd, p.accepted, func(err error, over bool) {
+	loopio.Serve(p.loop, fd, p.accepted, func(err error, over bool) {
 		if over {
 			p.loop.Fail(err)
 		} else { // there were too many: it has paused, and goes on

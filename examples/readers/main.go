@@ -20,6 +20,7 @@ import (
 	"syscall"
 
 	"github.com/go-liburing/liburing"
+	"github.com/go-liburing/liburing/loopio"
 )
 
 const blockSize = 16 << 10
@@ -134,7 +135,7 @@ var channels = sync.Pool{New: func() any { return make(chan result, 1) }} // the
 func (r *readerAt) ReadAt(buf []byte, offset int64) (int, error) {
 	done := channels.Get().(chan result)
 	err := r.loop.Post(func() {
-		r.loop.ReadFull(context.Background(), liburing.FD(r.file), buf, uint64(offset), func(n int, err error) { done <- result{n, err} })
+		loopio.ReadFull(context.Background(), r.loop, liburing.FD(r.file), buf, uint64(offset), func(n int, err error) { done <- result{n, err} })
 	})
 	if err != nil {
 		return 0, err

@@ -7,14 +7,14 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/go-liburing/liburing"
+	"github.com/go-liburing/liburing/loopio"
 )
 
 // serve serves one client.
 func (s *server) serve(fd int) {
-	var conn *liburing.Conn
-	conn = s.loop.NewConn(fd, liburing.ConnOptions{
-		WriterOptions: liburing.WriterOptions{Limit: 64 << 20}, // who asks for more without reading is given up
+	var conn *loopio.Conn
+	conn = loopio.NewConn(s.loop, fd, loopio.ConnOptions{
+		WriterOptions: loopio.WriterOptions{Limit: 64 << 20}, // who asks for more without reading is given up
 		Buffers:       s.buffers,
 		Received:      func(data []byte) (int, error) { return s.received(conn, data) },
 		Most:          2 * mostBytes,
@@ -23,7 +23,7 @@ func (s *server) serve(fd int) {
 
 // received carries out the commands in data. If one of them changes something the
 // answers wait for the log, and those behind them too, for they come in order.
-func (s *server) received(conn *liburing.Conn, data []byte) (used int, err error) {
+func (s *server) received(conn *loopio.Conn, data []byte) (used int, err error) {
 	changed := false
 	for err == nil {
 		args, n, bad := parse(data[used:])

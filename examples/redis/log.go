@@ -3,7 +3,7 @@ package main
 import (
 	"os"
 
-	"github.com/go-liburing/liburing"
+	"github.com/go-liburing/liburing/loopio"
 	"golang.org/x/sys/unix"
 )
 
@@ -32,6 +32,6 @@ func (s *server) openLog(name string) error {
 		return &os.PathError{Op: "open", Path: name, Err: err}
 	}
 	// The Writer owns the descriptor. What it can't write nobody may be told of.
-	s.log = s.loop.NewWriter(fd, liburing.WriterOptions{Limit: 64 << 20, Failed: s.loop.Fail})
+	s.log = loopio.NewWriter(s.loop, fd, loopio.WriterOptions{Limit: 64 << 20, Failed: s.loop.Fail})
 	return unix.Ftruncate(fd, int64(size))
 }

@@ -18,6 +18,7 @@ import (
 	"syscall"
 
 	"github.com/go-liburing/liburing"
+	"github.com/go-liburing/liburing/loopio"
 	"golang.org/x/sys/unix"
 )
 
@@ -46,13 +47,13 @@ func main() {
 type server struct {
 	loop    *liburing.Loop
 	buffers *liburing.BufGroup
-	log     *liburing.Writer
+	log     *loopio.Writer
 	data    map[string]string
 	answers bytes.Buffer // of the client that is being served
 }
 
 func serve(ctx context.Context, addr, name string) error {
-	listener, local, err := liburing.Listen("tcp", addr)
+	listener, local, err := loopio.Listen("tcp", addr)
 	if err != nil {
 		return err
 	}
@@ -69,7 +70,7 @@ func serve(ctx context.Context, addr, name string) error {
 	if err := s.openLog(name); err != nil {
 		return err
 	}
-	loop.Serve(listener, s.serve, func(err error, over bool) {
+	loopio.Serve(loop, listener, s.serve, func(err error, over bool) {
 		if over {
 			loop.Fail(err)
 		} else { // too many clients, as a rule

@@ -7,6 +7,7 @@ import (
 
 	"github.com/go-liburing/liburing"
 	"github.com/go-liburing/liburing/examples/internal/socket"
+	"github.com/go-liburing/liburing/loopio"
 	"golang.org/x/sys/unix"
 )
 
@@ -30,7 +31,7 @@ func receive(ctx context.Context, s settings) (err error) {
 	if s.typ == unix.SOCK_DGRAM {
 		r.datagrams(fd)
 	} else {
-		loop.Serve(fd, r.accepted, func(err error, _ bool) { loop.Fail(err) })
+		loopio.Serve(loop, fd, r.accepted, func(err error, _ bool) { loop.Fail(err) })
 	}
 	fmt.Println("listening on", local)
 	if err = loop.Run(ctx); ctx.Err() != nil {

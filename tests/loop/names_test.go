@@ -14,6 +14,7 @@ import (
 
 	"github.com/go-liburing/liburing"
 	"github.com/go-liburing/liburing/internal/ringtest"
+	"github.com/go-liburing/liburing/loopio"
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sys/unix"
 )
@@ -88,7 +89,7 @@ func TestErrorsTellAddresses(t *testing.T) {
 		addr := liburing.SockaddrFrom(netip.AddrPortFrom(netip.MustParseAddr("127.0.0.1"), uint16(at.(*unix.SockaddrInet4).Port)))
 		text := addr.String()
 		var told error
-		l.Dial(addr, func(_ int, err error) { told = err })
+		loopio.Dial(l, addr, func(_ int, err error) { told = err })
 		ringtest.RunIdle(t, l)
 		require.EqualError(t, told, "connect "+text+": connection refused")
 		var op *liburing.OpError

@@ -1,5 +1,5 @@
 // Package socket makes the sockets of the network examples, step by step as in C.
-// liburing.Listen does the same by way of Go's net package.
+// loopio.Listen does the same by way of Go's net package.
 package socket
 
 import (

@@ -1,6 +1,6 @@
 //go:build linux
 
-package loop_test
+package loopio_test
 
 import (
 	"fmt"
@@ -12,6 +12,7 @@ import (
 
 	"github.com/go-liburing/liburing"
 	"github.com/go-liburing/liburing/internal/ringtest"
+	"github.com/go-liburing/liburing/loopio"
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sys/unix"
 )
@@ -19,7 +20,7 @@ import (
 // What is behind a hold waits for it, and for those before it; what is before does not.
 func TestWriterHold(t *testing.T) {
 	overConduits(t, func(t *testing.T, l *liburing.Loop, fd int, peer io.ReadCloser) {
-		w := l.NewWriter(fd, liburing.WriterOptions{})
+		w := loopio.NewWriter(l, fd, loopio.WriterOptions{})
 		w.WriteString("a")
 		first := w.Hold()
 		w.WriteString("b")
@@ -53,9 +54,9 @@ func requireRead(t *testing.T, peer io.Reader, want string) {
 
 // What is held is dropped by Abort, and by the loop's Close, and all are told.
 func TestWriterHoldEnds(t *testing.T) {
-	for name, end := range map[string]func(t *testing.T, l *liburing.Loop, w *liburing.Writer){
-		"Abort": func(t *testing.T, l *liburing.Loop, w *liburing.Writer) { w.Abort(nil); ringtest.RunIdle(t, l) },
-		"Close": func(t *testing.T, l *liburing.Loop, w *liburing.Writer) {
+	for name, end := range map[string]func(t *testing.T, l *liburing.Loop, w *loopio.Writer){
+		"Abort": func(t *testing.T, l *liburing.Loop, w *loopio.Writer) { w.Abort(nil); ringtest.RunIdle(t, l) },
+		"Close": func(t *testing.T, l *liburing.Loop, w *loopio.Writer) {
 			w.Close(nil)
 			ringtest.RunIdle(t, l)
 			ringtest.CloseLoop(t, l)
@@ -65,7 +66,7 @@ func TestWriterHoldEnds(t *testing.T) {
 			l := ringtest.NewLoop(t, 8)
 			fd, peer := conduits["unix"](t)
 			defer peer.Close()
-			w := l.NewWriter(fd, liburing.WriterOptions{})
+			w := loopio.NewWriter(l, fd, loopio.WriterOptions{})
 			release := w.Hold()
 			var told []error
 			w.WriteNoCopy([]byte("x"), func(err error) { told = append(told, err) })
@@ -81,11 +82,11 @@ func TestWriterHoldEnds(t *testing.T) {
 }
 
 // newLog returns a Writer for a new file.
-func newLog(t *testing.T, l *liburing.Loop, options liburing.WriterOptions) (w *liburing.Writer, path string, fd int) {
+func newLog(t *testing.T, l *liburing.Loop, options loopio.WriterOptions) (w *loopio.Writer, path string, fd int) {
 	path = filepath.Join(t.TempDir(), "log")
 	fd, err := unix.Open(path, unix.O_WRONLY|unix.O_CREAT|unix.O_APPEND|unix.O_CLOEXEC, 0o600)
 	require.NoError(t, err)
-	return l.NewWriter(fd, options), path, fd
+	return loopio.NewWriter(l, fd, options), path, fd
 }
 
 // Who waits for a sync finds what was written before in the file; those who come in the
@@ -93,7 +94,7 @@ func newLog(t *testing.T, l *liburing.Loop, options liburing.WriterOptions) (w *
 // for all.
 func TestWriterSync(t *testing.T) {
 	ringtest.OverLoops(t, 8, func(t *testing.T, l *liburing.Loop) {
-		w, path, fd := newLog(t, l, liburing.WriterOptions{})
+		w, path, fd := newLog(t, l, loopio.WriterOptions{})
 		var want strings.Builder
 		told, ended := 0, false
 		write := func(i int) {
@@ -137,7 +138,7 @@ func TestWriterSyncFails(t *testing.T) {
 	l := ringtest.NewLoop(t, 8)
 	_, fd := ringtest.Pipe(t)
 	var failed error
-	w := l.NewWriter(fd, liburing.WriterOptions{Failed: func(err error) { failed = err }})
+	w := loopio.NewWriter(l, fd, loopio.WriterOptions{Failed: func(err error) { failed = err }})
 	w.WriteString("x")
 	var told []error
 	for i := range 3 {
@@ -160,13 +161,13 @@ func TestWriterSyncFails(t *testing.T) {
 
 // The loop's Close, and Abort, tell those who wait for a sync that has not been.
 func TestWriterSyncEnds(t *testing.T) {
-	for name, end := range map[string]func(l *liburing.Loop, w *liburing.Writer){
-		"Abort": func(l *liburing.Loop, w *liburing.Writer) { w.Abort(nil); ringtest.RunIdle(t, l) },
-		"Close": func(l *liburing.Loop, w *liburing.Writer) { ringtest.CloseLoop(t, l) },
+	for name, end := range map[string]func(l *liburing.Loop, w *loopio.Writer){
+		"Abort": func(l *liburing.Loop, w *loopio.Writer) { w.Abort(nil); ringtest.RunIdle(t, l) },
+		"Close": func(l *liburing.Loop, w *loopio.Writer) { ringtest.CloseLoop(t, l) },
 	} {
 		t.Run(name, func(t *testing.T) {
 			l := ringtest.NewLoop(t, 8)
-			w, _, fd := newLog(t, l, liburing.WriterOptions{})
+			w, _, fd := newLog(t, l, loopio.WriterOptions{})
 			defer unix.Close(fd)
 			w.WriteString("x")
 			var told []error

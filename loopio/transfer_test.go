@@ -1,6 +1,6 @@
 //go:build linux
 
-package loop_test
+package loopio_test
 
 import (
 	"context"
@@ -10,6 +10,7 @@ import (
 
 	"github.com/go-liburing/liburing"
 	"github.com/go-liburing/liburing/internal/ringtest"
+	"github.com/go-liburing/liburing/loopio"
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sys/unix"
 )
@@ -31,7 +32,7 @@ func TestReadFull(t *testing.T) {
 		content := ringtest.Pattern(1000, 1)
 		f := ringtest.TempFile(t, content)
 		read := func(fd int, buf []byte, offset uint64) (int, error) {
-			return transferred(t, l, func(done func(int, error)) { l.ReadFull(context.Background(), fd, buf, offset, done) })
+			return transferred(t, l, func(done func(int, error)) { loopio.ReadFull(context.Background(), l, fd, buf, offset, done) })
 		}
 		buf := make([]byte, 600)
 		n, err := read(liburing.FD(f), buf, 300)
@@ -64,7 +65,7 @@ func TestReadFull(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		unix.Write(w, []byte("half"))
 		l.After(10*time.Millisecond, cancel)
-		n, err = transferred(t, l, func(done func(int, error)) { l.ReadFull(ctx, r, buf, liburing.CurrentPosition, done) })
+		n, err = transferred(t, l, func(done func(int, error)) { loopio.ReadFull(ctx, l, r, buf, liburing.CurrentPosition, done) })
 		require.ErrorIs(t, err, context.Canceled)
 		require.Equal(t, "half", string(buf[:n]))
 	})
@@ -73,7 +74,7 @@ func TestReadFull(t *testing.T) {
 func TestWriteAll(t *testing.T) {
 	ringtest.OverLoops(t, 8, func(t *testing.T, l *liburing.Loop) {
 		write := func(fd int, buf []byte, offset uint64) (int, error) {
-			return transferred(t, l, func(done func(int, error)) { l.WriteAll(context.Background(), fd, buf, offset, done) })
+			return transferred(t, l, func(done func(int, error)) { loopio.WriteAll(context.Background(), l, fd, buf, offset, done) })
 		}
 		f := ringtest.TempFile(t, nil)
 		n, err := write(liburing.FD(f), ringtest.Pattern(1000, 1), 24)
@@ -100,9 +101,9 @@ func TestWriteAll(t *testing.T) {
 		require.ErrorIs(t, err, unix.EBADF)
 
 		ringtest.CloseLoop(t, l)
-		l.WriteAll(context.Background(), w, big, 0, func(_ int, why error) { err = why })
+		loopio.WriteAll(context.Background(), l, w, big, 0, func(_ int, why error) { err = why })
 		require.ErrorIs(t, err, liburing.ErrClosed)
-		l.WriteAll(context.Background(), w, big, 0, nil)
+		loopio.WriteAll(context.Background(), l, w, big, 0, nil)
 	})
 }
 

@@ -1,8 +1,10 @@
-package liburing
+package loopio
 
 import (
 	"fmt"
 	"syscall"
+
+	"github.com/go-liburing/liburing"
 )
 
 // Writer sends bytes through a socket, a pipe or a terminal: all of them, in the
@@ -12,7 +14,8 @@ import (
 // its methods are for callbacks, posted functions, and the goroutine that will call
 // Run.
 type Writer struct {
-	loop    *Loop
+	loop    *liburing.Loop
+	stock   *stock
 	fd      int
 	options WriterOptions
 
@@ -25,6 +28,7 @@ type Writer struct {
 	syncing  int  // how many of them the sync on its way is for
 	full     bool // it has had to wait since it was last drained
 	dirty    bool // the loop will call flush
+	flushCB  func()
 
 	noSocket bool // there is no sending, but writing
 	noZC     bool
@@ -55,7 +59,7 @@ type WriterOptions struct {
 
 // ErrWriterFull is returned by a Writer that has as much to send as it may. Its peer
 // does not read: wait for Drained, or give it up.
-var ErrWriterFull = fmt.Errorf("liburing: the writer is full: %w", syscall.EAGAIN)
+var ErrWriterFull = fmt.Errorf("loopio: the writer is full: %w", syscall.EAGAIN)
 
 // piece is some bytes that are to be sent.
 type piece struct {
@@ -67,12 +71,15 @@ type piece struct {
 
 // NewWriter returns a Writer for a descriptor, or a registered file (Fixed.FD), of
 // which nobody else may write to. Needs Linux 5.6.
-func (l *Loop) NewWriter(fd int, options WriterOptions) *Writer {
+func NewWriter(l *liburing.Loop, fd int, options WriterOptions) *Writer {
 	if options.Limit <= 0 {
 		options.Limit = 1 << 20
 	}
-	noSocket := !isFixed(fd) && socketType(fd) == sockUnknown // of a registered file the first send tells
-	return &Writer{loop: l, fd: fd, options: options, noSocket: noSocket}
+	_, fixed := liburing.FixedOf(fd)
+	noSocket := !fixed && !isSocket(fd) // of a registered file the first send tells
+	w := &Writer{loop: l, stock: stockOf(l), fd: fd, options: options, noSocket: noSocket}
+	w.flushCB = w.flush
+	return w
 }
 
 // Write has a copy of b sent. It takes all of it or, with ErrWriterFull, nothing;
@@ -94,7 +101,7 @@ func write[T []byte | string](w *Writer, b T) (int, error) {
 		b = b[part:]
 	}
 	for len(b) > 0 {
-		chunk := w.loop.writers.chunk()
+		chunk := w.stock.chunk()
 		part := min(len(b), len(chunk))
 		w.queue = append(w.queue, piece{bytes: append(chunk[:0], b[:part]...), chunk: chunk})
 		b = b[part:]
@@ -117,13 +124,12 @@ func (w *Writer) WriteNoCopy(b []byte, done func(error)) error {
 
 // takes reports why nothing can be written.
 func (w *Writer) takes() error {
-	w.loop.checkCaller()
-	w.loop.checkAwake()
+	closing := w.loop.Closing()
 	switch {
 	case w.err != nil:
 		return w.err
-	case w.wanted != writerOpen || w.loop.closing.Load():
-		return ErrClosed
+	case w.wanted != writerOpen || closing:
+		return liburing.ErrClosed
 	case w.buffered >= w.options.Limit:
 		return ErrWriterFull
 	}
@@ -145,6 +151,15 @@ func (w *Writer) Buffered() int { return w.buffered }
 // Err returns the first error of a send, nil if there was none.
 func (w *Writer) Err() error { return w.err }
 
+// wake has the loop call flush before it submits the next time: what callbacks write
+// until then goes in one send.
+func (w *Writer) wake() {
+	if !w.dirty {
+		w.dirty = true
+		w.loop.BeforeSubmit(w.flushCB)
+	}
+}
+
 // flush sends what waits, unless something is on its way; when nothing is left, it
 // sees to the end.
 func (w *Writer) flush() {
@@ -165,7 +180,7 @@ const mostPieces = 64
 
 // take moves what goes into the next send out of the queue.
 func (w *Writer) take() *flight {
-	f := w.loop.writers.flight(w)
+	f := w.stock.flight(w)
 	f.zc = w.zeroCopy(w.queue[w.first])
 	for w.first < len(w.queue) && len(f.pieces) < mostPieces {
 		p := w.queue[w.first]
@@ -211,11 +226,11 @@ func (w *Writer) fail(err error) {
 	w.err = err
 	dropped := w.queue[w.first:]
 	w.queue, w.first, w.buffered = nil, 0, 0
-	delete(w.loop.writers.held, w)
+	delete(w.stock.held, w)
 	if w.options.Failed != nil && w.wanted != writerAborted {
 		defer w.options.Failed(err) // also if a function below panics
 	}
-	w.loop.writers.release(dropped, 0, err)
+	w.stock.release(dropped, 0, err)
 }
 
 // writerStage is how far the end of a Writer has come.
@@ -251,15 +266,14 @@ func (w *Writer) Close(done func(error)) { w.finish(writerClosed, done) }
 // if it had none; Failed is not called.
 func (w *Writer) Abort(done func(error)) {
 	w.finish(writerAborted, done)
-	w.fail(&OpError{Op: "writer", Err: syscall.ECANCELED, Hint: "it was aborted"})
+	w.fail(&liburing.OpError{Op: "writer", Err: syscall.ECANCELED, Hint: "it was aborted"})
 	if w.sending != nil {
-		w.loop.revoke(w.sending.token)
+		w.loop.Revoke(w.sending.token)
 	}
 }
 
 func (w *Writer) finish(stage writerStage, done func(error)) {
-	w.loop.checkCaller()
-	w.loop.checkAwake()
+	w.loop.Closing() // panics on a wrong goroutine
 	w.wanted = max(w.wanted, stage)
 	if done != nil {
 		w.ends = append(w.ends, writerEnd{min(stage, writerClosed), done})
@@ -278,7 +292,7 @@ func (w *Writer) end() {
 		w.reach(writerHalf)
 	case wanted == writerHalf:
 		w.ending = true
-		w.loop.Shutdown(w.fd, shutWrite, func(c Completion) {
+		w.loop.Shutdown(w.fd, shutWrite, func(c liburing.Completion) {
 			if err := c.Err(); err != nil && c.Res != -int32(syscall.ENOTSOCK) {
 				w.fail(err)
 			}
@@ -291,16 +305,16 @@ func (w *Writer) end() {
 		w.close()
 	default:
 		w.ending = true
-		w.loop.Shutdown(w.fd, shutBoth, func(Completion) { w.close() }) // whether it is a connection or not
+		w.loop.Shutdown(w.fd, shutBoth, func(liburing.Completion) { w.close() }) // whether it is a connection or not
 	}
 }
 
 // close closes the descriptor, also where the loop takes no more requests, or the
 // kernel none of this kind.
 func (w *Writer) close() {
-	w.loop.CloseFD(w.fd, func(c Completion) {
+	w.loop.CloseFD(w.fd, func(c liburing.Completion) {
 		err := c.Err()
-		if !isFixed(w.fd) && c.unbegun() {
+		if _, fixed := liburing.FixedOf(w.fd); !fixed && c.Unbegun() {
 			err = closeFD(w.fd)
 		}
 		if err != nil {
@@ -308,14 +322,6 @@ func (w *Writer) close() {
 		}
 		w.reach(writerClosed)
 	})
-}
-
-// unbegun reports whether a request to close a descriptor has left it open for sure.
-func (c Completion) unbegun() bool {
-	if c.detail != nil && c.detail.refusal != nil {
-		return c.detail.unbegun
-	}
-	return c.Res == -int32(syscall.ECANCELED) || c.refusedByRing()
 }
 
 // reach notes that a stage of the end has come.

@@ -1,29 +1,27 @@
-package liburing
+package loopio
 
 import (
-	"context"
 	"errors"
-	"io"
 	"syscall"
-)
 
-const sockCloexec = 0o2000000 // SOCK_CLOEXEC, wherever it is built
+	"github.com/go-liburing/liburing"
+)
 
 // Serve accepts the connections that a listening socket gets (Listen), and calls
 // serve with the descriptor of each, which is close-on-exec. failed is told of errors:
 // with over false the stream goes on, as after too many descriptors, when it pauses
 // first; with over true it has ended. The end by Stop or by the loop's Close is no
 // error. Needs Linux 5.19.
-func (l *Loop) Serve(listener int, serve func(fd int), failed func(err error, over bool)) *Stream {
-	return l.Rearm(func(cb Callback) Request {
+func Serve(l *liburing.Loop, listener int, serve func(fd int), failed func(err error, over bool)) *liburing.Stream {
+	return l.Rearm(func(cb liburing.Callback) liburing.Request {
 		return l.MultishotAccept(listener, nil, sockCloexec, cb)
-	}, func(c Completion) {
+	}, func(c liburing.Completion) {
 		switch fd, err := c.Result(); {
 		case err == nil && serve != nil:
 			serve(fd)
 		case err == nil:
 			closeFD(fd)
-		case failed != nil && !errors.Is(err, syscall.ECANCELED) && !errors.Is(err, ErrClosed):
+		case failed != nil && !errors.Is(err, syscall.ECANCELED) && !errors.Is(err, liburing.ErrClosed):
 			failed(err, !c.More())
 		}
 	})
@@ -35,7 +33,7 @@ func (l *Loop) Serve(listener int, serve func(fd int), failed func(err error, ov
 // functions, and the goroutine that will call Run.
 type Conn struct {
 	*Writer
-	in      *Stream
+	in      *liburing.Stream
 	rest    []byte // what has come and was not used
 	options ConnOptions
 	ended   bool
@@ -45,7 +43,7 @@ type Conn struct {
 type ConnOptions struct {
 	WriterOptions
 	// Buffers are what the kernel receives into.
-	Buffers *BufGroup
+	Buffers *liburing.BufGroup
 	// Received is called with all that has come and was not used yet. It returns how
 	// many bytes it is done with: the rest, such as the beginning of a message, is
 	// handed over again with what comes next. data is only for the call. An error
@@ -63,17 +61,17 @@ type ConnOptions struct {
 
 // NewConn returns a Conn for a descriptor that nobody else reads or writes, and begins to
 // receive. Close, or Abort, closes it. Needs Linux 6.0.
-func (l *Loop) NewConn(fd int, options ConnOptions) *Conn {
+func NewConn(l *liburing.Loop, fd int, options ConnOptions) *Conn {
 	if options.Most <= 0 {
 		options.Most = 1 << 20
 	}
 	c := &Conn{options: options}
 	writing := options.WriterOptions
 	writing.Failed = c.failed
-	c.Writer = l.NewWriter(fd, writing)
-	c.in = l.Rearm(func(cb Callback) Request {
+	c.Writer = NewWriter(l, fd, writing)
+	c.in = l.Rearm(func(cb liburing.Callback) liburing.Request {
 		if options.Buffers == nil || options.Received == nil {
-			return l.queueBad(OpRecv, cb, badInput("conn", "there are no Buffers, or no Received, in its options"))
+			return l.Recv(-1, nil, 0, cb) // fails: see fault
 		}
 		return l.RecvMultishot(fd, nil, 0, cb).Buffers(options.Buffers)
 	}, c.received)
@@ -89,7 +87,7 @@ func (c *Conn) failed(err error) {
 }
 
 // received hands on what has come.
-func (c *Conn) received(got Completion) {
+func (c *Conn) received(got liburing.Completion) {
 	var err error
 	if got.Res > 0 && !c.ended && c.wanted < writerClosed {
 		err = c.handOn(got.Buffer())
@@ -102,8 +100,16 @@ func (c *Conn) received(got Completion) {
 	case c.Writer.err != nil:
 		c.end(c.Writer.err)
 	default:
-		c.end(got.Err())
+		c.end(c.fault(got.Err()))
 	}
+}
+
+// fault returns what is wrong with the options if that is why the receiving has failed.
+func (c *Conn) fault(err error) error {
+	if (c.options.Buffers == nil || c.options.Received == nil) && errors.Is(err, syscall.EBADF) {
+		return &liburing.OpError{Op: "conn", Err: syscall.EINVAL, Hint: "there are no Buffers, or no Received, in its options"}
+	}
+	return err
 }
 
 // handOn has Received see all that was not used, and keeps what is left of it.
@@ -115,7 +121,7 @@ func (c *Conn) handOn(data []byte) error {
 	used, err := c.options.Received(data)
 	left := data[min(max(used, 0), len(data)):]
 	if err == nil && len(left) > c.options.Most {
-		return &OpError{Op: "conn", Err: syscall.EMSGSIZE, Hint: "a message has not ended after more bytes than Most"}
+		return &liburing.OpError{Op: "conn", Err: syscall.EMSGSIZE, Hint: "a message has not ended after more bytes than Most"}
 	}
 	c.rest = append(c.rest[:0], left...)
 	if len(c.rest) == 0 && cap(c.rest) > keptRest {
@@ -160,76 +166,4 @@ func (c *Conn) Close(done func(error)) {
 func (c *Conn) Abort(done func(error)) {
 	c.Writer.Abort(done)
 	c.Stop()
-}
-
-// ReadFull reads until buf is full, and calls done with the number of bytes and, as
-// io.ReadFull has it, io.EOF if there were none and io.ErrUnexpectedEOF if there were
-// too few. offset is as in Read: CurrentPosition for sockets and pipes.
-// When ctx ends, so does the reading, with its error; it may be nil.
-func (l *Loop) ReadFull(ctx context.Context, fd int, buf []byte, offset uint64, done func(n int, err error)) {
-	l.transfer(ctx, OpRead, fd, buf, offset, done)
-}
-
-// WriteAll writes all of buf, as ReadFull reads. A full disk may leave a part of it
-// written: done's n tells. Between its parts others of the same stream may come: see
-// NewWriter.
-func (l *Loop) WriteAll(ctx context.Context, fd int, buf []byte, offset uint64, done func(n int, err error)) {
-	l.transfer(ctx, OpWrite, fd, buf, offset, done)
-}
-
-// transfer is the reading or writing of a whole buffer.
-type transfer struct {
-	loop   *Loop
-	ctx    context.Context
-	op     Op
-	fd     int
-	buf    []byte
-	n      int // that are done
-	offset uint64
-	done   func(int, error)
-	cb     Callback
-}
-
-func (l *Loop) transfer(ctx context.Context, op Op, fd int, buf []byte, offset uint64, done func(int, error)) {
-	if done == nil {
-		done = func(int, error) {}
-	}
-	t := &transfer{loop: l, ctx: ctx, op: op, fd: fd, buf: buf, offset: offset, done: done}
-	t.cb = t.moved
-	t.move()
-}
-
-// move moves what is left.
-func (t *transfer) move() {
-	offset := t.offset
-	if offset != CurrentPosition {
-		offset += uint64(t.n)
-	}
-	if t.op == OpRead {
-		t.loop.Read(t.fd, t.buf[t.n:], offset, t.cb).WithContext(t.ctx)
-	} else {
-		t.loop.Write(t.fd, t.buf[t.n:], offset, t.cb).WithContext(t.ctx)
-	}
-}
-
-// moved sees to the result of a part.
-func (t *transfer) moved(c Completion) {
-	n, err := c.Result()
-	t.n += n
-	switch {
-	case t.n == len(t.buf):
-		t.done(t.n, nil)
-	case c.Res == -int32(syscall.EINTR) && err != nil && (t.ctx == nil || t.ctx.Err() == nil):
-		t.move()
-	case err != nil:
-		t.done(t.n, err)
-	case n > 0:
-		t.move()
-	case t.op == OpWrite:
-		t.done(t.n, io.ErrShortWrite)
-	case t.n == 0:
-		t.done(0, io.EOF)
-	default:
-		t.done(t.n, io.ErrUnexpectedEOF)
-	}
 }

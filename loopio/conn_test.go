@@ -1,6 +1,6 @@
 //go:build linux
 
-package loop_test
+package loopio_test
 
 import (
 	"bytes"
@@ -15,12 +15,13 @@ import (
 
 	"github.com/go-liburing/liburing"
 	"github.com/go-liburing/liburing/internal/ringtest"
+	"github.com/go-liburing/liburing/loopio"
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sys/unix"
 )
 
 // lines has a Conn answer each line with the same in capitals; the line "bad" is an error.
-func lines(t *testing.T, conn func() *liburing.Conn) func([]byte) (int, error) {
+func lines(t *testing.T, conn func() *loopio.Conn) func([]byte) (int, error) {
 	return func(data []byte) (used int, err error) {
 		for {
 			line, _, whole := bytes.Cut(data[used:], []byte("\n"))
@@ -41,16 +42,16 @@ var errBad = errors.New("a bad line")
 
 // newConn returns a Conn for one end of a pair, with a group of small buffers, and the
 // other end.
-func newConn(t *testing.T, l *liburing.Loop, options liburing.ConnOptions) (c *liburing.Conn, fd, peer int) {
+func newConn(t *testing.T, l *liburing.Loop, options loopio.ConnOptions) (c *loopio.Conn, fd, peer int) {
 	ringtest.NeedsOps(t, liburing.OpSendZC) // multishot receives came with it
 	fd, peer = ringtest.SocketPair(t)
 	fd, err := unix.FcntlInt(uintptr(fd), unix.F_DUPFD_CLOEXEC, 0) // which the Conn closes
 	require.NoError(t, err)
 	options.Buffers = ringtest.NewGroup(t, l, 8, 16, 0)
 	if options.Received == nil {
-		options.Received = lines(t, func() *liburing.Conn { return c })
+		options.Received = lines(t, func() *loopio.Conn { return c })
 	}
-	c = l.NewConn(fd, options)
+	c = loopio.NewConn(l, fd, options)
 	return c, fd, peer
 }
 
@@ -60,8 +61,8 @@ func TestConn(t *testing.T) {
 	ringtest.OverLoops(t, 8, func(t *testing.T, l *liburing.Loop) {
 		for _, piece := range []int{1, 7, 1000} {
 			ended := 0
-			var c *liburing.Conn
-			c, fd, peer := newConn(t, l, liburing.ConnOptions{Ended: func(err error) {
+			var c *loopio.Conn
+			c, fd, peer := newConn(t, l, loopio.ConnOptions{Ended: func(err error) {
 				require.NoError(t, err)
 				ended++
 				c.Close(nil)
@@ -101,23 +102,23 @@ func TestConnEnds(t *testing.T) {
 	big := strings.Repeat("x", 3000)
 	for name, c := range map[string]struct {
 		send string
-		do   func(c *liburing.Conn, peer int)
+		do   func(c *loopio.Conn, peer int)
 		want error
 	}{
 		"an error of Received":        {send: "a\nbad\nb\n", want: errBad},
 		"a message without an end":    {send: big, want: unix.EMSGSIZE},
-		"Stop":                        {do: func(c *liburing.Conn, _ int) { c.Stop() }, want: unix.ECANCELED},
-		"Close":                       {do: func(c *liburing.Conn, _ int) { c.Close(nil) }, want: unix.ECANCELED},
-		"Abort":                       {do: func(c *liburing.Conn, _ int) { c.Write([]byte(big)); c.Abort(nil) }, want: unix.ECANCELED},
-		"a peer that does not listen": {do: func(c *liburing.Conn, peer int) { unix.Shutdown(peer, unix.SHUT_RD); c.Write([]byte("x")) }, want: unix.EPIPE},
+		"Stop":                        {do: func(c *loopio.Conn, _ int) { c.Stop() }, want: unix.ECANCELED},
+		"Close":                       {do: func(c *loopio.Conn, _ int) { c.Close(nil) }, want: unix.ECANCELED},
+		"Abort":                       {do: func(c *loopio.Conn, _ int) { c.Write([]byte(big)); c.Abort(nil) }, want: unix.ECANCELED},
+		"a peer that does not listen": {do: func(c *loopio.Conn, peer int) { unix.Shutdown(peer, unix.SHUT_RD); c.Write([]byte("x")) }, want: unix.EPIPE},
 	} {
 		t.Run(name, func(t *testing.T) {
 			l := ringtest.NewLoop(t, 8)
 			var told []error
 			failed := 0
-			var conn *liburing.Conn
-			conn, fd, peer := newConn(t, l, liburing.ConnOptions{
-				WriterOptions: liburing.WriterOptions{Failed: func(error) { failed++ }},
+			var conn *loopio.Conn
+			conn, fd, peer := newConn(t, l, loopio.ConnOptions{
+				WriterOptions: loopio.WriterOptions{Failed: func(error) { failed++ }},
 				Most:          1000,
 				Ended:         func(err error) { told = append(told, err); conn.Close(nil) },
 			})
@@ -138,15 +139,15 @@ func TestConnEnds(t *testing.T) {
 // Without Ended a Conn closes by itself; one whose peer does not read does not wait for it.
 func TestConnClosesItself(t *testing.T) {
 	l := ringtest.NewLoop(t, 8)
-	_, fd, peer := newConn(t, l, liburing.ConnOptions{})
+	_, fd, peer := newConn(t, l, loopio.ConnOptions{})
 	unix.Write(peer, []byte("x\nbad\n"))
 	ringtest.RunIdle(t, l)
 	require.True(t, closed(fd))
 	require.Equal(t, "X\n", readAll(peer))
 
-	var c *liburing.Conn
-	c, fd, peer = newConn(t, l, liburing.ConnOptions{
-		WriterOptions: liburing.WriterOptions{Limit: 1 << 20},
+	var c *loopio.Conn
+	c, fd, peer = newConn(t, l, loopio.ConnOptions{
+		WriterOptions: loopio.WriterOptions{Limit: 1 << 20},
 		Received: func(data []byte) (int, error) {
 			for {
 				if _, err := c.Write(make([]byte, 1<<20)); err != nil {
@@ -166,33 +167,33 @@ func TestBadConn(t *testing.T) {
 	fd, _ := ringtest.SocketPair(t)
 	fd, err := unix.FcntlInt(uintptr(fd), unix.F_DUPFD_CLOEXEC, 0)
 	require.NoError(t, err)
-	var c *liburing.Conn
+	var c *loopio.Conn
 	var told error
-	c = l.NewConn(fd, liburing.ConnOptions{Ended: func(err error) { told = err; c.Close(nil) }})
+	c = loopio.NewConn(l, fd, loopio.ConnOptions{Ended: func(err error) { told = err; c.Close(nil) }})
 	ringtest.RunIdle(t, l)
 	require.ErrorIs(t, told, unix.EINVAL)
 	require.ErrorContains(t, told, "Buffers")
 	require.True(t, closed(fd))
 
-	_, open, _ := newConn(t, l, liburing.ConnOptions{})
+	_, open, _ := newConn(t, l, loopio.ConnOptions{})
 	ringtest.CloseLoop(t, l)
 	require.True(t, closed(open), "it closes itself")
 	fd, _ = ringtest.SocketPair(t)
 	fd, err = unix.FcntlInt(uintptr(fd), unix.F_DUPFD_CLOEXEC, 0)
 	require.NoError(t, err)
-	l.NewConn(fd, liburing.ConnOptions{Received: func([]byte) (int, error) { return 0, nil }})
+	loopio.NewConn(l, fd, loopio.ConnOptions{Received: func([]byte) (int, error) { return 0, nil }})
 	require.True(t, closed(fd), "of a loop that has ended")
 }
 
 // All who come are served; errors are told; Stop is none.
 func TestServe(t *testing.T) {
 	l := ringtest.NewLoop(t, 8)
-	lfd, local, err := liburing.Listen("tcp", "127.0.0.1:0")
+	lfd, local, err := loopio.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
 	defer unix.Close(lfd)
 	served := 0
 	var s *liburing.Stream
-	s = l.Serve(lfd, func(fd int) {
+	s = loopio.Serve(l, lfd, func(fd int) {
 		flags, err := unix.FcntlInt(uintptr(fd), unix.F_GETFD, 0)
 		require.NoError(t, err)
 		require.Equal(t, unix.FD_CLOEXEC, flags)
@@ -213,11 +214,11 @@ func TestServe(t *testing.T) {
 	require.Equal(t, 3, served)
 
 	var told error
-	l.Serve(-1, nil, func(err error, over bool) { told = err; require.True(t, over) })
+	loopio.Serve(l, -1, nil, func(err error, over bool) { told = err; require.True(t, over) })
 	ringtest.RunIdle(t, l)
 	require.ErrorIs(t, told, unix.EBADF)
 
-	l.Serve(lfd, nil, nil) // nobody serves: it hangs up
+	loopio.Serve(l, lfd, nil, nil) // nobody serves: it hangs up
 	c, err := net.Dial("tcp", local.String())
 	require.NoError(t, err)
 	defer c.Close()

@@ -1,11 +1,13 @@
-package liburing
+package loopio
 
 import (
 	"context"
+	"errors"
 	"net"
 	"os"
 	"syscall"
 
+	"github.com/go-liburing/liburing"
 	"golang.org/x/sys/unix"
 )
 
@@ -13,7 +15,7 @@ import (
 // with the port that the kernel has chosen for 0: for Loop.Accept and
 // Loop.MultishotAccept. The networks and addresses are those of net.Listen ("tcp",
 // "tcp4", "tcp6", "unix", "unixpacket"), and so is what is set (SO_REUSEADDR, the
-// backlog; TCP_NODELAY, which connections inherit); for more, give FD a listener of a
+// backlog; TCP_NODELAY, which connections inherit); for more, give liburing.FD a listener of a
 // net.ListenConfig. It is not for Multipath
 // TCP, which net listens for too: connections of such a listener refuse to send without
 // a copy (EOPNOTSUPP), ordinary ones as well. Close it by CloseFD.
@@ -55,38 +57,48 @@ func ListenPacket(network, address string) (fd int, local net.Addr, err error) {
 
 // duplicate returns another descriptor of the same file, one of its own.
 func duplicate(c syscall.Conn) (fd int, err error) {
-	fd, err = unix.FcntlInt(uintptr(FD(c)), unix.F_DUPFD_CLOEXEC, 0)
+	fd, err = unix.FcntlInt(uintptr(liburing.FD(c)), unix.F_DUPFD_CLOEXEC, 0)
 	return fd, os.NewSyscallError("fcntl", err)
 }
 
 // Dial connects a new stream socket to an address, and calls done with its
 // descriptor, or the error. The request can be given a context or a deadline, as any:
 //
-//	loop.Dial(liburing.SockaddrFrom(addr), done).WithContext(ctx)
+//	loopio.Dial(loop, liburing.SockaddrFrom(addr), done).WithContext(ctx)
 //
 // Names are not looked up: that blocks (net.Resolver). TCP_NODELAY is set, as package
 // net has it. Needs Linux 5.5.
-func (l *Loop) Dial(to *Sockaddr, done func(fd int, err error)) Request {
-	if done == nil {
-		return l.queueBad(OpConnect, nil, badInput("connect", "there is no function to give the socket to"))
+func Dial(l *liburing.Loop, to *liburing.Sockaddr, done func(fd int, err error)) liburing.Request {
+	if done == nil { // there is no function to give the socket to
+		return refuseDial(l, nil, func(int, error) {})
 	}
 	if to == nil {
-		return l.queueBad(OpConnect, func(c Completion) { done(-1, c.Err()) }, badInput("connect", "there is no address"))
+		return refuseDial(l, &liburing.OpError{Op: "connect", Err: syscall.EINVAL, Hint: "there is no address"}, done)
 	}
-	fd, err := unix.Socket(int(to.family()), unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+	fd, err := unix.Socket(int(to.Family()), unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
-		why := &OpError{Op: "socket", Err: err}
-		return l.queueBad(OpConnect, func(c Completion) { done(-1, c.Err()) }, why)
+		return refuseDial(l, &liburing.OpError{Op: "socket", Err: err}, done)
 	}
-	if to.family() != unix.AF_UNIX {
+	if to.Family() != unix.AF_UNIX {
 		noDelay(fd) // where it is TCP
 	}
-	return l.Connect(fd, to, func(c Completion) {
+	return l.Connect(fd, to, func(c liburing.Completion) {
 		if err := c.Err(); err != nil {
 			closeFD(fd)
 			done(-1, err)
 			return
 		}
 		done(fd, nil)
+	})
+}
+
+// refuseDial returns a request that fails, and has done be told why: it can be given a
+// context like others, and takes its chain with it.
+func refuseDial(l *liburing.Loop, why error, done func(fd int, err error)) liburing.Request {
+	return l.Connect(-1, liburing.NewSockaddr(), func(c liburing.Completion) {
+		if err := c.Err(); errors.Is(err, liburing.ErrClosed) {
+			why = err
+		}
+		done(-1, why)
 	})
 }

@@ -1,6 +1,6 @@
 //go:build linux
 
-package loop_test
+package loopio_test
 
 import (
 	"context"
@@ -13,6 +13,7 @@ import (
 
 	"github.com/go-liburing/liburing"
 	"github.com/go-liburing/liburing/internal/ringtest"
+	"github.com/go-liburing/liburing/loopio"
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sys/unix"
 )
@@ -23,7 +24,7 @@ func TestListenAndDial(t *testing.T) {
 	for network, address := range map[string]string{"tcp": "127.0.0.1:0", "tcp6": "[::1]:0", "unix": path} {
 		t.Run(network, func(t *testing.T) {
 			l := ringtest.NewLoop(t, 8)
-			lfd, local, err := liburing.Listen(network, address)
+			lfd, local, err := loopio.Listen(network, address)
 			if network == "tcp6" && err != nil {
 				t.Skip(err)
 			}
@@ -41,15 +42,15 @@ func TestListenAndDial(t *testing.T) {
 				fd, err := c.Result()
 				require.NoError(t, err)
 				buf := make([]byte, 10)
-				l.ReadFull(context.Background(), fd, buf[:5], liburing.CurrentPosition, func(n int, err error) {
+				loopio.ReadFull(context.Background(), l, fd, buf[:5], liburing.CurrentPosition, func(n int, err error) {
 					require.NoError(t, err)
 					heard = string(buf[:n])
 					l.CloseFD(fd, nil)
 				})
 			})
-			l.Dial(to, func(fd int, err error) {
+			loopio.Dial(l, to, func(fd int, err error) {
 				require.NoError(t, err)
-				w := l.NewWriter(fd, liburing.WriterOptions{})
+				w := loopio.NewWriter(l, fd, loopio.WriterOptions{})
 				w.WriteString("hello")
 				w.Close(nil)
 			}).Deadline(10 * time.Second)
@@ -60,55 +61,62 @@ func TestListenAndDial(t *testing.T) {
 	_, err := os.Stat(path)
 	require.NoError(t, err, "the socket's name stays as long as its owner wants")
 
-	fd, _, err := liburing.Listen("tcp", "no address")
+	fd, _, err := loopio.Listen("tcp", "no address")
 	require.Error(t, err)
 	require.Equal(t, -1, fd)
-	fd, _, err = liburing.ListenPacket("tcp", "127.0.0.1:0")
+	fd, _, err = loopio.ListenPacket("tcp", "127.0.0.1:0")
 	require.Error(t, err)
 	require.Equal(t, -1, fd)
 }
 
+// openFiles returns how many descriptors are open.
+func openFiles(t *testing.T) int {
+	list, err := os.ReadDir("/proc/self/fd")
+	require.NoError(t, err)
+	return len(list)
+}
+
 // A dial that fails leaves no descriptor behind, whatever ends it.
 func TestDialFails(t *testing.T) {
-	l := newTableLoop(t)
-	dead, local, err := liburing.Listen("tcp", "127.0.0.1:0")
+	l := ringtest.NewLoop(t, 8)
+	dead, local, err := loopio.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
 	unix.Close(dead)
-	alive, there, err := liburing.Listen("tcp", "127.0.0.1:0")
+	alive, there, err := loopio.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
 	defer unix.Close(alive)
 	ended, cancel := context.WithCancel(t.Context())
 	cancel()
-	before := openFiles(t, l)
+	before := openFiles(t)
 	var errs []error
 	note := func(fd int, err error) {
 		require.Equal(t, -1, fd)
 		errs = append(errs, err)
 	}
-	l.Dial(liburing.SockaddrFrom(local.(*net.TCPAddr).AddrPort()), note)
+	loopio.Dial(l, liburing.SockaddrFrom(local.(*net.TCPAddr).AddrPort()), note)
 	ringtest.RunIdle(t, l)
-	l.Dial(liburing.SockaddrFrom(there.(*net.TCPAddr).AddrPort()), note).WithContext(ended)
+	loopio.Dial(l, liburing.SockaddrFrom(there.(*net.TCPAddr).AddrPort()), note).WithContext(ended)
 	ringtest.RunIdle(t, l)
-	l.Dial(nil, note)
-	l.Dial(liburing.NewSockaddr(), note)
+	loopio.Dial(l, nil, note)
+	loopio.Dial(l, liburing.NewSockaddr(), note)
 	ringtest.RunIdle(t, l)
-	l.Dial(liburing.SockaddrFrom(netip.AddrPort{}), nil)
+	loopio.Dial(l, liburing.SockaddrFrom(netip.AddrPort{}), nil)
 	ringtest.RunIdle(t, l)
 	require.Len(t, errs, 4)
 	require.ErrorIs(t, errs[0], unix.ECONNREFUSED)
 	require.ErrorIs(t, errs[1], context.Canceled)
 	require.ErrorIs(t, errs[2], unix.EINVAL)
 	require.ErrorIs(t, errs[3], unix.EAFNOSUPPORT)
-	require.Equal(t, before, openFiles(t, l))
+	require.Equal(t, before, openFiles(t))
 }
 
 // Datagrams to an address, and a descriptor in a control message.
 func TestNewMsghdr(t *testing.T) {
 	ringtest.OverLoops(t, 8, func(t *testing.T, l *liburing.Loop) {
-		from, _, err := liburing.ListenPacket("udp", "127.0.0.1:0")
+		from, _, err := loopio.ListenPacket("udp", "127.0.0.1:0")
 		require.NoError(t, err)
 		defer unix.Close(from)
-		to, local, err := liburing.ListenPacket("udp", "127.0.0.1:0")
+		to, local, err := loopio.ListenPacket("udp", "127.0.0.1:0")
 		require.NoError(t, err)
 		defer unix.Close(to)
 		addr := liburing.SockaddrFrom(local.(*net.UDPAddr).AddrPort())
@@ -148,7 +156,7 @@ func TestFileInfo(t *testing.T) {
 	link, fifo, socket := filepath.Join(dir, "link"), filepath.Join(dir, "fifo"), filepath.Join(dir, "socket")
 	require.NoError(t, os.Symlink(file, link))
 	require.NoError(t, unix.Mkfifo(fifo, 0o600))
-	fd, _, err := liburing.Listen("unix", socket)
+	fd, _, err := loopio.Listen("unix", socket)
 	require.NoError(t, err)
 	defer unix.Close(fd)
 	l := ringtest.NewLoop(t, 8)

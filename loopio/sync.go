@@ -1,6 +1,10 @@
-package liburing
+package loopio
 
-import "syscall"
+import (
+	"syscall"
+
+	"github.com/go-liburing/liburing"
+)
 
 // What a Writer holds back, and what it brings to the disk.
 
@@ -10,12 +14,11 @@ import "syscall"
 // too; Abort, and the loop's Close, do not. release is for where requests are made, and
 // only its first call counts.
 func (w *Writer) Hold() (release func()) {
-	w.loop.checkCaller()
-	w.loop.checkAwake()
+	closing := w.loop.Closing()
 	h := new(hold)
-	if w.err == nil && w.wanted == writerOpen && !w.loop.closing.Load() {
+	if w.err == nil && w.wanted == writerOpen && !closing {
 		w.queue = append(w.queue, piece{hold: h})
-		w.loop.writers.holding(w, 1)
+		w.stock.holding(w, 1)
 	}
 	return func() {
 		h.released = true
@@ -28,7 +31,7 @@ type hold struct{ released bool }
 
 // holding notes which Writers have holds: those of a loop that is closed wait for
 // nothing any more.
-func (s *writers) holding(w *Writer, n int) {
+func (s *stock) holding(w *Writer, n int) {
 	if s.held == nil {
 		s.held = make(map[*Writer]int)
 	}
@@ -38,8 +41,8 @@ func (s *writers) holding(w *Writer, n int) {
 }
 
 // releaseHolds has the Writers of a closing loop go on.
-func (l *Loop) releaseHolds() {
-	for w := range l.writers.held {
+func (s *stock) releaseHolds() {
+	for w := range s.held {
 		w.wake()
 	}
 }
@@ -52,10 +55,10 @@ func (w *Writer) passHolds() bool {
 		if h == nil {
 			return true
 		}
-		if !h.released && !w.loop.closing.Load() {
+		if !h.released && !w.loop.Closing() {
 			return false
 		}
-		w.loop.writers.holding(w, -1)
+		w.stock.holding(w, -1)
 		w.first++
 	}
 	w.queue, w.first = w.queue[:0], 0
@@ -67,8 +70,7 @@ func (w *Writer) passHolds() bool {
 // are asked for while one is on its way share the next (group commit). Close waits for
 // them. It is for files: open the file with O_APPEND, or leave its offset at its end.
 func (w *Writer) Sync(done func(error)) {
-	w.loop.checkCaller()
-	w.loop.checkAwake()
+	w.loop.Closing() // panics on a wrong goroutine
 	if done == nil {
 		done = func(error) {}
 	}
@@ -97,16 +99,16 @@ func (w *Writer) sync() {
 		w.tellSyncs(n, w.err)
 	default:
 		w.syncing = n
-		w.loop.Fsync(w.fd, FsyncDatasync, w.synced)
+		w.loop.Fsync(w.fd, liburing.FsyncDatasync, w.synced)
 	}
 }
 
 // synced tells those of a sync that has ended, and has the next begin.
-func (w *Writer) synced(c Completion) {
+func (w *Writer) synced(c liburing.Completion) {
 	n, err := w.syncing, c.Err()
 	w.syncing = 0
 	w.wake()
-	if c.Res == -int32(syscall.EINTR) && !w.loop.closing.Load() {
+	if c.Res == -int32(syscall.EINTR) && !w.loop.Closing() {
 		return // they wait on
 	}
 	defer w.tellSyncs(n, err) // also if Failed panics

@@ -1,6 +1,6 @@
 //go:build linux
 
-package loop_test
+package loopio_test
 
 import (
 	"bytes"
@@ -18,6 +18,7 @@ import (
 
 	"github.com/go-liburing/liburing"
 	"github.com/go-liburing/liburing/internal/ringtest"
+	"github.com/go-liburing/liburing/loopio"
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sys/unix"
 )
@@ -43,7 +44,7 @@ var conduits = map[string]func(t *testing.T) (fd int, peer io.ReadCloser){
 
 // tcpPair returns the descriptor of a connection's one end, and the other.
 func tcpPair(t *testing.T) (fd int, peer *net.TCPConn) {
-	listener, local, err := liburing.Listen("tcp", "127.0.0.1:0")
+	listener, local, err := loopio.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
 	defer unix.Close(listener)
 	conn, err := net.Dial("tcp", local.String())
@@ -100,9 +101,9 @@ func TestWriterOrder(t *testing.T) {
 		got := collector(peer, 100*time.Microsecond)
 		sum, n, owned := sha256.New(), 0, 0
 		rnd := rand.New(rand.NewPCG(1, 2))
-		var w *liburing.Writer
+		var w *loopio.Writer
 		var more func()
-		w = l.NewWriter(fd, liburing.WriterOptions{
+		w = loopio.NewWriter(l, fd, loopio.WriterOptions{
 			Limit: 200_000, ZeroCopy: 20_000,
 			Drained: func() { more() },
 			Failed:  func(err error) { require.NoError(t, err) },
@@ -126,7 +127,7 @@ func TestWriterOrder(t *testing.T) {
 				} else {
 					_, err = w.Write(b)
 				}
-				if errors.Is(err, liburing.ErrWriterFull) {
+				if errors.Is(err, loopio.ErrWriterFull) {
 					require.GreaterOrEqual(t, w.Buffered(), 200_000)
 					return
 				}
@@ -160,7 +161,7 @@ func digest(b []byte) hash.Hash {
 // What one turn writes goes in one send.
 func TestWriterCoalesces(t *testing.T) {
 	overConduits(t, func(t *testing.T, l *liburing.Loop, fd int, peer io.ReadCloser) {
-		w := l.NewWriter(fd, liburing.WriterOptions{})
+		w := loopio.NewWriter(l, fd, loopio.WriterOptions{})
 		w.WriteString("first, ")
 		ringtest.RunIdle(t, l)
 		sends := l.Stats().Submitted
@@ -184,16 +185,16 @@ func TestWriterCoalesces(t *testing.T) {
 func TestWriterFull(t *testing.T) {
 	overConduits(t, func(t *testing.T, l *liburing.Loop, fd int, peer io.ReadCloser) {
 		drained := 0
-		w := l.NewWriter(fd, liburing.WriterOptions{Limit: 1000, Drained: func() { drained++ }})
+		w := loopio.NewWriter(l, fd, loopio.WriterOptions{Limit: 1000, Drained: func() { drained++ }})
 		big := ringtest.Pattern(8<<20, 1) // more than the kernel takes
 		n, err := w.Write(big)
 		require.NoError(t, err, "what is taken is taken whole")
 		require.Equal(t, len(big), n)
 		ringtest.RunFor(t, l, 5*time.Millisecond)
 		n, err = w.Write([]byte("x"))
-		require.ErrorIs(t, err, liburing.ErrWriterFull)
+		require.ErrorIs(t, err, loopio.ErrWriterFull)
 		require.Zero(t, n)
-		require.ErrorIs(t, w.WriteNoCopy([]byte("x"), func(error) { t.Error("it was not taken") }), liburing.ErrWriterFull)
+		require.ErrorIs(t, w.WriteNoCopy([]byte("x"), func(error) { t.Error("it was not taken") }), loopio.ErrWriterFull)
 		require.Zero(t, drained)
 		require.NoError(t, w.Err())
 
@@ -214,7 +215,7 @@ func TestWriterFails(t *testing.T) {
 	overConduits(t, func(t *testing.T, l *liburing.Loop, fd int, peer io.ReadCloser) {
 		var told []error
 		var owned []error
-		w := l.NewWriter(fd, liburing.WriterOptions{Limit: 16 << 20, Failed: func(err error) { told = append(told, err) }})
+		w := loopio.NewWriter(l, fd, loopio.WriterOptions{Limit: 16 << 20, Failed: func(err error) { told = append(told, err) }})
 		_, err := w.Write(ringtest.Pattern(8<<20, 1))
 		require.NoError(t, err)
 		require.NoError(t, w.WriteNoCopy([]byte("lost"), func(err error) { owned = append(owned, err) }))
@@ -244,7 +245,7 @@ func TestWriterFails(t *testing.T) {
 // Close waits for what is on its way; Abort does not.
 func TestWriterCloseInFlight(t *testing.T) {
 	overConduits(t, func(t *testing.T, l *liburing.Loop, fd int, peer io.ReadCloser) {
-		w := l.NewWriter(fd, liburing.WriterOptions{})
+		w := loopio.NewWriter(l, fd, loopio.WriterOptions{})
 		_, err := w.Write(ringtest.Pattern(8<<20, 1))
 		require.NoError(t, err)
 		var told []error
@@ -271,7 +272,7 @@ func TestWriterWhenTheLoopIsClosed(t *testing.T) {
 	overConduits(t, func(t *testing.T, l *liburing.Loop, fd int, peer io.ReadCloser) {
 		told := 0
 		owned := 0
-		w := l.NewWriter(fd, liburing.WriterOptions{Limit: 16 << 20, Failed: func(error) { told++ }})
+		w := loopio.NewWriter(l, fd, loopio.WriterOptions{Limit: 16 << 20, Failed: func(error) { told++ }})
 		_, err := w.Write(ringtest.Pattern(8<<20, 1))
 		require.NoError(t, err)
 		require.NoError(t, w.WriteNoCopy(ringtest.Pattern(100, 1), func(err error) {
@@ -300,7 +301,7 @@ func TestWriterOfALoopThatNeverRan(t *testing.T) {
 	require.NoError(t, err)
 	other, err := unix.Dup(b)
 	require.NoError(t, err)
-	first, second := l.NewWriter(dup, liburing.WriterOptions{}), l.NewWriter(other, liburing.WriterOptions{})
+	first, second := loopio.NewWriter(l, dup, loopio.WriterOptions{}), loopio.NewWriter(l, other, loopio.WriterOptions{})
 	var told []error
 	require.NoError(t, first.WriteNoCopy([]byte("x"), func(err error) { told = append(told, err) }))
 	first.Close(func(err error) { told = append(told, err) })
@@ -332,7 +333,7 @@ func TestWriterCloseWrite(t *testing.T) {
 			peer.Close()
 			heard <- err
 		}()
-		w := l.NewWriter(fd, liburing.WriterOptions{})
+		w := loopio.NewWriter(l, fd, loopio.WriterOptions{})
 		w.WriteString("a question")
 		answer := make([]byte, 100)
 		n := 0
@@ -355,7 +356,7 @@ func TestWriterCloseHangsUp(t *testing.T) {
 	ringtest.OverLoops(t, 8, func(t *testing.T, l *liburing.Loop) {
 		fd, peer := tcpPair(t)
 		defer peer.Close()
-		w := l.NewWriter(fd, liburing.WriterOptions{})
+		w := loopio.NewWriter(l, fd, loopio.WriterOptions{})
 		ended := false
 		l.Recv(fd, make([]byte, 1), 0, func(c liburing.Completion) { ended = c.Res == 0 })
 		w.WriteString("bye")
@@ -370,13 +371,14 @@ func TestWriterCloseHangsUp(t *testing.T) {
 
 // A registered file has no descriptor, and is closed by emptying its place.
 func TestWriterOfAFixedFile(t *testing.T) {
-	l := newTableLoop(t)
+	l := ringtest.NewLoop(t, 8)
+	ringtest.SparseFiles(t, l, 8)
 	a, b := ringtest.SocketPair(t)
 	require.NoError(t, l.Control(func(r *liburing.Ring) error {
 		_, err := r.RegisterFilesUpdate(3, []int{a})
 		return err
 	}))
-	w := l.NewWriter(liburing.Fixed(3).FD(), liburing.WriterOptions{})
+	w := loopio.NewWriter(l, liburing.Fixed(3).FD(), loopio.WriterOptions{})
 	w.WriteString("hello")
 	w.Close(func(err error) { require.NoError(t, err) })
 	ringtest.RunIdle(t, l)
@@ -393,7 +395,7 @@ func TestWriterOfAFixedFile(t *testing.T) {
 func TestWriterPanic(t *testing.T) {
 	l := ringtest.NewLoop(t, 8)
 	a, b := ringtest.SocketPair(t)
-	one, two := l.NewWriter(a, liburing.WriterOptions{}), l.NewWriter(b, liburing.WriterOptions{})
+	one, two := loopio.NewWriter(l, a, loopio.WriterOptions{}), loopio.NewWriter(l, b, loopio.WriterOptions{})
 	one.CloseWrite(nil)
 	ringtest.RunIdle(t, l)
 	one.CloseWrite(func(error) { panic("no") }) // called as soon as the loop looks
@@ -420,7 +422,7 @@ func TestWriterPanicKeepsNothingBack(t *testing.T) {
 	t.Run("Drained", func(t *testing.T) {
 		l, told := ringtest.NewLoop(t, 8), false
 		a, _ := ringtest.SocketPair(t)
-		w := l.NewWriter(a, liburing.WriterOptions{Limit: 1, Drained: func() { panic("no") }})
+		w := loopio.NewWriter(l, a, loopio.WriterOptions{Limit: 1, Drained: func() { panic("no") }})
 		require.NoError(t, w.WriteNoCopy([]byte("hello"), func(err error) { told = err == nil }))
 		runPanics(t, l, 1)
 		require.True(t, told)
@@ -429,7 +431,7 @@ func TestWriterPanicKeepsNothingBack(t *testing.T) {
 		l := ringtest.NewLoop(t, 8)
 		told = 0
 		failed := false
-		w := l.NewWriter(-1, liburing.WriterOptions{Failed: func(error) { failed = true; panic("no") }})
+		w := loopio.NewWriter(l, -1, loopio.WriterOptions{Failed: func(error) { failed = true; panic("no") }})
 		for range 100 { // more than go in one send
 			require.NoError(t, w.WriteNoCopy([]byte("hello"), tell))
 		}
@@ -440,7 +442,7 @@ func TestWriterPanicKeepsNothingBack(t *testing.T) {
 	t.Run("Abort", func(t *testing.T) {
 		l := ringtest.NewLoop(t, 8)
 		told = 0
-		w := l.NewWriter(-1, liburing.WriterOptions{})
+		w := loopio.NewWriter(l, -1, loopio.WriterOptions{})
 		for range 3 {
 			require.NoError(t, w.WriteNoCopy([]byte("hello"), tell))
 		}
@@ -454,7 +456,7 @@ func TestWriterPanicKeepsNothingBack(t *testing.T) {
 		fds, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
 		require.NoError(t, err)
 		defer unix.Close(fds[1])
-		w := l.NewWriter(fds[0], liburing.WriterOptions{})
+		w := loopio.NewWriter(l, fds[0], loopio.WriterOptions{})
 		w.CloseWrite(func(err error) { w.Close(tell); tell(err) })
 		w.CloseWrite(tell)
 		runPanics(t, l, 3)
@@ -474,7 +476,7 @@ func TestWriterPanicInClose(t *testing.T) {
 		require.NoError(t, err)
 		defer unix.Close(pair[1])
 		fds = append(fds, pair[0])
-		w := l.NewWriter(pair[0], liburing.WriterOptions{})
+		w := loopio.NewWriter(l, pair[0], loopio.WriterOptions{})
 		for range 2 {
 			w.Close(func(error) { told++; panic("no") })
 		}
@@ -488,12 +490,12 @@ func TestWriterPanicInClose(t *testing.T) {
 }
 
 func TestNothingIsAllocatedForWriters(t *testing.T) {
-	for _, options := range []liburing.WriterOptions{{}, {ZeroCopy: 100}} {
+	for _, options := range []loopio.WriterOptions{{}, {ZeroCopy: 100}} {
 		l := ringtest.NewLoop(t, 8)
 		fd, peer := tcpPair(t)
 		defer peer.Close()
 		go io.Copy(io.Discard, peer)
-		w := l.NewWriter(fd, options)
+		w := loopio.NewWriter(l, fd, options)
 		text, left := ringtest.Pattern(100, 1), 0
 		var again func()
 		told := func(error) { again() }
@@ -538,7 +540,7 @@ func TestWriterOfATerminal(t *testing.T) {
 		heard <- all
 	}()
 	l := ringtest.NewLoop(t, 8)
-	w := l.NewWriter(fd, liburing.WriterOptions{})
+	w := loopio.NewWriter(l, fd, loopio.WriterOptions{})
 	w.Write(text)
 	w.Close(func(err error) { require.NoError(t, err) })
 	ringtest.RunIdle(t, l)
@@ -552,7 +554,7 @@ func TestWriterClosesPipesAlone(t *testing.T) {
 	l := ringtest.NewLoop(t, 8)
 	fd, peer := conduits["pipe"](t)
 	defer peer.Close()
-	w := l.NewWriter(fd, liburing.WriterOptions{})
+	w := loopio.NewWriter(l, fd, loopio.WriterOptions{})
 	_, err := w.Write([]byte("x"))
 	require.NoError(t, err)
 	w.Close(nil)
