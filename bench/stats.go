@@ -10,9 +10,13 @@ import (
 func median(values []float64) float64 { return quantile(values, 0.5) }
 
 // spread returns how wide the middle half of the values lies, as a part of the
-// median.
+// median, and 0 where that is nothing that something can be a part of.
 func spread(values []float64) float64 {
-	return (quantile(values, 0.75) - quantile(values, 0.25)) / median(values)
+	middle := median(values)
+	if middle == 0 {
+		return 0
+	}
+	return (quantile(values, 0.75) - quantile(values, 0.25)) / middle
 }
 
 // quantile interpolates between the two values next to the place q of the way

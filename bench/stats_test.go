@@ -16,6 +16,7 @@ func TestMedianAndSpread(t *testing.T) {
 	// One wild round out of five is not in the spread.
 	require.Equal(t, 0.5, spread([]float64{3, 4, 5, 4, 1000})*2)
 	require.Zero(t, spread([]float64{7}))
+	require.Zero(t, spread([]float64{0, 0, 5}), "JSON has no word for infinity")
 }
 
 func TestMedianLeavesItsArgumentAlone(t *testing.T) {

@@ -1,0 +1,128 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"strconv"
+	"strings"
+	"time"
+)
+
+const (
+	walkedFiles = 100_000
+	walkedSize  = 1 << 30 // bytes of the file system that they are in
+)
+
+// walkContests has programs learn the sizes of many files, whose inodes are in memory or
+// are not.
+func walkContests(ctx context.Context, t *tools) ([]contest, error) {
+	if os.Geteuid() != 0 {
+		return nil, missing("it mounts a file system of its own, so that the kernel forgets the files: run it as root")
+	}
+	bin, err := t.buildGo(ctx, "bench/walk")
+	if err != nil {
+		return nil, err
+	}
+	w := walked{bin: bin, cpu: t.cpu, image: t.path("bench/tmp/walk.ext4"), dir: t.path("bench/tmp/walk")}
+	if err := w.make(ctx, t); err != nil {
+		return nil, err
+	}
+	return []contest{t.walks("warm", w, true), t.walks("cold", w, false)}, nil
+}
+
+// walked is a file system with many files, in a file.
+type walked struct {
+	bin, image, dir string
+	cpu             int
+}
+
+// make makes the file system, unless it is there.
+func (w walked) make(ctx context.Context, t *tools) error {
+	if err := os.MkdirAll(w.dir, 0o755); err != nil {
+		return err
+	}
+	if _, err := os.Stat(w.image); err == nil {
+		return nil
+	}
+	t.say("making 100,000 files in bench/tmp/walk.ext4, once")
+	part := w
+	part.image += ".part"
+	if err := errors.Join(os.WriteFile(part.image, nil, 0o600), os.Truncate(part.image, walkedSize)); err != nil {
+		return err
+	}
+	if _, err := command(ctx, "mke2fs", "-q", "-F", "-t", "ext4", "-N", strconv.Itoa(2*walkedFiles), part.image); err != nil {
+		return err
+	}
+	_, err := part.mounted(ctx, func() (reading, error) {
+		_, err := runOn(ctx, w.cpu, w.bin, "-dir", w.tree(), "-make", strconv.Itoa(walkedFiles))
+		return nil, err
+	})
+	if err != nil {
+		return err
+	}
+	return os.Rename(part.image, w.image)
+}
+
+func (w walked) tree() string { return w.dir + "/tree" }
+
+// mounted mounts the file system for a run: the kernel knows nothing of its files then,
+// and reads them from the disk.
+func (w walked) mounted(ctx context.Context, run func() (reading, error)) (r reading, err error) {
+	device, err := command(ctx, "losetup", "--find", "--show", "--direct-io=on", w.image)
+	if err != nil {
+		return nil, err
+	}
+	undo := func(name string, args ...string) {
+		_, failed := command(context.WithoutCancel(ctx), name, args...)
+		err = errors.Join(err, failed)
+	}
+	defer undo("losetup", "--detach", device)
+	if _, err := command(ctx, "mount", "-o", "noatime", device, w.dir); err != nil {
+		return nil, err
+	}
+	defer undo("umount", w.dir)
+	return run()
+}
+
+func (t *tools) walks(state string, w walked, warm bool) contest {
+	side := func(name, mode string) program {
+		walk := func(ctx context.Context, mode string) (reading, error) {
+			out, err := runOn(ctx, w.cpu, w.bin, "-dir", w.tree(), "-mode", mode)
+			if err != nil {
+				return nil, err
+			}
+			return parseReading(out)
+		}
+		return program{name: name, takes: 2 * time.Second, run: func(ctx context.Context) (reading, error) {
+			return w.mounted(ctx, func() (reading, error) {
+				if warm {
+					if _, err := walk(ctx, "walkdir"); err != nil {
+						return nil, err
+					}
+				}
+				return walk(ctx, mode)
+			})
+		}}
+	}
+	c := contest{title: "sizes of 100,000 files, " + state, programs: []program{
+		side("Loop", "loop"),
+		side(ringioName, "ringio").asPeer(),
+		side("filepath.WalkDir", "walkdir").asPeer(),
+		side("WalkDir, two goroutines", "walkdir2").asPeer(),
+	}}
+	c.figures = []figure{{name: "walk/statx/" + state, unit: "ms", reading: "ms", ours: "Loop", peers: c.peerNames()}}
+	return c
+}
+
+// command runs a command of the system and returns what it prints.
+func command(ctx context.Context, name string, args ...string) (string, error) {
+	out, err := exec.CommandContext(ctx, name, args...).CombinedOutput()
+	text := strings.TrimSpace(string(out))
+	if err != nil {
+		return "", fmt.Errorf("%s: %w: %s", name, err, text)
+	}
+	return text, nil
+}
