@@ -66,6 +66,16 @@ func pipelinedContests(ctx context.Context, t *tools) ([]contest, error) {
 	if err != nil {
 		return nil, err
 	}
+	twin, err := t.buildC(ctx, "echo-pipelined")
+	if err != nil {
+		return nil, err
+	}
+	for _, mode := range []string{"plain", "bundle"} {
+		bench.servers = append(bench.servers, server{
+			name: "C, " + mode, bin: twin, peer: true,
+			args: func(port string) []string { return []string{mode, port} },
+		})
+	}
 	c := contest{title: "pipelined echo, 64 connections", programs: bench.programs(pipelinedConnections, inFlight...), busy: true}
 	c.figures = []figure{{
 		name:       fmt.Sprintf("echo-pipelined/loop/%d", pipelinedConnections),
@@ -118,6 +128,9 @@ func (t *tools) buildEchoServers(ctx context.Context, peers []peer) ([]server, e
 	servers := []server{
 		{name: "C", bin: c, args: func(port string) []string { return []string{port} }},
 		{name: "Go", bin: ours, args: onLoopback, marks: true},
+		{name: "Go, WithLatency(50µs)", bin: ours, peer: true, marks: true, args: func(port string) []string {
+			return append(onLoopback(port), "-latency", "50us")
+		}},
 	}
 	for _, p := range built {
 		servers = append(servers, server{name: p.name, bin: p.bin, args: onLoopback, peer: true})
