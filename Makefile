@@ -61,6 +61,7 @@ sanitize: deps ## the suite under cgocheck2 and the address sanitizer
 	scripts/sanitize.sh
 
 bench: deps ## measure against C and others, 10 minutes (BENCH="nop echo/loop/64 …": only those)
+	@scripts/deps.sh fio wrk || echo "bench: goes on without what could not be installed"
 	$(GO) run ./bench $(BENCH)
 
 report: ## turn the measurements into bench/results/report.html and docs/benchmarks.md

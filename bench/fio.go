@@ -13,7 +13,7 @@ import (
 func findFio(t *tools) string {
 	path, err := exec.LookPath("fio")
 	if err != nil {
-		t.say("fio is left out: it is not installed (apt-get install fio)")
+		t.say("fio is left out: it is not installed (make bench does that, or apt-get install fio)")
 		return ""
 	}
 	return path

@@ -141,7 +141,7 @@ func goroutinePipelines(ctx context.Context, t *tools) ([]contest, error) {
 func httpContests(ctx context.Context, t *tools) ([]contest, error) {
 	wrk, err := exec.LookPath("wrk")
 	if err != nil {
-		return nil, missing("it needs wrk: apt-get install wrk")
+		return nil, missing("it needs wrk: make bench installs it, or apt-get install wrk")
 	}
 	loadCPU, err := otherCPU(t.cpu)
 	if err != nil {
