@@ -27,6 +27,7 @@ var groups = []group{
 	{"wal", "a log that 64 goroutines append to", walContests},
 	{"http", "net/http on net's and on ringio's connections, with wrk", httpContests},
 	{"pebble", "a storage engine on its own files and on ringio's, with little page cache", pebbleContests},
+	{"memory", "what an idle connection takes of a server's memory", memoryContests},
 	{"walk", "the sizes of 100,000 files, their inodes in memory or not", walkContests},
 	{"scale", "what one more costs where there are 10 to 1,000,000 already", scaleContests},
 	{"models", "a small web server written in nine ways, 1 to 10,000 clients", modelContests},
