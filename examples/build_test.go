@@ -13,7 +13,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -90,25 +89,7 @@ var needs = map[string][]liburing.Feature{
 // needsKernel skips the test if an example takes more than this kernel has.
 func needsKernel(t *testing.T, path string) {
 	t.Helper()
-	needsFeatures(t, needs[filepath.Base(path)]...)
-}
-
-func needsFeatures(t *testing.T, all ...liburing.Feature) {
-	t.Helper()
-	lacks := (*liburing.RequireError)(nil)
-	if err := liburing.Require(all...); err == nil {
-		return
-	} else {
-		require.ErrorAs(t, err, &lacks)
-	}
-	var names []string
-	for _, m := range lacks.Missing {
-		require.ErrorIs(t, m.Err, liburing.ErrNotSupported)
-		for _, f := range m.Features {
-			names = append(names, f.String())
-		}
-	}
-	t.Skip("this kernel does not know", strings.Join(names, ", "))
+	ringtest.NeedsFeatures(t, needs[filepath.Base(path)]...)
 }
 
 // program returns the path of an example, built.

@@ -12,6 +12,7 @@ import (
 	"testing"
 
 	"github.com/go-liburing/liburing"
+	"github.com/go-liburing/liburing/internal/ringtest"
 	"github.com/stretchr/testify/require"
 )
 
@@ -33,7 +34,7 @@ func TestLink(t *testing.T) {
 	require.Equal(t, fmt.Sprintf("write %d\nfsync 0\nread  %d\nnop   0\n%s", len(line), len(line), line), succeed(t, link, name))
 	requireContent(t, []byte(line), name)
 
-	needsFeatures(t, liburing.FeatCQESkip)
+	ringtest.NeedsFeatures(t, liburing.FeatCQESkip)
 	require.NoError(t, os.Remove(name))
 	require.Equal(t, "nop   0\n"+line, succeed(t, link, "-quiet", name), "the last one alone tells")
 	requireContent(t, []byte(line), name)

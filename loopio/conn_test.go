@@ -187,6 +187,7 @@ func TestBadConn(t *testing.T) {
 
 // All who come are served; errors are told; Stop is none.
 func TestServe(t *testing.T) {
+	ringtest.NeedsFeatures(t, liburing.MultishotAccept)
 	l := ringtest.NewLoop(t, 8)
 	lfd, local, err := loopio.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)

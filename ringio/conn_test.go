@@ -19,6 +19,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/go-liburing/liburing"
+	"github.com/go-liburing/liburing/internal/ringtest"
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sys/unix"
 )
@@ -38,6 +40,7 @@ func TestConnectionsAreOnTheRing(t *testing.T) {
 	require.IsType(t, &unixConn{}, ours)
 	require.IsType(t, &unixConn{}, theirs)
 	require.IsType(t, &udpConn{}, ringStack.mustListenPacket(t, "udp"))
+	ringtest.NeedsFeatures(t, liburing.BufRings, liburing.MultishotRecv)
 	ours, theirs = busyStack.pair(t, "tcp")
 	require.NotNil(t, ours.(*tcpConn).s.stream.Load())
 	require.NotNil(t, theirs.(*tcpConn).s.stream.Load())

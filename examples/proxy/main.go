@@ -135,9 +135,10 @@ func (p *proxy) connect(client int) {
 			err = fmt.Errorf("no answer from %v within %v", p.to, patience)
 		}
 		if err != nil {
-			p.log(err)
-			if errors.Is(err, unix.ECONNRESET) { // it was accepted, and broke off at once
+			if errors.Is(err, unix.ECONNRESET) { // accepted, and broken off at once: as later, that is the client's news
 				resetOnClose(client)
+			} else {
+				p.log(err)
 			}
 			p.loop.CloseFD(client, nil)
 			p.loop.CloseFD(server, nil)

@@ -15,6 +15,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/go-liburing/liburing"
 	"github.com/go-liburing/liburing/internal/ringtest"
 	"github.com/stretchr/testify/require"
 )
@@ -22,7 +23,7 @@ import (
 func TestMain(m *testing.M) { ringtest.Main(m) }
 
 // patience is how long something may take that must happen.
-const patience = 10 * time.Second
+const patience = time.Minute
 
 // site is a server of a folder that runs during a test.
 type site struct {
@@ -40,6 +41,7 @@ type site struct {
 
 // newSite serves a new folder until the test ends.
 func newSite(t *testing.T, o Options) *site {
+	ringtest.NeedsFeatures(t, liburing.BufRings)
 	s := &site{t: t, dir: t.TempDir(), done: make(chan error, 1)}
 	o.Log = func(e Entry) { s.locked(func() { s.entries = append(s.entries, e) }) }
 	o.Errors = func(err error) { s.locked(func() { s.errors = append(s.errors, err) }) }

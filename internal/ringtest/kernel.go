@@ -37,6 +37,25 @@ func NeedsOps(t testing.TB, ops ...liburing.Op) {
 	}
 }
 
+// NeedsFeatures skips the test on a kernel that does not have all of them.
+func NeedsFeatures(t testing.TB, all ...liburing.Feature) {
+	t.Helper()
+	err := liburing.Require(all...)
+	if err == nil {
+		return
+	}
+	lacks := (*liburing.RequireError)(nil)
+	require.ErrorAs(t, err, &lacks)
+	var names []string
+	for _, m := range lacks.Missing {
+		require.ErrorIs(t, m.Err, liburing.ErrNotSupported)
+		for _, f := range m.Features {
+			names = append(names, f.String())
+		}
+	}
+	t.Skip("this kernel does not know", strings.Join(names, ", "))
+}
+
 // NeedsSetup skips the test on a kernel that does not know the setup flags.
 func NeedsSetup(t testing.TB, flags liburing.SetupFlags) {
 	t.Helper()
