@@ -203,6 +203,7 @@ mkdir -p /dev/shm /dev/pts
 mount -t tmpfs tmpfs /dev/shm
 mount -t tmpfs tmpfs /tmp
 mount -t devpts devpts /dev/pts
+mount -t cgroup2 cgroup2 /sys/fs/cgroup
 ip link set lo up
 export PATH=/bin HOME=/tmp LIBURING_TEST_PROGRAMS=/programs
 for module in ${modules[*]}; do [ ! -f /modules/\$module.ko ] || insmod /modules/\$module.ko; done
@@ -260,7 +261,7 @@ run() {
   (cd "$work/root" && find . | cpio -o -H newc --quiet) >"$work/initrd"
   timeout -k 5 "$limit" "${qemu[@]}" -accel tcg,thread=multi -smp 2 -m 2048 \
     -nodefaults -no-user-config -display none -no-reboot -serial stdio -kernel "$dir/vmlinuz" -initrd "$work/initrd" \
-    -append "console=$console panic=-1 quiet nvme.poll_queues=1 hugepagesz=2M hugepages=4" "${drives[@]}" </dev/null 2>&1 |
+    -append "console=$console panic=-1 quiet psi=1 nvme.poll_queues=1 hugepagesz=2M hugepages=4" "${drives[@]}" </dev/null 2>&1 |
     sed -u 's/\r$//' >"$1" &
   job=$!
   wait "$job" || true

@@ -28,13 +28,7 @@ func TestIdleLoopIsNoIowait(t *testing.T) {
 		waitWithIowait(t, how == "on")
 		return
 	}
-	l := ringtest.NewLoop(t, 8)
-	require.NoError(t, l.Control(func(r *liburing.Ring) error {
-		if r.Features()&liburing.FeatNoIowait == 0 {
-			t.Skip("this kernel can't wait otherwise")
-		}
-		return nil
-	}))
+	ringtest.NeedsFeatures(t, liburing.FeatNoIowait)
 	group := newGroup(t)
 	off := pressureOf(t, group, "off")
 	on := pressureOf(t, group, "on")

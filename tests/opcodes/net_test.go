@@ -270,11 +270,7 @@ func TestOpRecvMultishot(t *testing.T) {
 
 func TestOpBundles(t *testing.T) {
 	l := ringtest.NewLoop(t, 8)
-	var features liburing.Features
-	l.Control(func(r *liburing.Ring) error { features = r.Features(); return nil })
-	if features&liburing.FeatRecvSendBundle == 0 {
-		t.Skip("this kernel has no FeatRecvSendBundle")
-	}
+	ringtest.NeedsFeatures(t, liburing.FeatRecvSendBundle)
 	_, out := provideRing(t, l, 1, 4, 8, 0)
 	_, in := provideRing(t, l, 2, 8, 8, 0)
 	copy(out, ringtest.Pattern(len(out), 3))
@@ -295,6 +291,30 @@ func TestOpBundles(t *testing.T) {
 		return req
 	})
 	require.Equal(t, len(out), n)
+	require.Equal(t, out, in[:n])
+}
+
+// A send that takes its buffer from a group ignores that it should send iovecs: the bytes
+// of the buffer go out, whatever they are.
+func TestSendVectorizedFromAGroup(t *testing.T) {
+	ringtest.NeedsKernel(t, 6, 17)
+	l := ringtest.NewLoop(t, 8)
+	_, out := provideRing(t, l, 1, 1, 16, 0)
+	copy(out, ringtest.Pattern(len(out), 3))
+	ends, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+	require.NoError(t, err)
+	defer unix.Close(ends[0])
+	defer unix.Close(ends[1])
+	n := ringtest.One(t, l, func(cb liburing.Callback) liburing.Request {
+		req := l.Send(ends[0], nil, 0, cb).Flags(liburing.SQEBufferSelect)
+		req.SQE().SetBufGroup(1)
+		req.SQE().IOPrio |= uint16(liburing.SendVectorized)
+		return req
+	})
+	require.Equal(t, len(out), n)
+	in := make([]byte, 2*len(out))
+	n, err = unix.Read(ends[1], in)
+	require.NoError(t, err)
 	require.Equal(t, out, in[:n])
 }
 
