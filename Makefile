@@ -7,10 +7,10 @@ BENCH ?=
 export GOFLAGS ?= -buildvcs=false
 
 .DEFAULT_GOAL := help
-.PHONY: help deps demo test vet race other-builds generated sanitize nested bench report parity lint fmt generate clean kernels docker-test
+.PHONY: help deps demo test vet race other-builds generated sanitize nested bench report parity lint fmt generate clean kernels arm64 docker-test
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 deps: ## install what is missing (apt) and vendor liburing
 	@scripts/deps.sh
@@ -78,6 +78,10 @@ generate: deps ## write the generated files anew
 
 kernels: deps ## the suite on other kernels, in qemu
 	scripts/kernels.sh
+
+arm64: deps ## the suite on arm64, with pages of 4 and of 16 KiB, with cgo and without, in qemu
+	scripts/kernels.sh trixie-backports:cloud-arm64 trixie-backports:arm64-16k
+	BACKEND=go scripts/kernels.sh trixie-backports:cloud-arm64 trixie-backports:arm64-16k
 
 docker-test: ## build the image and run a service in it
 	scripts/docker-test.sh

@@ -351,9 +351,10 @@ func (w *RegWait) limit() waitLimit {
 }
 
 // RegisterWaitRegion registers pages of waits that SubmitAndWaitReg names by
-// their place (io_uring_register_region). The slice, of 64 waits for each 4 KiB, is
-// shared with the kernel and lives as long as the ring. The ring must have been
-// set up with SetupRDisabled, and not be enabled yet. Needs Linux 6.13.
+// their place (io_uring_register_region). The slice, of 64 waits a page of 4 KiB and
+// 256 a page of 16 KiB (os.Getpagesize), is shared with the kernel and lives as long as
+// the ring. The ring must have been set up with SetupRDisabled, and not be enabled yet.
+// Needs Linux 6.13.
 func (r *Ring) RegisterWaitRegion(pages int) ([]RegWait, error) {
 	const op = "io_uring_register_region"
 	if pages <= 0 || pages > 1<<20 {

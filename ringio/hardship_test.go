@@ -14,6 +14,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/go-liburing/liburing/internal/ringtest"
 	"github.com/stretchr/testify/require"
@@ -119,6 +120,10 @@ func TestFullDisk(t *testing.T) {
 	}
 	defer unix.Unmount(dir, unix.MNT_DETACH)
 	run := func(open opener, flag int) string {
+		require.Eventually(t, func() bool { // the file before may go a little later, with a worker's reference
+			var disk unix.Statfs_t
+			return unix.Statfs(dir, &disk) == nil && disk.Bfree == disk.Blocks
+		}, 10*time.Second, time.Millisecond)
 		l := &transcript{dir: dir}
 		name := filepath.Join(dir, "file")
 		f, err := open(name, os.O_RDWR|os.O_CREATE|flag, 0o600)

@@ -18,7 +18,7 @@
 # Settings, all optional:
 #   BACKEND=go               tests and programs that are built without cgo
 #   TESTS=re                 run only those tests (go test's -run)
-#   ROOMS="./tests/loop …"   those packages only, instead of all that scripts/rooms.sh names, and no programs
+#   ROOMS="./tests/loop …"   those packages only, instead of all that scripts/rooms.sh names
 #   SURVEY=file              run no tests, but the survey of descriptors, and write there what it prints
 #   XDG_CACHE_HOME=~/.cache  kernels are kept there, in the folder go-liburing
 set -euo pipefail
@@ -76,8 +76,8 @@ install_tools() {
   command -v mke2fs >/dev/null || missing+=(e2fsprogs)
   ((${#missing[@]} == 0)) || {
     say "installing ${missing[*]}"
-    DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" >"$work/log" 2>&1 ||
-      { tail -n 20 "$work/log" >&2; die "could not install ${missing[*]}: run this as root on Debian"; }
+    { apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}"; } \
+      >"$work/log" 2>&1 || { tail -n 20 "$work/log" >&2; die "could not install ${missing[*]}: run this as root on Debian"; }
   }
 }
 
@@ -179,7 +179,7 @@ make_machine() {
   mkdir -p "$work"/root/{bin,proc,sys,dev,tmp,disk,etc,modules,programs,suite,work/third_party/liburing}
   local rooms programs=(./internal/{kerneltable,survey})
   mapfile -t rooms < <(tr ' ' '\n' <<<"${ROOMS:-$(scripts/rooms.sh kernels)}")
-  [[ -n ${ROOMS-} ]] || programs+=(./examples/... ./cmd/uring)
+  [[ " ${rooms[*]} " != *' ./examples '* ]] || programs+=(./examples/... ./cmd/uring)
   (
     toolchain
     [[ -n ${SURVEY-} ]] || go test -c -ldflags='-s -w' -o "$work/root/suite/" "${rooms[@]}"

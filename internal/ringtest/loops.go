@@ -14,7 +14,7 @@ import (
 )
 
 // patience is how long something may take that must happen.
-const patience = 20 * time.Second
+const patience = time.Minute
 
 // NewLoop returns a loop that is closed when the test ends, and which must be
 // empty then. It skips as NewRing does.
