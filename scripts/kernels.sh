@@ -282,8 +282,8 @@ boot() {
   sed -n 's/^ANSWERS \({.*}\)$/\1/p' "$log" >"$work/answers"
   [[ $arch$backend != amd64cgo || ! -s $work/answers ]] || cp "$work/answers" "internal/kerneltable/answers/$name.json"
   [[ $status != 0 ]] || ! grep -q "$unexpected" "$work/rows" || status=unexpected
-  [[ $status == 0 ]] && return
   cp "$log" "$cache/$name.log"
+  [[ $status == 0 ]] && return
   grep -a -e '--- FAIL' -e '^panic: ' "$log" || grep "$unexpected" "$work/rows" || tail -n 5 "$log"
   say "$name: all that it printed is in $cache/$name.log"
   return 1
