@@ -4,6 +4,8 @@
 # True: of a waitid and of futex waits 1, which reads like a success: it is how many requests the kernel has cancelled.
 # Their cancelling returns a count, and the timeout takes what is above zero over for its own result. The requests
 # themselves are told ECANCELED, as all are.
+# The same on Debian's 6.16.12, 6.17.13, 6.18.15, 6.19.14, 7.0.13 and 7.2.11, in a VM; not on 6.12.117 and 7.3.4, where all
+# say -ETIME.
 # Seen with Linux 6.18.44, liburing 2.9-1 (a limit of 50 ms):
 #  > read:    Operation canceled, its timeout -62 (Timer expired)
 #  > poll:    Operation canceled, its timeout -62 (Timer expired)

@@ -5,6 +5,7 @@
 # True: behind all buffers that the first one had looked up. What it did not send of them is never sent, and nothing in the
 # completion says how many there were (IORING_REGISTER_PBUF_STATUS does); the stream has a hole. A send that fails uses
 # them up too. So whoever sends like this keeps the buffers in order, one bundle at a time, and sends the rest by hand.
+# The same on Debian's 6.12.117, 6.16.12, 6.17.13, 6.18.15, 6.19.14, 7.0.13, 7.2.11 and 7.3.4, in a VM.
 # Seen with Linux 6.18.44, liburing 2.9-1 (eight buffers of 4 KiB, a to h; room for less; then one of z):
 #  > 3 of 8 buffers are sent, in part or whole, and 8 used up
 #  > the receiver has a b c z
