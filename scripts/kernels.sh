@@ -131,8 +131,8 @@ download_busybox() {
   cd .. && rm -rf deb
 }
 
-# busybox: prints where that of the chosen architecture is.
-busybox() {
+# busybox_of: prints where that of the chosen architecture is.
+busybox_of() {
   local own=$cache/busybox-$arch
   [[ $arch == amd64 ]] && own=$(command -v busybox)
   echo "$own"
@@ -188,7 +188,7 @@ make_machine() {
   go list -f '{{.Dir}}' "${rooms[@]}" | sed "s:^$PWD:/work:" >"$work/root/suite/rooms"
   cp -r ./*.go cmd doctor examples internal ringio testdata tests "$work/root/work/" # some of which they read
   cp -r third_party/liburing/lib "$work/root/work/third_party/liburing/"
-  cp "$(busybox)" "$work/root/bin/busybox"
+  cp "$(busybox_of)" "$work/root/bin/busybox"
   local library
   while read -r library; do copy "$library" "${library#/usr/aarch64-linux-gnu}"; done < <(libraries)
   echo 'root:x:0:0:root:/:/bin/sh' >"$work/root/etc/passwd"
@@ -338,7 +338,7 @@ for kernel in "${kernels[@]}"; do
   choose "$kernel"
   install_tools
   [[ -f $dir/vmlinuz && -d $dir/modules ]] || get "the kernel $flavour of $suite" download
-  [[ -f $(busybox) ]] || get "busybox for $arch" download_busybox
+  [[ -f $(busybox_of) ]] || get "busybox for $arch" download_busybox
   [[ $made == "$arch" ]] || make_machine
   made=$arch
   boot || failed+=("$kernel")
