@@ -261,7 +261,10 @@ func (s *SQE) PrepClose(fd int) {
 
 // PrepCloseDirect empties a place of the registered files
 // (io_uring_prep_close_direct). EBADF if it is empty. Requests that are in
-// flight on the file go on. Needs Linux 5.15.
+// flight on the file go on. Linux 6.12 and older let go of the file only when all
+// requests on registered files that were made earlier have ended, 6.1 and older a
+// second later: have the other end of a connection told first (PrepShutdown). Needs
+// Linux 5.15.
 func (s *SQE) PrepCloseDirect(fileIndex uint32) {
 	s.PrepClose(0)
 	s.setTargetFixedFile(fileIndex)

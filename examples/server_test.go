@@ -98,14 +98,25 @@ func (s *server) descriptors(t require.TestingT) (n int) {
 		switch link, _ := os.Readlink(proc + "fd/" + fd.Name()); link {
 		case "anon_inode:[eventpoll]", "anon_inode:[eventfd]":
 			continue
+		case "anon_inode:[io_uring]":
+			n += registered(proc + "fdinfo/" + fd.Name())
 		}
 		n++
-		info, _ := os.ReadFile(proc + "fdinfo/" + fd.Name()) // it may be closed by now
-		_, files, _ := strings.Cut(string(info), "\nUserFiles:")
-		files, _, _ = strings.Cut(files, "\nUserBufs:")
-		n += strings.Count(files, "\n")
 	}
 	return n
+}
+
+// registered returns how many files a ring has. While the ring is in use the kernel does
+// not tell.
+func registered(fdinfo string) int {
+	for {
+		info, err := os.ReadFile(fdinfo)
+		_, files, told := strings.Cut(string(info), "\nUserFiles:")
+		if told || err != nil {
+			files, _, _ = strings.Cut(files, "\nUserBufs:")
+			return strings.Count(files, "\n")
+		}
+	}
 }
 
 // requireNoLeak checks that the server soon has no more files open than before.

@@ -213,6 +213,9 @@ func (c *connection) goOn() {
 	switch {
 	case c.receiving || len(c.out) > 0:
 	case c.gone:
+		// Linux 6.12 and older let go of a closed direct descriptor only when all requests on
+		// others that were made before have ended. So the client is told first.
+		c.loop.Shutdown(c.fd, unix.SHUT_RDWR, nil).HardLinkNext()
 		c.loop.CloseFD(c.fd, nil)
 	default:
 		c.receive()

@@ -294,6 +294,44 @@ func TestOpBundles(t *testing.T) {
 	require.Equal(t, out, in[:n])
 }
 
+// The other end of a direct descriptor is told of its end by a shutdown, also where the
+// kernel lets go of the file only when older requests on other ones have ended.
+func TestShutdownBeforeACloseDirect(t *testing.T) {
+	ringtest.NeedsOps(t, liburing.OpLinkat) // came with direct descriptors, in Linux 5.15
+	l := ringtest.NewLoop(t, 8)
+	ringtest.SparseFiles(t, l, 2)
+	var theirs [2]int
+	require.NoError(t, l.Control(func(r *liburing.Ring) error {
+		for i := range theirs {
+			ends, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+			if err != nil {
+				return err
+			}
+			theirs[i] = ends[1]
+			t.Cleanup(func() { unix.Close(ends[1]) })
+			defer unix.Close(ends[0])
+			if _, err := r.RegisterFilesUpdate(i, ends[:1]); err != nil {
+				return err
+			}
+		}
+		return nil
+	}))
+	waits := l.Recv(liburing.Fixed(0).FD(), make([]byte, 1), 0, nil)
+	ringtest.RunFor(t, l, time.Millisecond)
+	l.Shutdown(liburing.Fixed(1).FD(), unix.SHUT_RDWR, nil).HardLinkNext()
+	closed := false
+	l.CloseDirect(1, func(c liburing.Completion) {
+		require.NoError(t, c.Err())
+		closed = true
+	})
+	ringtest.RunUntil(t, l, 10*time.Millisecond, func() bool { return closed })
+	n, err := unix.Read(theirs[1], make([]byte, 1))
+	require.NoError(t, err)
+	require.Zero(t, n)
+	l.Cancel(waits.Token(), 0, nil)
+	ringtest.RunIdle(t, l)
+}
+
 // A send that takes its buffer from a group ignores that it should send iovecs: the bytes
 // of the buffer go out, whatever they are.
 func TestSendVectorizedFromAGroup(t *testing.T) {
