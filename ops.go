@@ -129,11 +129,12 @@ func pollMask(mask uint32) uint32 {
 	return mask
 }
 
-// FutexWaitv is struct futex_waitv on 64-bit machines: one of several futexes to
-// wait for.
+// FutexWaitv is struct futex_waitv: one of several futexes to wait for. (Not on mips,
+// whose pointers are of 32 bits and lie in the other half.)
 type FutexWaitv struct {
-	Val   uint64  // the value it must have
-	Futex *uint32 // on the heap, or in memory of one's own
+	Val   uint64                                      // the value it must have
+	Futex *uint32                                     // on the heap, or in memory of one's own
+	_     [(8 - unsafe.Sizeof(uintptr(0))) / 4]uint32 // the kernel's has 64 bits everywhere
 	Flags Futex2Flags
 	_     uint32
 }

@@ -449,24 +449,28 @@ func TestOpRecvmsgMultishot(t *testing.T) {
 // Walking control messages stays inside of the buffer, whatever their lengths
 // say.
 func TestCmsgNexthdrOnBadLengths(t *testing.T) {
-	buf := make([]byte, 16+64)
-	binary.NativeEndian.PutUint32(buf[4:], 64)
+	const size = int(unsafe.Sizeof(unix.Cmsghdr{})) // 16, or 12 where a length has 32 bits
+	const one, all = size + 8, 2*size + 32
+	buf := make([]byte, liburing.RecvmsgOutSize+all)
+	binary.NativeEndian.PutUint32(buf[4:], uint32(all))
 	msg := &liburing.Msghdr{}
-	msg.SetControllen(64)
-	header := func(at, length int) { binary.NativeEndian.PutUint64(buf[16+at:], uint64(length)) }
-	header(0, 24)
-	header(24, 40)
+	msg.SetControllen(all)
+	header := func(at, length int) {
+		(*unix.Cmsghdr)(unsafe.Pointer(&buf[liburing.RecvmsgOutSize+at])).SetLen(length)
+	}
+	header(0, one)
+	header(one, all-one)
 	out := liburing.RecvmsgValidate(buf, msg)
 	first := out.CmsgFirsthdr()
 	second := out.CmsgNexthdr(first)
-	require.Equal(t, unsafe.Pointer(&buf[16+24]), unsafe.Pointer(second))
+	require.Equal(t, unsafe.Pointer(&buf[liburing.RecvmsgOutSize+one]), unsafe.Pointer(second))
 	require.Nil(t, out.CmsgNexthdr(second))
-	for _, bad := range []int{0, 15, math.MaxInt, -1} {
+	for _, bad := range []int{0, size - 1, math.MaxInt, -1} {
 		header(0, bad)
 		require.Nil(t, out.CmsgNexthdr(first), "%d", bad)
 	}
-	header(0, 24)
-	header(24, 1000)
+	header(0, one)
+	header(one, 1000)
 	require.Nil(t, out.CmsgNexthdr(first))
 }
 
