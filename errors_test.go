@@ -161,18 +161,21 @@ func TestSetupBeyondMemlock(t *testing.T) {
 
 func TestExplainEPERM(t *testing.T) {
 	for _, c := range []struct {
-		flags          liburing.SetupFlags
-		disabled, euid int
-		says           string
+		flags    liburing.SetupFlags
+		disabled int
+		admin    bool
+		says     string
 	}{
-		{0, 2, 0, "kernel.io_uring_disabled is 2"},
-		{0, 1, 1000, "kernel.io_uring_group"},
-		{0, 1, 0, "seccomp"},
-		{0, 0, 1000, "seccomp"},
-		{0, -1, 1000, "seccomp"},
-		{liburing.SetupSQPoll, 0, 1000, "CAP_SYS_NICE"},
+		{0, 2, true, "kernel.io_uring_disabled is 2"},
+		{0, 1, false, "kernel.io_uring_group"},
+		{0, 1, true, "seccomp"},
+		{0, 1, true, "user namespace"},
+		{0, 0, false, "seccomp"},
+		{0, -1, false, "seccomp"},
+		{0, -2, false, "without /proc"},
+		{liburing.SetupSQPoll, 0, false, "CAP_SYS_NICE"},
 	} {
-		require.Contains(t, liburing.ExplainEPERM(&liburing.Params{Flags: c.flags}, c.disabled, c.euid), c.says, "%+v", c)
+		require.Contains(t, liburing.ExplainEPERM(&liburing.Params{Flags: c.flags}, c.disabled, c.admin), c.says, "%+v", c)
 	}
 }
 

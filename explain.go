@@ -1,6 +1,7 @@
 package liburing
 
 import (
+	"errors"
 	"fmt"
 	"math/bits"
 	"os"
@@ -18,7 +19,7 @@ func explainSetup(entries int, p *Params, ret int32) error {
 	}
 	switch e.Err {
 	case syscall.EPERM:
-		e.Hint = explainEPERM(p, sysctlDisabled(), os.Geteuid())
+		e.Hint = explainEPERM(p, sysctlDisabled(), allows(capSysAdmin))
 	case syscall.ENOSYS:
 		e.Hint = "the kernel is older than 5.1 or built without io_uring, or a sandbox answers in its place " +
 			"(podman's and gVisor's default profiles do): allow io_uring_setup, io_uring_enter and io_uring_register there"
@@ -29,7 +30,22 @@ func explainSetup(entries int, p *Params, ret int32) error {
 	case syscall.EOVERFLOW:
 		e.Hint = explainEOVERFLOW(p)
 	case syscall.EMFILE, syscall.ENFILE:
-		e.Hint = "no file descriptor is left for the ring: raise `ulimit -n`, or close what is not needed"
+		e.Hint = noDescriptor
+	}
+	return e
+}
+
+const noDescriptor = "no file descriptor is left for the ring: raise `ulimit -n` (LimitNOFILE= in systemd), or close what is not needed"
+
+// explainWaker is explainSetup for the eventfd that a loop has beside its ring.
+func explainWaker(err error) error {
+	errno := syscall.Errno(0)
+	if !errors.As(err, &errno) {
+		return err
+	}
+	e := &OpError{Op: "eventfd", Err: errno}
+	if errno == syscall.EMFILE || errno == syscall.ENFILE {
+		e.Hint = noDescriptor
 	}
 	return e
 }
@@ -45,27 +61,41 @@ func explainEOVERFLOW(p *Params) string {
 	return ""
 }
 
-// sysctlDisabled returns kernel.io_uring_disabled, -1 where there is none.
+// sysctlDisabled returns kernel.io_uring_disabled, noSysctl where there is none, and
+// noSysctls where nothing can be read of any.
 func sysctlDisabled() int {
-	b, err := os.ReadFile("/proc/sys/kernel/io_uring_disabled")
-	if err != nil || len(b) == 0 {
-		return -1
+	const dir = "/proc/sys/kernel/"
+	b, err := os.ReadFile(dir + "io_uring_disabled")
+	if err == nil && len(b) > 0 {
+		return int(b[0] - '0')
 	}
-	return int(b[0] - '0')
+	if _, err := os.Stat(dir); err != nil {
+		return noSysctls
+	}
+	return noSysctl
 }
 
-func explainEPERM(p *Params, disabled, euid int) string {
-	switch disabled {
-	case 2:
-		return "kernel.io_uring_disabled is 2, io_uring is off for everybody: `sysctl kernel.io_uring_disabled=0` as root"
-	case 1:
-		if euid != 0 {
-			return "kernel.io_uring_disabled is 1, io_uring is for privileged processes and the group kernel.io_uring_group only: " +
-				"join that group, get CAP_SYS_ADMIN, or `sysctl kernel.io_uring_disabled=0` as root"
-		}
-	}
+const (
+	noSysctl  = -1
+	noSysctls = -2
+)
+
+// explainEPERM says who forbids it, as far as that is known: the sysctl, as it was read,
+// or something that can't be asked.
+func explainEPERM(p *Params, disabled int, admin bool) string {
 	hint := "a seccomp filter or another sandbox blocks it (Docker's default profile does since 25, containerd's since 2): " +
 		"allow io_uring_setup, io_uring_enter and io_uring_register in the profile"
+	switch {
+	case disabled == 2:
+		return "kernel.io_uring_disabled is 2, io_uring is off for everybody: `sysctl kernel.io_uring_disabled=0` as root"
+	case disabled == 1 && !admin:
+		return "kernel.io_uring_disabled is 1, io_uring is for privileged processes and the group kernel.io_uring_group only: " +
+			"join that group, get CAP_SYS_ADMIN, or `sysctl kernel.io_uring_disabled=0` as root"
+	case disabled == 1:
+		hint = joinHints(hint, "or CAP_SYS_ADMIN is of a user namespace, which does not count where kernel.io_uring_disabled is 1")
+	case disabled == noSysctls:
+		hint = joinHints(hint, "or kernel.io_uring_disabled is set, which can't be read without /proc")
+	}
 	if p.Flags&SetupSQPoll != 0 {
 		hint = joinHints("SetupSQPoll needs CAP_SYS_NICE before Linux 5.13", hint)
 	}
@@ -218,23 +248,4 @@ func canSetup(flags SetupFlags) bool {
 
 func nextPow2(n uint32) uint32 {
 	return 1 << bits.Len32(n-1)
-}
-
-// memlockLimit returns the soft RLIMIT_MEMLOCK in bytes, false if there is no
-// limit.
-func memlockLimit() (uint64, bool) {
-	b, err := os.ReadFile("/proc/self/limits")
-	if err != nil {
-		return 0, false
-	}
-	for line := range strings.Lines(string(b)) {
-		rest, ok := strings.CutPrefix(line, "Max locked memory")
-		if !ok {
-			continue
-		}
-		var n uint64
-		_, err := fmt.Sscan(rest, &n)
-		return n, err == nil
-	}
-	return 0, false
 }

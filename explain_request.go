@@ -63,10 +63,23 @@ var explained = func() (set [3]uint64) {
 
 // explained reports whether a reason of the request's error may be known.
 func (s *SQE) explained(errno syscall.Errno) bool {
-	if errno == syscall.EAGAIN {
+	switch errno {
+	case syscall.EAGAIN:
 		return s.Opcode == OpSplice || s.Opcode == OpTee
+	case syscall.ECANCELED:
+		return s.takesWorker()
 	}
 	return errno < 64*3 && explained[errno/64]&(1<<(errno%64)) != 0
+}
+
+// takesWorker reports whether the kernel always has a worker thread carry the request out.
+func (s *SQE) takesWorker() bool {
+	switch s.Opcode {
+	case OpFsync, OpSyncFileRange, OpFallocate, OpFtruncate, OpStatx, OpOpenat, OpOpenat2, OpRenameat, OpUnlinkat, OpMkdirat,
+		OpSymlinkat, OpLinkat, OpFsetxattr, OpSetxattr, OpFgetxattr, OpGetxattr, OpShutdown, OpSplice, OpTee:
+		return true
+	}
+	return false
 }
 
 // errnoBADFD is EBADFD, which not every system has.
@@ -272,6 +285,8 @@ func (f *failure) why(errno syscall.Errno) string {
 		return f.whyNoBuffers()
 	case syscall.ENOMEM:
 		return f.whyNoMemory()
+	case syscall.ECANCELED:
+		return f.whyCancelled()
 	case syscall.EINVAL, syscall.EOPNOTSUPP:
 		if hint := f.whyUnknown(); hint != "" {
 			return hint

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math/bits"
 	"os"
+	"path/filepath"
 	"strings"
 	"syscall"
 
@@ -64,6 +65,22 @@ func (f *failure) whyUnknown() string {
 		}
 	}
 	return ""
+}
+
+// whyCancelled is for what the kernel cancels by itself: what takes a worker thread, where
+// there is none and none can be made.
+func (f *failure) whyCancelled() string {
+	names, err := filepath.Glob("/proc/self/task/*/comm")
+	if err != nil || len(names) == 0 {
+		return ""
+	}
+	for _, name := range names {
+		if comm, _ := os.ReadFile(name); strings.HasPrefix(string(comm), "iou-wrk-") {
+			return ""
+		}
+	}
+	return "it takes a worker thread of the kernel's, and there is none: if it was not cancelled, none could be made; raise the limit of " +
+		"tasks (pids.max of the control group, TasksMax= in systemd, --pids-limit in Docker, `ulimit -u`)"
 }
 
 // kernelLacks reports whether the kernel is older than what came with version. Distributions

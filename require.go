@@ -182,15 +182,6 @@ func lacking(name, since string) error {
 	return &OpError{Op: name, Err: ErrNotSupported, Hint: hint}
 }
 
-// kernelRelease returns the kernel's version, as uname -r does.
-func kernelRelease() string {
-	b, err := os.ReadFile("/proc/sys/kernel/osrelease")
-	if err != nil {
-		return "unknown"
-	}
-	return strings.TrimSpace(string(b))
-}
-
 // olderThan reports whether a kernel's release comes before a version.
 func olderThan(release, version string) bool {
 	var a, b [2]int

@@ -28,6 +28,7 @@ type (
 
 const (
 	atFDCWD       = unix.AT_FDCWD
+	capSysAdmin   = unix.CAP_SYS_ADMIN
 	msgTrunc      = unix.MSG_TRUNC
 	msgWaitall    = unix.MSG_WAITALL
 	sizeofOpenHow = uint32(unsafe.Sizeof(OpenHow{}))
@@ -115,6 +116,29 @@ func waitReadable(limit time.Duration, first, second int) bool {
 	ts := unix.NsecToTimespec(limit.Nanoseconds())
 	n, err := unix.Ppoll(fds[:], &ts, nil)
 	return err == nil && n > 0 && fds[1].Revents != 0
+}
+
+// kernelRelease returns the kernel's version, as uname -r does.
+func kernelRelease() string {
+	var name unix.Utsname
+	if unix.Uname(&name) != nil {
+		return "unknown"
+	}
+	return unix.ByteSliceToString(name.Release[:])
+}
+
+// memlockLimit returns the soft RLIMIT_MEMLOCK in bytes, false if there is no limit.
+func memlockLimit() (uint64, bool) {
+	var limit unix.Rlimit
+	err := unix.Getrlimit(unix.RLIMIT_MEMLOCK, &limit)
+	return limit.Cur, err == nil && limit.Cur != unix.RLIM_INFINITY
+}
+
+// allows reports whether the process has a capability, perhaps in a user namespace only.
+func allows(capability int) bool {
+	var data [2]unix.CapUserData
+	header := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
+	return unix.Capget(&header, &data[0]) == nil && data[capability/32].Effective>>(capability%32)&1 != 0
 }
 
 // closeFD closes a descriptor of the process.

@@ -38,6 +38,7 @@ func (m *Msghdr) SetIovlen(n int)     { m.Iovlen = uint64(n) }
 
 const (
 	atFDCWD       = -100
+	capSysAdmin   = 21
 	msgTrunc      = 0x20
 	msgWaitall    = 0x100
 	sizeofOpenHow = 24
@@ -56,6 +57,11 @@ func unmapAt(unsafe.Pointer, uintptr) error   { return ErrNotSupported }
 
 func (f *failure) whyUnknown() string                 { return "" }
 func (f *failure) whyDescriptor(syscall.Errno) string { return "" }
+func (f *failure) whyCancelled() string               { return "" }
+
+func kernelRelease() string        { return "unknown" }
+func memlockLimit() (uint64, bool) { return 0, false }
+func allows(int) bool              { return false }
 
 func (m *ringMem) rawEnter(submit uint32, flags EnterFlags) int32 { return 0 }
 

@@ -1,6 +1,9 @@
 package doctor
 
-import "github.com/go-liburing/liburing"
+import (
+	"github.com/go-liburing/liburing"
+	"golang.org/x/sys/unix"
+)
 
 // diagnose makes all checks. What needs a ring comes last, and only if there can
 // be one.
@@ -26,7 +29,9 @@ func diagnose(dir string) *Diagnosis {
 
 // checkSystem tells the versions.
 func (d *Diagnosis) checkSystem() {
-	d.Kernel = readFile("/proc/sys/kernel/osrelease")
+	var name unix.Utsname
+	unix.Uname(&name)
+	d.Kernel = unix.ByteSliceToString(name.Release[:])
 	d.Liburing, d.Backend = liburing.Version(), liburing.Backend()
 	d.add(kernelFinding(d.Kernel))
 	d.add(liburingFinding(d.Liburing, d.Backend))

@@ -24,6 +24,8 @@ func disabledFinding(disabled, group string, s self) Finding {
 	gid, err := strconv.Atoi(group)
 	member := err == nil && slices.Contains(s.groups, gid)
 	switch {
+	case disabled == "" && s.unknown:
+		f.Found, f.Means = "unknown", "there is no /proc to read it from: trying tells"
 	case disabled == "":
 		f.Found, f.Means = "no such sysctl", "this kernel cannot switch io_uring off"
 	case disabled == "1" && s.can(unix.CAP_SYS_ADMIN):
@@ -59,6 +61,9 @@ func groupFinding(group string) Finding {
 // checkSeccomp tells of a filter, which may or may not be in the way.
 func (d *Diagnosis) checkSeccomp(s self) {
 	f := Finding{Check: "seccomp", Status: OK, Found: "no filter", Means: "no filter of system calls applies to this process"}
+	if s.unknown {
+		f.Found, f.Means = "unknown", "there is no /proc to read of a filter: trying tells"
+	}
 	if s.seccomp != 0 {
 		f.Found = fmt.Sprintf("active (filters: %d)", s.filters)
 		f.Means = "a filter of system calls applies to this process, as in containers; the next lines tell what it lets through"
@@ -91,6 +96,9 @@ func callsFinding(err error, explained bool) Finding {
 	case errors.Is(err, unix.EPERM):
 		f.Means = "a seccomp filter, or another sandbox, forbids io_uring; container engines do by default"
 		f.Do = "allow " + threeCalls + " in the container's seccomp profile (scripts/seccomp-profile.sh writes one)"
+	case errors.Is(err, unix.ENOSYS) && !atSetup(err):
+		f.Means = "a seccomp filter, or another sandbox, answers as if the kernel did not know the call"
+		f.Do = "allow " + threeCalls + " in the sandbox's seccomp profile (scripts/seccomp-profile.sh writes one)"
 	case errors.Is(err, unix.ENOSYS):
 		f.Means = "the kernel has no io_uring, or a seccomp filter answers as if it had none"
 		f.Do = "allow " + threeCalls + " in the sandbox's seccomp profile, or use a kernel with CONFIG_IO_URING"
@@ -101,6 +109,12 @@ func callsFinding(err error, explained bool) Finding {
 		f.Found, f.Means, f.Do = err.Error(), "a ring cannot be set up and used", "read the error: it says why"
 	}
 	return f
+}
+
+// atSetup reports whether no ring could be made.
+func atSetup(err error) bool {
+	e := (*liburing.OpError)(nil)
+	return errors.As(err, &e) && e.Op == "io_uring_setup"
 }
 
 // brief returns what failed and the cause, without the library's explanation.
@@ -116,7 +130,7 @@ var errKilled = errors.New("a child process that tried was killed by SIGSYS")
 
 // tryCalls tries a ring, in a child first if there is a filter, which may be deadly.
 func tryCalls(s self) error {
-	if s.seccomp != 0 {
+	if s.seccomp != 0 || s.unknown {
 		if end, err := inChild(false); err == nil && end.killed {
 			return errKilled
 		}

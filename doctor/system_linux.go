@@ -32,6 +32,7 @@ type self struct {
 	seccomp   int // 0 none, 1 strict, 2 a filter
 	filters   int
 	caps      uint64
+	unknown   bool // there is no /proc
 	ownUserNS bool // in a user namespace of its own, where capabilities don't count for io_uring
 }
 
@@ -39,7 +40,9 @@ func readSelf() self {
 	var s self
 	groups, _ := os.Getgroups()
 	s.groups = append(groups, os.Getegid())
-	s.readStatus(readFile("/proc/self/status"))
+	status := readFile("/proc/self/status")
+	s.unknown = status == ""
+	s.readStatus(status)
 	uids := strings.Fields(readFile("/proc/self/uid_map"))
 	s.ownUserNS = len(uids) > 0 && !slices.Equal(uids, []string{"0", "0", "4294967295"})
 	return s
