@@ -143,7 +143,7 @@ func NewLoop(entries int, opts ...Option) (*Loop, error) {
 		l.lacks.read = l.lacks.read || c.refusedByRing()
 	}
 	if err := l.mail.wake.open(); err != nil {
-		return nil, err
+		return nil, explainWaker(err)
 	}
 	started := make(chan error)
 	go l.own(entries, o, started)
@@ -194,21 +194,25 @@ func newLoopRing(entries int, want *options) (r *Ring, err error) {
 	if err := want.prepareThread(); err != nil {
 		return nil, err
 	}
-	for _, flags := range loopFlags {
-		p := want.Params
-		p.Flags |= compatible(flags, want.Flags)
-		if r, err = want.queueInit(entries, &p); !errors.Is(err, syscall.EINVAL) {
-			break
+	r, err = want.withEffort(func() (r *Ring, err error) {
+		for _, flags := range loopFlags {
+			p := want.Params
+			p.Flags |= compatible(flags, want.Flags)
+			if r, err = want.queueInit(entries, &p); !errors.Is(err, syscall.EINVAL) {
+				break
+			}
 		}
-	}
+		return r, err
+	})
 	if err != nil {
 		return nil, err
 	}
+	r.limitLoopWorkers()
 	// The kernel finds a registered ring faster. Before Linux 5.18 it can't
 	// register one, and the loop works as well.
 	cRegisterRingFD(r.mem)
 	askKernel(r)
-	if err := want.lockDown(r, true); err != nil {
+	if err := want.settle(r, true); err != nil {
 		r.Close()
 		return nil, err
 	}

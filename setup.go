@@ -2,8 +2,11 @@ package liburing
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"math"
+	"runtime"
+	"slices"
 	"sync/atomic"
 	"syscall"
 	"time"
@@ -57,6 +60,10 @@ type options struct {
 	enable      bool // once the policy is in place
 	recorder    *PolicyRecorder
 	latency     time.Duration
+	workers     *[2]uint32 // the most that the kernel may have, bounded and unbounded; nil: no wish
+	bestEffort  bool
+	tell        func(dropped []Feature) // may be nil
+	dropped     []Feature
 	setUp       func(entries uint32, p *Params) (*ringMem, int32) // nil: the kernel's
 }
 
@@ -150,6 +157,44 @@ func WithBPFFilterTask(filters ...*BPFFilter) Option {
 	return func(o *options) { o.taskFilters = append(o.taskFilters, filters...) }
 }
 
+// WithIOWQMaxWorkers limits the kernel's worker threads for requests of each thread that
+// uses the ring, as RegisterIOWQMaxWorkers does: bounded for regular files, unbounded for
+// everything else that waits; 0 leaves a limit as it is. More requests than that wait
+// their turn, so what one waits for must not stand behind it. Needs Linux 5.15.
+//
+// By itself the kernel starts up to four bounded workers for each processor of the
+// machine, and unbounded ones up to RLIMIT_NPROC, thousands: too many for a container that
+// may use a few processors, or has a limit of tasks. So a Loop without the option allows 4
+// bounded ones for each processor that Go uses (GOMAXPROCS, which follows the CPU limit of a
+// control group), and 64 unbounded ones, 256 at least.
+func WithIOWQMaxWorkers(bounded, unbounded int) Option {
+	return func(o *options) { o.workers = &[2]uint32{toUint32(bounded), toUint32(unbounded)} }
+}
+
+// WithBestEffort has New and NewLoop leave out what this kernel lacks of what is asked for,
+// where all that is lost is speed, and calls tell, which may be nil, with what was left out.
+// First goes what came last:
+//
+//  1. SetupSQRewind (Linux 7.0)
+//  2. SetupHybridIOPoll (6.13)
+//  3. SetupNoSQArray (6.6)
+//  4. SetupDeferTaskrun (6.1)
+//  5. SetupSingleIssuer (6.0)
+//  6. SetupTaskrunFlag (5.19)
+//  7. SetupCoopTaskrun (5.19)
+//  8. SetupSubmitAll (5.18)
+//  9. the limits of WithIOWQMaxWorkers (5.15)
+//  10. SetupSQPoll with SetupSQAff, where it is forbidden: before 5.13 it is to the
+//     unprivileged
+//
+// A flag takes those along that need it, as SetupTaskrunFlag needs SetupDeferTaskrun or
+// SetupCoopTaskrun. Everything else is what the program means, and stays: the sizes of
+// queues and entries, whose memory they lie in, SetupIOPoll, and above all policies and
+// filters. Flags that exclude one another, limits and sandboxes are errors as ever.
+func WithBestEffort(tell func(dropped []Feature)) Option {
+	return func(o *options) { o.bestEffort, o.tell = true, tell }
+}
+
 // milliseconds rounds up, so that a short time does not become the zero that
 // means the default.
 func milliseconds(d time.Duration) uint32 {
@@ -169,15 +214,101 @@ func New(entries int, opts ...Option) (*Ring, error) {
 	if err := o.prepareThread(); err != nil {
 		return nil, err
 	}
-	r, err := o.queueInit(entries, &o.Params)
+	r, err := o.withEffort(func() (*Ring, error) { return o.queueInit(entries, &o.Params) })
 	if err != nil {
 		return nil, err
 	}
-	if err := o.lockDown(r, false); err != nil {
+	if err := o.settle(r, false); err != nil {
 		r.Close()
 		return nil, err
 	}
 	return r, nil
+}
+
+// settle does what is left to do with a ring that was set up.
+func (o *options) settle(r *Ring, isLoop bool) error {
+	if err := o.limitWorkers(r); err != nil {
+		return err
+	}
+	if err := o.lockDown(r, isLoop); err != nil {
+		return err
+	}
+	if len(o.dropped) > 0 && o.tell != nil {
+		o.tell(o.dropped)
+	}
+	return nil
+}
+
+// dispensable are the flags without which a ring is only slower, the newest first.
+var dispensable = []SetupFlags{SetupSQRewind, SetupHybridIOPoll, SetupNoSQArray, SetupDeferTaskrun, SetupSingleIssuer,
+	SetupTaskrunFlag, SetupCoopTaskrun, SetupSubmitAll}
+
+// withEffort sets a ring up; with WithBestEffort it goes on without what the kernel lacks.
+func (o *options) withEffort(setUp func() (*Ring, error)) (*Ring, error) {
+	for {
+		r, err := setUp()
+		if err == nil || !o.bestEffort || !o.dropFor(err) {
+			return r, err
+		}
+	}
+}
+
+// dropFor takes away the next flag that may be the reason of an error, and those that need
+// it. It reports whether there was one.
+func (o *options) dropFor(err error) bool {
+	drop := SetupFlags(0)
+	switch {
+	case errors.Is(err, syscall.EPERM):
+		drop = o.Flags & (SetupSQPoll | SetupSQAff)
+	case errors.Is(err, syscall.EINVAL) && errors.Is(err, ErrNotSupported):
+		if i := slices.IndexFunc(dispensable, func(f SetupFlags) bool { return o.Flags&f != 0 }); i >= 0 {
+			drop = dispensable[i]
+		}
+	}
+	for _, r := range flagRules {
+		if o.Flags&r.flag != 0 && r.needs&drop != 0 && o.Flags&^drop&r.needs == 0 {
+			drop |= r.flag
+		}
+	}
+	if drop == 0 {
+		return false
+	}
+	o.Flags &^= drop
+	o.dropped = append(o.dropped, drop)
+	return true
+}
+
+// limitWorkers has the kernel keep the limits that are wanted.
+func (o *options) limitWorkers(r *Ring) error {
+	const op = "io_uring_register_iowq_max_workers"
+	if o.workers == nil {
+		return nil
+	}
+	limits := *o.workers
+	if max(limits[0], limits[1]) > math.MaxInt32 {
+		return badInput(op, "a limit of workers is below zero")
+	}
+	ret := cRegisterIOWQMaxWorkers(r.mem, &limits)
+	switch {
+	case ret == -int32(syscall.EINVAL) && o.bestEffort:
+		o.dropped = append(o.dropped, RegisterIOWQMaxWorkers)
+		return nil
+	case ret == -int32(syscall.EINVAL):
+		return lacking(op, registerCame[RegisterIOWQMaxWorkers])
+	}
+	return opError(op, min(ret, 0))
+}
+
+// limitLoopWorkers limits the workers of a loop by the processors that Go has, where they
+// may be more. What can't be limited is no error: it was not asked for.
+func (r *Ring) limitLoopWorkers() {
+	procs := uint32(runtime.GOMAXPROCS(0))
+	var have [2]uint32
+	if cRegisterIOWQMaxWorkers(r.mem, &have) < 0 {
+		return
+	}
+	limits := [2]uint32{min(have[0], 4*procs), min(have[1], max(64*procs, 256))}
+	cRegisterIOWQMaxWorkers(r.mem, &limits)
 }
 
 // QueueInit sets up a ring with the given flags (io_uring_queue_init).

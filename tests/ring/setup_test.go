@@ -272,3 +272,76 @@ func TestSetupByHand(t *testing.T) {
 func mapQueue(fd int, offset uint64, size uint32) ([]byte, error) {
 	return unix.Mmap(fd, int64(offset), int(size), unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED|unix.MAP_POPULATE)
 }
+
+// What goes first with WithBestEffort, with what it needs.
+var dispensable = []struct{ flag, needs liburing.SetupFlags }{
+	{liburing.SetupSQRewind, liburing.SetupNoSQArray},
+	{liburing.SetupNoSQArray, 0},
+	{liburing.SetupDeferTaskrun, liburing.SetupSingleIssuer},
+	{liburing.SetupSingleIssuer, 0},
+	{liburing.SetupTaskrunFlag, liburing.SetupCoopTaskrun},
+	{liburing.SetupCoopTaskrun, 0},
+	{liburing.SetupSubmitAll, 0},
+}
+
+// With best effort a ring and a loop go without what this kernel does not know, and tell it.
+func TestBestEffort(t *testing.T) {
+	ringtest.LockThread(t)
+	var all, lacking liburing.SetupFlags
+	for _, d := range dispensable {
+		all |= d.flag
+		if r, err := liburing.New(4, liburing.WithFlags(d.flag|d.needs)); err == nil {
+			r.Close()
+		} else {
+			require.ErrorIs(t, err, liburing.ErrNotSupported)
+			lacking |= d.flag
+		}
+	}
+	var told []liburing.Feature
+	opts := []liburing.Option{liburing.WithFlags(all), liburing.WithIOWQMaxWorkers(3, 5),
+		liburing.WithBestEffort(func(dropped []liburing.Feature) { told = dropped })}
+	require.Equal(t, all&^lacking, ringtest.NewRing(t, 4, opts...).Flags()&all)
+	checkDropped(t, told, lacking)
+	told = nil
+	require.NoError(t, ringtest.NewLoop(t, 4, opts...).Control(func(r *liburing.Ring) error {
+		require.Equal(t, all&^lacking, r.Flags()&all)
+		return nil
+	}))
+	checkDropped(t, told, lacking)
+}
+
+// checkDropped asserts that all that is lacking was dropped, in order, and nothing else.
+func checkDropped(t *testing.T, told []liburing.Feature, lacking liburing.SetupFlags) {
+	t.Helper()
+	workers := liburing.Require(liburing.RegisterIOWQMaxWorkers)
+	if workers != nil {
+		require.Equal(t, liburing.RegisterIOWQMaxWorkers, told[len(told)-1])
+		told = told[:len(told)-1]
+	}
+	for _, d := range dispensable {
+		if lacking&d.flag != 0 {
+			require.NotEmpty(t, told)
+			require.NotZero(t, told[0].(liburing.SetupFlags)&d.flag, "%v", told)
+			lacking &^= told[0].(liburing.SetupFlags)
+			told = told[1:]
+		}
+	}
+	require.Zero(t, lacking)
+	require.Empty(t, told)
+}
+
+// What a program means is not dropped, nor what is wrong, and then nothing is told.
+func TestBestEffortKeepsWhatIsMeant(t *testing.T) {
+	never := liburing.WithBestEffort(func(dropped []liburing.Feature) { t.Errorf("told %v", dropped) })
+	_, err := liburing.New(4, liburing.WithFlags(1<<30|liburing.SetupSQRewind|liburing.SetupNoSQArray), never)
+	require.ErrorIs(t, err, liburing.ErrNotSupported)
+	_, err = liburing.New(4, liburing.WithFlags(liburing.SetupSQPoll|liburing.SetupDeferTaskrun|liburing.SetupSingleIssuer), never)
+	require.ErrorIs(t, err, unix.EINVAL)
+	_, err = liburing.New(0, never)
+	require.ErrorIs(t, err, unix.EINVAL)
+	_, err = liburing.NewLoop(4, liburing.WithIOWQMaxWorkers(-1, 0), never)
+	require.ErrorContains(t, err, "below zero")
+	r, err := liburing.New(4, liburing.WithFlags(liburing.SetupClamp), liburing.WithBestEffort(nil))
+	require.NoError(t, err)
+	require.NoError(t, r.Close())
+}
