@@ -82,7 +82,7 @@ func newEngine(o Options) (*engine, error) {
 	if err != nil {
 		return nil, err
 	}
-	e := &engine{ring: ring, sqPoll: o.SQPoll > 0, threads: int32(runtime.GOMAXPROCS(0)), gone: make(chan struct{})}
+	e := &engine{ring: ring, sqPoll: ring.Flags()&liburing.SetupSQPoll != 0, threads: int32(runtime.GOMAXPROCS(0)), gone: make(chan struct{})}
 	e.look = e.ready
 	if err := tryOut(ring); err != nil {
 		ring.Close()
@@ -98,7 +98,12 @@ func newEngine(o Options) (*engine, error) {
 
 // newRing sets up a ring with what this kernel has of what is wished for.
 func newRing(o Options) (ring *liburing.Ring, err error) {
-	opts := []liburing.Option{liburing.WithCQEntries(max(o.entries()*8, 4096))}
+	opts := []liburing.Option{
+		liburing.WithCQEntries(max(o.entries()*8, 4096)),
+		liburing.WithFlags(liburing.SetupSubmitAll),
+		liburing.WithIOWQMaxWorkers(o.workers(), o.workers()),
+		liburing.WithBestEffort(nil),
+	}
 	if o.SQPoll > 0 {
 		opts = append(opts, liburing.WithSQPoll(o.SQPoll))
 	} else if !o.Interrupts {
@@ -106,24 +111,13 @@ func newRing(o Options) (ring *liburing.Ring, err error) {
 		// enters it the next time, which a parked one does at once.
 		opts = append(opts, liburing.WithFlags(liburing.SetupCoopTaskrun|liburing.SetupTaskrunFlag))
 	}
-	opts = append(opts, liburing.WithFlags(liburing.SetupSubmitAll))
-	for {
-		ring, err = liburing.New(o.entries(), opts...)
-		if !errors.Is(err, liburing.ErrNotSupported) || len(opts) <= 1 {
-			break
-		}
-		opts = opts[:len(opts)-1] // an older kernel: without the last wish
-	}
+	ring, err = liburing.New(o.entries(), opts...)
 	if err != nil {
 		return nil, err
 	}
 	if ring.Features()&liburing.FeatNodrop == 0 || ring.Features()&liburing.FeatFastPoll == 0 {
 		ring.Close()
 		return nil, errOldKernel
-	}
-	if _, _, err := ring.RegisterIOWQMaxWorkers(o.workers(), o.workers()); err != nil && !errors.Is(err, syscall.EINVAL) {
-		ring.Close()
-		return nil, err
 	}
 	return ring, nil
 }
@@ -134,8 +128,12 @@ func tryOut(ring *liburing.Ring) error {
 	if _, err := ring.SubmitAndWait(1); err != nil {
 		return err
 	}
-	ring.CQAdvance(1)
-	return nil
+	cqe, err := ring.PeekCQE()
+	if err != nil {
+		return err
+	}
+	defer ring.CQESeen(cqe)
+	return cqe.Err() // a filter of the thread's may forbid requests
 }
 
 // openPoller has the netpoller watch the ring. It must be a descriptor of our own:
@@ -173,6 +171,7 @@ func (e *engine) submit(o *op) error {
 // stage is submit without kick: it may be called where the ring is locked.
 func (e *engine) stage(o *op) error {
 	o.cancelled.Store(false)
+	o.remade = 0
 	if !e.put(o, false) {
 		return errEngineClosed
 	}
@@ -477,6 +476,20 @@ func (e *engine) complete(cqe *liburing.CQE) {
 	o.finish(res, flags)
 }
 
+// mostRemade is how often a request is made anew which takes a worker. The kernel cancels
+// such a one, after some 30 ms, also where none can be had because the limit of tasks is
+// reached. The caller then makes a plain system call.
+const mostRemade = 1
+
+// takesWorker reports whether the kernel may have one of its threads carry the request out.
+func (o *op) takesWorker() bool {
+	switch o.sqe.Opcode {
+	case liburing.OpRecv, liburing.OpSend, liburing.OpRecvmsg, liburing.OpSendmsg, liburing.OpPollAdd:
+		return false // these wait in the kernel without one
+	}
+	return true
+}
+
 // lost makes a request anew that nobody has cancelled and that has come to nothing
 // because its thread has ended, and reports whether it did.
 func (e *engine) lost(o *op, cqe *liburing.CQE) bool {
@@ -484,6 +497,9 @@ func (e *engine) lost(o *op, cqe *liburing.CQE) bool {
 		return false
 	}
 	if err := cqe.Err(); err != unix.ECANCELED && err != unix.EINTR {
+		return false
+	}
+	if o.remade++; o.remade > mostRemade && o.takesWorker() {
 		return false
 	}
 	o.flying = false

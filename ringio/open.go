@@ -33,6 +33,9 @@ func (e *Engine) openWaiting(ctx context.Context, name string, flag int, perm fs
 	}
 	defer unix.Close(found)
 	fd, err := ring.open(ctx, fmt.Sprintf("/proc/self/fd/%d", found), flag&^(unix.O_NOFOLLOW|unix.O_CREAT|unix.O_EXCL))
+	if err == unix.ECANCELED && ctx.Err() == nil { // no thread of the kernel's can be had
+		return openInBackground(ctx, name, flag, perm)
+	}
 	if err != nil {
 		return nil, &fs.PathError{Op: "open", Path: name, Err: err}
 	}
