@@ -205,7 +205,7 @@ mount -t tmpfs tmpfs /tmp
 mount -t devpts devpts /dev/pts
 mount -t cgroup2 cgroup2 /sys/fs/cgroup
 ip link set lo up
-export PATH=/bin HOME=/tmp LIBURING_TEST_PROGRAMS=/programs
+export PATH=/bin HOME=/tmp LIBURING_TEST_PROGRAMS=/programs LIBURING_TEST_MAY_SET_SYSCTLS=1
 for module in ${modules[*]}; do [ ! -f /modules/\$module.ko ] || insmod /modules/\$module.ko; done
 # The drives come up in any order: their serial numbers tell.
 for try in \$(seq 100); do [ -b /dev/nvme0n1 ] && [ -b /dev/nvme1n1 ] && break; sleep 0.1; done

@@ -1,0 +1,370 @@
+//go:build linux
+
+package sandbox_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+
+	"github.com/go-liburing/liburing"
+	"github.com/go-liburing/liburing/internal/ringtest"
+	"github.com/go-liburing/liburing/ringio"
+	"github.com/stretchr/testify/require"
+	"golang.org/x/sys/unix"
+)
+
+var _ = with(map[string]hardship{
+	"memlock 0":    {begin: memlock(0)},
+	"memlock 64":   {begin: memlock(64 << 10), do: useLockedMemory},
+	"memlock 8192": {begin: memlock(8 << 20), do: useLockedMemory},
+	"descriptors":  {do: useDescriptors},
+	"memory":       {attr: inGroup("memory", memoryLimit), begin: joinGroup},
+	"no workers":   {attr: inGroup("pids", nil), do: useWithoutWorkers},
+	"workers":      {do: useWorkers},
+})
+
+// memlock has the child be a user without CAP_IPC_LOCK who may lock so many bytes. All
+// processes of a user share the limit, so it is one of the child's own.
+func memlock(bytes uint64) func() error {
+	return func() error {
+		if os.Geteuid() != 0 {
+			return errors.New("it takes root to become another user")
+		}
+		if err := unix.Setrlimit(unix.RLIMIT_MEMLOCK, &unix.Rlimit{Cur: bytes, Max: bytes}); err != nil {
+			return err
+		}
+		return syscall.Setuid(100000 + os.Getpid())
+	}
+}
+
+// ringsCount reports whether the kernel counts rings as locked memory: which do, is a
+// matter of the version.
+func ringsCount(t *testing.T, counted bool) bool {
+	t.Helper()
+	switch {
+	case ringtest.KernelBefore(5, 12): // some were given what is newer
+	case ringtest.KernelBefore(6, 13), !ringtest.KernelBefore(7, 2):
+		require.False(t, counted, "this kernel counts rings")
+	case !ringtest.KernelBefore(6, 16):
+		require.True(t, counted, "this kernel does not count rings")
+	}
+	return counted
+}
+
+func TestNoLockedMemory(t *testing.T) {
+	r := under(t, "memlock 0")
+	if !ringsCount(t, r.Ring != "") {
+		requireUsable(t, r)
+		return
+	}
+	for what, err := range map[string]string{"New": r.Ring, "NewLoop": r.Loop, "Require": r.Require, "Available": r.Available} {
+		requireSaid(t, what, err, "io_uring_setup: cannot allocate memory", "RLIMIT_MEMLOCK", "is 0 KiB", "ulimit -l")
+	}
+	requireSaid(t, "doctor", failures(r), "RLIMIT_MEMLOCK", "ulimit -l")
+	require.True(t, r.Fallback)
+	requireClean(t, r)
+}
+
+// useLockedMemory asks for more and more, and for too much to be registered.
+func useLockedMemory(ctx context.Context, r *report) {
+	use(ctx, r)
+	large, err := liburing.New(4096)
+	r.Loop = text(err)
+	if err == nil {
+		large.Close()
+	}
+	ring, err := liburing.New(4)
+	r.Ring = text(err)
+	if err != nil {
+		return
+	}
+	defer ring.Close()
+	r.Said = text(ring.RegisterBuffers([][]byte{make([]byte, 16<<20)}))
+}
+
+func TestLittleLockedMemory(t *testing.T) {
+	for name, limit := range map[string]string{"memlock 64": "is 64 KiB", "memlock 8192": "is 8192 KiB"} {
+		t.Run(name, func(t *testing.T) {
+			r := under(t, name)
+			require.Empty(t, r.Ring, "a small ring fits")
+			require.Empty(t, r.Require)
+			require.True(t, r.Usable)
+			requireSaid(t, "registered buffers", r.Said, "cannot allocate memory", "RLIMIT_MEMLOCK", limit, "ulimit -l")
+			requireClean(t, r)
+			if name == "memlock 64" && ringsCount(t, r.Loop != "") {
+				requireSaid(t, "a large ring", r.Loop, "the ring needs", "RLIMIT_MEMLOCK", limit, "ask for fewer entries")
+				return
+			}
+			require.Empty(t, r.Loop, "a large ring fits")
+			require.False(t, r.Fallback)
+		})
+	}
+}
+
+// useDescriptors uses what there is while the process has no descriptor left, then one, and
+// so on, until all works.
+func useDescriptors(ctx context.Context, r *report) {
+	useFiles(ctx, r) // what Go opens for itself
+	var limit unix.Rlimit
+	unix.Getrlimit(unix.RLIMIT_NOFILE, &limit)
+	unix.Setrlimit(unix.RLIMIT_NOFILE, &unix.Rlimit{Cur: 64, Max: limit.Max})
+	var taken []int
+	for {
+		fd, err := unix.Dup(0)
+		if err != nil {
+			break
+		}
+		taken = append(taken, fd)
+	}
+	fds, goroutines := descriptors(), runtime.NumGoroutine()
+	for n := range 12 {
+		r.Ring, r.Loop = "", ""
+		useRing(r)
+		useLoop(ctx, r)
+		r.Require = text(liburing.Require(liburing.OpNop))
+		e, err := ringio.New(ringio.Options{})
+		r.Said += fmt.Sprintf("%d\nNew %s\nNewLoop %s\nRequire %s\nringio %s %v\n",
+			n, r.Ring, r.Loop, r.Require, text(err), err == nil && e.Stats().Fallback)
+		if err == nil {
+			if n == 11 {
+				r.Files, r.Fallback = text(writeAndRead(ctx, e)), e.Stats().Fallback
+			}
+			e.Shutdown(ctx)
+		}
+		if why := left(fds, goroutines); why != "" {
+			r.Left += fmt.Sprintf("%d: %s\n", n, why)
+		}
+		unix.Close(taken[n])
+		fds--
+	}
+}
+
+// Each error of those that there are on the way says what it takes, and nothing is left.
+func TestNoDescriptors(t *testing.T) {
+	r := under(t, "descriptors")
+	require.Empty(t, r.Left)
+	requireClean(t, r)
+	require.False(t, r.Fallback, r.Said)
+	require.Contains(t, r.Said, "0\nNew io_uring_setup: too many open files")
+	require.Contains(t, r.Said, "NewLoop eventfd: too many open files")
+	require.Contains(t, r.Said, "NewLoop io_uring_setup: too many open files")
+	require.Contains(t, r.Said, "ringio  true", "without a ring")
+	for line := range strings.Lines(r.Said) {
+		if strings.Contains(line, "too many open files") {
+			require.Contains(t, line, "ulimit -n")
+		}
+	}
+}
+
+const groupEnv = "LIBURING_TEST_SANDBOX_GROUP"
+
+// inGroup makes a control group for the child with some limits, by the names of their files
+// in version 1 and 2. The child joins it when it likes.
+func inGroup(controller string, limits map[string]string) func(*testing.T, *exec.Cmd) {
+	return func(t *testing.T, cmd *exec.Cmd) {
+		dir := newGroup(t, controller)
+		for file, limit := range limits {
+			if _, err := os.Stat(filepath.Join(dir, file)); err == nil {
+				require.NoError(t, os.WriteFile(filepath.Join(dir, file), []byte(limit), 0))
+			}
+		}
+		cmd.Env = append(cmd.Env, groupEnv+"="+dir)
+	}
+}
+
+// newGroup makes a control group, of whichever version there is.
+func newGroup(t *testing.T, controller string) string {
+	root := "/sys/fs/cgroup"
+	controllers, err := os.ReadFile(filepath.Join(root, "cgroup.controllers"))
+	switch {
+	case err != nil:
+		root = filepath.Join(root, controller)
+	case !strings.Contains(string(controllers), controller):
+		t.Skipf("no control group limits %s here", controller)
+	default:
+		os.WriteFile(filepath.Join(root, "cgroup.subtree_control"), []byte("+"+controller), 0)
+	}
+	dir := filepath.Join(root, fmt.Sprintf("liburing-test-%d-%s", os.Getpid(), controller))
+	if err := os.Mkdir(dir, 0o755); err != nil {
+		t.Skipf("a control group can't be made: %v", err)
+	}
+	t.Cleanup(func() { require.NoError(t, os.Remove(dir)) })
+	return dir
+}
+
+func joinGroup() error {
+	return os.WriteFile(filepath.Join(os.Getenv(groupEnv), "cgroup.procs"), []byte(fmt.Sprint(os.Getpid())), 0)
+}
+
+// memoryLimit is a limit that leaves Go and some rings room.
+var memoryLimit = map[string]string{"memory.limit_in_bytes": "33554432", "memory.max": "33554432"}
+
+// With little memory all works, and doctor tells that it is little.
+func TestLittleMemory(t *testing.T) {
+	r := under(t, "memory")
+	requireUsable(t, r)
+	for _, f := range r.Doctor {
+		if f.Check == "cgroup" {
+			require.Contains(t, f.Found, "of 32 MiB used")
+			require.Contains(t, f.Do, "memory.max")
+			return
+		}
+	}
+	t.Fatal("doctor says nothing of it")
+}
+
+// spareThreads has Go have threads in stock: it does not survive if it wants one and gets
+// none.
+func spareThreads(n int) {
+	var all sync.WaitGroup
+	for range n {
+		all.Go(func() {
+			nap := unix.NsecToTimespec(20e6)
+			unix.Nanosleep(&nap, nil)
+		})
+	}
+	all.Wait()
+}
+
+// useWithoutWorkers uses what takes a worker where none can be made.
+func useWithoutWorkers(ctx context.Context, r *report) {
+	loop, err := liburing.NewLoop(8)
+	if err != nil {
+		r.Loop = err.Error()
+		return
+	}
+	defer loop.Close(ctx)
+	e, err := ringio.New(ringio.Options{})
+	if err != nil {
+		r.Files = err.Error()
+		return
+	}
+	defer e.Shutdown(ctx)
+	f, err := os.Create(filepath.Join(os.Getenv(dirEnv), "file"))
+	if err != nil {
+		r.Skip = err.Error()
+		return
+	}
+	defer f.Close()
+	spareThreads(24)
+	if err := errors.Join(joinGroup(), allowNoTask()); err != nil {
+		r.Skip = err.Error()
+		return
+	}
+	loop.Fsync(liburing.FD(f), 0, func(c liburing.Completion) { r.Loop = text(c.Err()) })
+	r.Said = text(loop.RunUntilIdle(ctx))
+	errs := make([]error, 8) // so many that the ring is busy, and asked
+	var all sync.WaitGroup
+	for i := range errs {
+		all.Go(func() { errs[i] = writeAndSync(e, fmt.Sprint(i)) })
+	}
+	all.Wait()
+	r.Files = text(errors.Join(errs...))
+	r.Numbers = []int{int(e.Stats().Remade)}
+}
+
+// allowNoTask has the group have no more tasks than there are.
+func allowNoTask() error {
+	dir := os.Getenv(groupEnv)
+	n, err := os.ReadFile(filepath.Join(dir, "pids.current"))
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(filepath.Join(dir, "pids.max"), n, 0)
+}
+
+func writeAndSync(e *ringio.Engine, name string) error {
+	f, err := e.Create(filepath.Join(os.Getenv(dirEnv), name))
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	for range 4 {
+		if _, err := f.WriteAt([]byte("text"), 0); err != nil {
+			return err
+		}
+		if err := f.Sync(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func TestNoWorkers(t *testing.T) {
+	r := under(t, "no workers")
+	require.Empty(t, r.Said)
+	requireSaid(t, "a request", r.Loop, "fsync: operation canceled", "worker thread", "pids.max")
+	require.Empty(t, r.Files, "ringio does without")
+	require.NotZero(t, r.Numbers[0], "it has not tried")
+}
+
+// useWorkers has many requests each take a worker, and counts those that there are.
+func useWorkers(ctx context.Context, r *report) {
+	fifo := filepath.Join(os.Getenv(dirEnv), "fifo")
+	if err := unix.Mkfifo(fifo, 0o600); err != nil {
+		r.Skip = err.Error()
+		return
+	}
+	for _, opts := range [][]liburing.Option{nil, {liburing.WithIOWQMaxWorkers(2, 3)}} {
+		loop, err := liburing.NewLoop(64, opts...)
+		if err != nil {
+			r.Loop = err.Error()
+			return
+		}
+		loop.Control(func(ring *liburing.Ring) error {
+			bounded, unbounded, err := ring.RegisterIOWQMaxWorkers(0, 0)
+			r.Numbers = append(r.Numbers, bounded, unbounded)
+			return err
+		})
+		r.Numbers = append(r.Numbers, workersOf(ctx, loop, fifo))
+		if err := loop.Close(ctx); err != nil {
+			r.Loop = err.Error()
+		}
+	}
+}
+
+// workersOf returns how many workers a loop has when 32 requests want one each.
+func workersOf(ctx context.Context, loop *liburing.Loop, fifo string) (n int) {
+	var opened []int
+	for range 32 {
+		loop.Openat(unix.AT_FDCWD, fifo, unix.O_RDONLY|unix.O_CLOEXEC, 0, func(c liburing.Completion) {
+			opened = append(opened, int(c.Res))
+		}).Flags(liburing.SQEAsync)
+	}
+	loop.After(200*1e6, func() {
+		tasks, _ := filepath.Glob("/proc/self/task/*/comm")
+		for _, task := range tasks {
+			if comm, _ := os.ReadFile(task); strings.HasPrefix(string(comm), "iou-wrk-") {
+				n++
+			}
+		}
+		writer, _ := unix.Open(fifo, unix.O_RDWR|unix.O_CLOEXEC, 0)
+		opened = append(opened, writer)
+	})
+	loop.RunUntilIdle(ctx)
+	for _, fd := range opened {
+		unix.Close(fd)
+	}
+	return n
+}
+
+// The kernel's workers follow the processors that Go uses, or the option.
+func TestWorkersFollowGOMAXPROCS(t *testing.T) {
+	if liburing.Require(liburing.RegisterIOWQMaxWorkers) != nil {
+		t.Skip("this kernel can't limit workers")
+	}
+	r := under(t, "workers", "GOMAXPROCS=1")
+	require.Empty(t, r.Loop)
+	require.Equal(t, []int{4, 256, 4, 2, 3, 2}, r.Numbers, "limits and workers, by default and with the option")
+	r = under(t, "workers", "GOMAXPROCS=1000")
+	require.LessOrEqual(t, r.Numbers[0], 4*runtime.NumCPU(), "the kernel's own limit is narrower")
+}
