@@ -2,12 +2,13 @@
 
 GO    ?= go
 BENCH ?=
+PART  ?=
 
 # What go vet, gofmt and the generators look at.
 export GOFLAGS ?= -buildvcs=false
 
 .DEFAULT_GOAL := help
-.PHONY: help deps demo test vet race other-builds generated sanitize nested bench report parity lint fmt generate clean kernels arm64 docker-test
+.PHONY: help check deps demo test vet race other-builds generated sanitize nested bench report parity lint fmt generate clean kernels arm64 docker-test
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -69,6 +70,9 @@ report: ## turn the measurements into bench/results/report.html and docs/benchma
 
 parity: deps ## compare with liburing, function by function, and write docs/parity.md
 	$(GO) run ./internal/parity
+
+check: ## all that can be found out here, hours; a table at the end (PART="race fuzz …": only those)
+	@scripts/check.sh $(PART)
 
 lint: vet ## more opinions: staticcheck, shellcheck
 	@scripts/lint.sh

@@ -1,10 +1,12 @@
 #!/usr/bin/env bash
 # Runs the suite with memory checks that take too long for every day:
 #
-#   1. GOEXPERIMENT=cgocheck2: Go looks at every pointer that is written into C memory
-#   2. the address sanitizer, in Go, C and a liburing built with its own: it looks at the addresses of requests
+#   cgocheck2  Go looks at every pointer that is written into C memory (GOEXPERIMENT=cgocheck2)
+#   checkptr   Go looks at every conversion of an unsafe.Pointer (-d=checkptr)
+#   asan       the address sanitizer, in Go, C and a liburing built with its own, which looks at the addresses of
+#              requests; and LeakSanitizer, for what C has not freed when the tests end
 #
-# usage: sanitize.sh [go test flags]
+# usage: sanitize.sh [CHECK…] [go test flags]   without a check: all
 set -euo pipefail
 cd "$(dirname "$0")/.."
 readonly vendored=third_party/liburing
@@ -14,22 +16,37 @@ trap 'rm -rf "$work"' EXIT
 
 say() { echo "sanitize: $*"; }
 
-say "the suite with cgocheck2"
-GOEXPERIMENT=cgocheck2 go test -timeout 10m "$@" "${packages[@]}"
+cgocheck2() { GOEXPERIMENT=cgocheck2 go test -timeout 10m "$@" "${packages[@]}"; }
 
-say "building liburing with --enable-sanitizer"
-mkdir "$work/lib"
-cp -r "$vendored/src" "$work/src"
-(
-  cd "$work/src"
-  make -s -C src clean
-  ./configure --cc="${CC:-gcc}" --enable-sanitizer
-  make -s -j"$(nproc)" -C src liburing.a
-  mv src/liburing.a "$work/lib"
-) >"$work/log" 2>&1 || { cat "$work/log" >&2; say "liburing could not be built like this" >&2; exit 1; }
+checkptr() { go test -gcflags=all=-d=checkptr -timeout 10m "$@" "${packages[@]}"; }
 
-say "the suite with -asan"
-# Leaks are left out: what Go's collector keeps alive the sanitizer takes for lost. So is the test that builds a
-# program itself, without the sanitizer.
-CGO_LDFLAGS="-L$work/lib -fsanitize=undefined" ASAN_OPTIONS=detect_leaks=0 \
-  go test -asan -timeout 10m -skip '^TestFaultInCHasATraceback$' "$@" "${packages[@]}"
+sanitizing_liburing() {
+  mkdir "$work/lib"
+  cp -r "$vendored/src" "$work/src"
+  (
+    cd "$work/src"
+    make -s -C src clean
+    ./configure --cc="${CC:-gcc}" --enable-sanitizer
+    make -s -j"$(nproc)" -C src liburing.a
+    mv src/liburing.a "$work/lib"
+  ) >"$work/log" 2>&1 || { cat "$work/log" >&2; say "liburing could not be built like this" >&2; exit 1; }
+}
+
+# Left out is the test that builds a program itself, without the sanitizer.
+asan() {
+  sanitizing_liburing
+  CGO_LDFLAGS="-L$work/lib -fsanitize=undefined" ASAN_OPTIONS=detect_leaks=1 \
+    go test -asan -timeout 10m -skip '^TestFaultInCHasATraceback$' "$@" "${packages[@]}"
+}
+
+checks=()
+while [[ ${1-} == [a-z]* ]]; do
+  [[ " cgocheck2 checkptr asan " == *" $1 "* ]] || { sed -n '2,/^set /{/^set /!s/^# \{0,1\}//p}' "$0" >&2; exit 2; }
+  checks+=("$1")
+  shift
+done
+((${#checks[@]})) || checks=(cgocheck2 checkptr asan)
+for check in "${checks[@]}"; do
+  say "the suite with $check"
+  "$check" "$@"
+done

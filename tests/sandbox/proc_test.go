@@ -36,8 +36,9 @@ func ownMounts(t *testing.T, cmd *exec.Cmd) {
 	cmd.SysProcAttr.Unshareflags = unix.CLONE_NEWNS
 }
 
+// procReadOnly has the mount be so, not the file system: that is shared with everybody.
 func procReadOnly() error {
-	return unix.Mount("none", "/proc", "proc", unix.MS_RDONLY|unix.MS_REMOUNT, "")
+	return unix.Mount("none", "/proc", "", unix.MS_BIND|unix.MS_REMOUNT|unix.MS_RDONLY, "")
 }
 
 // noProc has nothing be where /proc was.

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"runtime"
 	"strings"
 	"syscall"
 	"testing"
@@ -116,6 +117,7 @@ func TestRestrictedLoop(t *testing.T) {
 
 // filtered denies all requests of all rings that this thread and its children make.
 func filtered() error {
+	runtime.LockOSThread()
 	return liburing.RegisterBPFFilterTask(liburing.Policy{}.Filters()[0])
 }
 
