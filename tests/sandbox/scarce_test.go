@@ -14,6 +14,7 @@ import (
 	"sync"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/go-liburing/liburing"
 	"github.com/go-liburing/liburing/internal/ringtest"
@@ -29,7 +30,8 @@ var _ = with(map[string]hardship{
 	"descriptors":  {do: useDescriptors},
 	"memory":       {attr: inGroup("memory", memoryLimit), begin: joinGroup},
 	"no workers":   {attr: inGroup("pids", nil), do: useWithoutWorkers},
-	"workers":      {do: useWorkers},
+	"workers":      {do: useWorkers()},
+	"few workers":  {do: useWorkers(liburing.WithIOWQMaxWorkers(2, 3))},
 })
 
 // memlock has the child be a user without CAP_IPC_LOCK who may lock so many bytes. All
@@ -249,6 +251,17 @@ func useWithoutWorkers(ctx context.Context, r *report) {
 		return
 	}
 	defer e.Shutdown(ctx)
+	// While the ring has something to do it is asked to sync, too.
+	listener, err := e.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		r.Files = err.Error()
+		return
+	}
+	defer listener.Close()
+	go listener.Accept()
+	for e.Stats().InFlight == 0 && ctx.Err() == nil {
+		runtime.Gosched()
+	}
 	f, err := os.Create(filepath.Join(os.Getenv(dirEnv), "file"))
 	if err != nil {
 		r.Skip = err.Error()
@@ -262,7 +275,7 @@ func useWithoutWorkers(ctx context.Context, r *report) {
 	}
 	loop.Fsync(liburing.FD(f), 0, func(c liburing.Completion) { r.Loop = text(c.Err()) })
 	r.Said = text(loop.RunUntilIdle(ctx))
-	errs := make([]error, 8) // so many that the ring is busy, and asked
+	errs := make([]error, 8)
 	var all sync.WaitGroup
 	for i := range errs {
 		all.Go(func() { errs[i] = writeAndSync(e, fmt.Sprint(i)) })
@@ -308,51 +321,67 @@ func TestNoWorkers(t *testing.T) {
 }
 
 // useWorkers has many requests each take a worker, and counts those that there are.
-func useWorkers(ctx context.Context, r *report) {
-	fifo := filepath.Join(os.Getenv(dirEnv), "fifo")
-	if err := unix.Mkfifo(fifo, 0o600); err != nil {
-		r.Skip = err.Error()
-		return
-	}
-	for _, opts := range [][]liburing.Option{nil, {liburing.WithIOWQMaxWorkers(2, 3)}} {
+func useWorkers(opts ...liburing.Option) func(context.Context, *report) {
+	return func(ctx context.Context, r *report) {
+		fifo := filepath.Join(os.Getenv(dirEnv), "fifo")
+		if err := unix.Mkfifo(fifo, 0o600); err != nil {
+			r.Skip = err.Error()
+			return
+		}
 		loop, err := liburing.NewLoop(64, opts...)
 		if err != nil {
 			r.Loop = err.Error()
 			return
 		}
-		loop.Control(func(ring *liburing.Ring) error {
+		r.Loop = text(loop.Control(func(ring *liburing.Ring) error {
 			bounded, unbounded, err := ring.RegisterIOWQMaxWorkers(0, 0)
 			r.Numbers = append(r.Numbers, bounded, unbounded)
 			return err
-		})
-		r.Numbers = append(r.Numbers, workersOf(ctx, loop, fifo))
-		if err := loop.Close(ctx); err != nil {
-			r.Loop = err.Error()
-		}
+		}))
+		r.Numbers = append(r.Numbers, workersOf(ctx, loop, fifo, r.Numbers[0]))
+		r.Loop += text(loop.Close(ctx))
 	}
 }
 
-// workersOf returns how many workers a loop has when 32 requests want one each.
-func workersOf(ctx context.Context, loop *liburing.Loop, fifo string) (n int) {
+// workersOf returns how many workers a loop has at most while 32 requests want one each: so
+// many are waited for, and then a moment longer for more.
+func workersOf(ctx context.Context, loop *liburing.Loop, fifo string, limit int) (most int) {
 	var opened []int
 	for range 32 {
 		loop.Openat(unix.AT_FDCWD, fifo, unix.O_RDONLY|unix.O_CLOEXEC, 0, func(c liburing.Completion) {
 			opened = append(opened, int(c.Res))
 		}).Flags(liburing.SQEAsync)
 	}
-	loop.After(200*1e6, func() {
-		tasks, _ := filepath.Glob("/proc/self/task/*/comm")
-		for _, task := range tasks {
-			if comm, _ := os.ReadFile(task); strings.HasPrefix(string(comm), "iou-wrk-") {
-				n++
+	end := time.Now().Add(10 * time.Second)
+	var look func()
+	look = func() {
+		if n := workers(); n > most {
+			if most = n; most >= limit {
+				end = time.Now().Add(100 * time.Millisecond)
 			}
+		}
+		if time.Now().Before(end) {
+			loop.After(10*time.Millisecond, look)
+			return
 		}
 		writer, _ := unix.Open(fifo, unix.O_RDWR|unix.O_CLOEXEC, 0)
 		opened = append(opened, writer)
-	})
+	}
+	look()
 	loop.RunUntilIdle(ctx)
 	for _, fd := range opened {
 		unix.Close(fd)
+	}
+	return most
+}
+
+// workers counts the kernel's in this process.
+func workers() (n int) {
+	tasks, _ := filepath.Glob("/proc/self/task/*/comm")
+	for _, task := range tasks {
+		if comm, _ := os.ReadFile(task); strings.HasPrefix(string(comm), "iou-wrk-") {
+			n++
+		}
 	}
 	return n
 }
@@ -364,7 +393,10 @@ func TestWorkersFollowGOMAXPROCS(t *testing.T) {
 	}
 	r := under(t, "workers", "GOMAXPROCS=1")
 	require.Empty(t, r.Loop)
-	require.Equal(t, []int{4, 256, 4, 2, 3, 2}, r.Numbers, "limits and workers, by default and with the option")
+	require.Equal(t, []int{4, 256, 4}, r.Numbers, "limits and workers")
+	r = under(t, "few workers", "GOMAXPROCS=1")
+	require.Empty(t, r.Loop)
+	require.Equal(t, []int{2, 3, 2}, r.Numbers, "limits and workers, with the option")
 	r = under(t, "workers", "GOMAXPROCS=1000")
 	require.LessOrEqual(t, r.Numbers[0], 4*runtime.NumCPU(), "the kernel's own limit is narrower")
 }
