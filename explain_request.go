@@ -67,19 +67,9 @@ func (s *SQE) explained(errno syscall.Errno) bool {
 	case syscall.EAGAIN:
 		return s.Opcode == OpSplice || s.Opcode == OpTee
 	case syscall.ECANCELED:
-		return s.takesWorker()
+		return s.Opcode < OpLast && s.Opcode.facts().worker
 	}
 	return errno < 64*3 && explained[errno/64]&(1<<(errno%64)) != 0
-}
-
-// takesWorker reports whether the kernel always has a worker thread carry the request out.
-func (s *SQE) takesWorker() bool {
-	switch s.Opcode {
-	case OpFsync, OpSyncFileRange, OpFallocate, OpFtruncate, OpStatx, OpOpenat, OpOpenat2, OpRenameat, OpUnlinkat, OpMkdirat,
-		OpSymlinkat, OpLinkat, OpFsetxattr, OpSetxattr, OpFgetxattr, OpGetxattr, OpShutdown, OpSplice, OpTee:
-		return true
-	}
-	return false
 }
 
 // errnoBADFD is EBADFD, which not every system has.
