@@ -33,9 +33,6 @@ func TestModel(t *testing.T) {
 	seed := firstSeed()
 	for i, s := range ringtest.Setups {
 		t.Run(s.Name, func(t *testing.T) {
-			if s.Name == "sqpoll" && oldKernel() {
-				t.Skip("with a kernel thread that submits, Linux 5.10 does not end all reads whose contexts have ended")
-			}
 			first := seed + uint64(i)<<32
 			if *modelSteps != 0 {
 				runModel(t, s.Name, ringtest.NewLoop(t, 8, s.Opts...), newProgram(seed, *modelSteps))
