@@ -11,8 +11,8 @@
 # usage: kernels.sh [SUITE[:FLAVOUR]…]   Debian's suites whose kernels are wanted; these four without an argument:
 #                              bullseye-security (5.10), bookworm-security (6.1), trixie (6.12),
 #                              trixie-backports (7.x)
-#                              and which of the kernels: cloud-amd64 if nothing is said, cloud-arm64, or arm64-16k, whose
-#                              pages have 16 KiB
+#                              and which of the kernels: cloud-amd64 if nothing is said; cloud-arm64; arm64-16k, whose
+#                              pages have 16 KiB; s390x (big-endian) and riscv64 without cgo
 #        kernels.sh --help
 #
 # Settings, all optional:
@@ -56,21 +56,28 @@ choose() {
       # which fails where the emulator gets too little time.
       arch=amd64 qemu=(qemu-system-x86_64 -cpu 'max,-cx16' -machine q35) console='ttyS0 no_timer_check' ;;
     *arm64*) arch=arm64 qemu=(qemu-system-aarch64 -cpu 'max,pauth-impdef=on' -machine virt) console=ttyAMA0 ;;
+    s390x) arch=s390x qemu=(qemu-system-s390x -cpu max -machine s390-ccw-virtio) console=ttysclp0 ;;
+    riscv64) arch=riscv64 qemu=(qemu-system-riscv64 -machine virt) console=ttyS0 ;;
     *) die "there is no machine for $flavour" ;;
   esac
+  [[ $backend == go || $arch == a* ]] || die "$flavour: with BACKEND=go only"
 }
 
 # install_tools: what the chosen machine takes.
 install_tools() {
   local missing=()
-  if [[ $arch == arm64 ]]; then
-    command -v qemu-system-aarch64 >/dev/null || missing+=(qemu-system-arm)
-    [[ $backend == go ]] || command -v aarch64-linux-gnu-gcc >/dev/null ||
-      missing+=(gcc-aarch64-linux-gnu libc6-dev-arm64-cross)
-  else
-    command -v qemu-system-x86_64 >/dev/null || missing+=(qemu-system-x86)
-    command -v busybox >/dev/null || missing+=(busybox-static)
-  fi
+  case $arch in
+    amd64)
+      command -v qemu-system-x86_64 >/dev/null || missing+=(qemu-system-x86)
+      command -v busybox >/dev/null || missing+=(busybox-static)
+      ;;
+    arm64)
+      command -v qemu-system-aarch64 >/dev/null || missing+=(qemu-system-arm)
+      [[ $backend == go ]] || command -v aarch64-linux-gnu-gcc >/dev/null ||
+        missing+=(gcc-aarch64-linux-gnu libc6-dev-arm64-cross)
+      ;;
+    *) command -v "${qemu[0]}" >/dev/null || missing+=(qemu-system-misc) ;;
+  esac
   command -v cpio >/dev/null || missing+=(cpio)
   command -v xz >/dev/null || missing+=(xz-utils)
   command -v mke2fs >/dev/null || missing+=(e2fsprogs)
@@ -116,7 +123,7 @@ download() {
   done
   find ../modules -empty -delete
   mkdir -p ../modules
-  mv "$(find x -name 'vmlinuz*')" ../vmlinuz
+  mv "$(find x -name 'vmlinu[xz]*')" ../vmlinuz
   cd .. && rm -rf deb
 }
 
