@@ -102,7 +102,7 @@ func TestResizeKeepsWhatWasRefused(t *testing.T) {
 func TestResizeUnderLoad(t *testing.T) {
 	overResizable(t, 8, func(t *testing.T, l *liburing.Loop) {
 		rd, wr := ringtest.Pipe(t)
-		const n = 500
+		const n = 200
 		left, order := n, 0
 		buf := make([]byte, 1)
 		var again liburing.Callback
