@@ -4,6 +4,7 @@ package loop_test
 
 import (
 	"context"
+	"fmt"
 	"net"
 	"os"
 	"testing"
@@ -59,19 +60,25 @@ func makers(t *testing.T, l *liburing.Loop, cb liburing.Callback) map[string]fun
 
 const places = 8 // of the table of registered files; the first is taken
 
-// openFiles returns how many descriptors the process has, and the loop's table files.
-func openFiles(t *testing.T, l *liburing.Loop) (n int) {
+// openFiles returns the descriptors that the process has, and the places that are taken
+// of the loop's table.
+func openFiles(t *testing.T, l *liburing.Loop) (all []string) {
 	for place := range liburing.Fixed(places) {
 		l.Read(place.FD(), nil, 0, func(c liburing.Completion) {
 			if c.Res != -int32(unix.EBADF) {
-				n++
+				all = append(all, fmt.Sprint("place ", place))
 			}
 		})
 	}
 	ringtest.RunIdle(t, l)
 	list, err := os.ReadDir("/proc/self/fd")
 	require.NoError(t, err)
-	return n + len(list)
+	for _, entry := range list {
+		if file, err := os.Readlink("/proc/self/fd/" + entry.Name()); err == nil {
+			all = append(all, entry.Name()+" "+file)
+		}
+	}
+	return all
 }
 
 // newTableLoop returns a loop with a table of registered files.
@@ -110,7 +117,8 @@ func TestSuccessAfterTheContextsEnd(t *testing.T) {
 					require.Equal(t, -int32(unix.ECANCELED), c.Res)
 					require.ErrorIs(t, c.Err(), context.Canceled)
 				}
-				require.Equal(t, before, openFiles(t, l))
+				// Fewer may be there, when the collector closes what another test has dropped.
+				require.Subset(t, before, openFiles(t, l))
 			})
 		}
 	}
