@@ -138,13 +138,13 @@ type outcome struct {
 	code           int
 }
 
-// runFor is how long a program may take before it counts as hung. Where programs were
-// built before, an emulator runs them.
-var runFor = func() time.Duration {
+// runFor is how long a program may take before it counts as hung, and manyClients more
+// than a server has buffers for. Where programs were built before, an emulator runs them.
+var runFor, manyClients = func() (time.Duration, int) {
 	if os.Getenv(builtEnv) != "" {
-		return 5 * time.Minute
+		return 5 * time.Minute, 80
 	}
-	return time.Minute
+	return time.Minute, 300
 }()
 
 // run runs a program to its end.

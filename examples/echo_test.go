@@ -24,7 +24,7 @@ func TestEchoServerPipelined(t *testing.T) {
 			_, before := steadyClient(t, s)
 			var clients []func() error
 			const size = 200 << 10 // several times what a buffer holds
-			for i := range 300 {
+			for i := range manyClients {
 				c := dial(t, "tcp", s.addr)
 				clients = append(clients,
 					func() error {
