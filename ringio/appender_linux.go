@@ -3,7 +3,6 @@
 package ringio
 
 import (
-	"context"
 	"io"
 	"io/fs"
 
@@ -83,7 +82,7 @@ func (d *durableWrite) byRing(fd int) (int, error) {
 	if d.engine.submit(o) != nil {
 		return 0, unix.ECANCELED
 	}
-	res, _ := d.engine.waitContext(context.Background(), o, nil)
+	res, _ := d.engine.wait(o, nil)
 	if res < 0 {
 		return 0, unix.Errno(-res)
 	}

@@ -89,6 +89,7 @@ func (b *batch) submit(fd int, r *ReadRequest) {
 	}
 	o := d.engine.acquire()
 	d.engine.fixed.prepRead(o.entry(), fd, r.Buf[r.N:], uint64(r.Off)+uint64(r.N))
+	o.forContext()
 	if d.engine.stage(o) != nil {
 		d.engine.release(o)
 		return // finish reads the rest
@@ -105,7 +106,7 @@ func (b *batch) finish() {
 	}
 	for _, f := range b.flown {
 		e := f.o.engine
-		res, _ := e.waitContext(b.ctx, f.o, nil)
+		res := e.waitContext(b.ctx, f.o)
 		e.release(f.o)
 		f.r.took(res)
 	}

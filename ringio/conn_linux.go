@@ -142,12 +142,19 @@ const copySize = 32 << 10
 
 var copyBuffers = sync.Pool{New: func() any { return new([copySize]byte) }}
 
-// recvReady waits until there is something to read, if only the end.
+// waitReadable waits until there is something to read, if only the end.
+func (c *conn) waitReadable() error { return c.s.opError("read", c.s.recvReady()) }
+
 func (s *socket) recvReady() error {
-	if err := s.begin(&s.in); err != nil {
-		return err
+	err := s.begin(&s.in)
+	if err == nil {
+		err = s.awaitReadable()
+		s.end(&s.in)
 	}
-	defer s.end(&s.in)
+	return err
+}
+
+func (s *socket) awaitReadable() error {
 	for {
 		if err := s.ready(&s.in); err != nil {
 			return err
@@ -157,16 +164,7 @@ func (s *socket) recvReady() error {
 		}
 		r := s.stream.Load()
 		if r == nil {
-			if !s.in.dry {
-				var peek [1]byte
-				if _, err := transferNow(unix.SYS_RECVFROM, s.fd, peek[:], unix.MSG_DONTWAIT|unix.MSG_PEEK); err != unix.EAGAIN {
-					return nil
-				}
-			}
-			err := s.poll(&s.in, unix.POLLIN)
-			s.warm(0)
-			s.in.dry = false
-			return err
+			return s.pollReadable()
 		}
 		if r.wait() != lookUp {
 			return nil
@@ -174,39 +172,53 @@ func (s *socket) recvReady() error {
 	}
 }
 
+// pollReadable is awaitReadable without a stream. To look by a read would take the
+// socket's error away.
+func (s *socket) pollReadable() error {
+	if !s.dry && readableNow(s.fd) {
+		return nil
+	}
+	err := s.poll(&s.in, unix.POLLIN)
+	s.warm(0)
+	s.dry = false
+	return err
+}
+
 const maxTransfer = 1 << 30 // of one request, as in net
 
 // recv reads what is there, or waits for it.
-func (s *socket) recv(p []byte) (int, error) {
-	if err := s.begin(&s.in); err != nil {
+func (s *socket) recv(p []byte) (n int, err error) {
+	if err = s.begin(&s.in); err != nil {
 		return 0, err
 	}
-	defer s.end(&s.in)
-	if len(p) == 0 {
-		return 0, nil // it would look like the end
+	if len(p) > 0 { // else it would look like the end
+		n, err = s.receive(p)
 	}
+	s.end(&s.in)
+	return n, err
+}
+
+func (s *socket) receive(p []byte) (int, error) {
 	if err := s.ready(&s.in); err != nil {
 		return 0, err
 	}
 	if s.kind == unix.SOCK_STREAM {
 		p = p[:min(len(p), maxTransfer)]
 	}
-	n, err := 0, error(nil)
 	if s.left.any() {
-		n, err = s.left.read(p)
+		n, err := s.readLeft(p)
 		return n, asRead(err)
 	}
 	if r := s.stream.Load(); r != nil {
-		var done bool
-		if n, done, err = s.recvStream(r, p); done {
+		if n, done, err := s.recvStream(r, p); done {
 			return n, asRead(err)
 		}
 	}
-	n, err = s.recvOnce(p)
-	switch {
-	case err != nil:
+	n, err := s.recvOnce(p)
+	if err != nil {
 		return 0, s.failed(&s.in, "read", err)
-	case n == 0 && s.kind != unix.SOCK_DGRAM:
+	}
+	if n == 0 && s.kind != unix.SOCK_DGRAM {
 		return 0, io.EOF
 	}
 	return n, nil
@@ -287,7 +299,7 @@ func (s *socket) sendBehind(p []byte) (taken bool, err error) {
 	}
 	switch {
 	case err == nil && taken:
-		s.engine.kick()
+		s.engine.kickAside()
 		return true, nil
 	case err == nil:
 		err = s.flush(s.box)

@@ -13,10 +13,10 @@ import (
 type deadline struct {
 	mu      sync.Mutex
 	timer   *time.Timer
-	setting uint64 // counts the calls of set: a timer of an older one is void
+	waiting waiter
+	setting uint32 // counts the calls of set: a timer of an older one is void
 	expired atomic.Bool
 	closed  bool
-	waiting waiter
 }
 
 // waiter is what a deadline ends: an op, or a stream's reader.
@@ -48,6 +48,7 @@ func (d *deadline) set(t time.Time) {
 		d.mu.Lock()
 		defer d.mu.Unlock()
 		if d.setting == setting {
+			d.timer = nil // whose function knows d: a connection must not know itself to be found forgotten
 			d.expire()
 		}
 	})

@@ -376,10 +376,11 @@ func (t *transfer) byRing(fd int, off int64) (int, error) {
 	o := t.engine.acquire()
 	defer t.engine.release(o)
 	t.prepare(o.entry(), fd, off)
+	o.forContext()
 	if t.engine.submit(o) != nil {
 		return t.call(fd, 0)
 	}
-	res, _ := t.engine.waitContext(t.ctx, o, nil)
+	res := t.engine.waitContext(t.ctx, o)
 	if res >= 0 {
 		return int(res), nil
 	}

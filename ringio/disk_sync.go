@@ -102,10 +102,11 @@ func (d *disk) syncFD(ctx context.Context, fd int, dataOnly bool) error {
 		flags = liburing.FsyncDatasync
 	}
 	o.entry().PrepFsync(fd, flags)
+	o.forContext()
 	if d.engine.submit(o) != nil {
 		return plainSync(fd, dataOnly)
 	}
-	res, _ := d.engine.waitContext(ctx, o, nil)
+	res := d.engine.waitContext(ctx, o)
 	if res >= 0 {
 		return nil
 	}

@@ -46,6 +46,11 @@
 //     shows its function bytes that came before; File is refused while there are any.
 //     SyscallConn's Control looks at nothing: do not read from its descriptor.
 //
+// WaitReadable waits for a connection's next bytes without a buffer to put them into.
+// One of 10,000 connections that say nothing takes half the memory then that it does in
+// net with a buffer of 4 KiB; so it does in net, of whose connections the function knows
+// too.
+//
 // # The engine
 //
 // The package's functions share one engine, made on first use: a ring, and a goroutine

@@ -62,6 +62,8 @@ type engine struct {
 	readied syscall.RawConn
 	look    func(uintptr) bool // ready, made once
 	gone    chan struct{}      // the pump has returned
+	errands chan struct{}      // one place: the runner has to drive
+	stopped atomic.Bool        // the runner has to return
 }
 
 // snapshot returns the counts.
@@ -82,7 +84,10 @@ func newEngine(o Options) (*engine, error) {
 	if err != nil {
 		return nil, err
 	}
-	e := &engine{ring: ring, sqPoll: ring.Flags()&liburing.SetupSQPoll != 0, threads: int32(runtime.GOMAXPROCS(0)), gone: make(chan struct{})}
+	e := &engine{
+		ring: ring, sqPoll: ring.Flags()&liburing.SetupSQPoll != 0, threads: int32(runtime.GOMAXPROCS(0)),
+		gone: make(chan struct{}), errands: make(chan struct{}, 1),
+	}
 	e.look = e.ready
 	if err := tryOut(ring); err != nil {
 		ring.Close()
@@ -93,6 +98,7 @@ func newEngine(o Options) (*engine, error) {
 		return nil, err
 	}
 	go e.pump()
+	go e.run()
 	return e, nil
 }
 
@@ -172,7 +178,14 @@ func (e *engine) submit(o *op) error {
 func (e *engine) stage(o *op) error {
 	o.cancelled.Store(false)
 	o.remade = 0
+	waited := o.told == nil && !o.quick
+	if waited {
+		o.done.Add(1)
+	}
 	if !e.put(o, false) {
+		if waited {
+			o.done.Done()
+		}
 		return errEngineClosed
 	}
 	return nil
@@ -182,12 +195,13 @@ func (e *engine) stage(o *op) error {
 func (e *engine) put(o *op, must bool) bool {
 	s := &e.staging
 	s.Lock()
-	defer s.Unlock()
 	if s.closed && !must {
+		s.Unlock()
 		return false
 	}
 	s.ops = append(s.ops, o)
 	e.waiting.Store(true)
+	s.Unlock()
 	return true
 }
 
@@ -204,6 +218,33 @@ func (e *engine) await(n int) {
 // all whom it has woken have come. It may be long until it runs where others compute.
 func (e *engine) kick() {
 	if e.awaited.Add(-1) == 0 || e.parked.Load() {
+		e.drive()
+	}
+}
+
+// kickAside is kick that has the runner drive, for those of whom thousands may wait: to
+// drive takes more stack than a goroutine begins with, and what has grown once stays so
+// large.
+func (e *engine) kickAside() {
+	if e.awaited.Add(-1) == 0 || e.parked.Load() {
+		e.sendRunner()
+	}
+}
+
+// sendRunner has the runner drive, as soon as the caller waits or ends.
+func (e *engine) sendRunner() {
+	select {
+	case e.errands <- struct{}{}:
+	default: // it is about to
+	}
+}
+
+// run is the runner: it drives for others.
+func (e *engine) run() {
+	for range e.errands {
+		if e.stopped.Load() {
+			return
+		}
 		e.drive()
 	}
 }
@@ -234,31 +275,28 @@ func (e *engine) unlock() {
 // lost: the result is a success then.
 func (e *engine) wait(o *op, d *deadline) (res int32, flags liburing.CQEFlags) {
 	if d == nil {
-		<-o.done
+		o.done.Wait()
 		return o.res, o.flags
 	}
 	d.attach(o)
-	<-o.done
+	o.done.Wait()
 	d.detach()
 	return o.res, o.flags
 }
 
-// waitContext is wait that has o cancelled when ctx ends, too.
-func (e *engine) waitContext(ctx context.Context, o *op, d *deadline) (res int32, flags liburing.CQEFlags) {
+// waitContext waits as wait does, and has o cancelled when ctx ends. See forContext.
+func (e *engine) waitContext(ctx context.Context, o *op) (res int32) {
 	if ctx.Done() == nil {
-		return e.wait(o, d)
-	}
-	if d != nil {
-		d.attach(o)
-		defer d.detach()
+		<-o.ended
+		return o.res
 	}
 	select {
-	case <-o.done:
+	case <-o.ended:
 	case <-ctx.Done():
 		e.cancel(o)
-		<-o.done
+		<-o.ended
 	}
-	return o.res, o.flags
+	return o.res
 }
 
 // cancel asks for the end of o, which somebody waits for. The end is told as any.
@@ -528,6 +566,8 @@ func (e *engine) shutdown(ctx context.Context) error {
 	e.mu.Unlock()
 	e.poller.Close()
 	<-e.gone
+	e.stopped.Store(true)
+	e.sendRunner()
 	e.ring.Close()
 	if e.shared != nil {
 		e.shared.ring.Free() // its buffers stay: streams have read of them what they have not told
@@ -567,9 +607,11 @@ func (e *engine) cancelAll() {
 func (e *engine) inFlight() (tokens []uint64) {
 	e.mu.Lock()
 	defer e.unlock()
-	for _, o := range e.table.list() {
-		if o.flying && !o.cancelled.Swap(true) {
-			tokens = append(tokens, o.token())
+	for _, p := range e.table.pieces() {
+		for i := range p {
+			if o := &p[i]; o.flying && !o.cancelled.Swap(true) {
+				tokens = append(tokens, o.token())
+			}
 		}
 	}
 	return tokens

@@ -45,7 +45,7 @@ func testPipe(t testing.TB) (r, w int) {
 func (e *engine) readPipe(t testing.TB, fd int, b []byte, d *deadline) int32 {
 	o := e.acquire()
 	defer e.release(o)
-	o.buf = b
+	o.hold(b)
 	o.entry().PrepRead(fd, b, liburing.CurrentPosition)
 	require.NoError(t, e.submit(o))
 	res, _ := e.wait(o, d)
@@ -164,8 +164,9 @@ func TestEngineShutdown(t *testing.T) {
 	overEngines(t, func(t *testing.T, e *engine) {
 		r, _ := testPipe(t)
 		o := e.acquire()
-		o.buf = make([]byte, 8)
-		o.entry().PrepRead(r, o.buf, liburing.CurrentPosition)
+		b := make([]byte, 8)
+		o.hold(b)
+		o.entry().PrepRead(r, b, liburing.CurrentPosition)
 		require.NoError(t, e.submit(o))
 		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Millisecond)
 		defer cancel()
@@ -185,6 +186,7 @@ func TestEngineAfterShutdown(t *testing.T) {
 	e.cancelToken(1<<32, time.Millisecond)
 	o := e.acquire()
 	o.entry().PrepNop()
+	o.done.Add(1)
 	require.True(t, e.put(o, true))
 	e.kick()
 	res, _ := e.wait(o, nil)

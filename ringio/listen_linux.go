@@ -18,6 +18,7 @@ type listener struct {
 	s         *socket
 	keepAlive net.KeepAliveConfig // of TCP's connections
 	lent      atomic.Bool         // File was called: the socket may be a blocking one now
+	last      net.Addr            // the local address of the last connection, see localOf
 }
 
 func (l *listener) Accept() (net.Conn, error) {
@@ -57,21 +58,17 @@ func (l *listener) accept() (net.Conn, error) {
 // acceptNow accepts without waiting. A File's method Fd makes the socket a blocking one,
 // so once there was a File it is asked before whether there is a connection.
 func (l *listener) acceptNow() (fd int, peer unix.Sockaddr, err error) {
-	if l.lent.Load() {
-		ready := []unix.PollFd{{Fd: int32(l.s.fd), Events: unix.POLLIN}}
-		if n, err := unix.Poll(ready, 0); n == 0 && err == nil {
-			return -1, nil, unix.EAGAIN
-		}
+	if l.lent.Load() && !readableNow(l.s.fd) {
+		return -1, nil, unix.EAGAIN
 	}
 	return unix.Accept4(l.s.fd, unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC)
 }
 
 // connection makes a connection of what was accepted.
 func (l *listener) connection(fd int, peer unix.Sockaddr) net.Conn {
-	s := newSocket(l.s.engine, fd, l.s.family, l.s.kind, l.s.network)
+	s := newSocket(l.s.engine, fd, int(l.s.family), int(l.s.kind), l.s.network)
 	s.connected = true
-	local, _ := unix.Getsockname(fd)
-	s.local, s.remote = s.addr(local), s.addr(peer)
+	s.local, s.remote = l.localOf(s), s.addr(peer)
 	if s.family == unix.AF_UNIX {
 		return &unixConn{conn{s}}
 	}
@@ -80,6 +77,19 @@ func (l *listener) connection(fd int, peer unix.Sockaddr) net.Conn {
 		s.setKeepAlive(l.keepAlive)
 	}
 	return &tcpConn{conn{s}}
+}
+
+// localOf returns a connection's local address. As a rule all of a listener have the
+// same, which then is there once.
+func (l *listener) localOf(s *socket) net.Addr {
+	sa, _ := unix.Getsockname(s.fd)
+	local := s.addr(sa)
+	tcp, ok := local.(*net.TCPAddr)
+	if last, is := l.last.(*net.TCPAddr); ok && is && last.AddrPort() == tcp.AddrPort() {
+		return last
+	}
+	l.last = local
+	return local
 }
 
 func (l *listener) Close() error   { return l.s.setError("close", l.s.close()) }

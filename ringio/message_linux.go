@@ -27,7 +27,7 @@ type message struct {
 
 // setUp makes a message of a payload and control messages, and room for an address or,
 // once one is put, an address. Streams carry control messages with a byte at least.
-func (m *message) setUp(p, oob []byte, kind int) {
+func (m *message) setUp(p, oob []byte, kind int32) {
 	m.hdr, m.iov = unix.Msghdr{}, unix.Iovec{}
 	if len(p) > 0 {
 		m.iov.Base = &p[0]
@@ -55,7 +55,7 @@ func (m *message) forAddress() {
 func (m *message) free() { m.hdr, m.iov = unix.Msghdr{}, unix.Iovec{} }
 
 // putIP makes the message one to an address of a socket's family.
-func (m *message) putIP(family int, to netip.AddrPort) error {
+func (m *message) putIP(family int32, to netip.AddrPort) error {
 	addr := to.Addr()
 	if family == unix.AF_INET {
 		if !addr.Is4() && !addr.Is4In6() {
@@ -77,7 +77,7 @@ func (m *message) putIP(family int, to netip.AddrPort) error {
 
 // udpTarget returns where a datagram to addr goes, as net has it: no address is the
 // unspecified one, and so is 0.0.0.0 on a socket of IPv6.
-func udpTarget(family int, addr *net.UDPAddr) (netip.AddrPort, error) {
+func udpTarget(family int32, addr *net.UDPAddr) (netip.AddrPort, error) {
 	ip := addr.IP
 	if family == unix.AF_INET {
 		if len(ip) == 0 {

@@ -2,6 +2,8 @@ package ringio
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"io"
 	"net"
 	"net/netip"
@@ -89,6 +91,47 @@ type bufferSizes interface {
 
 type filer interface {
 	File() (*os.File, error)
+}
+
+// WaitReadable waits until c has something to read: bytes, the end or an error, which
+// Read tells then. The deadline for reading ends it, and Close. So a goroutine needs a
+// buffer only while there is something to put into it, and thousands of connections
+// that say nothing hold none:
+//
+//	for ringio.WaitReadable(c) == nil {
+//		buf := buffers.Get().(*[4096]byte) // a sync.Pool
+//		n, err := c.Read(buf[:])
+//		…
+//		buffers.Put(buf)
+//	}
+//
+// c is a connection of this package or of net; of others it does not know, and returns
+// an error that wraps errors.ErrUnsupported: what wraps a connection, as crypto/tls does,
+// may have bytes of its own.
+func WaitReadable(c net.Conn) error {
+	if ours, ok := c.(interface{ waitReadable() error }); ok {
+		return ours.waitReadable()
+	}
+	return waitNets(c)
+}
+
+// waitNets is WaitReadable for net's connections. It stands alone so that the other's
+// many goroutines need little stack.
+func waitNets(c net.Conn) (err error) {
+	switch c := c.(type) {
+	case *net.TCPConn:
+		err = waitRaw(c)
+	case *net.UnixConn:
+		err = waitRaw(c)
+	case *net.UDPConn:
+		err = waitRaw(c)
+	default:
+		return fmt.Errorf("ringio.WaitReadable of a %T: %w", c, errors.ErrUnsupported)
+	}
+	if op, ok := err.(*net.OpError); ok {
+		op.Op = "read"
+	}
+	return err
 }
 
 // Dialer is a net.Dialer whose connections use io_uring: the fields are the same, and

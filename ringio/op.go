@@ -5,6 +5,7 @@ package ringio
 import (
 	"sync"
 	"sync/atomic"
+	"unsafe"
 
 	"github.com/go-liburing/liburing"
 )
@@ -19,8 +20,8 @@ import (
 type op struct {
 	sqe liburing.SQE
 
-	// keep is what the kernel may touch until the end, beside buf.
-	buf  []byte
+	// What the kernel may touch until the end, and what told and late work on.
+	buf  *byte
 	keep any
 
 	// told, if set, is called with each completion in place of waking a waiter, with
@@ -34,17 +35,19 @@ type op struct {
 
 	res   int32
 	flags liburing.CQEFlags
-	done  chan struct{} // one place
+	done  sync.WaitGroup // for who waits: smaller than a channel, thousands may
+	ended chan struct{}  // one place: the same for waitContext, which is quicker, too
 
 	cancelled atomic.Bool // somebody has asked for its end
 
 	engine *engine
 	index  uint32
 	use    uint32        // counts the submissions; belongs to the ring's lock
+	next   atomic.Uint32 // in the list of free ones: index + 1
 	flying bool          // the kernel has it; belongs to the ring's lock
 	remade uint8         // since it was staged; the ring's lock
 	first  bool          // res is that of a completion before the last; the ring's lock
-	next   atomic.Uint32 // in the list of free ones: index + 1
+	quick  bool          // waitContext waits
 }
 
 // entry returns the op's empty entry, to be prepared.
@@ -52,6 +55,9 @@ func (o *op) entry() *liburing.SQE {
 	o.sqe = liburing.SQE{}
 	return &o.sqe
 }
+
+// hold keeps memory until the op is released.
+func (o *op) hold(b []byte) { o.buf = unsafe.SliceData(b) }
 
 // token is the user data of the present use.
 func (o *op) token() uint64 { return uint64(o.use)<<32 | uint64(o.index) }
@@ -69,23 +75,45 @@ func (o *op) finish(res int32, flags liburing.CQEFlags) {
 	}
 	if o.first = more; !more {
 		o.engine.woken++
-		o.done <- struct{}{}
+		if o.quick {
+			o.ended <- struct{}{}
+		} else {
+			o.done.Done()
+		}
 	}
 }
 
-// table has all ops of an engine. Free ones form a list without a lock.
-type table struct {
-	all  atomic.Pointer[[]*op]
-	free atomic.Uint64 // a count of the changes, and index + 1 of the first
-	grow sync.Mutex
+// forContext says, before o is submitted, that waitContext is going to wait for it.
+func (o *op) forContext() {
+	if o.quick = true; o.ended == nil {
+		o.ended = make(chan struct{}, 1)
+	}
 }
 
-// list returns all ops.
-func (t *table) list() []*op {
+// table has all ops of an engine, some in each piece of memory. Free ones form a list
+// without a lock.
+type table struct {
+	all  atomic.Pointer[[]*piece]
+	free atomic.Uint64 // a count of the changes, and index + 1 of the first
+	grow sync.Mutex
+	rest []op // of the last piece, not used yet
+}
+
+// piece is of a size that Go's heap has no waste in.
+type piece [32]op
+
+// pieces returns all ops.
+func (t *table) pieces() []*piece {
 	if all := t.all.Load(); all != nil {
 		return *all
 	}
 	return nil
+}
+
+// at returns the op of an index.
+func (t *table) at(index uint32) *op {
+	const n = uint32(len(piece{}))
+	return &t.pieces()[index/n][index%n]
 }
 
 // acquire returns an op that nobody uses.
@@ -95,7 +123,7 @@ func (t *table) acquire(e *engine) *op {
 		if uint32(head) == 0 {
 			return t.add(e)
 		}
-		o := t.list()[uint32(head)-1]
+		o := t.at(uint32(head) - 1)
 		if t.free.CompareAndSwap(head, changed(head, o.next.Load())) {
 			return o
 		}
@@ -107,7 +135,7 @@ func changed(head uint64, place uint32) uint64 { return (head>>32+1)<<32 | uint6
 
 // release gives an op back, which the kernel must not have.
 func (t *table) release(o *op) {
-	o.buf, o.keep, o.told, o.late = nil, nil, nil, nil
+	o.buf, o.keep, o.told, o.late, o.quick = nil, nil, nil, nil, false
 	for {
 		head := t.free.Load()
 		o.next.Store(uint32(head))
@@ -120,20 +148,31 @@ func (t *table) release(o *op) {
 func (t *table) add(e *engine) *op {
 	t.grow.Lock()
 	defer t.grow.Unlock()
-	all := t.list()
-	o := &op{done: make(chan struct{}, 1), engine: e, index: uint32(len(all))}
-	all = append(all, o) // readers of the old slice do not look that far
-	t.all.Store(&all)
+	if len(t.rest) == 0 {
+		t.rest = t.more(e)
+	}
+	o := &t.rest[0]
+	t.rest = t.rest[1:]
 	return o
+}
+
+// more makes a piece.
+func (t *table) more(e *engine) []op {
+	p, all := new(piece), t.pieces()
+	for i := range p {
+		p[i].engine, p[i].index = e, uint32(len(all)*len(p)+i)
+	}
+	all = append(all, p) // readers of the old slice do not look that far
+	t.all.Store(&all)
+	return p[:]
 }
 
 // find returns the op that user data names if the use is the present one.
 func (t *table) find(token uint64) *op {
-	all := t.list()
-	if uint64(uint32(token)) >= uint64(len(all)) {
+	if uint64(uint32(token)) >= uint64(len(t.pieces())*len(piece{})) {
 		return nil
 	}
-	if o := all[uint32(token)]; o.use == uint32(token>>32) && o.flying {
+	if o := t.at(uint32(token)); o.use == uint32(token>>32) && o.flying {
 		return o
 	}
 	return nil

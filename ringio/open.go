@@ -48,11 +48,12 @@ func (e *engine) open(ctx context.Context, path string, flag int) (int, error) {
 	zeroed := append([]byte(path), 0)
 	for {
 		o := e.acquire()
-		o.buf = zeroed
+		o.hold(zeroed)
 		o.entry().PrepOpenat(unix.AT_FDCWD, &zeroed[0], flag|unix.O_CLOEXEC|unix.O_LARGEFILE, 0)
+		o.forContext()
 		res, err := int32(0), e.submit(o)
 		if err == nil {
-			res, _ = e.waitContext(ctx, o, nil)
+			res = e.waitContext(ctx, o)
 		}
 		e.release(o)
 		switch errno := unix.Errno(-res); {

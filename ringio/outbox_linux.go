@@ -16,8 +16,6 @@ import (
 type outbox struct {
 	engine *engine
 	fd     int
-	late   func(*op)
-	tell   func(*op, int32, liburing.CQEFlags, bool)
 	wake   chan struct{} // one place, for who waits in flush
 
 	mu      sync.Mutex
@@ -38,9 +36,7 @@ type boxful struct {
 var boxfuls = sync.Pool{New: func() any { return new(boxful) }}
 
 func newOutbox(e *engine, fd int) *outbox {
-	b := &outbox{engine: e, fd: fd, wake: make(chan struct{}, 1)}
-	b.late, b.tell = b.prepare, b.told
-	return b
+	return &outbox{engine: e, fd: fd, wake: make(chan struct{}, 1)}
 }
 
 // put takes p to be sent, if it has room. The error is that of a send before it.
@@ -61,13 +57,17 @@ func (b *outbox) put(p []byte) (taken bool, err error) {
 		return true, nil
 	}
 	b.op = b.engine.acquire()
-	b.op.late, b.op.told = b.late, b.tell
+	b.op.keep, b.op.late, b.op.told = b, prepareBox, toldBox
 	if err := b.engine.stage(b.op); err != nil {
 		b.idle()
 		return false, err
 	}
 	return true, nil
 }
+
+func prepareBox(o *op) { o.keep.(*outbox).prepare(o) }
+
+func toldBox(o *op, res int32, _ liburing.CQEFlags, _ bool) { o.keep.(*outbox).told(o, res) }
 
 // prepare makes the send. The ring is locked.
 func (b *outbox) prepare(o *op) {
@@ -80,7 +80,7 @@ func (b *outbox) prepare(o *op) {
 }
 
 // told takes the end of a send, and has the next one made. The ring is locked.
-func (b *outbox) told(o *op, res int32, _ liburing.CQEFlags, _ bool) {
+func (b *outbox) told(o *op, res int32) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if res < 0 {

@@ -18,28 +18,27 @@ import (
 // what has to wait waits on the ring. All its errors are as they come from the kernel,
 // wrapped in os.SyscallError; conn and listener make net's of them.
 type socket struct {
-	engine    *engine
-	fd        int
-	family    int // AF_INET, AF_INET6, AF_UNIX
-	kind      int // SOCK_STREAM, SOCK_DGRAM, SOCK_SEQPACKET
-	connected bool
-	network   string
-	local     net.Addr
-	remote    net.Addr
+	engine  *engine
+	fd      int
+	family  int32 // AF_INET, AF_INET6, AF_UNIX
+	kind    int32 // SOCK_STREAM, SOCK_DGRAM, SOCK_SEQPACKET
+	network string
+	local   net.Addr
+	remote  net.Addr
 
-	users     atomic.Int64 // those who use the descriptor, and closedBit
-	gone      sync.WaitGroup
-	remains   *remains
-	forgotten runtime.Cleanup // closes the descriptor when nobody has the socket, as net does
+	users atomic.Int64 // those who use the descriptor, and closedBit
+	gone  sync.WaitGroup
 
 	in     half                   // what reads and accepts
+	out    half                   // what writes
 	stream atomic.Pointer[stream] // what receives in advance
-	left   leftover               // what it has received when it was ended
-	warmth int                    // reads in a row that a stream would have served
+	left   *leftover              // what it has received when it was ended
+	box    *outbox                // what sends behind the writer's back
 	exact  atomic.Bool            // nothing may be received in advance
 
-	out half    // what writes
-	box *outbox // what sends behind the writer's back
+	dry       bool  // the last read found nothing more: the next had better wait on the ring
+	warmth    uint8 // reads in a row that a stream would have served
+	connected bool
 }
 
 // boxPatience is how long Close waits for a box.
@@ -54,16 +53,14 @@ type half struct {
 	mu       sync.Mutex
 	deadline deadline
 	msg      *message // of the first message on, kept
-	dry      bool     // the last attempt found nothing: the next had better wait on the ring
 }
 
 // newSocket makes a socket of a descriptor, which is its own from then on.
 func newSocket(e *engine, fd, family, kind int, network string) *socket {
-	s := &socket{engine: e, fd: fd, family: family, kind: kind, network: network}
+	s := &socket{engine: e, fd: fd, family: int32(family), kind: int32(kind), network: network}
 	s.users.Store(1) // Close's
 	s.gone.Add(1)
-	s.remains = &remains{fd: fd}
-	s.forgotten = runtime.AddCleanup(s, (*remains).bury, s.remains)
+	runtime.SetFinalizer(s, (*socket).bury)
 	return s
 }
 
@@ -104,7 +101,7 @@ func (s *socket) close() error {
 			break
 		}
 	}
-	s.forgotten.Stop()
+	runtime.SetFinalizer(s, nil)
 	s.in.deadline.close()
 	s.out.deadline.close()
 	s.leaveStream()
@@ -121,7 +118,7 @@ func (s *socket) leaveStream() {
 	if r := s.stream.Load(); r != nil {
 		s.cool(r)
 	}
-	if len(s.left.bytes) > 0 {
+	if len(s.unread()) > 0 {
 		unix.SetsockoptLinger(s.fd, unix.SOL_SOCKET, unix.SO_LINGER, &unix.Linger{Onoff: 1})
 	}
 }
@@ -143,20 +140,16 @@ func (s *socket) leaveBox() error {
 	return nil
 }
 
-// remains are what is left of a socket that nobody has any more.
-type remains struct {
-	fd     int
-	stream *stream
-}
-
-func (r *remains) bury() {
-	if r.stream == nil {
-		unix.Close(r.fd)
+// bury closes the descriptor when nobody has the socket any more, as net does.
+func (s *socket) bury() {
+	r := s.stream.Load()
+	if r == nil {
+		unix.Close(s.fd)
 		return
 	}
 	go func() {
-		r.stream.retire()
-		unix.Close(r.fd)
+		r.retire()
+		unix.Close(s.fd)
 	}()
 }
 
@@ -280,7 +273,7 @@ func (s *socket) raw(h *half, events uint32, f func(fd uintptr) bool) error {
 		if err := s.poll(h, events); err != nil {
 			return err
 		}
-		if h == &s.in && len(s.left.bytes) > 0 {
+		if h == &s.in && len(s.unread()) > 0 {
 			s.addLeft()
 		}
 	}
@@ -288,7 +281,7 @@ func (s *socket) raw(h *half, events uint32, f func(fd uintptr) bool) error {
 
 // call calls f with the descriptor, or what stands in for it.
 func (s *socket) call(h *half, f func(fd uintptr) bool) (done bool, err error) {
-	if h == &s.in && len(s.left.bytes) > 0 {
+	if h == &s.in && len(s.unread()) > 0 {
 		return s.lend(f)
 	}
 	return f(uintptr(s.fd)), nil

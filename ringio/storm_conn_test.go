@@ -47,14 +47,14 @@ func TestStormOfConnections(t *testing.T) {
 		pprof.Lookup("goroutine").WriteTo(os.Stderr, 1)
 		t.Error("goroutines are left")
 	}
-	require.Equal(t, descriptors, openDescriptors(t))
+	require.LessOrEqual(t, openDescriptors(t), descriptors) // those that tests before have forgotten may go meanwhile
 	for _, r := range e.rings {
 		require.Zero(t, r.snapshot().inFlight)
 		require.Zero(t, r.snapshot().stale)
 		if r.shared != nil {
 			r.mu.Lock()
 			r.shared.takeBack()
-			require.Equal(t, sharedCount, r.shared.free, "shared buffers are lost")
+			require.Equal(t, r.shared.made, r.shared.free, "shared buffers are lost")
 			r.mu.Unlock()
 		}
 	}

@@ -16,26 +16,26 @@ import (
 // then the request is taken back, so that the peer has to wait.
 //
 // It knows nothing of its socket, so that one that is forgotten can be closed.
+//
+// There may be many: it is as small as can be.
 type stream struct {
 	engine *engine
-	fd     int
-	tell   func(*op, int32, liburing.CQEFlags, bool)
-	wake   chan struct{}
-
-	full atomic.Int32 // buffers in a row that came full
+	fd     int32
+	full   atomic.Int32 // buffers in a row that came full
 
 	mu          sync.Mutex
-	op          *op  // the request, nil if there is none
-	armed       bool // it is staged, and the ring has not been told
-	first, last int  // places + 1 of the buffers that came while nobody read
-	taken       int  // bytes of the first that were read
-	ahead       int  // bytes in all
-	end         int32
+	op          *op           // the request, nil if there is none
 	waiting     []byte        // the memory of the reader who waits
-	got         int           // bytes put there
-	interrupted bool          // the deadline or Close wants the reader to look up
-	dry         bool          // the shared buffers were all taken
+	wake        chan struct{} // one place, for that one
 	gone        chan struct{} // closed when the request that was asked back is
+	first, last int32         // places + 1 of the buffers that came while nobody read
+	taken       int32         // bytes of the first that were read
+	ahead       int32         // bytes in all
+	got         int32         // bytes put where the reader waits
+	end         int32
+	armed       bool // the request is staged, and the ring has not been told
+	interrupted bool // the deadline or Close wants the reader to look up
+	dry         bool // the shared buffers were all taken
 }
 
 const (
@@ -48,9 +48,7 @@ func newStream(e *engine, fd int) *stream {
 	if !e.shareBuffers() {
 		return nil
 	}
-	r := &stream{engine: e, fd: fd, wake: make(chan struct{}, 1)}
-	r.tell = r.told
-	return r
+	return &stream{engine: e, fd: int32(fd), wake: make(chan struct{}, 1)}
 }
 
 // outcome says what a stream's read has come to.
@@ -78,10 +76,10 @@ func (r *stream) read(p []byte) (n int, is outcome, err error) {
 			return n, is, err
 		}
 		if armed {
-			r.engine.kick()
+			r.engine.kickAside()
 		}
 		<-r.wake
-		if n = r.got; n > 0 { // nobody else has to do with it before the next read
+		if n = int(r.got); n > 0 { // nobody else has to do with it before the next read
 			r.got = 0
 			return n, hasRead, nil
 		}
@@ -114,7 +112,7 @@ func (r *stream) wait() outcome {
 			return is
 		}
 		if armed {
-			r.engine.kick()
+			r.engine.kickAside()
 		}
 		<-r.wake
 	}
@@ -145,17 +143,21 @@ func (r *stream) state() (outcome, error) {
 func (r *stream) arm() bool {
 	o := r.engine.acquire()
 	sqe := o.entry()
-	sqe.PrepRecvMultishot(r.fd, nil, 0)
+	sqe.PrepRecvMultishot(int(r.fd), nil, 0)
 	sqe.IOPrio |= uint16(liburing.RecvSendPollFirst)
 	sqe.SetFlags(liburing.SQEBufferSelect)
 	sqe.SetBufGroup(sharedGroup)
-	o.told = r.tell
+	o.keep, o.told = r, toldStream
 	if r.engine.stage(o) != nil {
 		r.engine.release(o)
 		return false
 	}
 	r.op, r.armed = o, true
 	return true
+}
+
+func toldStream(o *op, res int32, flags liburing.CQEFlags, more bool) {
+	o.keep.(*stream).told(o, res, flags, more)
 }
 
 // told takes what the request brings. The ring is locked.
@@ -181,17 +183,19 @@ func (r *stream) told(o *op, res int32, flags liburing.CQEFlags, more bool) {
 // bring gives a buffer's bytes to the reader who waits, or keeps them.
 func (r *stream) bring(id, n int) {
 	shared := r.engine.shared
-	shared.free--
+	if shared.free--; shared.free < shared.made/8 {
+		shared.grow()
+	}
 	switch {
 	case n <= 0:
 		shared.add(id)
 	case r.waiting != nil && r.got == 0 && n <= len(r.waiting):
-		r.got = copy(r.waiting, shared.bytes(id)[:n])
+		r.got = int32(copy(r.waiting, shared.bytes(id)[:n]))
 		shared.add(id)
 	default:
 		r.keep(id, n)
 		if r.waiting != nil && r.got == 0 {
-			r.got = r.take(r.waiting)
+			r.got = int32(r.take(r.waiting))
 		}
 	}
 	if n == sharedSize {
@@ -245,25 +249,25 @@ func (r *stream) wakeReader() {
 
 // keep appends a buffer to those that came ahead.
 func (r *stream) keep(id, n int) {
-	shared := r.engine.shared
-	shared.length[id], shared.next[id] = n, 0
+	shared, place := r.engine.shared, int32(id)+1
+	shared.length[id], shared.next[id] = int32(n), 0
 	if r.last == 0 {
-		r.first = id + 1
+		r.first = place
 	} else {
-		shared.next[r.last-1] = id + 1
+		shared.next[r.last-1] = place
 	}
-	r.last = id + 1
-	r.ahead += n
+	r.last = place
+	r.ahead += int32(n)
 }
 
 // take moves bytes that came ahead to p.
 func (r *stream) take(p []byte) (n int) {
 	shared := r.engine.shared
 	for n < len(p) && r.first != 0 {
-		id := r.first - 1
+		id := int(r.first - 1)
 		part := copy(p[n:], shared.bytes(id)[r.taken:shared.length[id]])
 		n += part
-		r.taken += part
+		r.taken += int32(part)
 		if r.taken == shared.length[id] {
 			r.first, r.taken = shared.next[id], 0
 			if r.first == 0 {
@@ -272,7 +276,7 @@ func (r *stream) take(p []byte) (n int) {
 			shared.giveBack(id)
 		}
 	}
-	r.ahead -= n
+	r.ahead -= int32(n)
 	return n
 }
 
@@ -321,11 +325,14 @@ func (r *stream) getBack() {
 }
 
 // retire takes the request back, and returns what has come.
-func (r *stream) retire() leftover {
+func (r *stream) retire() *leftover {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.getBack()
-	left := leftover{end: r.end}
+	if r.ahead == 0 && r.end == 0 {
+		return nil
+	}
+	left := &leftover{end: r.end}
 	if r.ahead > 0 {
 		left.bytes = make([]byte, r.ahead)
 		r.take(left.bytes)
@@ -337,9 +344,10 @@ func (r *stream) retire() leftover {
 type sharedBuffers struct {
 	memory []byte // outside the Go heap: the kernel has it as long as the ring is there
 	ring   *liburing.BufRing
-	free   int   // what the kernel has; this and add belong to the ring's lock
-	length []int // of what came, for who keeps it
-	next   []int
+	free   int     // what the kernel has; this, made and add belong to the ring's lock
+	made   int     // so many have been added for the first time
+	length []int32 // of what came, for who keeps it
+	next   []int32
 
 	mu   sync.Mutex
 	back []int // given back by readers
@@ -349,6 +357,7 @@ type sharedBuffers struct {
 const (
 	sharedGroup = 1
 	sharedCount = 1024
+	sharedFirst = 128
 	sharedSize  = 2 << 10
 )
 
@@ -386,11 +395,21 @@ func newSharedBuffers(ring *liburing.Ring) (*sharedBuffers, error) {
 		unix.Munmap(memory)
 		return nil, err
 	}
-	b := &sharedBuffers{memory: memory, ring: bufRing, length: make([]int, sharedCount), next: make([]int, sharedCount)}
-	for id := range sharedCount {
-		b.add(id)
-	}
+	b := &sharedBuffers{memory: memory, ring: bufRing, length: make([]int32, sharedCount), next: make([]int32, sharedCount)}
+	b.grow()
 	return b, nil
+}
+
+// grow adds as many buffers as there are already. Few do for thousands of connections
+// that have little to say; memory that was never added the system has not given.
+func (b *sharedBuffers) grow() {
+	for range max(b.made, sharedFirst) {
+		if b.made == sharedCount {
+			return
+		}
+		b.add(b.made)
+		b.made++
+	}
 }
 
 func (b *sharedBuffers) bytes(id int) []byte { return b.memory[id*sharedSize : (id+1)*sharedSize] }

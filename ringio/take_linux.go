@@ -127,15 +127,25 @@ func duplicate(of syscall.Conn) (fd int, err error) {
 func (s *socket) addr(sa unix.Sockaddr) net.Addr {
 	switch sa := sa.(type) {
 	case *unix.SockaddrInet4:
-		return &net.TCPAddr{IP: sa.Addr[:], Port: sa.Port}
+		return tcpAddr(sa.Addr[:], sa.Port, 0)
 	case *unix.SockaddrInet6:
-		a := &net.TCPAddr{IP: sa.Addr[:], Port: sa.Port}
-		if sa.ZoneId != 0 {
-			a.Zone = zoneName(sa.ZoneId)
-		}
-		return a
+		return tcpAddr(sa.Addr[:], sa.Port, sa.ZoneId)
 	case *unix.SockaddrUnix:
 		return &net.UnixAddr{Name: sa.Name, Net: s.network}
 	}
 	return nil
+}
+
+// tcpAddr makes an address of one piece of memory.
+func tcpAddr(ip []byte, port int, zone uint32) *net.TCPAddr {
+	a := new(struct {
+		net.TCPAddr
+		ip [net.IPv6len]byte
+	})
+	n := copy(a.ip[:], ip)
+	a.IP, a.Port = a.ip[:n:n], port
+	if zone != 0 {
+		a.Zone = zoneName(zone)
+	}
+	return &a.TCPAddr
 }

@@ -20,18 +20,18 @@ const longTransfer = 16 << 10
 // recvOnce receives what is there, waiting until something is.
 func (s *socket) recvOnce(p []byte) (int, error) {
 	h := &s.in
-	if !h.dry {
+	if !s.dry {
 		n, err := transferNow(unix.SYS_RECVFROM, s.fd, p, unix.MSG_DONTWAIT)
 		if err != unix.EAGAIN {
-			h.dry = n < len(p)
+			s.dry = n < len(p)
 			return n, err
 		}
 	}
 	o := s.engine.acquire()
-	o.buf = p
+	o.hold(p)
 	o.entry().PrepRecv(s.fd, p, 0)
 	n, err := s.await(h, o)
-	h.dry = n < len(p)
+	s.dry = n < len(p)
 	s.warm(n)
 	return n, err
 }
@@ -48,7 +48,7 @@ func (s *socket) sendOnce(p []byte) (int, error) {
 		flags |= unix.MSG_WAITALL
 	}
 	o := s.engine.acquire()
-	o.buf = p
+	o.hold(p)
 	o.entry().PrepSend(s.fd, p, flags)
 	return s.await(&s.out, o)
 }
@@ -76,7 +76,7 @@ func transferNow(call uintptr, fd int, p []byte, flags uintptr) (int, error) {
 // recvMsg receives a message into m, waiting until there is one.
 func (s *socket) recvMsg(m *message, flags int) (int, error) {
 	h := &s.in
-	if !h.dry {
+	if !s.dry {
 		n, err := messageNow(unix.SYS_RECVMSG, s.fd, m, flags|unix.MSG_DONTWAIT)
 		if err != unix.EAGAIN {
 			return n, err
@@ -86,7 +86,7 @@ func (s *socket) recvMsg(m *message, flags int) (int, error) {
 	o.keep = m
 	o.entry().PrepRecvmsg(s.fd, &m.hdr, uint32(flags))
 	n, err := s.await(h, o)
-	h.dry = false // datagrams come in numbers
+	s.dry = false // datagrams come in numbers
 	return n, err
 }
 
@@ -128,10 +128,11 @@ func (s *socket) poll(h *half, events uint32) error {
 // await has the kernel carry o out, and returns its result when nothing of it is left
 // there. The deadline and Close cancel it.
 func (s *socket) await(h *half, o *op) (int, error) {
-	if err := s.engine.submit(o); err != nil {
+	if err := s.engine.stage(o); err != nil {
 		s.engine.release(o)
 		return 0, err
 	}
+	s.engine.kickAside()
 	res, _ := s.engine.wait(o, &h.deadline)
 	s.engine.release(o)
 	if r := s.stream.Load(); r != nil && h == &s.in {

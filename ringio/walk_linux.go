@@ -35,9 +35,10 @@ func (e *engine) fetch(dir int, entries []fs.DirEntry) {
 	stats := make([]liburing.Statx, len(entries))
 	for i, entry := range entries {
 		o := e.acquire()
-		o.buf = append([]byte(entry.Name()), 0)
+		name := append([]byte(entry.Name()), 0)
+		o.hold(name)
 		o.keep = stats
-		o.entry().PrepStatx(dir, &o.buf[0], unix.AT_SYMLINK_NOFOLLOW, unix.STATX_BASIC_STATS, &stats[i])
+		o.entry().PrepStatx(dir, &name[0], unix.AT_SYMLINK_NOFOLLOW, unix.STATX_BASIC_STATS, &stats[i])
 		if e.stage(o) != nil {
 			e.release(o)
 			break

@@ -63,7 +63,6 @@ func (s *socket) warm(n int) {
 		return
 	}
 	s.in.deadline.attach(r)
-	s.remains.stream = r
 	s.stream.Store(r)
 }
 
@@ -72,8 +71,15 @@ func (s *socket) cool(r *stream) {
 	s.left = r.retire()
 	s.in.deadline.detach()
 	s.stream.Store(nil)
-	s.remains.stream = nil
 	s.warmth = 0
+}
+
+// unread returns the bytes that a stream has left.
+func (s *socket) unread() []byte {
+	if s.left == nil {
+		return nil
+	}
+	return s.left.bytes
 }
 
 // leftover is what a stream has left: bytes, and how it has ended, as in
@@ -83,22 +89,25 @@ type leftover struct {
 	end   int32
 }
 
-func (l *leftover) any() bool { return len(l.bytes) > 0 || l.end != 0 }
+// any reports whether there is something for a read.
+func (l *leftover) any() bool { return l != nil && (len(l.bytes) > 0 || l.end != 0) }
 
-// read is a read of what is left.
-func (l *leftover) read(p []byte) (n int, err error) {
-	if len(l.bytes) > 0 {
+// readLeft is a read of what is left.
+func (s *socket) readLeft(p []byte) (n int, err error) {
+	if l := s.left; len(l.bytes) > 0 {
 		n = copy(p, l.bytes)
-		if l.bytes = l.bytes[n:]; len(l.bytes) == 0 {
-			l.bytes = nil
+		l.bytes = l.bytes[n:]
+	} else {
+		err = io.EOF // and the kernel says so again
+		if l.end != atEnd {
+			err = unix.Errno(-l.end)
 		}
-		return n, nil
+		l.end = 0
 	}
-	end := l.end
-	if l.end = 0; end != atEnd {
-		return 0, unix.Errno(-end)
+	if !s.left.any() {
+		s.left = nil
 	}
-	return 0, io.EOF // and the kernel says so again
+	return n, err
 }
 
 // bare has the socket receive nothing in advance from now on, for one who uses its
@@ -121,7 +130,7 @@ func (s *socket) bareFile() error {
 	}
 	defer s.in.mu.Unlock()
 	s.bare()
-	if len(s.left.bytes) > 0 {
+	if len(s.unread()) > 0 {
 		return errAhead
 	}
 	return nil
