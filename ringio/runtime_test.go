@@ -53,7 +53,7 @@ func TestManyWaitersNeedNoThreads(t *testing.T) {
 			if e.submit(o) != nil {
 				panic("closed")
 			}
-			if res, _ := e.wait(o, nil); res != unix.POLLIN {
+			if res, _ := e.wait(o, nil); res&unix.POLLIN == 0 && !t.Failed() {
 				panic(res)
 			}
 			e.release(o)
