@@ -14,6 +14,9 @@ import (
 
 const idleConnections = 4000
 
+// noBuffer is of servers whose goroutines have none while they wait.
+const noBuffer = ", no buffer"
+
 // memoryContests has servers hold connections on which nothing comes any more, and looks
 // at their resident memory. The kernel's own, for sockets and requests, is not in it.
 func memoryContests(ctx context.Context, t *tools) ([]contest, error) {
@@ -26,6 +29,10 @@ func memoryContests(ctx context.Context, t *tools) ([]contest, error) {
 		return nil, err
 	}
 	servers := append(bench.servers, t.goServers(bin, "echo")...)
+	for _, s := range t.goServers(bin, "waiting")[:2] {
+		s.name += noBuffer
+		servers = append(servers, s)
+	}
 	c := contest{title: fmt.Sprintf("memory of %d idle connections", idleConnections)}
 	names := map[string]bool{"C": true} // which takes fewer connections
 	for _, s := range servers {
@@ -34,11 +41,12 @@ func memoryContests(ctx context.Context, t *tools) ([]contest, error) {
 		}
 		names[s.name] = true
 		c.programs = append(c.programs, program{
-			name: s.name, takes: 3 * time.Second, peer: s.peer || s.name == ringioName,
+			name: s.name, takes: 3 * time.Second, peer: s.peer || s.name != "Go",
 			run: func(ctx context.Context) (reading, error) { return bench.idle(ctx, s) },
 		})
 	}
 	c.figures = []figure{{name: "memory/connection", unit: "B", reading: "bytes", ours: "Go", peers: c.peerNames()}}
+	c.figures = append(c.figures, figure{name: "memory/ringio", unit: "B", reading: "bytes", ours: ringioName + noBuffer, peers: []string{ringioName, "net", "net" + noBuffer}})
 	return []contest{c}, nil
 }
 

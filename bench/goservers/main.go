@@ -11,6 +11,7 @@ import (
 	"os"
 	"runtime"
 	"strconv"
+	"sync"
 
 	"github.com/go-liburing/liburing/ringio"
 
@@ -19,7 +20,7 @@ import (
 
 func main() {
 	on := flag.String("on", "ringio", "what the connections are of: net or ringio")
-	kind := flag.String("kind", "echo", "what to serve: echo or http")
+	kind := flag.String("kind", "echo", "what to serve: echo, waiting, which is echo without a buffer while it waits, or http")
 	procs := flag.Int("procs", 0, "GOMAXPROCS, 0 to leave it")
 	addr := flag.String("addr", "127.0.0.1:8000", "the address to listen on")
 	flag.Parse()
@@ -27,7 +28,7 @@ func main() {
 		"net":    net.Listen,
 		"ringio": func(network, address string) (net.Listener, error) { return ringio.Listen(network, address) },
 	}[*on]
-	serve := map[string]func(net.Listener) error{"echo": serveEcho, "http": serveHTTP}[*kind]
+	serve := map[string]func(net.Listener) error{"echo": serveEcho, "waiting": serveEchoWaiting, "http": serveHTTP}[*kind]
 	if listen == nil || serve == nil || flag.NArg() > 0 {
 		flag.Usage()
 		os.Exit(2)
@@ -62,6 +63,34 @@ func echo(conn net.Conn) {
 			return
 		}
 		if _, err := conn.Write(buf[:n]); err != nil {
+			return
+		}
+	}
+}
+
+// serveEchoWaiting is serveEcho where connections that wait have no buffer.
+func serveEchoWaiting(l net.Listener) error {
+	for {
+		conn, err := l.Accept()
+		if err != nil {
+			return err
+		}
+		go echoWaiting(conn)
+	}
+}
+
+var buffers = sync.Pool{New: func() any { return new([bufferSize]byte) }}
+
+func echoWaiting(conn net.Conn) {
+	defer conn.Close()
+	for ringio.WaitReadable(conn) == nil {
+		buf := buffers.Get().(*[bufferSize]byte)
+		n, err := conn.Read(buf[:])
+		if err == nil {
+			_, err = conn.Write(buf[:n])
+		}
+		buffers.Put(buf)
+		if err != nil {
 			return
 		}
 	}
