@@ -2,7 +2,7 @@
 
 // Command survey tries every operation that takes a descriptor on every kind of
 // descriptor, and keeps what kernels do in table.txt. From that it writes
-// docs/descriptors.md, and for the errors of requests zz_descriptors_linux.go.
+// docs/descriptors.md, and for the errors of requests internal/fdkind/zz_never_linux.go.
 //
 //	survey           write the documents from the table
 //	survey -check    fail if they are not what it would write
