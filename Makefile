@@ -53,7 +53,7 @@ other-builds: ## the builds without Linux, without cgo, and for other processors
 		echo "GOARCH=$$arch $(GO) vet ./..."; CGO_ENABLED=0 GOARCH=$$arch $(GO) vet ./... || exit; done
 	@for arch in riscv64 ppc64le mips64le loong64 arm mips; do \
 		echo "GOARCH=$$arch $(GO) vet ."; CGO_ENABLED=0 GOARCH=$$arch $(GO) vet . || exit; done
-	GOOS=darwin GOARCH=arm64 $(GO) vet . ./doctor ./ringio ./tests/build
+	GOOS=darwin GOARCH=arm64 $(GO) vet . ./doctor ./loopio ./ringio ./tests/build
 	GOOS=windows $(GO) build . ./ringio
 	GOOS=windows GOARCH=386 $(GO) vet .
 	GOOS=freebsd $(GO) build . ./ringio

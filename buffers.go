@@ -7,6 +7,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"unsafe"
+
+	"github.com/go-liburing/liburing/internal/abi"
 )
 
 // BufferPool is a stock of buffers of one size in memory outside the Go heap,
@@ -125,7 +127,7 @@ type BufReg struct {
 // again or the BufRing is freed.
 type BufRing struct {
 	ring    *Ring
-	mem     *bufRingMem
+	mem     *abi.BufRing
 	entries int
 	bgid    uint16
 	keep    map[uint16][]byte // by buffer ID
@@ -145,7 +147,7 @@ func (r *Ring) SetupBufRing(entries int, bgid uint16, flags BufRingFlags) (*BufR
 	if err := checkCount(op, entries); err != nil {
 		return nil, err
 	}
-	var mem *bufRingMem
+	var mem *abi.BufRing
 	err := r.call(op, func(m *ringMem) (ret int32) {
 		mem, ret = cSetupBufRing(m, uint32(entries), int(bgid), uint32(flags))
 		return ret
@@ -187,7 +189,7 @@ func (b *BufRing) unmap() {
 	if b.mapped != nil {
 		unmapMemory(b.mapped)
 	} else { // it is liburing that has mapped it
-		unmapAt(unsafe.Pointer(b.mem), uintptr(b.entries)*unsafe.Sizeof(bufEntry{}))
+		unmapAt(unsafe.Pointer(b.mem), uintptr(b.entries)*unsafe.Sizeof(abi.Buf{}))
 	}
 }
 
@@ -209,12 +211,12 @@ func (r *Ring) MapBufRing(reg BufReg) (*BufRing, error) {
 		return nil, err
 	}
 	entries, bgid := int(reg.RingEntries), reg.Bgid
-	mem, err := mapFile(r.FD(), OffPbufRing|int64(bgid)<<OffPbufShift, entries*int(unsafe.Sizeof(bufEntry{})))
+	mem, err := mapFile(r.FD(), OffPbufRing|int64(bgid)<<OffPbufShift, entries*int(unsafe.Sizeof(abi.Buf{})))
 	if err != nil {
 		r.UnregisterBufRing(bgid)
 		return nil, &OpError{Op: "mmap", Err: err, Hint: "the kernel's ring of buffers could not be mapped"}
 	}
-	first := (*bufRingMem)(unsafe.Pointer(unsafe.SliceData(mem)))
+	first := (*abi.BufRing)(unsafe.Pointer(unsafe.SliceData(mem)))
 	return &BufRing{ring: r, mem: first, entries: entries, bgid: bgid, keep: map[uint16][]byte{}, mapped: mem}, nil
 }
 
@@ -237,25 +239,25 @@ func (b *BufRing) Add(buf []byte, bid uint16, offset int) error {
 
 // set fills the entry offset places behind the tail.
 func (b *BufRing) set(buf []byte, bid uint16, offset int) {
-	i := (int(b.mem.tail) + offset) & b.Mask()
-	e := (*bufEntry)(unsafe.Add(unsafe.Pointer(b.mem), uintptr(i)*unsafe.Sizeof(bufEntry{})))
-	e.addr = data(buf)
-	e.len = uint32(len(buf))
-	e.bid = bid
+	i := (int(b.mem.Tail) + offset) & b.Mask()
+	e := (*abi.Buf)(unsafe.Add(unsafe.Pointer(b.mem), uintptr(i)*unsafe.Sizeof(abi.Buf{})))
+	e.Addr = data(buf)
+	e.Len = uint32(len(buf))
+	e.BID = bid
 }
 
 // Advance makes count buffers visible to the kernel that Add has put behind the
 // tail, no more than the ring has entries (io_uring_buf_ring_advance).
 func (b *BufRing) Advance(count int) {
 	if b.mem != nil && count > 0 {
-		b.storeTail(b.mem.tail + uint16(min(count, b.entries)))
+		b.storeTail(b.mem.Tail + uint16(min(count, b.entries)))
 	}
 }
 
 func (b *BufRing) storeTail(tail uint16) {
 	// Go has no atomic store of 16 bits. Those before the tail are not used, so both
 	// are stored as one word, of which the tail is the half that lies behind.
-	word := (*uint32)(unsafe.Add(unsafe.Pointer(b.mem), unsafe.Offsetof(b.mem.tail)-2))
+	word := (*uint32)(unsafe.Add(unsafe.Pointer(b.mem), unsafe.Offsetof(b.mem.Tail)-2))
 	if bigEndian {
 		atomic.StoreUint32(word, *word&^0xffff|uint32(tail))
 	} else {
@@ -304,7 +306,7 @@ func (b *BufRing) Available() (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	return int(b.mem.tail - head), nil
+	return int(b.mem.Tail - head), nil
 }
 
 // RegisterBufRing registers a ring of provided buffers whose memory the kernel

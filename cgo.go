@@ -11,6 +11,8 @@ import (
 	"syscall"
 	"time"
 	"unsafe"
+
+	"github.com/go-liburing/liburing/internal/abi"
 )
 
 // This file is the only one that calls C. Its functions have Go types in their
@@ -23,7 +25,7 @@ import (
 // internal/gen writes too, tells cgo what holds for the C functions.
 
 // ringMem has C's layout, or the package does not compile. (The kernel's structs
-// are held to theirs in abi.go: they never change, struct io_uring may.)
+// are held to theirs in ringmem.go and internal/abi: they never change, struct io_uring may.)
 var (
 	_ = [1]struct{}{}[unsafe.Offsetof(ringMem{}.sqeSize)-C.sizeof_struct_io_uring]
 	_ = [1]struct{}{}[unsafe.Offsetof(ringMem{}.cq)-unsafe.Offsetof(C.struct_io_uring{}.cq)]
@@ -54,7 +56,7 @@ func params(p *Params) *C.struct_io_uring_params {
 func fdList(fds []int32) *C.int      { return (*C.int)(unsafe.SliceData(fds)) }
 func tagList(tags []uint64) *C.__u64 { return (*C.__u64)(unsafe.SliceData(tags)) }
 
-func iovecs(iov []rawIovec) *C.struct_iovec {
+func iovecs(iov []abi.Iovec) *C.struct_iovec {
 	return (*C.struct_iovec)(unsafe.Pointer(unsafe.SliceData(iov)))
 }
 
@@ -171,7 +173,7 @@ func cSetIowait(m *ringMem, enable bool) int32 {
 	return int32(C.go_set_iowait(ring(m), C.bool(enable)))
 }
 
-func cRegisterClock(m *ringMem, reg *clockRegister) int32 {
+func cRegisterClock(m *ringMem, reg *abi.ClockRegister) int32 {
 	return int32(C.io_uring_register_clock(ring(m), (*C.struct_io_uring_clock_register)(unsafe.Pointer(reg))))
 }
 
@@ -185,11 +187,11 @@ func cUnregisterNAPI(m *ringMem, n *NAPI) int32 {
 
 // Registered buffers.
 
-func cRegisterBuffers(m *ringMem, iov []rawIovec) int32 {
+func cRegisterBuffers(m *ringMem, iov []abi.Iovec) int32 {
 	return int32(C.io_uring_register_buffers(ring(m), iovecs(iov), C.uint(len(iov))))
 }
 
-func cRegisterBuffersTags(m *ringMem, iov []rawIovec, tags []uint64) int32 {
+func cRegisterBuffersTags(m *ringMem, iov []abi.Iovec, tags []uint64) int32 {
 	return int32(C.io_uring_register_buffers_tags(ring(m), iovecs(iov), tagList(tags), C.uint(len(iov))))
 }
 
@@ -197,7 +199,7 @@ func cRegisterBuffersSparse(m *ringMem, n uint32) int32 {
 	return int32(C.io_uring_register_buffers_sparse(ring(m), C.uint(n)))
 }
 
-func cRegisterBuffersUpdateTag(m *ringMem, off uint32, iov []rawIovec, tags []uint64) int32 {
+func cRegisterBuffersUpdateTag(m *ringMem, off uint32, iov []abi.Iovec, tags []uint64) int32 {
 	return int32(C.io_uring_register_buffers_update_tag(ring(m), C.uint(off), iovecs(iov), tagList(tags), C.uint(len(iov))))
 }
 
@@ -241,13 +243,13 @@ func cUnregisterFiles(m *ringMem) int32 { return int32(C.io_uring_unregister_fil
 
 // Rings of provided buffers.
 
-func cSetupBufRing(m *ringMem, entries uint32, bgid int, flags uint32) (*bufRingMem, int32) {
+func cSetupBufRing(m *ringMem, entries uint32, bgid int, flags uint32) (*abi.BufRing, int32) {
 	var err C.int
 	br := C.io_uring_setup_buf_ring(ring(m), C.uint(entries), C.int(bgid), C.uint(flags), &err)
-	return (*bufRingMem)(unsafe.Pointer(br)), int32(err)
+	return (*abi.BufRing)(unsafe.Pointer(br)), int32(err)
 }
 
-func cFreeBufRing(m *ringMem, br *bufRingMem, entries uint32, bgid int) int32 {
+func cFreeBufRing(m *ringMem, br *abi.BufRing, entries uint32, bgid int) int32 {
 	return int32(C.io_uring_free_buf_ring(ring(m), (*C.struct_io_uring_buf_ring)(unsafe.Pointer(br)), C.uint(entries), C.int(bgid)))
 }
 
@@ -267,7 +269,7 @@ func cUnregisterBufRing(m *ringMem, bgid int) int32 {
 
 // Memory shared with the kernel.
 
-func cRegisterRegion(m *ringMem, reg *memRegionReg) int32 {
+func cRegisterRegion(m *ringMem, reg *abi.MemRegionReg) int32 {
 	return int32(C.io_uring_register_region(ring(m), (*C.struct_io_uring_mem_region_reg)(unsafe.Pointer(reg))))
 }
 
@@ -323,7 +325,7 @@ func cRegisterRestrictions(m *ringMem, res []Restriction) int32 {
 	return int32(C.io_uring_register_restrictions(ring(m), (*C.struct_io_uring_restriction)(unsafe.Pointer(unsafe.SliceData(res))), C.uint(len(res))))
 }
 
-func cRegisterBPFFilter(m *ringMem, bpf *bpfCmd) int32 {
+func cRegisterBPFFilter(m *ringMem, bpf *abi.BPF) int32 {
 	return int32(C.go_register_bpf_filter(ring(m), unsafe.Pointer(bpf)))
 }
 
@@ -339,11 +341,11 @@ func cRegisterSyncMsg(sqe *SQE) int32 {
 
 // What the kernel knows.
 
-func cRegisterProbe(m *ringMem, p *rawProbe) int32 {
-	return int32(C.io_uring_register_probe(ring(m), (*C.struct_io_uring_probe)(unsafe.Pointer(p)), C.uint(len(p.ops))))
+func cRegisterProbe(m *ringMem, p *abi.Probe) int32 {
+	return int32(C.io_uring_register_probe(ring(m), (*C.struct_io_uring_probe)(unsafe.Pointer(p)), C.uint(len(p.Ops))))
 }
 
-func cRegisterQuery(hdr *queryHdr) int32 { return int32(C.go_register_query(unsafe.Pointer(hdr))) }
+func cRegisterQuery(hdr *abi.QueryHdr) int32 { return int32(C.go_register_query(unsafe.Pointer(hdr))) }
 
 // The system calls themselves.
 

@@ -5,6 +5,8 @@ package liburing
 import (
 	"time"
 	"unsafe"
+
+	"github.com/go-liburing/liburing/internal/abi"
 )
 
 // What the root's external tests see of the inside. Tests of other packages see
@@ -145,16 +147,16 @@ func (r *Ring) HasZCRX() bool { return len(r.zcrx) != 0 }
 
 // NewBufRing returns a ring of buffers that no kernel knows.
 func NewBufRing(entries int) *BufRing {
-	return &BufRing{mem: new(bufRingMem), entries: entries}
+	return &BufRing{mem: new(abi.BufRing), entries: entries}
 }
 
 // Memory returns the ring of buffers as the kernel sees it.
 func (b *BufRing) Memory() []byte {
-	return unsafe.Slice((*byte)(unsafe.Pointer(b.mem)), uintptr(b.entries)*unsafe.Sizeof(bufEntry{}))
+	return unsafe.Slice((*byte)(unsafe.Pointer(b.mem)), uintptr(b.entries)*unsafe.Sizeof(abi.Buf{}))
 }
 
 // Tail returns how many buffers were put into the ring, modulo 1<<16.
-func (b *BufRing) Tail() uint16 { return b.mem.tail }
+func (b *BufRing) Tail() uint16 { return b.mem.Tail }
 
 // UseFixed has an entry name the registered file that a descriptor stands for.
 func (s *SQE) UseFixed(fd int) { s.useFixed(fd) }

@@ -6,6 +6,7 @@ import (
 	"runtime"
 	"unsafe"
 
+	"github.com/go-liburing/liburing/internal/abi"
 	"github.com/go-liburing/liburing/internal/race"
 	"golang.org/x/sys/unix"
 )
@@ -55,7 +56,7 @@ func cSetIowait(m *ringMem, enable bool) int32 {
 	return 0
 }
 
-func cRegisterClock(m *ringMem, reg *clockRegister) int32 {
+func cRegisterClock(m *ringMem, reg *abi.ClockRegister) int32 {
 	return m.register(RegisterClock, unsafe.Pointer(reg), 0)
 }
 
@@ -116,11 +117,11 @@ func updateTagged[T any](m *ringMem, op RegisterOp, off uint32, items []T, tags 
 	return ret
 }
 
-func cRegisterBuffers(m *ringMem, iov []rawIovec) int32 {
+func cRegisterBuffers(m *ringMem, iov []abi.Iovec) int32 {
 	return m.register(RegisterBuffers, list(iov), uint32(len(iov)))
 }
 
-func cRegisterBuffersTags(m *ringMem, iov []rawIovec, tags []uint64) int32 {
+func cRegisterBuffersTags(m *ringMem, iov []abi.Iovec, tags []uint64) int32 {
 	return registerTagged(m, RegisterBuffers2, iov, tags)
 }
 
@@ -128,7 +129,7 @@ func cRegisterBuffersSparse(m *ringMem, n uint32) int32 {
 	return m.registerTable(RegisterBuffers2, tableRegister{n: n, flags: RsrcRegisterSparse})
 }
 
-func cRegisterBuffersUpdateTag(m *ringMem, off uint32, iov []rawIovec, tags []uint64) int32 {
+func cRegisterBuffersUpdateTag(m *ringMem, off uint32, iov []abi.Iovec, tags []uint64) int32 {
 	return updateTagged(m, RegisterBuffersUpdate, off, iov, tags)
 }
 
@@ -212,9 +213,9 @@ func cUnregisterFiles(m *ringMem) int32 { return m.register(UnregisterFiles, nil
 
 // Rings of provided buffers.
 
-func cSetupBufRing(m *ringMem, entries uint32, bgid int, flags uint32) (*bufRingMem, int32) {
+func cSetupBufRing(m *ringMem, entries uint32, bgid int, flags uint32) (*abi.BufRing, int32) {
 	const prot, kind = unix.PROT_READ | unix.PROT_WRITE, unix.MAP_PRIVATE | unix.MAP_ANONYMOUS
-	size := uintptr(entries) * unsafe.Sizeof(bufEntry{})
+	size := uintptr(entries) * unsafe.Sizeof(abi.Buf{})
 	mem, err := unix.MmapPtr(-1, 0, nil, size, prot, kind)
 	if err != nil {
 		return nil, errnoIn(err)
@@ -224,14 +225,14 @@ func cSetupBufRing(m *ringMem, entries uint32, bgid int, flags uint32) (*bufRing
 		unix.MunmapPtr(mem, size)
 		return nil, ret
 	}
-	return (*bufRingMem)(mem), 0
+	return (*abi.BufRing)(mem), 0
 }
 
-func cFreeBufRing(m *ringMem, br *bufRingMem, entries uint32, bgid int) int32 {
+func cFreeBufRing(m *ringMem, br *abi.BufRing, entries uint32, bgid int) int32 {
 	if ret := cUnregisterBufRing(m, bgid); ret != 0 {
 		return ret
 	}
-	unix.MunmapPtr(unsafe.Pointer(br), uintptr(entries)*unsafe.Sizeof(bufEntry{}))
+	unix.MunmapPtr(unsafe.Pointer(br), uintptr(entries)*unsafe.Sizeof(abi.Buf{}))
 	return 0
 }
 
@@ -256,7 +257,7 @@ func cUnregisterBufRing(m *ringMem, bgid int) int32 {
 
 // Memory shared with the kernel.
 
-func cRegisterRegion(m *ringMem, reg *memRegionReg) int32 {
+func cRegisterRegion(m *ringMem, reg *abi.MemRegionReg) int32 {
 	return m.register(RegisterMemRegion, unsafe.Pointer(reg), 1)
 }
 
@@ -350,7 +351,7 @@ func cRegisterRestrictions(m *ringMem, res []Restriction) int32 {
 }
 
 // cRegisterBPFFilter without a ring is the task's.
-func cRegisterBPFFilter(m *ringMem, bpf *bpfCmd) int32 {
+func cRegisterBPFFilter(m *ringMem, bpf *abi.BPF) int32 {
 	if m == nil {
 		return registerOn(noRing, RegisterBPFFilter, unsafe.Pointer(bpf), 1)
 	}
@@ -369,10 +370,10 @@ func cRegisterSyncMsg(sqe *SQE) int32 {
 
 // What the kernel knows.
 
-func cRegisterProbe(m *ringMem, p *rawProbe) int32 {
-	return m.register(RegisterProbe, unsafe.Pointer(p), uint32(len(p.ops)))
+func cRegisterProbe(m *ringMem, p *abi.Probe) int32 {
+	return m.register(RegisterProbe, unsafe.Pointer(p), uint32(len(p.Ops)))
 }
 
-func cRegisterQuery(hdr *queryHdr) int32 {
+func cRegisterQuery(hdr *abi.QueryHdr) int32 {
 	return registerOn(noRing, RegisterQuery, unsafe.Pointer(hdr), 0)
 }

@@ -3,11 +3,13 @@ package liburing
 import (
 	"fmt"
 	"unsafe"
+
+	"github.com/go-liburing/liburing/internal/abi"
 )
 
 // Probe tells which operations a kernel knows (struct io_uring_probe).
 type Probe struct {
-	raw rawProbe
+	raw abi.Probe
 }
 
 // GetProbe asks the running kernel which operations it knows
@@ -34,11 +36,11 @@ func (r *Ring) GetProbe() (*Probe, error) {
 // OpcodeSupported reports whether the kernel knows an operation
 // (io_uring_opcode_supported).
 func (p *Probe) OpcodeSupported(op Op) bool {
-	return op <= Op(p.raw.lastOp) && p.raw.ops[op].flags&OpSupported != 0
+	return op <= Op(p.raw.LastOp) && ProbeOpFlags(p.raw.Ops[op].Flags)&OpSupported != 0
 }
 
 // LastOp returns the highest operation that the kernel has a number for.
-func (p *Probe) LastOp() Op { return Op(p.raw.lastOp) }
+func (p *Probe) LastOp() Op { return Op(p.raw.LastOp) }
 
 // QueryOpcodeInfo is what the kernel knows of io_uring at all, struct
 // io_uring_query_opcode.
@@ -94,10 +96,10 @@ func GetQuerySCQ() (info QuerySCQInfo, err error) {
 }
 
 func query(op uint32, data uint64, size uintptr) error {
-	hdr := queryHdr{data: data, op: op, size: uint32(size)}
+	hdr := abi.QueryHdr{Data: data, Op: op, Size: uint32(size)}
 	ret := cRegisterQuery(&hdr)
 	if ret >= 0 {
-		ret = hdr.result
+		ret = hdr.Result
 	}
 	return opError("io_uring_register_query", ret)
 }

@@ -9,6 +9,8 @@ import (
 	"syscall"
 	"time"
 	"unsafe"
+
+	"github.com/go-liburing/liburing/internal/abi"
 )
 
 // What can be registered with a ring, beside buffers and the memory of zero-copy
@@ -257,7 +259,7 @@ func (r *Ring) UnregisterNAPI(n *NAPI) error {
 // RegisterClock chooses the clock of waits with a timeout, CLOCK_MONOTONIC or
 // CLOCK_BOOTTIME (io_uring_register_clock). Needs Linux 6.12.
 func (r *Ring) RegisterClock(clock int32) error {
-	reg := clockRegister{clockID: uint32(clock)}
+	reg := abi.ClockRegister{ClockID: uint32(clock)}
 	return r.call("io_uring_register_clock", func(m *ringMem) int32 { return cRegisterClock(m, &reg) })
 }
 
@@ -298,9 +300,9 @@ func (f *BPFFilter) register(m *ringMem) int32 {
 	if f == nil {
 		return -int32(syscall.EINVAL)
 	}
-	ret := cRegisterBPFFilter(m, &bpfCmd{
-		cmdType: BPFCmdFilter, op: uint32(f.Op), flags: uint32(f.Flags), pduSize: f.PDUSize,
-		filterLen: uint32(len(f.Program)), filter: data(f.Program),
+	ret := cRegisterBPFFilter(m, &abi.BPF{
+		CmdType: uint16(BPFCmdFilter), Op: uint32(f.Op), Flags: uint32(f.Flags), PDUSize: f.PDUSize,
+		FilterLen: uint32(len(f.Program)), Filter: data(f.Program),
 	})
 	runtime.KeepAlive(f) // the command has the program as a number
 	return ret
@@ -364,8 +366,8 @@ func (r *Ring) RegisterWaitRegion(pages int) ([]RegWait, error) {
 	if err != nil {
 		return nil, &OpError{Op: op, Err: err, Hint: fmt.Sprintf("%d pages could not be mapped", pages)}
 	}
-	desc := &regionDesc{addr: data(mem), size: uint64(len(mem)), flags: uint32(MemRegionTypeUser)}
-	reg := memRegionReg{desc: addr(desc), flags: uint64(MemRegionRegWaitArg)}
+	desc := &abi.RegionDesc{Addr: data(mem), Size: uint64(len(mem)), Flags: uint32(MemRegionTypeUser)}
+	reg := abi.MemRegionReg{Desc: addr(desc), Flags: uint64(MemRegionRegWaitArg)}
 	err = r.call(op, func(m *ringMem) int32 { return cRegisterRegion(m, &reg) })
 	runtime.KeepAlive(desc) // reg has it as a number
 	if err != nil {

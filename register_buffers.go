@@ -4,6 +4,8 @@ import (
 	"cmp"
 	"runtime"
 	"syscall"
+
+	"github.com/go-liburing/liburing/internal/abi"
 )
 
 // Registered buffers: memory that the kernel maps once, for the Fixed operations
@@ -32,12 +34,12 @@ func (r *Ring) RegisterBuffersTags(buffers [][]byte, tags []uint64) error {
 	if err := r.checkTags(op, tags, len(buffers)); err != nil {
 		return err
 	}
-	return r.registerBuffers(op, buffers, func(m *ringMem, iov []rawIovec) int32 {
+	return r.registerBuffers(op, buffers, func(m *ringMem, iov []abi.Iovec) int32 {
 		return cRegisterBuffersTags(m, iov, tags)
 	})
 }
 
-func (r *Ring) registerBuffers(op string, buffers [][]byte, register func(*ringMem, []rawIovec) int32) error {
+func (r *Ring) registerBuffers(op string, buffers [][]byte, register func(*ringMem, []abi.Iovec) int32) error {
 	iov, err := r.rawIovecs(op, buffers, false)
 	if err != nil {
 		return err
@@ -50,13 +52,13 @@ func (r *Ring) registerBuffers(op string, buffers [][]byte, register func(*ringM
 }
 
 // rawIovecs makes the list for the kernel; a nil buffer is an empty place.
-func (r *Ring) rawIovecs(op string, buffers [][]byte, sparse bool) ([]rawIovec, error) {
-	iov := make([]rawIovec, len(buffers))
+func (r *Ring) rawIovecs(op string, buffers [][]byte, sparse bool) ([]abi.Iovec, error) {
+	iov := make([]abi.Iovec, len(buffers))
 	for i, b := range buffers {
 		if len(b) == 0 && !(sparse && b == nil) {
 			return nil, r.badInput(op, "buffer %d is empty", i)
 		}
-		iov[i] = rawIovec{base: uintptr(data(b)), len: uintptr(len(b))}
+		iov[i] = abi.Iovec{Base: uintptr(data(b)), Len: uintptr(len(b))}
 	}
 	return iov, nil
 }
@@ -236,14 +238,14 @@ func (r *Ring) RegisterIFQ(reg *ZCRXIFQReg, area *ZCRXArea, region []byte) error
 	if reg == nil {
 		return r.badInput(op, "there is no ZCRXIFQReg to say which queue")
 	}
-	areaReg, desc := new(zcrxAreaReg), new(regionDesc)
+	areaReg, desc := new(abi.ZCRXAreaReg), new(abi.RegionDesc)
 	reg.area, reg.region = 0, 0
 	if area != nil {
-		areaReg.addr, areaReg.len = data(area.Mem), uint64(len(area.Mem))
+		areaReg.Addr, areaReg.Len = data(area.Mem), uint64(len(area.Mem))
 		reg.area = addr(areaReg)
 	}
 	if region != nil {
-		*desc = regionDesc{addr: data(region), size: uint64(len(region)), flags: uint32(MemRegionTypeUser)}
+		*desc = abi.RegionDesc{Addr: data(region), Size: uint64(len(region)), Flags: uint32(MemRegionTypeUser)}
 		reg.region = addr(desc)
 	}
 	err := r.call(op, func(m *ringMem) int32 { return cRegisterIFQ(m, reg) })
@@ -253,7 +255,7 @@ func (r *Ring) RegisterIFQ(reg *ZCRXIFQReg, area *ZCRXArea, region []byte) error
 		return err
 	}
 	if area != nil {
-		area.RqAreaToken = areaReg.rqAreaToken
+		area.RqAreaToken = areaReg.RqAreaToken
 		r.zcrx = append(r.zcrx, area.Mem)
 	}
 	r.zcrx = append(r.zcrx, region)

@@ -183,3 +183,26 @@ func (m *ringMem) taken(n uint32, ret int32) int32 {
 	}
 	return int32(n - m.unsubmitted())
 }
+
+// Go's structs are as long as the kernel's. tests/header compares the members one by one
+// with C's; the layout of liburing's own struct io_uring is checked in cgo.go, and the
+// structs that only the C side sees are in internal/abi.
+var (
+	_ [64]byte  = [unsafe.Sizeof(SQE{})]byte{}
+	_ [16]byte  = [unsafe.Sizeof(CQE{})]byte{}
+	_ [120]byte = [unsafe.Sizeof(Params{})]byte{}
+	_ [40]byte  = [unsafe.Sizeof(SQRingOffsets{})]byte{}
+	_ [40]byte  = [unsafe.Sizeof(CQRingOffsets{})]byte{}
+	_ [48]byte  = [unsafe.Sizeof(QueryOpcodeInfo{})]byte{}
+	_ [40]byte  = [unsafe.Sizeof(QueryZCRXInfo{})]byte{}
+	_ [16]byte  = [unsafe.Sizeof(QuerySCQInfo{})]byte{}
+	_ [40]byte  = [unsafe.Sizeof(BufReg{})]byte{}
+	_ [16]byte  = [unsafe.Sizeof(Timespec{})]byte{}
+	_ [64]byte  = [unsafe.Sizeof(RegWait{})]byte{}
+	_ [16]byte  = [unsafe.Sizeof(NAPI{})]byte{}
+	_ [96]byte  = [unsafe.Sizeof(ZCRXIFQReg{})]byte{}
+	_ [72]byte  = [unsafe.Sizeof(ZCRXCtrl{})]byte{}
+	_ [16]byte  = [unsafe.Sizeof(Restriction{})]byte{}
+	_ [64]byte  = [unsafe.Sizeof(SyncCancelReg{})]byte{}
+	_ [8]byte   = [unsafe.Sizeof(BPFInstruction{})]byte{}
+)

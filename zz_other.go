@@ -4,7 +4,11 @@
 
 package liburing
 
-import "time"
+import (
+	"time"
+
+	"github.com/go-liburing/liburing/internal/abi"
+)
 
 const backend = BackendNone
 
@@ -60,19 +64,19 @@ func cSQRingWait(m *ringMem) int32 { return errNoLinux }
 
 func cSetIowait(m *ringMem, enable bool) int32 { return errNoLinux }
 
-func cRegisterClock(m *ringMem, reg *clockRegister) int32 { return errNoLinux }
+func cRegisterClock(m *ringMem, reg *abi.ClockRegister) int32 { return errNoLinux }
 
 func cRegisterNAPI(m *ringMem, n *NAPI) int32 { return errNoLinux }
 
 func cUnregisterNAPI(m *ringMem, n *NAPI) int32 { return errNoLinux }
 
-func cRegisterBuffers(m *ringMem, iov []rawIovec) int32 { return errNoLinux }
+func cRegisterBuffers(m *ringMem, iov []abi.Iovec) int32 { return errNoLinux }
 
-func cRegisterBuffersTags(m *ringMem, iov []rawIovec, tags []uint64) int32 { return errNoLinux }
+func cRegisterBuffersTags(m *ringMem, iov []abi.Iovec, tags []uint64) int32 { return errNoLinux }
 
 func cRegisterBuffersSparse(m *ringMem, n uint32) int32 { return errNoLinux }
 
-func cRegisterBuffersUpdateTag(m *ringMem, off uint32, iov []rawIovec, tags []uint64) int32 {
+func cRegisterBuffersUpdateTag(m *ringMem, off uint32, iov []abi.Iovec, tags []uint64) int32 {
 	return errNoLinux
 }
 
@@ -100,11 +104,11 @@ func cRegisterFileAllocRange(m *ringMem, off, n uint32) int32 { return errNoLinu
 
 func cUnregisterFiles(m *ringMem) int32 { return errNoLinux }
 
-func cSetupBufRing(m *ringMem, entries uint32, bgid int, flags uint32) (*bufRingMem, int32) {
+func cSetupBufRing(m *ringMem, entries uint32, bgid int, flags uint32) (*abi.BufRing, int32) {
 	return nil, errNoLinux
 }
 
-func cFreeBufRing(m *ringMem, br *bufRingMem, entries uint32, bgid int) int32 { return errNoLinux }
+func cFreeBufRing(m *ringMem, br *abi.BufRing, entries uint32, bgid int) int32 { return errNoLinux }
 
 func cBufRingHead(m *ringMem, bgid int) (uint16, int32) { return 0, errNoLinux }
 
@@ -112,7 +116,7 @@ func cRegisterBufRing(m *ringMem, reg *BufReg, flags uint32) int32 { return errN
 
 func cUnregisterBufRing(m *ringMem, bgid int) int32 { return errNoLinux }
 
-func cRegisterRegion(m *ringMem, reg *memRegionReg) int32 { return errNoLinux }
+func cRegisterRegion(m *ringMem, reg *abi.MemRegionReg) int32 { return errNoLinux }
 
 func cRegisterIFQ(m *ringMem, reg *ZCRXIFQReg) int32 { return errNoLinux }
 
@@ -142,15 +146,15 @@ func cUnregisterPersonality(m *ringMem, id int) int32 { return errNoLinux }
 
 func cRegisterRestrictions(m *ringMem, res []Restriction) int32 { return errNoLinux }
 
-func cRegisterBPFFilter(m *ringMem, bpf *bpfCmd) int32 { return errNoLinux }
+func cRegisterBPFFilter(m *ringMem, bpf *abi.BPF) int32 { return errNoLinux }
 
 func cRegisterSyncCancel(m *ringMem, reg *SyncCancelReg) int32 { return errNoLinux }
 
 func cRegisterSyncMsg(sqe *SQE) int32 { return errNoLinux }
 
-func cRegisterProbe(m *ringMem, p *rawProbe) int32 { return errNoLinux }
+func cRegisterProbe(m *ringMem, p *abi.Probe) int32 { return errNoLinux }
 
-func cRegisterQuery(hdr *queryHdr) int32 { return errNoLinux }
+func cRegisterQuery(hdr *abi.QueryHdr) int32 { return errNoLinux }
 
 func cSetup(entries uint32, p *Params) int32 { return errNoLinux }
 

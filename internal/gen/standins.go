@@ -18,7 +18,11 @@ func standIns(src source) []byte {
 
 package liburing
 
-import "time"
+import (
+	"time"
+
+	"github.com/go-liburing/liburing/internal/abi"
+)
 
 const backend = BackendNone
 

@@ -87,6 +87,9 @@ func RingOf(g *liburing.BufGroup) *liburing.BufRing {
 // RingOfLoop returns a loop's ring, for what Control's callers leave alone.
 func RingOfLoop(l *liburing.Loop) *liburing.Ring { return pointer[liburing.Ring](l, "ring") }
 
+// SockaddrLen returns where an address keeps its length.
+func SockaddrLen(a *liburing.Sockaddr) *uint32 { return pointer[uint32](a, "len") }
+
 // taken returns how many of some places are.
 func taken(slots reflect.Value) int {
 	return int(uint32(slots.FieldByName("uses").Uint() - slots.FieldByName("freed").Uint()))

@@ -1,6 +1,6 @@
 //go:build linux
 
-package liburing
+package header_test
 
 import (
 	"fmt"
@@ -11,6 +11,8 @@ import (
 	"testing"
 	"unsafe"
 
+	"github.com/go-liburing/liburing"
+	"github.com/go-liburing/liburing/internal/abi"
 	"github.com/go-liburing/liburing/internal/ffi"
 	"github.com/stretchr/testify/require"
 )
@@ -18,9 +20,9 @@ import (
 // The structs that both sides share have the offsets that C has, for every
 // member of every union.
 func TestABI(t *testing.T) {
-	var s SQE
-	var c CQE
-	var p Params
+	var s liburing.SQE
+	var c liburing.CQE
+	var p liburing.Params
 	type row struct {
 		c  string
 		us uintptr
@@ -65,45 +67,45 @@ func TestABI(t *testing.T) {
 		{"offsetof(struct io_uring_params, sq_thread_idle)", unsafe.Offsetof(p.SQThreadIdle)},
 		{"offsetof(struct io_uring_params, features)", unsafe.Offsetof(p.Features)},
 		{"offsetof(struct io_uring_params, wq_fd)", unsafe.Offsetof(p.WQFD)},
-		{"sizeof(struct __kernel_timespec)", unsafe.Sizeof(Timespec{})},
-		{"offsetof(struct __kernel_timespec, tv_nsec)", unsafe.Offsetof(Timespec{}.Nsec)},
-		{"offsetof(struct io_uring_probe, ops)", unsafe.Offsetof(rawProbe{}.ops)},
-		{"sizeof(struct io_uring_probe_op)", unsafe.Sizeof(probeOp{})},
-		{"offsetof(struct io_uring_probe_op, flags)", unsafe.Offsetof(probeOp{}.flags)},
-		{"sizeof(struct io_uring_buf)", unsafe.Sizeof(bufEntry{})},
-		{"offsetof(struct io_uring_buf, bid)", unsafe.Offsetof(bufEntry{}.bid)},
-		{"offsetof(struct io_uring_buf_ring, tail)", unsafe.Offsetof(bufRingMem{}.tail)},
-		{"sizeof(struct io_uring_buf_reg)", unsafe.Sizeof(BufReg{})},
-		{"offsetof(struct io_uring_buf_reg, flags)", unsafe.Offsetof(BufReg{}.Flags)},
-		{"sizeof(struct io_uring_restriction)", unsafe.Sizeof(Restriction{})},
-		{"offsetof(struct io_uring_restriction, sqe_op)", unsafe.Offsetof(Restriction{}.Value)},
-		{"sizeof(struct io_uring_sync_cancel_reg)", unsafe.Sizeof(SyncCancelReg{})},
-		{"offsetof(struct io_uring_sync_cancel_reg, timeout)", unsafe.Offsetof(SyncCancelReg{}.Timeout)},
-		{"offsetof(struct io_uring_sync_cancel_reg, opcode)", unsafe.Offsetof(SyncCancelReg{}.Opcode)},
-		{"sizeof(struct io_uring_napi)", unsafe.Sizeof(NAPI{})},
-		{"sizeof(struct io_uring_clock_register)", unsafe.Sizeof(clockRegister{})},
-		{"sizeof(struct io_uring_reg_wait)", unsafe.Sizeof(RegWait{})},
-		{"offsetof(struct io_uring_reg_wait, flags)", unsafe.Offsetof(RegWait{}.Flags)},
-		{"sizeof(struct io_uring_mem_region_reg)", unsafe.Sizeof(memRegionReg{})},
-		{"sizeof(struct io_uring_region_desc)", unsafe.Sizeof(regionDesc{})},
-		{"offsetof(struct io_uring_region_desc, flags)", unsafe.Offsetof(regionDesc{}.flags)},
-		{"sizeof(struct futex_waitv)", unsafe.Sizeof(FutexWaitv{})},
-		{"sizeof(struct open_how)", unsafe.Sizeof(OpenHow{})},
-		{"sizeof(struct io_uring_recvmsg_out)", RecvmsgOutSize},
+		{"sizeof(struct __kernel_timespec)", unsafe.Sizeof(liburing.Timespec{})},
+		{"offsetof(struct __kernel_timespec, tv_nsec)", unsafe.Offsetof(liburing.Timespec{}.Nsec)},
+		{"offsetof(struct io_uring_probe, ops)", unsafe.Offsetof(abi.Probe{}.Ops)},
+		{"sizeof(struct io_uring_probe_op)", unsafe.Sizeof(abi.ProbeOp{})},
+		{"offsetof(struct io_uring_probe_op, flags)", unsafe.Offsetof(abi.ProbeOp{}.Flags)},
+		{"sizeof(struct io_uring_buf)", unsafe.Sizeof(abi.Buf{})},
+		{"offsetof(struct io_uring_buf, bid)", unsafe.Offsetof(abi.Buf{}.BID)},
+		{"offsetof(struct io_uring_buf_ring, tail)", unsafe.Offsetof(abi.BufRing{}.Tail)},
+		{"sizeof(struct io_uring_buf_reg)", unsafe.Sizeof(liburing.BufReg{})},
+		{"offsetof(struct io_uring_buf_reg, flags)", unsafe.Offsetof(liburing.BufReg{}.Flags)},
+		{"sizeof(struct io_uring_restriction)", unsafe.Sizeof(liburing.Restriction{})},
+		{"offsetof(struct io_uring_restriction, sqe_op)", unsafe.Offsetof(liburing.Restriction{}.Value)},
+		{"sizeof(struct io_uring_sync_cancel_reg)", unsafe.Sizeof(liburing.SyncCancelReg{})},
+		{"offsetof(struct io_uring_sync_cancel_reg, timeout)", unsafe.Offsetof(liburing.SyncCancelReg{}.Timeout)},
+		{"offsetof(struct io_uring_sync_cancel_reg, opcode)", unsafe.Offsetof(liburing.SyncCancelReg{}.Opcode)},
+		{"sizeof(struct io_uring_napi)", unsafe.Sizeof(liburing.NAPI{})},
+		{"sizeof(struct io_uring_clock_register)", unsafe.Sizeof(abi.ClockRegister{})},
+		{"sizeof(struct io_uring_reg_wait)", unsafe.Sizeof(liburing.RegWait{})},
+		{"offsetof(struct io_uring_reg_wait, flags)", unsafe.Offsetof(liburing.RegWait{}.Flags)},
+		{"sizeof(struct io_uring_mem_region_reg)", unsafe.Sizeof(abi.MemRegionReg{})},
+		{"sizeof(struct io_uring_region_desc)", unsafe.Sizeof(abi.RegionDesc{})},
+		{"offsetof(struct io_uring_region_desc, flags)", unsafe.Offsetof(abi.RegionDesc{}.Flags)},
+		{"sizeof(struct futex_waitv)", unsafe.Sizeof(liburing.FutexWaitv{})},
+		{"sizeof(struct open_how)", unsafe.Sizeof(liburing.OpenHow{})},
+		{"sizeof(struct io_uring_recvmsg_out)", liburing.RecvmsgOutSize},
 	}
-	if MinorVersion() >= 15 {
+	if liburing.MinorVersion() >= 15 {
 		rows = append(rows, []row{
-			{"sizeof(struct io_uring_zcrx_ifq_reg)", unsafe.Sizeof(ZCRXIFQReg{})},
-			{"offsetof(struct io_uring_zcrx_ifq_reg, zcrx_id)", unsafe.Offsetof(ZCRXIFQReg{}.ZCRXID)},
-			{"sizeof(struct zcrx_ctrl)", unsafe.Sizeof(ZCRXCtrl{})},
-			{"sizeof(struct io_uring_query_hdr)", unsafe.Sizeof(queryHdr{})},
-			{"offsetof(struct io_uring_query_hdr, result)", unsafe.Offsetof(queryHdr{}.result)},
-			{"sizeof(struct io_uring_query_opcode)", unsafe.Sizeof(QueryOpcodeInfo{})},
-			{"sizeof(struct io_uring_query_zcrx)", unsafe.Sizeof(QueryZCRXInfo{})},
-			{"sizeof(struct io_uring_query_scq)", unsafe.Sizeof(QuerySCQInfo{})},
-			{"sizeof(struct io_uring_bpf)", unsafe.Sizeof(bpfCmd{})},
-			{"offsetof(struct io_uring_bpf, filter.filter_ptr)", unsafe.Offsetof(bpfCmd{}.filter)},
-			{"sizeof(struct sock_filter)", unsafe.Sizeof(BPFInstruction{})},
+			{"sizeof(struct io_uring_zcrx_ifq_reg)", unsafe.Sizeof(liburing.ZCRXIFQReg{})},
+			{"offsetof(struct io_uring_zcrx_ifq_reg, zcrx_id)", unsafe.Offsetof(liburing.ZCRXIFQReg{}.ZCRXID)},
+			{"sizeof(struct zcrx_ctrl)", unsafe.Sizeof(liburing.ZCRXCtrl{})},
+			{"sizeof(struct io_uring_query_hdr)", unsafe.Sizeof(abi.QueryHdr{})},
+			{"offsetof(struct io_uring_query_hdr, result)", unsafe.Offsetof(abi.QueryHdr{}.Result)},
+			{"sizeof(struct io_uring_query_opcode)", unsafe.Sizeof(liburing.QueryOpcodeInfo{})},
+			{"sizeof(struct io_uring_query_zcrx)", unsafe.Sizeof(liburing.QueryZCRXInfo{})},
+			{"sizeof(struct io_uring_query_scq)", unsafe.Sizeof(liburing.QuerySCQInfo{})},
+			{"sizeof(struct io_uring_bpf)", unsafe.Sizeof(abi.BPF{})},
+			{"offsetof(struct io_uring_bpf, filter.filter_ptr)", unsafe.Offsetof(abi.BPF{}.Filter)},
+			{"sizeof(struct sock_filter)", unsafe.Sizeof(liburing.BPFInstruction{})},
 		}...)
 	}
 	var asks []string
@@ -128,7 +130,7 @@ func askC(t *testing.T, exprs []string) (values []uint64) {
 	src.WriteString("}\n")
 	file, program := filepath.Join(dir, "ask.c"), filepath.Join(dir, "ask")
 	require.NoError(t, os.WriteFile(file, []byte(src.String()), 0o600))
-	out, err := exec.Command(ffi.Compiler(), "-D_GNU_SOURCE", "-Ithird_party/liburing/include", "-o", program, file).CombinedOutput()
+	out, err := exec.Command(ffi.Compiler(), "-D_GNU_SOURCE", "-I../../third_party/liburing/include", "-o", program, file).CombinedOutput()
 	require.NoError(t, err, "%s", out)
 	out, err = exec.Command(program).Output()
 	require.NoError(t, err)
