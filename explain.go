@@ -1,251 +1,402 @@
 package liburing
 
 import (
-	"errors"
 	"fmt"
-	"math/bits"
 	"os"
 	"strings"
+	"sync"
 	"syscall"
 )
 
-// explainSetup makes an error of a failed setup that can be read without a
-// manual: why the kernel said no, and what to do next.
-func explainSetup(entries int, p *Params, ret int32) error {
-	err := opError("io_uring_setup", ret)
-	e, ok := err.(*OpError)
-	if !ok || e.Hint != "" {
-		return err
+// Why a request has failed. What the kernel had of it is still in the submission queue as
+// a rule, so a loop keeps nothing for requests that succeed: when one fails whose error
+// may have a reason that can be known, a copy is made, and looked at when somebody asks
+// for the error (Completion.Err).
+
+// failure is what is known of a request that has failed.
+type failure struct {
+	sqe    SQE          // as the kernel had it; without user data if that is not known any more
+	behind *brokenLink  // what broke the chain that it stood in
+	fixed  fixedBuffers // the ring's, if it names one of them
+	ring   []Restriction
+	polled bool // the ring has SetupIOPoll
+	filter bool // the ring has filters, or its thread has
+	short  bool // the request in front of it in its chain has not failed
+	closed bool // the loop was being closed
+}
+
+// brokenLink is a request that has failed, and with it those linked behind it.
+type brokenLink struct {
+	op    Op
+	of    *named // what it was for, nil for most
+	errno syscall.Errno
+}
+
+// String returns its error.
+func (b *brokenLink) String() string {
+	e := OpError{Op: b.op.String(), Err: b.errno}
+	if b.of != nil {
+		e.Path, e.NewPath, e.Addr = b.of.path, b.of.newPath, b.of.addr
 	}
-	switch e.Err {
-	case syscall.EPERM:
-		e.Hint = explainEPERM(p, sysctlDisabled(), allows(capSysAdmin))
-	case syscall.ENOSYS:
-		e.Hint = "the kernel is older than 5.1 or built without io_uring, or a sandbox answers in its place " +
-			"(podman's and gVisor's default profiles do): allow io_uring_setup, io_uring_enter and io_uring_register there"
+	return e.Error()
+}
+
+// fixedBuffers is what the ring had registered.
+type fixedBuffers struct {
+	count int    // of the table
+	base  uint64 // of the buffer that the request names; 0 if it is not known
+	size  int
+}
+
+// explained has the errors whose reason may be known, a bit each.
+var explained = func() (set [3]uint64) {
+	for _, errno := range []syscall.Errno{
+		syscall.EPERM, syscall.EBADF, syscall.ENOMEM, syscall.EACCES, syscall.EFAULT, syscall.ENODEV, syscall.EISDIR,
+		syscall.ENOTDIR, syscall.EINVAL, syscall.ESPIPE, errnoBADFD, syscall.ENOTSOCK, syscall.EOPNOTSUPP, syscall.ENOBUFS, syscall.ENOTCONN,
+	} {
+		if errno < 64*3 {
+			set[errno/64] |= 1 << (errno % 64)
+		}
+	}
+	return set
+}()
+
+// explained reports whether a reason of the request's error may be known.
+func (s *SQE) explained(errno syscall.Errno) bool {
+	switch errno {
+	case syscall.EAGAIN:
+		return s.Opcode == OpSplice || s.Opcode == OpTee
+	case syscall.ECANCELED:
+		return s.Opcode < OpLast && s.Opcode.facts().worker
+	}
+	return errno < 64*3 && explained[errno/64]&(1<<(errno%64)) != 0
+}
+
+// errnoBADFD is EBADFD, which not every system has.
+const errnoBADFD = syscall.Errno(77)
+
+// kernelKnown is what the kernel knows, asked when the first loop is made: later a
+// sandbox may kill a program that asks.
+var kernelKnown struct {
+	sync.Once
+	probe   *Probe // nil if it can't be asked
+	release string
+}
+
+func askKernel(r *Ring) {
+	kernelKnown.Do(func() {
+		kernelKnown.release = kernelRelease()
+		if p, err := r.GetProbe(); err == nil {
+			kernelKnown.probe = p
+		}
+	})
+}
+
+// closing is for requests that the loop's Close has cancelled.
+var closing = &detail{failure: &failure{closed: true}}
+
+// remember keeps what may be asked for of a request that has failed.
+func (l *Loop) remember(token Token, h *handle, c *Completion) {
+	errno := syscall.Errno(-c.Res)
+	sqe := l.submitted(token, h, errno)
+	behind := l.breakChain(token, sqe, c)
+	var f *failure
+	switch {
+	case behind != nil:
+		f = &failure{behind: behind}
+	case errno == syscall.ECANCELED && l.closing.Load():
+		if c.detail == nil && h.group == 0 { // as most: nothing is made for them
+			c.detail = closing
+			return
+		}
+		f = closing.failure
+	case errno == syscall.ECANCELED && l.mayBeShort(h, sqe):
+		f = &failure{short: true}
+	case sqe == nil || !sqe.explained(errno) || errno == syscall.ENOBUFS && h.group != 0:
+		return
+	default:
+		f = &failure{
+			sqe: *sqe, fixed: l.ring.fixedBuffers(sqe), ring: l.ring.restricted, filter: l.ring.filtered,
+			polled: l.ring.mem.flags&SetupIOPoll != 0,
+		}
+	}
+	d := detail{failure: f}
+	if c.detail != nil {
+		d = *c.detail
+		d.failure = f
+	} else if h.group != 0 {
+		d.group = l.groups[h.group-1]
+	}
+	c.detail = &d
+}
+
+// searched is how many entries of the submission queue are looked at for one whose
+// place is not known, because it has been in the backlog.
+const searched = 256
+
+// submitted returns the entry of a request that the kernel has been given, as long as
+// the queue's place is no other's.
+func (l *Loop) submitted(token Token, h *handle, errno syscall.Errno) *SQE {
+	m := l.ring.mem
+	if sqe := m.sqe(uint32(h.pos)); sqe.UserData == uint64(token) {
+		return sqe
+	}
+	if errno == syscall.ECANCELED && len(l.broken) == 0 { // as the timeouts of what is in time
+		return nil
+	}
+	for i := range min(m.sq.ringEntries, searched) {
+		if sqe := m.sqe(m.sq.sqeTail - 1 - i); sqe.UserData == uint64(token) {
+			return sqe
+		}
+	}
+	return nil
+}
+
+// breakChain notes what a request that has failed does to the one linked behind it, and
+// returns what has done so to this one.
+func (l *Loop) breakChain(token Token, sqe *SQE, c *Completion) (behind *brokenLink) {
+	if b, ok := l.broken[token]; ok {
+		delete(l.broken, token)
+		if c.Res == -int32(syscall.ECANCELED) {
+			behind = b
+		}
+	}
+	if sqe == nil || sqe.links() == 0 || behind == nil && (sqe.Flags&SQEIOLink == 0 || sqe.timesOutWell()) {
+		return behind
+	}
+	next := l.ring.mem.behind(sqe)
+	if l.table.handle(Token(next.UserData)) == nil {
+		return behind
+	}
+	b := behind
+	if b == nil {
+		b = &brokenLink{op: c.op, of: c.of(), errno: syscall.Errno(-c.Res)}
+	}
+	if l.broken == nil || len(l.broken) > maxBroken {
+		l.broken = map[Token]*brokenLink{}
+	}
+	l.broken[Token(next.UserData)] = b
+	return behind
+}
+
+// timesOutWell reports whether the request is a timeout for which its time is no failure.
+func (s *SQE) timesOutWell() bool {
+	return s.Opcode == OpTimeout && s.OpFlags&uint32(TimeoutEtimeSuccess) != 0
+}
+
+// mayBeShort reports whether a request that is cancelled stands behind a link which has
+// completed. It has not failed, or that would be known.
+func (l *Loop) mayBeShort(h *handle, sqe *SQE) bool {
+	m := l.ring.mem
+	if sqe == nil || m.mixed() || m.sqe(uint32(h.pos)) != sqe {
+		return false
+	}
+	// In the place in front may be a newer one by now, but none that is linked to its next,
+	// which would be in this place.
+	front := m.sqe(uint32(h.pos) - 1)
+	return front.Flags&SQEIOLink != 0 && front.transfers() && l.table.handle(Token(front.UserData)) == nil
+}
+
+// transfers reports whether the request moves bytes, of which there may be fewer.
+func (s *SQE) transfers() bool {
+	switch s.Opcode {
+	case OpRecv, OpRecvmsg, OpSend, OpSendmsg, OpSendZC, OpSendmsgZC, OpSplice, OpTee:
+		return true
+	}
+	return s.positions()
+}
+
+// maxBroken bounds the memory of chains whose ends, against all that is known of
+// kernels, do not come.
+const maxBroken = 1 << 12
+
+// fixedBuffers returns what there is to know of the buffer that a request names.
+func (r *Ring) fixedBuffers(sqe *SQE) fixedBuffers {
+	f := fixedBuffers{count: len(r.buffers)}
+	if i := int(sqe.BufIndex); sqe.usesFixedBuffer() && i < len(r.buffers) && len(r.buffers[i]) > 0 {
+		f.base, f.size = data(r.buffers[i]), len(r.buffers[i])
+	}
+	return f
+}
+
+// usesFixedBuffer reports whether the request names a registered buffer.
+func (s *SQE) usesFixedBuffer() bool {
+	switch s.Opcode {
+	case OpReadFixed, OpWriteFixed, OpReadvFixed, OpWritevFixed:
+		return true
+	case OpSendZC, OpSendmsgZC:
+		return s.IOPrio&uint16(RecvSendFixedBuf) != 0
+	}
+	return false
+}
+
+// of returns what the request was for, nil if that is nothing with a name.
+func (c *Completion) of() *named {
+	if c.detail == nil {
+		return nil
+	}
+	return c.detail.named
+}
+
+// hint returns why the request has failed, and what to do about it, "" if that is not
+// known.
+func (c Completion) hint() string {
+	errno := syscall.Errno(-c.Res)
+	d := c.detail
+	switch {
+	case d == nil || c.Res >= 0:
+		return ""
+	case errno == syscall.ENOBUFS && d.group != nil:
+		return fmt.Sprintf("none of the %d buffers of its group is left: give them back sooner (Borrowed.Release), "+
+			"make the group larger, or have Rearm wait for them", len(d.group.bufs))
+	case d.failure == nil:
+		return ""
+	case d.failure.behind != nil:
+		return fmt.Sprintf("it was linked behind a request that failed: %v", d.failure.behind)
+	case d.failure.closed:
+		return "the loop is being closed"
+	case d.failure.short:
+		return "the request that it is linked behind was cut short, or it was cancelled itself"
+	}
+	if of := c.of(); errno == syscall.ENOTDIR && (of == nil || strings.HasPrefix(of.path, "/")) {
+		return "" // the path is at fault, or may be
+	}
+	return d.failure.why(errno)
+}
+
+// why looks at what can be known without the descriptor, then at that.
+func (f *failure) why(errno syscall.Errno) string {
+	switch errno {
+	case syscall.EACCES:
+		return f.whyDenied()
+	case syscall.EFAULT:
+		return f.whyFault()
+	case syscall.ENOBUFS:
+		return f.whyNoBuffers()
 	case syscall.ENOMEM:
-		e.Hint = explainENOMEM(entries, p)
-	case syscall.EINVAL:
-		e.Hint, e.lacking = explainEINVAL(entries, p)
-	case syscall.EOVERFLOW:
-		e.Hint = explainEOVERFLOW(p)
-	case syscall.EMFILE, syscall.ENFILE:
-		e.Hint = noDescriptor
+		return f.whyNoMemory()
+	case syscall.ECANCELED:
+		return f.whyCancelled()
+	case syscall.EINVAL, syscall.EOPNOTSUPP:
+		if hint := f.whyUnknown(); hint != "" {
+			return hint
+		}
+		if hint := f.whyRefused(errno); hint != "" {
+			return hint
+		}
 	}
-	return e
+	return f.whyDescriptor(errno)
 }
 
-const noDescriptor = "no file descriptor is left for the ring: raise `ulimit -n` (LimitNOFILE= in systemd), or close what is not needed"
-
-// explainWaker is explainSetup for the eventfd that a loop has beside its ring.
-func explainWaker(err error) error {
-	errno := syscall.Errno(0)
-	if !errors.As(err, &errno) {
-		return err
-	}
-	e := &OpError{Op: "eventfd", Err: errno}
-	if errno == syscall.EMFILE || errno == syscall.ENFILE {
-		e.Hint = noDescriptor
-	}
-	return e
-}
-
-// explainEOVERFLOW is for queues in which an entry of two places has no room.
-func explainEOVERFLOW(p *Params) string {
-	if p.Flags&SetupSQEMixed != 0 {
-		return fmt.Sprintf("%v needs a submission queue of two entries at least", SetupSQEMixed)
-	}
-	if p.Flags&SetupCQEMixed != 0 {
-		return fmt.Sprintf("%v needs a completion queue of two entries at least", SetupCQEMixed)
+// whyDenied is for rings with restrictions, which are the only reason for an operation
+// that is not among those allowed, and for those with filters, which do not tell.
+func (f *failure) whyDenied() string {
+	switch hint := f.whyRestricted(); {
+	case hint != "":
+		return hint
+	case f.filter:
+		return "the ring or its thread has filters (RegisterBPFFilter), and this is how they deny a request"
 	}
 	return ""
 }
 
-// sysctlDisabled returns kernel.io_uring_disabled, noSysctl where there is none, and
-// noSysctls where nothing can be read of any.
-func sysctlDisabled() int {
-	const dir = "/proc/sys/kernel/"
-	b, err := os.ReadFile(dir + "io_uring_disabled")
-	if err == nil && len(b) > 0 {
-		return int(b[0] - '0')
-	}
-	if _, err := os.Stat(dir); err != nil {
-		return noSysctls
-	}
-	return noSysctl
-}
-
-const (
-	noSysctl  = -1
-	noSysctls = -2
-)
-
-// explainEPERM says who forbids it, as far as that is known: the sysctl, as it was read,
-// or something that can't be asked.
-func explainEPERM(p *Params, disabled int, admin bool) string {
-	hint := "a seccomp filter or another sandbox blocks it (Docker's default profile does since 25, containerd's since 2): " +
-		"allow io_uring_setup, io_uring_enter and io_uring_register in the profile"
-	switch {
-	case disabled == 2:
-		return "kernel.io_uring_disabled is 2, io_uring is off for everybody: `sysctl kernel.io_uring_disabled=0` as root"
-	case disabled == 1 && !admin:
-		return "kernel.io_uring_disabled is 1, io_uring is for privileged processes and the group kernel.io_uring_group only: " +
-			"join that group, get CAP_SYS_ADMIN, or `sysctl kernel.io_uring_disabled=0` as root"
-	case disabled == 1:
-		hint = joinHints(hint, "or CAP_SYS_ADMIN is of a user namespace, which does not count where kernel.io_uring_disabled is 1")
-	case disabled == noSysctls:
-		hint = joinHints(hint, "or kernel.io_uring_disabled is set, which can't be read without /proc")
-	}
-	if p.Flags&SetupSQPoll != 0 {
-		hint = joinHints("SetupSQPoll needs CAP_SYS_NICE before Linux 5.13", hint)
-	}
-	return hint
-}
-
-func explainENOMEM(entries int, p *Params) string {
-	need := "unknown"
-	if n, err := MemorySizeParams(entries, p); err == nil {
-		need = fmt.Sprintf("%d KiB", (n+1023)/1024)
-	}
-	return fmt.Sprintf("the ring needs %s; %s, or ask for fewer entries", need, explainLimit())
-}
-
-// explainBlocked says what it may mean that a system call is refused which has no
-// reason to be: a sandbox that allows io_uring_setup, and not the other two.
-func explainBlocked(op string, errno syscall.Errno) string {
-	call := "io_uring_register"
-	switch {
-	case errno != syscall.EPERM && errno != syscall.ENOSYS, op == "io_uring_setup", op == "io_uring_register_ifq":
-		return ""
-	case strings.HasPrefix(op, "io_uring_submit"), strings.HasPrefix(op, "io_uring_wait"), op == "io_uring_enter":
-		call = "io_uring_enter"
-	case !strings.HasPrefix(op, "io_uring_"):
-		return ""
-	}
-	return "a seccomp filter or another sandbox may block it: allow " + call + ", beside io_uring_setup, in the profile"
-}
-
-// explainMemlock says what ENOMEM means when memory is registered.
-func explainMemlock(err error) error {
-	if e, ok := err.(*OpError); ok && e.Err == syscall.ENOMEM {
-		e.Hint = explainLimit()
-	}
-	return err
-}
-
-// explainNofile says what EMFILE means when a table of files is registered.
-func explainNofile(err error) error {
-	if e, ok := err.(*OpError); ok && e.Err == syscall.EMFILE {
-		e.Hint = "the table must not be larger than RLIMIT_NOFILE (raise it: `ulimit -n`, LimitNOFILE= in systemd), nor than the kernel's limit of 1,048,576"
-	}
-	return err
-}
-
-func explainLimit() string {
-	limit := "unlimited"
-	if n, ok := memlockLimit(); ok {
-		limit = fmt.Sprintf("%d KiB", n/1024)
-	}
-	return fmt.Sprintf("memory that the kernel locks counts for users without CAP_IPC_LOCK, and RLIMIT_MEMLOCK, which all "+
-		"rings and registered buffers of a user share, is %s: raise it (`ulimit -l`, LimitMEMLOCK= in systemd, "+
-		"--ulimit memlock= in Docker)", limit)
-}
-
-// explainEINVAL finds the reason by looking at what was asked for, and, for a
-// flag that this kernel does not know, by trying each one; only then is something
-// lacking.
-func explainEINVAL(entries int, p *Params) (hint string, lacking bool) {
-	clamp := p.Flags&SetupClamp != 0
-	switch {
-	case entries == 0:
-		return "a ring needs at least one entry", false
-	case entries > MaxEntries && !clamp:
-		return fmt.Sprintf("%d entries are more than the %d that the kernel allows (SetupClamp takes the most there is)", entries, MaxEntries), false
-	}
-	if p.Flags&SetupCQSize != 0 {
+func (f *failure) whyRestricted() string {
+	named, allowed, flags := false, false, SQEFlags(0)
+	for _, r := range f.ring {
+		named = named || r.Opcode != RestrictionRegisterOp
 		switch {
-		case p.CQEntries == 0:
-			return "SetupCQSize needs CQEntries", false
-		case p.CQEntries > 2*MaxEntries && !clamp:
-			return fmt.Sprintf("%d completion entries are more than the %d that the kernel allows", p.CQEntries, 2*MaxEntries), false
-		case nextPow2(p.CQEntries) < nextPow2(uint32(entries)):
-			return fmt.Sprintf("the completion queue (%d) may not be smaller than the submission queue (%d)", p.CQEntries, entries), false
-		}
-	}
-	if hint := explainFlags(p.Flags); hint != "" {
-		return hint, false
-	}
-	if unknown := unknownFlags(p.Flags); unknown != 0 {
-		return fmt.Sprintf("this kernel does not know %v", unknown), true
-	}
-	if p.Flags&SetupSQAff != 0 {
-		return fmt.Sprintf("the thread of SetupSQPoll is to run on processor %d: is there one?", int32(p.SQThreadCPU)), false
-	}
-	return fmt.Sprintf("this kernel does not take the combination %v", p.Flags), false
-}
-
-// flagRules are the kernel's rules about flags that go together.
-var flagRules = []struct{ flag, needs SetupFlags }{
-	{SetupSQAff, SetupSQPoll},
-	{SetupDeferTaskrun, SetupSingleIssuer},
-	{SetupTaskrunFlag, SetupCoopTaskrun | SetupDeferTaskrun},
-	{SetupHybridIOPoll, SetupIOPoll},
-	{SetupRegisteredFDOnly, SetupNoMmap},
-	{SetupSQRewind, SetupNoSQArray},
-}
-
-// flagClashes are pairs that exclude each other.
-var flagClashes = [][2]SetupFlags{
-	{SetupSQPoll, SetupCoopTaskrun | SetupTaskrunFlag | SetupDeferTaskrun},
-	{SetupSQPoll, SetupSQRewind},
-	{SetupSQE128, SetupSQEMixed},
-	{SetupCQE32, SetupCQEMixed},
-}
-
-func explainFlags(flags SetupFlags) string {
-	for _, r := range flagRules {
-		if flags&r.flag != 0 && flags&r.needs == 0 {
-			return fmt.Sprintf("%v needs %v", r.flag, r.needs)
-		}
-	}
-	for _, c := range flagClashes {
-		if flags&c[0] != 0 && flags&c[1] != 0 {
-			return fmt.Sprintf("%v and %v exclude each other", c[0], flags&c[1])
-		}
-	}
-	return ""
-}
-
-// unknownFlags returns those flags that this kernel does not know: a ring with
-// the flag and what it needs cannot be set up, one without it can.
-func unknownFlags(flags SetupFlags) (unknown SetupFlags) {
-	if !canSetup(0) {
-		return 0
-	}
-	skip := SetupCQSize | SetupAttachWQ | SetupSQAff // need values, as old as 5.6
-	for rest := flags &^ skip; rest != 0; rest &= rest - 1 {
-		flag := SetupFlags(1) << bits.TrailingZeros32(uint32(rest))
-		with := flag
-		for _, r := range flagRules {
-			if r.flag == flag {
-				with |= r.needs & -r.needs
+		case r.Opcode == RestrictionSQEOp && Op(r.Value) == f.sqe.Opcode:
+			allowed = true
+		case r.Opcode == RestrictionSQEFlagsAllowed:
+			flags |= SQEFlags(r.Value)
+		case r.Opcode == RestrictionSQEFlagsRequired:
+			flags |= SQEFlags(r.Value)
+			if missing := SQEFlags(r.Value) &^ f.sqe.Flags; missing != 0 {
+				return fmt.Sprintf("the ring's restrictions require %v", missing)
 			}
 		}
-		if !canSetup(with) {
-			unknown |= flag
-		}
 	}
-	return unknown
+	switch more := f.sqe.Flags &^ flags; {
+	case !named: // Linux 7.x restricts no requests then
+		return ""
+	case !allowed:
+		return fmt.Sprintf("the ring's restrictions don't allow %s", f.sqe.Opcode)
+	case more != 0:
+		return fmt.Sprintf("the ring's restrictions don't allow %v", more)
+	}
+	return ""
 }
 
-func canSetup(flags SetupFlags) bool {
-	mem, ret := cQueueInitParams(8, &Params{Flags: flags})
-	if ret >= 0 {
-		cQueueExit(mem)
+// whyRefused is for what an operation, or a ring that polls, does not take.
+func (f *failure) whyRefused(errno syscall.Errno) string {
+	op := f.sqe.Opcode
+	switch {
+	case errno == syscall.EOPNOTSUPP && f.sqe.Flags&SQEBufferSelect != 0 && op < OpLast && !op.facts().buffers:
+		return fmt.Sprintf("%s takes no provided buffers", op)
+	case !f.polled:
+	case errno == syscall.EOPNOTSUPP && f.sqe.positions():
+		return "the ring polls (SetupIOPoll), which takes a file opened with O_DIRECT on a device with queues for that"
+	case errno == syscall.EINVAL && f.sqe.waits():
+		return fmt.Sprintf("the ring polls (SetupIOPoll), and %s is not for such rings", op)
 	}
-	return ret >= 0
+	return ""
 }
 
-func nextPow2(n uint32) uint32 {
-	return 1 << bits.Len32(n-1)
+// positions reports whether the request is a read or write of the kinds that a ring may
+// poll for.
+func (s *SQE) positions() bool {
+	switch s.Opcode {
+	case OpRead, OpReadv, OpReadFixed, OpReadvFixed, OpWrite, OpWritev, OpWriteFixed, OpWritevFixed:
+		return true
+	}
+	return false
+}
+
+// waits reports whether the request waits for something else than a device.
+func (s *SQE) waits() bool {
+	switch s.Opcode {
+	case OpRecv, OpRecvmsg, OpSend, OpSendmsg, OpSendZC, OpSendmsgZC, OpAccept, OpConnect, OpPollAdd, OpTimeout:
+		return true
+	}
+	return false
+}
+
+// whyFault is for registered buffers.
+func (f *failure) whyFault() string {
+	s, b := &f.sqe, f.fixed
+	if !s.usesFixedBuffer() {
+		return ""
+	}
+	vectors := s.Opcode == OpReadvFixed || s.Opcode == OpWritevFixed || s.Opcode == OpSendmsgZC
+	end := b.base + uint64(b.size)
+	switch {
+	case b.count == 0:
+		return "no buffers are registered (Ring.RegisterBuffers)"
+	case int(s.BufIndex) >= b.count:
+		return fmt.Sprintf("there is no registered buffer %d: the table has %d", s.BufIndex, b.count)
+	case b.base == 0 || vectors:
+		return ""
+	case s.Addr < b.base || s.Addr > end:
+		return fmt.Sprintf("its memory does not lie in the registered buffer %d", s.BufIndex)
+	case s.Addr+uint64(s.Len) > end:
+		return fmt.Sprintf("the registered buffer %d has %d bytes, and the request reaches to %d", s.BufIndex, b.size, s.Addr+uint64(s.Len)-b.base)
+	}
+	return ""
+}
+
+// whyNoBuffers is for groups that are no BufGroup.
+func (f *failure) whyNoBuffers() string {
+	if f.sqe.Flags&SQEBufferSelect == 0 {
+		return ""
+	}
+	return fmt.Sprintf("the group %d of provided buffers has none left, or there is no such group", f.sqe.BufIndex)
+}
+
+// whyNoMemory is for what counts as locked memory while it is sent.
+func (f *failure) whyNoMemory() string {
+	_, limited := memlockLimit()
+	if limited && os.Geteuid() != 0 && (f.sqe.Opcode == OpSendZC || f.sqe.Opcode == OpSendmsgZC) {
+		return "what is sent without a copy is locked meanwhile; " + explainLimit()
+	}
+	return ""
 }

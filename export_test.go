@@ -24,19 +24,18 @@ const (
 )
 
 var (
-	AppendIovecs          = appendIovecs
-	CHeaderVersion        = cHeaderVersion
-	CVersion              = cVersion
-	ExplainEPERM          = explainEPERM
-	ExplainFlags          = explainFlags
-	IsFixed               = isFixed
-	KernelLacks           = kernelLacks
-	LoopFlags             = loopFlags
-	Microseconds          = microseconds
-	MixedLosesCompletions = mixedLosesCompletions
-	OpErrorOf             = opError
-	SysctlDisabled        = sysctlDisabled
-	UnknownFlags          = unknownFlags
+	AppendIovecs   = appendIovecs
+	CHeaderVersion = cHeaderVersion
+	CVersion       = cVersion
+	ExplainEPERM   = explainEPERM
+	ExplainFlags   = explainFlags
+	IsFixed        = isFixed
+	KernelLacks    = kernelLacks
+	LoopFlags      = loopFlags
+	Microseconds   = microseconds
+	OpErrorOf      = opError
+	SysctlDisabled = sysctlDisabled
+	UnknownFlags   = unknownFlags
 )
 
 // Came returns the kernel with which a feature came.

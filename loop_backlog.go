@@ -183,3 +183,63 @@ func copySQE(to, from *SQE, halves int) {
 		*to.half() = *from.half()
 	}
 }
+
+// chainPlaces returns how many places of the queue the next n requests, a chain, may
+// take: also the one that stays free where a big one would be cut in two by the queue's
+// end.
+func (b *backlog) chainPlaces(m *ringMem, n int) int {
+	if !m.mixed() {
+		return n
+	}
+	bigs := 0
+	for i := range n {
+		bigs += m.sqePlaces(b.at(i)) - 1
+	}
+	return n + bigs + min(bigs, 1)
+}
+
+// put moves the next n requests, a chain, to the queue's tail.
+func (b *backlog) put(m *ringMem, n int) {
+	var link SQEFlags
+	for range n {
+		e := b.at(0)
+		halves, places := m.sqePlaces(e), 1
+		if m.mixed() {
+			places = halves
+		}
+		if places > 1 && m.atLastPlace() {
+			m.fillPlace(link)
+		}
+		copySQE(m.sqe(m.sq.sqeTail), e, halves)
+		m.sq.sqeTail += uint32(places)
+		link = e.links()
+		b.pop()
+	}
+}
+
+// takeBackMixed is takeBack where requests take one place or two, which their first says,
+// and without what only fills one.
+func (b *backlog) takeBackMixed(m *ringMem, first uint32) {
+	var requests []*SQE
+	for pos := first; pos != m.sq.sqeTail; {
+		e := m.sqe(pos)
+		pos += uint32(m.sqePlaces(e))
+		if e.UserData != udataFiller {
+			requests = append(requests, e)
+		}
+	}
+	for _, e := range slices.Backward(requests) {
+		copySQE(b.pushFront(), e, m.sqePlaces(e))
+	}
+	b.surplus -= uint64(m.sq.sqeTail-first) - uint64(len(requests))
+	m.sq.sqeTail = first
+}
+
+// leastEntries returns how many entries a loop's queue has at least: a request with a
+// deadline takes two, and a big one with its own three.
+func leastEntries(flags SetupFlags) int {
+	if flags&SetupSQEMixed != 0 {
+		return 4
+	}
+	return 2
+}

@@ -22,7 +22,7 @@ import (
 // is generated from the signature and the doc comment (zz_loop_ops.go, by
 // internal/gen). The first paragraph of a doc comment holds for both, the others
 // for those alone who fill entries themselves; a line //loop:doc has a sentence
-// for the Loop alone. loop_args.go has which arguments are bad on the Loop.
+// for the Loop alone. loop_request.go has which arguments are bad on the Loop.
 //
 // What holds for all of them: memory that is passed must stay reachable and
 // untouched until the request's terminal completion, the one without CQEFMore,

@@ -2,6 +2,8 @@ package liburing
 
 import (
 	"fmt"
+	"sync"
+	"syscall"
 	"unsafe"
 
 	"github.com/go-liburing/liburing/internal/abi"
@@ -141,3 +143,34 @@ const (
 // is with CGO_ENABLED=0, and with -tags liburing_go where cgo is to stay on for other
 // packages. Both have the whole API and pass the same tests.
 func Backend() string { return backend }
+
+// mixedLosesCompletions reports whether this kernel loses completions of a queue of both
+// sizes (SetupCQEMixed) that overflows, as Linux 6.18 to 7.2 do: where a big one has
+// found too little room at the queue's end, the next small one moves the tail by two.
+var mixedLosesCompletions = sync.OnceValue(func() bool {
+	r, err := New(4, WithFlags(SetupCQEMixed), WithCQEntries(4))
+	if err != nil {
+		return false
+	}
+	defer r.Close()
+	for place := range 5 {
+		sqe := r.GetSQE()
+		sqe.PrepNop()
+		if place == 3 {
+			sqe.OpFlags = uint32(NopCQE32)
+		}
+		if _, err := r.Submit(); err != nil {
+			return false
+		}
+	}
+	return r.CQReady() > 4
+})
+
+// checkMixed refuses a loop what this kernel does wrong.
+func checkMixed(flags SetupFlags) error {
+	if flags&SetupCQEMixed == 0 || !mixedLosesCompletions() {
+		return nil
+	}
+	return &OpError{Op: "io_uring_setup", Err: syscall.EINVAL, lacking: true, Hint: fmt.Sprintf(
+		"this kernel loses completions of a queue with %v when it is full (Linux 6.18 to 7.2): use SetupCQE32", SetupCQEMixed)}
+}

@@ -184,6 +184,44 @@ func (m *ringMem) taken(n uint32, ret int32) int32 {
 	return int32(n - m.unsubmitted())
 }
 
+// A submission queue of both sizes (SetupSQEMixed): most entries take one place, those of
+// a few operations two, which must lie together.
+
+// udataFiller is the user data of the no-ops that fill a place. No Token is as large.
+const udataFiller = UdataTimeout - 1
+
+// mixed reports whether the submission queue is one.
+func (m *ringMem) mixed() bool { return m.flags&SetupSQEMixed != 0 }
+
+// atLastPlace reports whether the next entry's place is the queue's last.
+func (m *ringMem) atLastPlace() bool { return (m.sq.sqeTail+1)&m.sq.ringMask == 0 }
+
+// fillPlace fills the next place with a no-op, which carries on the chain that the
+// entry before is linked by. It can't be a silent one: after that the kernel would
+// drain no more.
+func (m *ringMem) fillPlace(link SQEFlags) {
+	filler := m.nextSQE(1)
+	filler.PrepNop()
+	filler.UserData = udataFiller
+	filler.Flags = link
+}
+
+// nextSQE takes the next entry of the submission queue, as many places long.
+func (m *ringMem) nextSQE(places uint32) *SQE {
+	sqe := m.sqe(m.sq.sqeTail)
+	m.sq.sqeTail += places
+	sqe.initialize()
+	return sqe
+}
+
+// sqePlaces returns how many entries of 64 bytes a request has to itself.
+func (m *ringMem) sqePlaces(sqe *SQE) int {
+	if m.mixed() && sqe.Opcode.facts().big {
+		return 2
+	}
+	return int(m.sqeSize / unsafe.Sizeof(*sqe))
+}
+
 // Go's structs are as long as the kernel's. tests/header compares the members one by one
 // with C's; the layout of liburing's own struct io_uring is checked in cgo.go, and the
 // structs that only the C side sees are in internal/abi.

@@ -42,7 +42,7 @@ import (
 		m.write(&b)
 	}
 	for name := range checks {
-		log.Fatalf("loop_args.go: bad%s is for a method that there is none of", name)
+		log.Fatalf("loop_request.go: bad%s is for a method that there is none of", name)
 	}
 	return b.Bytes()
 }
@@ -173,7 +173,7 @@ func (m *method) registeredFile(name string) {
 	}
 }
 
-// check has the arguments looked at by the function that loop_args.go has for the
+// check has the arguments looked at by the function that loop_request.go has for the
 // method, if there is one. It drops that from the list.
 func (m *method) check(checks map[string][]string) {
 	if params, ok := checks[m.name]; ok {
@@ -189,11 +189,11 @@ func (m *method) failIf(function, args string) {
 	}`, function, args, m.prep.Op))
 }
 
-// readChecks returns the parameters' names of the functions of loop_args.go that
+// readChecks returns the parameters' names of the functions of loop_request.go that
 // look at the arguments of a method, by its name: badX is for X.
 func readChecks(dir string) map[string][]string {
 	checks := map[string][]string{}
-	for _, decl := range parse(dir + "/loop_args.go").file.Decls {
+	for _, decl := range parse(dir + "/loop_request.go").file.Decls {
 		f, ok := decl.(*ast.FuncDecl)
 		if !ok || f.Recv != nil || !strings.HasPrefix(f.Name.Name, "bad") || f.Name.Name == "badCount" {
 			continue

@@ -3,7 +3,7 @@
 //
 //   - zz_loop_ops.go: the Loop's request methods, from the SQE's Prep methods
 //     in ops*.go, their doc comments, the table in optable.go and the
-//     arguments that loop_args.go takes for bad;
+//     arguments that loop_request.go takes for bad;
 //   - zz_other.go: stand-ins for the functions of cgo.go, for builds without
 //     Linux;
 //   - zz_cgo.go: what cgo is told of the C functions that cgo.go calls.
