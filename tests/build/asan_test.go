@@ -6,6 +6,8 @@ import (
 	"context"
 	"os"
 	"os/exec"
+	"runtime"
+	"strings"
 	"testing"
 	"unsafe"
 
@@ -51,4 +53,45 @@ func TestSanitizerSeesBadAddresses(t *testing.T) {
 func beyond(b []byte) []byte {
 	end := (*byte)(unsafe.Add(unsafe.Pointer(unsafe.SliceData(b)), len(b)))
 	return unsafe.Slice(end, unix.Getpagesize()/512)
+}
+
+// LeakSanitizer sees at the end what C has not freed, and keeps quiet of what Go's heap
+// still refers to.
+func TestSanitizerSeesLeaks(t *testing.T) {
+	const which = "LIBURING_TEST_LEAK"
+	switch os.Getenv(which) {
+	case "kept":
+		r, err := liburing.New(4)
+		require.NoError(t, err)
+		kept = r
+		os.Exit(0) // and not by TestMain, which looks for what is left, too
+	case "lost":
+		leak(t)
+		runtime.GC()
+		os.Exit(0)
+	}
+	if !strings.Contains(os.Getenv("ASAN_OPTIONS"), "detect_leaks=1") {
+		t.Skip("leaks are not looked for: see scripts/sanitize.sh")
+	}
+	for name, found := range map[string]bool{"kept": false, "lost": true} {
+		cmd := exec.Command(os.Args[0], "-test.run=^"+t.Name()+"$")
+		cmd.Env = append(os.Environ(), which+"="+name)
+		out, err := cmd.CombinedOutput()
+		require.Equal(t, found, strings.Contains(string(out), "LeakSanitizer: detected memory leaks"), "%s: %v: %s", name, err, out)
+	}
+}
+
+var kept *liburing.Ring
+
+// leak forgets a ring, which is not closed, and what it has been in.
+//
+//go:noinline
+func leak(t *testing.T) {
+	rings := make([]*liburing.Ring, 64)
+	for i := range rings {
+		var err error
+		rings[i], err = liburing.New(1)
+		require.NoError(t, err)
+	}
+	clear(rings)
 }
