@@ -48,6 +48,9 @@ func TestOpErrors(t *testing.T) {
 // Entries are counted from one, and what is closed need not be a ring.
 func TestWordsOfErrors(t *testing.T) {
 	for _, n := range []int{-1, math.MaxInt} {
+		if n == math.MaxInt32 {
+			continue // more than there is room for, and no more than the kernel's word
+		}
 		_, err := liburing.NewLoop(n)
 		require.ErrorIs(t, err, unix.EINVAL)
 		require.ErrorContains(t, err, "from 1 to 2147483647")

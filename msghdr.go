@@ -92,7 +92,7 @@ func RecvmsgValidate(buf []byte, msg *Msghdr) *RecvmsgOut {
 // Name returns the sender's address as the kernel wrote it
 // (io_uring_recvmsg_name).
 func (o *RecvmsgOut) Name() []byte {
-	return o.buf[:min(o.name, int(o.Namelen))]
+	return o.buf[:int(min(uint32(o.name), o.Namelen))]
 }
 
 // Sockaddr returns the sender's address.
@@ -104,7 +104,7 @@ func (o *RecvmsgOut) Sockaddr() *Sockaddr {
 
 // Control returns the control messages, for unix.ParseSocketControlMessage.
 func (o *RecvmsgOut) Control() []byte {
-	return o.buf[o.name : o.name+min(o.ctrl, int(o.Controllen))]
+	return o.buf[o.name : o.name+int(min(uint32(o.ctrl), o.Controllen))]
 }
 
 // CmsgFirsthdr returns the first control message, nil if there is none
