@@ -34,7 +34,7 @@ type BufGroup struct {
 	users   int          // requests in flight
 	leases  slots[lease] // what callbacks have borrowed
 	current int          // the lease of the callback that runs, or noLease
-	waiting []*Stream    // requests to be made again when buffers are back
+	waiting streamList   // requests to be made again when buffers are back
 
 	abandoned bool   // the loop is closed
 	detail    detail // of completions that have none otherwise
@@ -153,7 +153,7 @@ func (g *BufGroup) Close() error {
 		if g.mem == nil {
 			return nil
 		}
-		if n := g.users + g.leases.used() + len(g.waiting); n > 0 {
+		if n := g.users + g.leases.used() + g.waiting.n; n > 0 {
 			return fmt.Errorf("%w: %d", ErrBufferInUse, n)
 		}
 		if err := g.ring.Free(); err != nil {

@@ -71,6 +71,7 @@ type Loop struct {
 	made       []CQE                        // completions that the kernel does not tell
 	groups     []*BufGroup                  // nil where one was closed
 	hungry     []*BufGroup                  // those that streams wait for
+	resting    streamList                   // streams in a pause
 	countdowns []*countdown                 // timeouts that count
 	fired      uint64                       // completions of timeouts
 	nextGroup  uint16                       // the number that the next one tries first

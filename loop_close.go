@@ -140,14 +140,19 @@ func (l *Loop) runLastPosts() {
 	}
 }
 
-// endStreams ends the streams that wait for buffers.
+// endStreams ends the streams that wait, for buffers or in a pause.
 func (l *Loop) endStreams() {
 	for _, g := range l.hungry {
-		for len(g.waiting) > 0 {
-			s := g.waiting[0]
-			g.leave(s)
-			l.inClose(func() error { s.end(); return nil })
-		}
+		l.endAll(&g.waiting)
+	}
+	l.endAll(&l.resting)
+}
+
+func (l *Loop) endAll(list *streamList) {
+	for list.n > 0 {
+		s := list.first
+		s.leave()
+		l.inClose(func() error { s.end(); return nil })
 	}
 }
 

@@ -220,10 +220,10 @@ func (l *Loop) letGo() {
 // BPF filters should allow the same operations.
 //
 // Without OpRead the loop waits for posts outside of the ring, by an eventfd that it
-// registers; without that too it looks for posts up to every 16 ms. Without OpTimeout
-// streams that bring nothing are made again without a pause. Without OpAsyncCancel contexts, Stop
-// and Close cancel by RegisterSyncCancel; where that is refused as well contexts and
-// Stop have no effect, and Close gives up what does not end by itself, as it says.
+// registers; without that too it looks for posts up to every 16 ms. Without
+// OpAsyncCancel contexts, Stop and Close cancel by RegisterSyncCancel; where that is
+// refused as well contexts and Stop have no effect, and Close gives up what does not end
+// by itself, as it says. OpTimeout is for kernels before 5.11, whose waits have no limit.
 //
 // What this kernel does not know is not in the list, because it would refuse all of it.
 func LoopNeeds() []Restriction {

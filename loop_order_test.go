@@ -366,7 +366,7 @@ func restricted(t *testing.T, without ...liburing.Restriction) *liburing.Loop {
 	t.Helper()
 	l, err := liburing.NewLoop(8, liburing.WithFlags(liburing.SetupRDisabled))
 	require.NoError(t, err)
-	list := append(liburing.LoopNeeds(), liburing.Restriction{Opcode: liburing.RestrictionSQEOp, Value: uint8(liburing.OpPollAdd)})
+	list := append(liburing.LoopNeeds(), sqeOp(liburing.OpPollAdd), sqeOp(liburing.OpFsync))
 	list = slices.DeleteFunc(list, func(r liburing.Restriction) bool { return slices.Contains(without, r) })
 	require.NoError(t, l.Control(func(r *liburing.Ring) error {
 		return errors.Join(r.RegisterRestrictions(list), r.EnableRings())
@@ -536,4 +536,16 @@ func TestWriterWhereClosesAreRefused(t *testing.T) {
 	_, err = unix.FcntlInt(uintptr(fd), unix.F_GETFD, 0)
 	require.ErrorIs(t, err, unix.EBADF)
 	ringtest.CloseLoop(t, l)
+}
+
+// The pauses of a stream need no timeouts of the kernel's.
+func TestStreamPausesWithoutTimeouts(t *testing.T) {
+	l := restricted(t, sqeOp(liburing.OpTimeout))
+	fd := int(ringtest.TempFile(t, nil).Fd())
+	s := l.Rearm(func(cb liburing.Callback) liburing.Request { return l.Fsync(fd, 0, cb) }, func(liburing.Completion) {})
+	start := time.Now()
+	ringtest.RunUntil(t, l, time.Millisecond, func() bool { return l.Stats().StreamPauses >= 5 })
+	require.GreaterOrEqual(t, time.Since(start), 15*time.Millisecond, "1, 2, 4 and 8 ms")
+	s.Stop()
+	ringtest.RunIdle(t, l)
 }

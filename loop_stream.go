@@ -24,8 +24,11 @@ type Stream struct {
 
 	barren int // requests in a row that ended and had brought nothing
 
-	group *BufGroup     // whose buffers the stream waits for
-	stops []func() bool // end the watching of the contexts meanwhile
+	// There is no request while it waits for buffers, or in a pause.
+	in         *streamList   // the list of those that wait for the same
+	next, prev *Stream       // of the list
+	pause      *Timer        // made for the first one
+	stops      []func() bool // end the watching of the contexts meanwhile
 }
 
 // Rearm makes a request that completes more than once with arm, and makes it
@@ -75,9 +78,10 @@ func (l *Loop) Rearm(arm func(cb Callback) Request, cb Callback) *Stream {
 func (s *Stream) Err() error { return s.err }
 
 // Token returns the name of the request that is in flight, for State and Cancel; 0
-// while the stream waits for buffers. Stop is what ends the stream for sure.
+// while the stream waits for buffers, or in a pause. Stop is what ends the stream for
+// sure.
 func (s *Stream) Token() Token {
-	if s.group != nil || s.ended {
+	if s.waits() || s.ended {
 		return 0
 	}
 	return s.token
@@ -91,8 +95,8 @@ func (s *Stream) Stop() {
 		return
 	}
 	s.stop = true
-	if s.group != nil {
-		s.group.leave(s)
+	if s.waits() {
+		s.leave()
 		// Not now: the caller may be the callback, or not ready for it.
 		if s.loop.Post(s.end) != nil {
 			s.end()
@@ -196,26 +200,79 @@ func (s *Stream) goOn() {
 // to wait.
 const freeTries = 8
 
-// rest makes the request again after a pause, which is a request in flight itself: it
-// ends with what would have ended the other.
+// rest makes the request again after a pause.
 func (s *Stream) rest() {
-	s.loop.stats.StreamPauses++
-	d := min(time.Millisecond<<min(s.barren-freeTries-1, 10), longestPause)
-	r := s.loop.Timeout(d, 0, 0, s.rested)
-	s.token = r.token
-	for _, ctx := range s.ctxs {
-		r.WithContext(ctx)
-	}
-}
-
-// rested is told that a pause has ended. (Where there are no timeouts, as on rings
-// that poll for completions, it ends at once.)
-func (s *Stream) rested(c Completion) {
-	if s.stop || c.Res == -int32(syscall.ECANCELED) || c.lapsed() {
-		s.endWith(c.detail)
+	l := s.loop
+	if l.closing.Load() {
+		s.end()
 		return
 	}
+	l.stats.StreamPauses++
+	if s.pause == nil {
+		s.pause = new(Timer)
+		s.pause.init(l, s.rested, false)
+	}
+	s.pause.Reset(min(time.Millisecond<<min(s.barren-freeTries-1, 10), longestPause))
+	l.resting.add(s)
+}
+
+// rested is told that a pause has ended.
+func (s *Stream) rested() {
+	s.leave()
 	s.again()
+}
+
+// streamList has streams that wait, in their order.
+type streamList struct {
+	first, last *Stream
+	n           int
+}
+
+// add has a stream wait. The end of a context of its ends it meanwhile.
+func (w *streamList) add(s *Stream) {
+	s.in, s.prev = w, w.last
+	if w.last == nil {
+		w.first = s
+	} else {
+		w.last.next = s
+	}
+	w.last = s
+	w.n++
+	s.watchContexts()
+}
+
+// waits reports whether there is no request, but there will be.
+func (s *Stream) waits() bool { return s.in != nil }
+
+// leave takes the stream out of those that wait.
+func (s *Stream) leave() {
+	w := s.in
+	if s.prev == nil {
+		w.first = s.next
+	} else {
+		s.prev.next = s.next
+	}
+	if s.next == nil {
+		w.last = s.prev
+	} else {
+		s.next.prev = s.prev
+	}
+	w.n--
+	s.in, s.next, s.prev = nil, nil, nil
+	if s.pause != nil {
+		s.pause.Stop()
+	}
+	for _, stop := range s.stops {
+		stop()
+	}
+	s.stops = s.stops[:0]
+}
+
+// watchContexts has the end of a context end the stream while it waits.
+func (s *Stream) watchContexts() {
+	for _, ctx := range s.ctxs {
+		s.stops = append(s.stops, context.AfterFunc(ctx, func() { s.loop.Post(s.lapse) }))
+	}
 }
 
 // wait has the request made again when g has buffers. If it seems to have some again
@@ -228,21 +285,17 @@ func (s *Stream) wait(g *BufGroup) {
 		s.rest()
 		return
 	}
-	s.group = g
-	if len(g.waiting) == 0 {
+	if g.waiting.n == 0 {
 		s.loop.hungry = append(s.loop.hungry, g)
 	}
-	g.waiting = append(g.waiting, s)
-	for _, ctx := range s.ctxs {
-		s.stops = append(s.stops, context.AfterFunc(ctx, func() { s.loop.Post(s.lapse) }))
-	}
+	g.waiting.add(s)
 }
 
-// lapse ends a stream that waits for buffers if a context of its has ended.
+// lapse ends a stream that waits if a context of its has ended.
 func (s *Stream) lapse() {
 	for _, ctx := range s.ctxs {
-		if s.group != nil && ctx.Err() != nil {
-			s.group.leave(s)
+		if s.waits() && ctx.Err() != nil {
+			s.leave()
 			s.endWith(&detail{end: contextError(ctx)})
 		}
 	}
@@ -256,34 +309,19 @@ func (l *Loop) feed() (more bool) {
 		return false
 	}
 	for _, g := range l.hungry {
-		for n := g.ready; n > 0 && len(g.waiting) > 0; n-- {
-			s := g.waiting[0] // it has waited longest
-			g.leave(s)
+		for n := g.ready; n > 0 && g.waiting.n > 0; n-- {
+			s := g.waiting.first // it has waited longest
+			s.leave()
 			s.again()
 		}
 	}
-	l.hungry = slices.DeleteFunc(l.hungry, func(g *BufGroup) bool { return len(g.waiting) == 0 })
+	l.hungry = slices.DeleteFunc(l.hungry, func(g *BufGroup) bool { return g.waiting.n == 0 })
 	return l.canFeed()
 }
 
 // canFeed reports whether a group has buffers that a request waits for.
 func (l *Loop) canFeed() bool {
-	return slices.ContainsFunc(l.hungry, func(g *BufGroup) bool { return g.ready > 0 && len(g.waiting) > 0 })
-}
-
-// leave takes a stream out of those that wait.
-func (g *BufGroup) leave(s *Stream) {
-	for i, other := range g.waiting {
-		if other == s {
-			g.waiting = append(g.waiting[:i], g.waiting[i+1:]...)
-			break
-		}
-	}
-	s.group = nil
-	for _, stop := range s.stops {
-		stop()
-	}
-	s.stops = s.stops[:0]
+	return slices.ContainsFunc(l.hungry, func(g *BufGroup) bool { return g.ready > 0 && g.waiting.n > 0 })
 }
 
 // end tells the callback of an end that no completion tells of.

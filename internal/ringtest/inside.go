@@ -74,7 +74,7 @@ func InsideGroup(g *liburing.BufGroup) Group {
 		Ready:   int(inside(g, "ready").Int()),
 		Leases:  taken(inside(g, "leases")),
 		Users:   int(inside(g, "users").Int()),
-		Waiting: inside(g, "waiting").Len(),
+		Waiting: int(inside(g, "waiting", "n").Int()),
 		Mapped:  !inside(g, "mem").IsNil(),
 	}
 }
