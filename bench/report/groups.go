@@ -88,6 +88,18 @@ var groups = []group{
 		one: "operation", does: "does", at: " for %s",
 	},
 	{
+		name: "memory", Title: "Memory of connections",
+		About: "What a connection on which nothing comes any more takes of the resident memory of an echo server. The kernel's memory is not in it.",
+		one:   "byte",
+	},
+	{
+		name: "walk", Title: "Sizes of many files",
+		About: "The sizes of 100,000 files in 1,000 folders, whose inodes are in memory (warm) or on the disk (cold): by Statx requests on a Loop, 256 in flight, " +
+			"and by walks that ask for one after another. The kernel has a worker thread do each Statx, which costs more than the call itself; " +
+			"and a file system that brings many inodes with each block leaves the disk little to do at once. So for this a walk is as good.",
+		one: "file", at: ", %s",
+	},
+	{
 		name: scaleGroup, Title: "What one more costs",
 		About: "Where there are 10 to 1,000,000 already; docs/scaling.md has the table, and what to do about what grows.",
 		one:   "operation", at: " with %s",

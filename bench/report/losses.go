@@ -20,10 +20,14 @@ var reasons = []struct{ pattern, rival, why string }{
 	{"randread/*/1", "C", oneAtATime},
 	{"randread/*/*", "fio*", "fio hands each read to the kernel at once, in a system call of its own; ours and the C program hand over together what a turn of the loop has begun, so a read waits for the others of its turn."},
 	{"cp/*/*", "*", "A file system that can't take a write into the page cache without blocking, as ext4, has the kernel hand each write to a worker thread. cp and io.Copy write in the system call itself."},
+	{"echo*/*/*", "Go, With*", "With the option a turn of the loop takes more messages along."},
 	{"echo/*/*", "C", "Next to all of the time is the kernel's, for both. The loop's table and the callbacks take some 2 % of it."},
 	{"*/ringio/*", "Loop", "A goroutine that waits has to be woken and to get a processor; a callback is only called."},
 	{"latency/*/p50", "C", "A run comes out at one of two figures, a fifth apart, and so do those of C. What decides has not been found out."},
 	{"latency/*/*", "C", "Rounds differ more than the sides do: on a processor that mostly waits, each wake-up takes as long as the machine pleases."},
+	{"memory/connection", "gnet", "gnet has one buffer for all connections, and none for what a connection has to remember of a receive that stays in the kernel."},
+	{"memory/connection", "*", "A connection of the loop's has a stream, a place in the table and a list of what is to be sent."},
+	{"walk/*/*", "*", "The kernel has a worker thread do each Statx. What is in memory a plain call tells at once."},
 	{"models/iouring/1", "*", oneAtATime},
 }
 

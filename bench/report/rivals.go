@@ -1,5 +1,7 @@
 package main
 
+import "slices"
+
 // rival is what ours is compared with in an entry.
 type rival struct {
 	name  string
@@ -22,6 +24,14 @@ func (r results) others(e entry) []rival {
 		}
 	}
 	return all
+}
+
+// kin are sides that are the library too, in another way.
+var kin = []string{"Loop", "ringio", "Go, WithLatency(50µs)"}
+
+// strangers returns the others but for kin.
+func (r results) strangers(e entry) []rival {
+	return slices.DeleteFunc(r.others(e), func(other rival) bool { return slices.Contains(kin, other.name) })
 }
 
 // best returns the rival that ours does least well against.

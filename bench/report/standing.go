@@ -18,8 +18,8 @@ type stand struct {
 func (g group) standing(r results) string {
 	ours := r.group(g.name).with(entry.isCompared)
 	against := "Against the best of the others, "
-	compared := ours.with(func(e entry) bool { return len(r.others(e)) > 0 })
-	rivalOf := func(e entry) rival { return best(r.others(e)) }
+	compared := ours.with(func(e entry) bool { return len(r.strangers(e)) > 0 })
+	rivalOf := func(e entry) rival { return best(r.strangers(e)) }
 	if len(compared) == 0 {
 		against, compared = "", ours
 		rivalOf = func(e entry) rival { return rival{"C", e.Ratio} }
