@@ -27,7 +27,7 @@ func TestStanding(t *testing.T) {
 			"with 1, 10, 100, 1,000 and 10,000 clients.",
 		"extra": "Ours is 0.90 times as fast as C.",
 		// Not measured.
-		"echo-pipelined": "", "pipeline": "", "cached": "", "wal": "", "http": "", "pebble": "", "scale": "",
+		"echo-pipelined": "", "pipeline": "", "cached": "", "wal": "", "http": "", "pebble": "", "memory": "", "walk": "", "scale": "",
 	} {
 		require.Contains(t, standings, name)
 		require.Equal(t, sentence, standings[name])
@@ -45,6 +45,14 @@ func TestStanding(t *testing.T) {
 	for _, s := range rep.Sections {
 		require.Equal(t, s.name == "echo", s.Standing != "", s.name)
 	}
+}
+
+// What is the library too is nobody that it is compared with in a sentence.
+func TestKinAreNoRivals(t *testing.T) {
+	e := entry{Name: "echo/ringio/64", Ours: 100, Peers: map[string]float64{"Loop": 200, "net": 50}, PeersRatio: map[string]float64{"Loop": 0.5, "net": 2}}
+	all := results{e}
+	require.Len(t, all.others(e), 2)
+	require.Equal(t, []rival{{"net", 2}}, all.strangers(e))
 }
 
 // TestWhereOneIs has a sentence about one client: in the singular, and "%s" is
