@@ -275,12 +275,12 @@ run() {
   job=
 }
 
-# boot: runs the tests on the chosen kernel, and prints what has failed. One that does not come to the tests, as happens
-# in the emulator on a busy machine, has a second chance.
+# boot: runs the tests on the chosen kernel, and prints what has failed. One that does not come to the tests, or panics,
+# as happens in the emulator on a busy machine, has a second chance.
 boot() {
   local name=${dir##*/} log=$work/log status
   run "$log"
-  grep -aq '^KERNEL ' "$log" || run "$log"
+  { grep -aq '^KERNEL ' "$log" && ! grep -aq 'Kernel panic' "$log"; } || run "$log"
   status=$(sed -n 's/^EXIT \([0-9]*\).*/\1/p' "$log")
   summary "$name" "$log" >"$work/rows"
   head -n 1 "$work/rows"
