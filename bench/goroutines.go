@@ -101,6 +101,8 @@ func (t *tools) goServers(bin, kind string) []server {
 	return []server{on(ringioName, "ringio", 1), on("net", "net", 1), on("net, GOMAXPROCS=2", "net", 2)}
 }
 
+const manyConnections = 10_000
+
 // goroutineEcho has goroutines echo what their connections bring.
 func (b *echoBench) goroutineEcho(ctx context.Context, name string, connections int, args ...string) (contest, error) {
 	bin, err := b.buildGo(ctx, "bench/goservers")
@@ -108,6 +110,9 @@ func (b *echoBench) goroutineEcho(ctx context.Context, name string, connections 
 		return contest{}, err
 	}
 	alone := *b
+	if connections >= manyConnections {
+		alone.tools = b.longer(4) // so that each has more than a handful of messages
+	}
 	alone.servers = b.goServers(bin, "echo")
 	for _, s := range b.servers {
 		if s.name == "Go" {
