@@ -105,7 +105,6 @@ func newEngine(o Options) (*engine, error) {
 // newRing sets up a ring with what this kernel has of what is wished for.
 func newRing(o Options) (ring *liburing.Ring, err error) {
 	opts := []liburing.Option{
-		liburing.WithCQEntries(max(o.entries()*8, 4096)),
 		liburing.WithFlags(liburing.SetupSubmitAll),
 		liburing.WithIOWQMaxWorkers(o.workers(), o.workers()),
 		liburing.WithBestEffort(nil),
@@ -117,7 +116,13 @@ func newRing(o Options) (ring *liburing.Ring, err error) {
 		// enters it the next time, which a parked one does at once.
 		opts = append(opts, liburing.WithFlags(liburing.SetupCoopTaskrun|liburing.SetupTaskrunFlag))
 	}
-	ring, err = liburing.New(o.entries(), opts...)
+	// Where little memory may be locked a small ring is better than none.
+	for entries, room := o.entries(), max(o.entries()*8, 4096); ; entries, room = entries/4, room/4 {
+		ring, err = liburing.New(entries, append(opts, liburing.WithCQEntries(room))...)
+		if !errors.Is(err, syscall.ENOMEM) || entries < 4 || room < 256 {
+			break
+		}
+	}
 	if err != nil {
 		return nil, err
 	}
