@@ -8,10 +8,9 @@ import (
 	"time"
 )
 
-// echoPeers are servers of other kinds: a goroutine for each connection, event
-// loops over epoll, and one over io_uring.
+// echoPeers are servers of other libraries: event loops over epoll, and one over
+// io_uring. A goroutine for each connection is bench/goservers.
 var echoPeers = []peer{
-	{name: "net", folder: "echo-net"},
 	{name: "gnet", folder: "echo-gnet"},
 	{name: "netpoll", folder: "echo-netpoll"},
 	{name: "go-uring", folder: "echo-go-uring"},
@@ -120,6 +119,10 @@ func (t *tools) buildEchoServers(ctx context.Context, peers []peer) ([]server, e
 	if err != nil {
 		return nil, err
 	}
+	goservers, err := t.buildGo(ctx, "bench/goservers")
+	if err != nil {
+		return nil, err
+	}
 	built, err := t.buildPeers(ctx, peers)
 	if err != nil {
 		return nil, err
@@ -131,6 +134,7 @@ func (t *tools) buildEchoServers(ctx context.Context, peers []peer) ([]server, e
 		{name: "Go, WithLatency(50µs)", bin: ours, peer: true, marks: true, args: func(port string) []string {
 			return append(onLoopback(port), "-latency", "50us")
 		}},
+		goServer(goservers, "net", "net", "echo", 1),
 	}
 	for _, p := range built {
 		servers = append(servers, server{name: p.name, bin: p.bin, args: onLoopback, peer: true})

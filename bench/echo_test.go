@@ -29,7 +29,7 @@ func buildAnEchoBench(t *testing.T) *echoBench {
 func TestEchoIsMeasured(t *testing.T) {
 	b := buildAnEchoBench(t)
 	programs := b.programs(8)
-	require.Len(t, programs, 3, "C, and Go with and without gathering")
+	require.Len(t, programs, 4, "C, Go with and without gathering, and net")
 	for _, p := range programs {
 		r, err := p.run(t.Context())
 		require.NoError(t, err, p.name)

@@ -90,15 +90,21 @@ func walContests(ctx context.Context, t *tools) ([]contest, error) {
 // on one processor net and ringio are fastest if Go's scheduler believes in one, but
 // for few connections.
 func (t *tools) goServers(bin, kind string) []server {
-	on := func(name, what string, procs int) server {
-		return server{
-			name: name, bin: bin, marks: true, peer: what != ringioName,
-			args: func(port string) []string {
-				return []string{"-on", what, "-kind", kind, "-procs", strconv.Itoa(procs), "-addr", net.JoinHostPort("127.0.0.1", port)}
-			},
-		}
+	return []server{
+		goServer(bin, ringioName, "ringio", kind, 1),
+		goServer(bin, "net", "net", kind, 1),
+		goServer(bin, "net, GOMAXPROCS=2", "net", kind, 2),
 	}
-	return []server{on(ringioName, "ringio", 1), on("net", "net", 1), on("net, GOMAXPROCS=2", "net", 2)}
+}
+
+// goServer is one of them, of connections that are net's or ringio's.
+func goServer(bin, name, on, kind string, procs int) server {
+	return server{
+		name: name, bin: bin, marks: true, peer: name != ringioName,
+		args: func(port string) []string {
+			return []string{"-on", on, "-kind", kind, "-procs", strconv.Itoa(procs), "-addr", net.JoinHostPort("127.0.0.1", port)}
+		},
+	}
 }
 
 const manyConnections = 10_000
