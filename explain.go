@@ -135,7 +135,7 @@ func (l *Loop) remember(token Token, h *handle, c *Completion) {
 const searched = 256
 
 // submitted returns the entry of a request that the kernel has been given, as long as
-// the queue's place is no other's.
+// no other has its place in the queue.
 func (l *Loop) submitted(token Token, h *handle, errno syscall.Errno) *SQE {
 	m := l.ring.mem
 	if sqe := m.sqe(uint32(h.pos)); sqe.UserData == uint64(token) {

@@ -314,7 +314,7 @@ func TestErrorOfDryGroup(t *testing.T) {
 	})
 }
 
-// A registered file that there is none of, a sealed memfd, a splice that does not wait.
+// A registered file that does not exist, a sealed memfd, a splice that does not wait.
 func TestErrorOfFlags(t *testing.T) {
 	l := ringtest.NewLoop(t, 8)
 	require.NoError(t, l.Control(func(r *liburing.Ring) error { return r.RegisterFiles([]int{-1}) }))

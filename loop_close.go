@@ -236,7 +236,7 @@ func (l *Loop) cancelAll(round int) {
 // choke lets the completion queue fill up, for a while at most. A multishot
 // timeout of a few microseconds is firing whenever a cancel comes, and so not
 // found; but like all multishot requests it ends when there is no room. Others end
-// with it, without an error, as the kernel may have it at any time. (Before Linux 6.16
+// with it, without an error, as any may at any time. (Before Linux 6.16
 // a request that drains the ring may then wait for ever: the kernel counts what it
 // found no room for.)
 func (l *Loop) choke() {

@@ -133,7 +133,7 @@ type record struct {
 	stack       [24]uintptr
 }
 
-// at returns the record of a request, nil if there is none of it.
+// at returns the record of a request, nil if it has none.
 func (o *observer) at(t Token) *record {
 	if place := int(t.place()); place < len(o.records) && o.records[place].gen == t.gen() {
 		return &o.records[place]

@@ -71,7 +71,7 @@ func (l *Loop) queueBad(op Op, cb Callback, why error) Request {
 const opBad Op = 0xff
 
 // spoil has the request fail for a reason that the library knows: it goes to the
-// kernel as an operation that there is none of, so that it fails in its place.
+// kernel as an operation that does not exist, so that it fails in its turn.
 func (l *Loop) spoil(sqe *SQE, why error) {
 	flags := sqe.Flags
 	sqe.PrepRW(opBad, -1, 0, 0, 0)

@@ -32,9 +32,9 @@ type Stream struct {
 }
 
 // Rearm makes a request that completes more than once with arm, and makes it
-// again when it ends without an error, as the kernel may have it, or for want of
-// provided buffers: then as soon as there are some. cb is told neither of these
-// ends. What ends a stream for cb, with More false, is an error, a receive, read
+// again when it ends: without an error, as the kernel is free to end it at any time, or
+// for want of provided buffers, then as soon as there are some. cb is told neither of
+// these ends. What ends a stream for cb, with More false, is an error, a receive, read
 // or splice of 0 bytes, Stop, the end of a context that arm has given the request,
 // and the loop's Close.
 //
@@ -56,8 +56,8 @@ type Stream struct {
 // 16 buffers of 64 bytes, messages of 10,000 bytes 27 into 16 of 4,096 and one into 256.
 // To ask for less would end it as often. Have room for some messages.
 //
-// Requests that end again and again and have brought nothing, be it by a peer's or
-// the kernel's doing, are made again after a pause from the ninth on, which grows up
+// Requests that end again and again and have brought nothing, whether that is the peer's
+// doing or the kernel's, are made again after a pause from the ninth on, which grows up
 // to 100 ms; the first result above 0 ends that. Stats.StreamPauses counts.
 func (l *Loop) Rearm(arm func(cb Callback) Request, cb Callback) *Stream {
 	if cb == nil {

@@ -453,7 +453,7 @@ func (r *Ring) checkResize(p *Params) error {
 }
 
 // canMap reports whether there is room for the queues in the process: the kernel
-// would change the ring, and only then liburing find that there is none.
+// would change the ring, and only then would liburing find that there is none.
 func canMap(p *Params) error {
 	sizes := *p
 	size, err := MemorySizeParams(int(p.SQEntries), &sizes)

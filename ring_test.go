@@ -178,7 +178,7 @@ func TestRingFixedBuffers(t *testing.T) {
 		c = ringtest.SubmitOne(t, r, func(s *liburing.SQE) { s.PrepReadFixed(fd, make([]byte, 10), 0, b.Index) })
 		require.ErrorIs(t, c.Err(), unix.EFAULT, "memory that is not in the registered buffer")
 		c = ringtest.SubmitOne(t, r, func(s *liburing.SQE) { s.PrepReadFixed(fd, b.Bytes, 0, 9) })
-		require.ErrorIs(t, c.Err(), unix.EFAULT, "a buffer that there is none of")
+		require.ErrorIs(t, c.Err(), unix.EFAULT, "a buffer that does not exist")
 		require.NoError(t, pool.Put(b))
 	})
 }

@@ -422,7 +422,7 @@ func MemorySizeParams(entries int, p *Params) (int64, error) {
 // in a work queue, some 50 ms later.
 
 // release gives back what need not wait for that: files, whose ports and locks would
-// stay taken, locked memory, and the eventfd. What there is none of is no error.
+// stay taken, locked memory, and the eventfd. It is no error if some were never registered.
 func (m *ringMem) release() {
 	for _, unregister := range []func(*ringMem) int32{cUnregisterFiles, cUnregisterBuffers, cUnregisterEventfd} {
 		for unregister(m) == -int32(syscall.EINTR) {

@@ -53,7 +53,7 @@ func checkKernel(loop *liburing.Loop) error {
 	if !probe.OpcodeSupported(liburing.OpRecvZC) {
 		return fmt.Errorf(needs, "the request")
 	}
-	// An interface that there is none of: a kernel that knows the call says so.
+	// An interface that does not exist: a kernel that knows the call says so.
 	_, err = register(loop, &liburing.ZCRXIFQReg{IfIdx: math.MaxInt32, RqEntries: 1}, os.Getpagesize())
 	switch {
 	case errors.Is(err, unix.ENODEV):

@@ -42,7 +42,7 @@ import (
 		m.write(&b)
 	}
 	for name := range checks {
-		log.Fatalf("loop_request.go: bad%s is for a method that there is none of", name)
+		log.Fatalf("loop_request.go: bad%s is for no method of the Loop", name)
 	}
 	return b.Bytes()
 }

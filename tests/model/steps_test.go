@@ -92,7 +92,7 @@ func (m *model) readOf(fd int) func(liburing.Callback) liburing.Request {
 	return func(cb liburing.Callback) liburing.Request { return m.l.Read(fd, make([]byte, 64), 0, cb) }
 }
 
-// cancelOne cancels a waiting request, or one that there is none of.
+// cancelOne cancels a waiting request, or one that does not exist.
 func (m *model) cancelOne(s step) {
 	rnd := m.rnd(s)
 	if len(m.waiting) == 0 {
