@@ -863,8 +863,7 @@ func TestOpenFIFOThatIsCancelled(t *testing.T) {
 				ends <- end{f, err}
 			}()
 		}
-		for range 2 {
-			end := <-ends
+		for _, end := range []end{<-ends, <-ends} { // both, before one is closed: who comes late would wait
 			require.NoError(t, end.err)
 			require.Equal(t, name, end.f.Name())
 			require.NoError(t, end.f.SetDeadline(time.Now().Add(time.Second)), "it has deadlines")
