@@ -7,7 +7,6 @@ import (
 	"io"
 	"net"
 	"os"
-	"sync"
 	"syscall"
 	"time"
 
@@ -102,45 +101,6 @@ func (c *tcpConn) MultipathTCP() (bool, error) {
 	})
 	return err != unix.EOPNOTSUPP && err != unix.ENOPROTOOPT, nil
 }
-
-// ReadFrom writes what r has, until its end.
-func (c *tcpConn) ReadFrom(r io.Reader) (int64, error) {
-	n, err := io.Copy(struct{ io.Writer }{c}, r)
-	if err != nil {
-		err = c.s.opError("readfrom", err)
-	}
-	return n, err
-}
-
-// WriteTo writes what it reads to w, until the end. While it waits it has no buffer: a
-// server of many idle connections that uses io.Copy takes little memory.
-func (c *tcpConn) WriteTo(w io.Writer) (n int64, err error) {
-	for err == nil {
-		if err = c.s.recvReady(); err == nil {
-			buf := copyBuffers.Get().(*[copySize]byte)
-			var got int
-			if got, err = c.Read(buf[:]); got > 0 {
-				var put int
-				put, err = w.Write(buf[:got])
-				n += int64(put)
-				if err == nil && put < got {
-					err = io.ErrShortWrite
-				}
-			}
-			copyBuffers.Put(buf)
-		} else {
-			err = c.s.opError("read", err)
-		}
-	}
-	if err == io.EOF {
-		return n, nil
-	}
-	return n, c.s.opError("writeto", err)
-}
-
-const copySize = 32 << 10
-
-var copyBuffers = sync.Pool{New: func() any { return new([copySize]byte) }}
 
 // waitReadable waits until there is something to read, if only the end.
 func (c *conn) waitReadable() error { return c.s.opError("read", c.s.recvReady()) }

@@ -46,6 +46,11 @@
 //     shows its function bytes that came before; File is refused while there are any.
 //     SyscallConn's Control looks at nothing: do not read from its descriptor.
 //
+// io.Copy from a file to a TCP connection is sendfile(2), as in net. From one to a file or
+// another connection it reads and writes what is little, and has the kernel move what is
+// much (splice(2)). net.Buffers are written by one system call if WriteBuffers does it, or
+// a TCP connection's ReadFrom: their own WriteTo makes many calls of what is not net's.
+//
 // WaitReadable waits for a connection's next bytes without a buffer to put them into.
 // One of 10,000 connections that say nothing takes half the memory then that it does in
 // net with a buffer of 4 KiB; so it does in net, of whose connections the function knows

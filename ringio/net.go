@@ -134,6 +134,19 @@ func waitNets(c net.Conn) (err error) {
 	return err
 }
 
+// WriteBuffers writes buffers to c and takes what it has written from them, as
+// net.Buffers.WriteTo does, which knows of net's own connections only how to write many
+// buffers with one system call. This knows of both. On a connection of datagrams the
+// buffers are one.
+func WriteBuffers(c net.Conn, buffers *net.Buffers) (int64, error) {
+	if ours, ok := c.(interface {
+		writeBuffers(*net.Buffers) (int64, error)
+	}); ok {
+		return ours.writeBuffers(buffers)
+	}
+	return buffers.WriteTo(c)
+}
+
 // Dialer is a net.Dialer whose connections use io_uring: the fields are the same, and
 // mean the same. Names are looked up, addresses tried in turn and connected to by net;
 // what is connected then is handed over.

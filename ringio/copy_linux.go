@@ -1,0 +1,384 @@
+//go:build linux
+
+package ringio
+
+import (
+	"io"
+	"io/fs"
+	"net"
+	"os"
+	"runtime"
+	"sync"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+)
+
+// Copies between connections and files. The kernel moves what is much, without showing
+// it to the program; what is little is quicker read and written.
+
+// copySize is that of a copy's buffer. A read that fills it is much.
+const copySize = 32 << 10
+
+var copyBuffers = sync.Pool{New: func() any { return new([copySize]byte) }}
+
+// ReadFrom writes what r has, until its end: of a file by sendfile(2), of net.Buffers by
+// system calls that write many of them.
+func (c *tcpConn) ReadFrom(r io.Reader) (n int64, err error) {
+	handled := false
+	if buffers, ok := r.(*net.Buffers); ok {
+		n, err = c.s.sendVector(buffers)
+		handled = true
+	} else {
+		n, handled, err = c.s.sendFile(r)
+	}
+	if !handled {
+		n, err = io.Copy(struct{ io.Writer }{c}, r)
+	}
+	if err != nil {
+		err = c.s.opError("readfrom", err)
+	}
+	return n, err
+}
+
+// WriteTo writes what it reads to w, until the end. While it waits it has no buffer: a
+// server of many idle connections that uses io.Copy takes little memory.
+func (c *tcpConn) WriteTo(w io.Writer) (n int64, err error) {
+	to := drainFor(w)
+	for err == nil {
+		if err = c.s.recvReady(); err != nil {
+			err = c.s.opError("read", err)
+			break
+		}
+		var moved int64
+		var much bool
+		moved, much, err = c.forward(w)
+		n += moved
+		for much && err == nil && to != nil {
+			moved, much, err = c.s.splice(to, w)
+			n += moved
+		}
+	}
+	if err == io.EOF {
+		return n, nil
+	}
+	return n, c.s.opError("writeto", err)
+}
+
+// forward is one read and one write. It reports whether there may be much more.
+func (c *tcpConn) forward(w io.Writer) (n int64, much bool, err error) {
+	buf := copyBuffers.Get().(*[copySize]byte)
+	defer copyBuffers.Put(buf)
+	got, err := c.Read(buf[:])
+	if got == 0 {
+		return 0, false, err
+	}
+	put, failed := w.Write(buf[:got])
+	if failed == nil && put < got {
+		failed = io.ErrShortWrite
+	}
+	if failed != nil {
+		err = failed
+	}
+	return int64(put), got == copySize, err
+}
+
+// fileReader is an os.File or what it makes of itself for io.Copy.
+type fileReader interface {
+	fs.File
+	io.Seeker
+	syscall.Conn
+}
+
+// sendFile sends the rest of a regular file, or the part that a LimitedReader has of it.
+// It is not handled if it is something else, or the kernel refuses it.
+func (s *socket) sendFile(r io.Reader) (n int64, handled bool, err error) {
+	left, limited := int64(1<<62), false
+	part, ok := r.(*io.LimitedReader)
+	if ok {
+		r, left, limited = part.R, part.N, true
+	}
+	f, ok := r.(fileReader)
+	if !ok {
+		return 0, false, nil
+	}
+	if info, err := f.Stat(); err != nil || !info.Mode().IsRegular() {
+		return 0, false, nil
+	}
+	raw, err := f.SyscallConn()
+	if err != nil {
+		return 0, false, nil
+	}
+	if raw.Control(func(fd uintptr) { n, handled, err = s.sendFD(int(fd), left) }) != nil {
+		return 0, false, nil
+	}
+	if limited {
+		part.N -= n
+	}
+	return n, handled, err
+}
+
+// sendFD sends from a file's position on.
+func (s *socket) sendFD(fd int, left int64) (n int64, handled bool, err error) {
+	if err := s.beginOut(); err != nil {
+		return 0, true, err
+	}
+	defer s.end(&s.out)
+	for left > 0 {
+		if err := s.ready(&s.out); err != nil {
+			return n, true, err
+		}
+		sent, err := unix.Sendfile(s.fd, fd, nil, int(min(left, maxTransfer)))
+		switch {
+		case sent > 0:
+			n, left = n+int64(sent), left-int64(sent)
+		case err == unix.EAGAIN:
+			if err := s.poll(&s.out, unix.POLLOUT); err != nil {
+				return n, true, err
+			}
+		case err == unix.EINTR:
+		case err == nil:
+			return n, true, nil // the file's end
+		default:
+			return n, n > 0 || err == unix.EPIPE || err == unix.ECONNRESET, s.failed(&s.out, "sendfile", s.resetOf(err))
+		}
+	}
+	return n, true, nil
+}
+
+// beginOut is begin for one who writes by the descriptor: what was written before goes
+// first.
+func (s *socket) beginOut() error {
+	if err := s.begin(&s.out); err != nil {
+		return err
+	}
+	if s.box == nil {
+		return nil
+	}
+	err := s.ready(&s.out)
+	if err == nil {
+		err = s.flush(s.box)
+	}
+	if err != nil {
+		s.end(&s.out)
+		return s.failed(&s.out, "write", s.resetOf(err))
+	}
+	return nil
+}
+
+// sendVector sends buffers, many with one system call, and takes what it has sent from
+// them.
+func (s *socket) sendVector(buffers *net.Buffers) (n int64, err error) {
+	if err := s.beginOut(); err != nil {
+		return 0, err
+	}
+	defer s.end(&s.out)
+	for {
+		for len(*buffers) > 0 && len((*buffers)[0]) == 0 {
+			*buffers = (*buffers)[1:]
+		}
+		if len(*buffers) == 0 {
+			return n, nil
+		}
+		if err := s.ready(&s.out); err != nil {
+			return n, err
+		}
+		sent, err := unix.SendmsgBuffers(s.fd, (*buffers)[:min(len(*buffers), maxVector)], nil, nil, unix.MSG_DONTWAIT|unix.MSG_NOSIGNAL)
+		switch err {
+		case nil:
+			n += int64(sent)
+			consume(buffers, sent)
+		case unix.EINTR:
+		case unix.EAGAIN:
+			if err := s.poll(&s.out, unix.POLLOUT); err != nil {
+				return n, err
+			}
+		default:
+			return n, s.failed(&s.out, "writev", s.resetOf(err))
+		}
+	}
+}
+
+// consume takes n bytes from the front of buffers.
+func consume(buffers *net.Buffers, n int) {
+	for n > 0 {
+		first := &(*buffers)[0]
+		part := min(n, len(*first))
+		*first, n = (*first)[part:], n-part
+		if len(*first) == 0 {
+			*first = nil
+			*buffers = (*buffers)[1:]
+		}
+	}
+}
+
+// writeBuffers is WriteBuffers.
+func (c *conn) writeBuffers(buffers *net.Buffers) (int64, error) {
+	n, err := c.s.sendVector(buffers)
+	return n, c.s.opError("writev", err)
+}
+
+// pipe is what bytes pass through between two descriptors.
+type pipe struct{ r, w int }
+
+var pipes = sync.Pool{New: func() any {
+	var fds [2]int
+	if unix.Pipe2(fds[:], unix.O_CLOEXEC|unix.O_NONBLOCK) != nil {
+		return (*pipe)(nil)
+	}
+	unix.FcntlInt(uintptr(fds[1]), unix.F_SETPIPE_SZ, pipeSize) // or it stays smaller
+	p := &pipe{fds[0], fds[1]}
+	runtime.SetFinalizer(p, (*pipe).close)
+	return p
+}}
+
+const pipeSize = 1 << 20
+
+func (p *pipe) close() {
+	runtime.SetFinalizer(p, nil)
+	unix.Close(p.r)
+	unix.Close(p.w)
+}
+
+// drain moves n bytes from a pipe to where a copy goes, and returns how many it has.
+type drain func(p *pipe, n int) (int, error)
+
+// drainFor returns the drain for w, nil if the kernel can't write there by itself.
+func drainFor(w io.Writer) drain {
+	switch w := w.(type) {
+	case *tcpConn:
+		return w.s.drain
+	case *unixConn:
+		if w.s.kind == unix.SOCK_STREAM {
+			return w.s.drain
+		}
+	case *File:
+		return drainForFile(w.std())
+	case *os.File:
+		return drainForFile(w)
+	}
+	return nil
+}
+
+func drainForFile(f *os.File) drain {
+	info, err := f.Stat()
+	if err != nil || !info.Mode().IsRegular() {
+		return nil
+	}
+	raw, err := f.SyscallConn()
+	if err != nil {
+		return nil
+	}
+	appends := true // which splice(2) refuses
+	raw.Control(func(fd uintptr) {
+		flags, err := unix.FcntlInt(fd, unix.F_GETFL, 0)
+		appends = err != nil || flags&unix.O_APPEND != 0
+	})
+	if appends {
+		return nil
+	}
+	return func(p *pipe, n int) (done int, err error) {
+		if failed := raw.Control(func(fd uintptr) {
+			for done < n && err == nil {
+				var some int64
+				some, err = unix.Splice(p.r, nil, int(fd), nil, n-done, unix.SPLICE_F_MOVE)
+				done += int(max(some, 0))
+				if err == unix.EINTR {
+					err = nil
+				}
+			}
+		}); failed != nil {
+			err = failed
+		}
+		return done, err
+	}
+}
+
+// drain is a drain to a connection.
+func (s *socket) drain(p *pipe, n int) (done int, err error) {
+	if err := s.beginOut(); err != nil {
+		return 0, s.opError("write", err)
+	}
+	defer s.end(&s.out)
+	for done < n {
+		if err := s.ready(&s.out); err != nil {
+			return done, s.opError("write", err)
+		}
+		some, err := unix.Splice(p.r, nil, s.fd, nil, n-done, unix.SPLICE_F_MOVE|unix.SPLICE_F_NONBLOCK)
+		done += int(max(some, 0))
+		switch err {
+		case nil, unix.EINTR:
+		case unix.EAGAIN:
+			if err := s.poll(&s.out, unix.POLLOUT); err != nil {
+				return done, s.opError("write", err)
+			}
+		default:
+			return done, s.opError("write", s.failed(&s.out, "splice", s.resetOf(err)))
+		}
+	}
+	return done, nil
+}
+
+// splice moves what is there, without waiting for more, and reports whether it was much.
+func (s *socket) splice(to drain, w io.Writer) (n int64, much bool, err error) {
+	p := pipes.Get().(*pipe)
+	if p == nil {
+		return 0, false, nil // there is no descriptor: by read and write, then
+	}
+	got, err := s.fillPipe(p)
+	if got <= 0 {
+		pipes.Put(p)
+		return 0, false, s.opError("read", err)
+	}
+	done, err := to(p, got)
+	if done < got {
+		if err == unix.EINVAL { // a file system without it
+			rest, failed := p.writeTo(w, got-done)
+			done, err = done+rest, failed
+		}
+		p.close()
+	} else {
+		pipes.Put(p)
+	}
+	return int64(done), got >= copySize, err
+}
+
+// fillPipe moves what has come to a pipe. While something was received in advance there
+// is nothing to be moved.
+func (s *socket) fillPipe(p *pipe) (int, error) {
+	if err := s.begin(&s.in); err != nil {
+		return 0, err
+	}
+	defer s.end(&s.in)
+	if s.left.any() || s.stream.Load() != nil {
+		return 0, nil
+	}
+	if err := s.ready(&s.in); err != nil {
+		return 0, err
+	}
+	for {
+		n, err := unix.Splice(s.fd, nil, p.w, nil, pipeSize, unix.SPLICE_F_MOVE|unix.SPLICE_F_NONBLOCK)
+		switch err {
+		case nil:
+			return int(n), nil
+		case unix.EINTR:
+		case unix.EAGAIN:
+			return 0, nil
+		default:
+			return 0, s.failed(&s.in, "splice", err)
+		}
+	}
+}
+
+// writeTo writes n bytes that a pipe has.
+func (p *pipe) writeTo(w io.Writer, n int) (int, error) {
+	b := make([]byte, n)
+	for at := 0; at < n; {
+		got, err := unix.Read(p.r, b[at:])
+		if err != nil && err != unix.EINTR {
+			return 0, os.NewSyscallError("read", err)
+		}
+		at += max(got, 0)
+	}
+	return w.Write(b)
+}
