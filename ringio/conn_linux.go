@@ -3,6 +3,7 @@
 package ringio
 
 import (
+	"context"
 	"errors"
 	"io"
 	"net"
@@ -17,6 +18,17 @@ import (
 type conn struct{ s *socket }
 
 func (c *conn) Read(p []byte) (int, error) {
+	if c.s.engine.watch.watches() {
+		return c.readWatched(p)
+	}
+	return c.read(p)
+}
+
+func (c *conn) readWatched(p []byte) (int, error) {
+	return c.s.engine.watch.call(context.Background(), kindRecv, func() (int, error) { return c.read(p) })
+}
+
+func (c *conn) read(p []byte) (int, error) {
 	n, err := c.s.recv(p)
 	if err != nil && err != io.EOF {
 		err = c.s.opError("read", err)
@@ -25,6 +37,17 @@ func (c *conn) Read(p []byte) (int, error) {
 }
 
 func (c *conn) Write(p []byte) (int, error) {
+	if c.s.engine.watch.watches() {
+		return c.writeWatched(p)
+	}
+	return c.write(p)
+}
+
+func (c *conn) writeWatched(p []byte) (int, error) {
+	return c.s.engine.watch.call(context.Background(), kindSend, func() (int, error) { return c.write(p) })
+}
+
+func (c *conn) write(p []byte) (int, error) {
 	n, err := c.s.send(p)
 	if err != nil {
 		err = c.s.opError("write", err)

@@ -73,5 +73,5 @@
 // a disk can't be cancelled: the call returns when the disk has answered.
 //
 // Stats tells what an engine does; an Engine is an expvar.Var. With Options.Histograms it
-// tells how long operations take, and runtime/trace has regions of files' operations.
+// tells how long operations take, and runtime/trace has regions of them.
 package ringio

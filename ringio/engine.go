@@ -38,6 +38,7 @@ type engine struct {
 	flying int   // requests that the kernel has
 	ended  bool  // the ring is gone
 	sqPoll bool  // the kernel takes requests in its own time
+	watch  *watch
 	fixed  fixed
 	counts counts
 

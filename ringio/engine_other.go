@@ -9,7 +9,7 @@ import (
 )
 
 // engine is a ring, of which there are none here.
-type engine struct{}
+type engine struct{ watch *watch }
 
 func newEngine(Options) (*engine, error) {
 	_, err := liburing.New(1)

@@ -3,8 +3,10 @@
 package ringio
 
 import (
+	"context"
 	"net"
 	"os"
+	"runtime/trace"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -22,7 +24,13 @@ type listener struct {
 }
 
 func (l *listener) Accept() (net.Conn, error) {
+	w := l.s.engine.watch
+	if w.watches() {
+		defer trace.StartRegion(context.Background(), kindRegions[kindAccept]).End()
+	}
+	began := w.begin()
 	c, err := l.accept()
+	w.end(kindAccept, began)
 	if err != nil {
 		return nil, l.s.setError("accept", err)
 	}

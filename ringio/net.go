@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/netip"
 	"os"
+	"runtime/trace"
 	"syscall"
 	"time"
 )
@@ -264,7 +265,12 @@ func (e *Engine) ListenPacket(network, address string) (net.PacketConn, error) {
 }
 
 func (e *Engine) dial(ctx context.Context, d *Dialer, network, address string) (net.Conn, error) {
+	if e.watch.watches() {
+		defer trace.StartRegion(ctx, kindRegions[kindConnect]).End()
+	}
+	began := e.watch.begin()
 	c, err := (*net.Dialer)(d).DialContext(ctx, network, address)
+	e.watch.end(kindConnect, began)
 	return taken(e, c, err)
 }
 

@@ -3,6 +3,7 @@
 package ringio
 
 import (
+	"context"
 	"io"
 	"net"
 	"net/netip"
@@ -19,6 +20,17 @@ type received struct {
 
 // readMsg receives a message. call is the system call that net names in the error.
 func (s *socket) readMsg(call string, p, oob []byte, flags int) (r received, err error) {
+	if w := s.engine.watch; w.watches() {
+		_, err = w.call(context.Background(), kindRecv, func() (n int, err error) {
+			r, err = s.recvMessage(call, p, oob, flags)
+			return 0, err
+		})
+		return r, err
+	}
+	return s.recvMessage(call, p, oob, flags)
+}
+
+func (s *socket) recvMessage(call string, p, oob []byte, flags int) (r received, err error) {
 	if err := s.begin(&s.in); err != nil {
 		return r, err
 	}
@@ -44,6 +56,13 @@ func (s *socket) readMsg(call string, p, oob []byte, flags int) (r received, err
 
 // writeMsg sends a message, to a name if put stores one.
 func (s *socket) writeMsg(call string, p, oob []byte, put func(m *message) error) (n int, err error) {
+	if w := s.engine.watch; w.watches() {
+		return w.call(context.Background(), kindSend, func() (int, error) { return s.sendMessage(call, p, oob, put) })
+	}
+	return s.sendMessage(call, p, oob, put)
+}
+
+func (s *socket) sendMessage(call string, p, oob []byte, put func(m *message) error) (n int, err error) {
 	if err := s.begin(&s.out); err != nil {
 		return 0, err
 	}

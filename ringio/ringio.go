@@ -111,6 +111,7 @@ func (e *Engine) addRings(o Options) error {
 			e.rings = nil
 			return err
 		}
+		ring.watch = &e.watch
 		e.rings = append(e.rings, ring)
 	}
 	return nil

@@ -352,6 +352,7 @@ func TestTraceRegions(t *testing.T) {
 	var out bytes.Buffer
 	require.NoError(t, trace.Start(&out))
 	e := busyEngine(t, Options{})
+	talk(t, e)
 	f, err := e.Create(filepath.Join(t.TempDir(), "file"))
 	require.NoError(t, err)
 	_, err = f.ReadAt(make([]byte, 1), 0)
@@ -361,6 +362,47 @@ func TestTraceRegions(t *testing.T) {
 	trace.Stop()
 	require.Contains(t, out.String(), "ringio.read")
 	require.Contains(t, out.String(), "ringio.sync")
+	for _, kind := range []string{"recv", "send", "accept", "connect"} {
+		require.Contains(t, out.String(), "ringio."+kind)
+	}
+}
+
+// talk has two connections of an engine say something to each other.
+func talk(t *testing.T, e *Engine) {
+	for _, network := range []string{"tcp", "unix"} {
+		l, err := e.Listen(network, address(t, network))
+		require.NoError(t, err)
+		defer l.Close()
+		ours, err := e.Dial(network, l.Addr().String())
+		require.NoError(t, err)
+		defer ours.Close()
+		theirs, err := l.Accept()
+		require.NoError(t, err)
+		defer theirs.Close()
+		_, err = ours.Write([]byte("text"))
+		require.NoError(t, err)
+		_, err = theirs.Read(make([]byte, 4))
+		require.NoError(t, err)
+	}
+	there, err := e.ListenPacket("udp", address(t, "udp"))
+	require.NoError(t, err)
+	defer there.Close()
+	_, err = there.WriteTo([]byte("text"), there.LocalAddr())
+	require.NoError(t, err)
+	_, _, err = there.ReadFrom(make([]byte, 4))
+	require.NoError(t, err)
+}
+
+func TestHistogramsOfConnections(t *testing.T) {
+	e := ownEngine(t, Options{Histograms: true})
+	talk(t, e)
+	for kind, times := range map[string]uint64{"recv": 3, "send": 3, "accept": 2, "connect": 2} {
+		n := uint64(0)
+		for _, some := range e.Stats().Latency[kind] {
+			n += some
+		}
+		require.Equal(t, times, n, kind)
+	}
 }
 
 // What the file system and the flags are decides how a file is read.

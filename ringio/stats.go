@@ -1,8 +1,10 @@
 package ringio
 
 import (
+	"context"
 	"encoding/json"
 	"math/bits"
+	"runtime/trace"
 	"sync/atomic"
 	"time"
 )
@@ -23,7 +25,9 @@ type Stats struct {
 	Overflows uint64 // how often completions did not fit into the queue
 	InFlight  int    // requests that the kernel has
 
-	// How long operations took, by their names, if Options.Histograms is set.
+	// How long operations took, by their names, if Options.Histograms is set: read, write,
+	// sync and open of files, recv, send, accept and connect of connections, which wait for
+	// the peer, too. Connections of net, on the fallback, tell of connect alone.
 	Latency map[string]Histogram `json:",omitempty"`
 }
 
@@ -103,6 +107,13 @@ const (
 
 var kindNames = [kinds]string{"read", "write", "sync", "open", "recv", "send", "accept", "connect"}
 
+var kindRegions = func() (regions [kinds]string) {
+	for k, name := range kindNames {
+		regions[k] = "ringio." + name
+	}
+	return regions
+}()
+
 // watch takes the time of operations while it is on.
 type watch struct {
 	on    atomic.Bool
@@ -121,6 +132,18 @@ func (w *watch) end(k kind, began time.Time) {
 	if !began.IsZero() {
 		w.add(k, time.Since(began))
 	}
+}
+
+// watches reports whether an operation is to be timed, or shown in a trace.
+func (w *watch) watches() bool { return w.on.Load() || trace.IsEnabled() }
+
+// call carries out an operation that is watched.
+func (w *watch) call(ctx context.Context, k kind, f func() (int, error)) (int, error) {
+	defer trace.StartRegion(ctx, kindRegions[k]).End()
+	began := w.begin()
+	n, err := f()
+	w.end(k, began)
+	return n, err
 }
 
 func (w *watch) add(k kind, d time.Duration) {
