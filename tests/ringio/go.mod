@@ -3,7 +3,9 @@ module github.com/go-liburing/liburing/tests/ringio
 go 1.26.0
 
 require (
+	github.com/alicebob/miniredis/v2 v2.34.0
 	github.com/go-liburing/liburing v0.0.0
+	github.com/redis/go-redis/v9 v9.17.3
 	github.com/stretchr/testify v1.12.1
 	golang.org/x/net v0.62.0
 	google.golang.org/grpc v1.85.0
@@ -11,6 +13,10 @@ require (
 )
 
 require (
+	github.com/alicebob/gopher-json v0.0.0-20230218143504-906a9b012302 // indirect
+	github.com/cespare/xxhash/v2 v2.3.0 // indirect
+	github.com/dgryski/go-rendezvous v0.0.0-20200823014737-9f7001d12a5f // indirect
+	github.com/yuin/gopher-lua v1.1.1 // indirect
 	go.yaml.in/yaml/v3 v3.0.5 // indirect
 	golang.org/x/sys v0.49.0 // indirect
 	golang.org/x/text v0.43.0 // indirect
