@@ -427,8 +427,23 @@ func (r *Ring) resize(p *Params) error {
 		if m.flags&SetupSQRewind == 0 {
 			m.flushSQ()
 		}
-		return cResizeRings(m, p)
+		was := Params{Flags: SetupCQSize, SQEntries: m.sq.ringEntries, CQEntries: m.cq.ringEntries}
+		ret := cResizeRings(m, p)
+		if ret < 0 && p.SQOff.RingMask != 0 {
+			takeBack(m, was)
+		}
+		return ret
 	})
+}
+
+// takeBack resizes a ring to what it was. Its queues are others for the kernel than for
+// the program where these could not be mapped, and nothing would ever reach it.
+func takeBack(m *ringMem, was Params) {
+	for range 3 {
+		if p := was; cResizeRings(m, &p) >= 0 {
+			return
+		}
+	}
 }
 
 const opResize = "io_uring_resize_rings"
