@@ -27,6 +27,7 @@ awk -v check="$1" 'index($0, " " check) { print $1 }' <<'ROOMS'
 ./ringio                     kernels        sanitize musl
 ./tests/build                               sanitize
 ./tests/differential                        sanitize
+./tests/faults         nocgo kernels
 ./tests/loop     debug nocgo kernels docker sanitize musl
 ./tests/model    debug nocgo kernels docker sanitize
 ./tests/opcodes  debug nocgo kernels docker sanitize musl
