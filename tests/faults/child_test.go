@@ -30,7 +30,11 @@ func inChild(t *testing.T, env ...string) bool {
 	if os.Getenv(childEnv) == t.Name() {
 		return true
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	limit := patience
+	if long {
+		limit = 10 * time.Minute
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), limit)
 	defer cancel()
 	cmd := childOf(ctx, t, env...)
 	out, err := cmd.CombinedOutput()
