@@ -63,7 +63,7 @@ func processorTime(t *testing.T) time.Duration {
 
 const (
 	callers = 20
-	drought = time.Second // how long there are no descriptors
+	drought = time.Second / 2 // how long there are no descriptors
 )
 
 // idly waits for the time of a drought, in which the process may compute little.
