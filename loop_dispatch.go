@@ -132,11 +132,12 @@ func (l *Loop) complete(token Token, h *handle, a *aside, c Completion) {
 		l.undo(&c, h, a.made)
 	}
 	if !c.More() {
-		if a != nil {
-			l.settleChain(token, a.chain)
-		}
+		quiet := a != nil && a.chain.tokens != nil && l.settleChain(token, a.chain, c.Err() != nil)
 		l.table.drop(token)
 		l.inFlight--
+		if quiet {
+			return
+		}
 	}
 	if group != 0 {
 		l.groups[group-1].deliver(c, cb, truncated)

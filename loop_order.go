@@ -6,14 +6,19 @@ import (
 	"time"
 )
 
-// chain is a chain of links whose requests, but for the last, complete without
-// a word if they succeed. The loop works out from those that do speak what
-// became of the others.
-type chain []Token
+// chain is a chain of links whose requests, but for the last, are to complete without a
+// word if they succeed. The first of them do; the loop works out from those that speak
+// what became of them. From the first on that the kernel would keep silent about if it
+// fails (goesOn) all speak to the loop, which keeps successes to itself.
+type chain struct {
+	tokens []Token
+	silent int // how many do not speak
+}
 
 // SkipSuccess has the requests that this one is linked behind call their
 // callbacks only if they fail (IOSQE_CQE_SKIP_SUCCESS), which saves their
-// completions. Call it on the last request of a chain made with LinkNext, before
+// completions, but those from the first request on whose failure does not end the chain
+// (see LinkNext). Call it on the last request of a chain made with LinkNext, before
 // the next is queued. Some chains are left as they are, for what speaks would not
 // tell all: those with a HardLinkNext, a Deadline or another link timeout, with
 // Buffers before the last request, with a request that completes more than once
@@ -34,19 +39,22 @@ func (r Request) SkipSuccess() Request {
 	if len(entries) < 2 || entries[len(entries)-1] != sqe {
 		return r
 	}
-	var tokens chain
+	c := chain{silent: len(entries) - 1}
 	for i, e := range entries {
 		last := i == len(entries)-1
 		if e.mustSpeak() || !last && e.Flags&SQEBufferSelect != 0 {
 			return r
 		}
-		tokens = append(tokens, Token(e.UserData))
+		if e.Opcode.facts().goesOn {
+			c.silent = min(c.silent, i)
+		}
+		c.tokens = append(c.tokens, Token(e.UserData))
 	}
 	for i, e := range entries {
-		if i < len(entries)-1 {
+		if i < c.silent {
 			e.Flags |= SQECQESkipSuccess
 		}
-		l.table.withAside(tokens[i]).chain = tokens
+		l.table.withAside(c.tokens[i]).chain = c
 	}
 	return r
 }
@@ -94,25 +102,24 @@ func (l *Loop) lastChain() (entries []*SQE) {
 	return entries
 }
 
-// settleChain is told of each request that has completed. If it is one of a
-// quiet chain, those before it have succeeded. If it is not the last, it has
-// failed, and the kernel does not say that those behind it are cancelled.
-func (l *Loop) settleChain(token Token, c chain) {
-	before := true
-	for _, t := range c {
-		h := l.table.handle(t)
-		switch {
-		case t == token:
-			before = false
+// settleChain is told of each request that has completed, and reports whether that is to
+// be kept from its callback. If it is one of a quiet chain, the silent ones before it have
+// succeeded. If it is a silent one it has failed, and the kernel does not say that those
+// behind it are cancelled.
+func (l *Loop) settleChain(token Token, c chain, failed bool) (quiet bool) {
+	at := slices.Index(c.tokens, token)
+	for i, t := range c.tokens {
+		switch h := l.table.handle(t); {
 		case h == nil:
-		case before:
+		case i < at && i < c.silent:
 			l.table.drop(t)
 			l.inFlight--
-		default:
+		case i > at && at < c.silent:
 			l.made = append(l.made, CQE{UserData: uint64(t), Res: -int32(syscall.ECANCELED)})
-			l.table.aside(t).chain = nil
+			l.table.aside(t).chain = chain{}
 		}
 	}
+	return !failed && at < len(c.tokens)-1
 }
 
 // A request with SQEIODrain begins when all before it have completed, and what

@@ -192,7 +192,7 @@ func (l *Loop) fill() {
 			e := l.backlog.at(i)
 			e.Flags = 0
 			if a := l.table.aside(Token(e.UserData)); a != nil {
-				a.chain = nil
+				a.chain = chain{}
 			}
 			l.spoil(e, badInput(e.Opcode.String(), "%s", why))
 		}

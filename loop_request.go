@@ -63,7 +63,10 @@ func (r Request) Flags(flags SQEFlags) Request {
 // write of fewer bytes than it was asked for has failed; a receive or send has only
 // with MSG_WAITALL. A driver's command (URingCmd) that its device refuses has not, where
 // the result is a positive status, as an NVMe drive's: what is linked behind it runs, so
-// make that in its callback instead. The loop
+// make that in its callback instead. Neither have, for the kernel (Linux 6.1 to 7.3; 5.10
+// is right), an Fsync or SyncFileRange, Fallocate, Ftruncate, Renameat, Unlinkat, Mkdirat,
+// Linkat, Symlinkat, Statx, Shutdown, Madvise, or a call for extended attributes: a rename
+// that is linked behind an Fsync is done though that has lost what was written. The loop
 // hands a chain to the kernel as a whole; one that is longer than the loop's queue
 // fails, and where the turn ends before the next request is queued, the chain ends
 // too. Needs Linux 5.3.

@@ -16,6 +16,11 @@ type opFacts struct {
 	// The docs say so.
 	worker bool
 
+	// goesOn: where it fails in a chain what is linked behind it runs all the same, and
+	// with SQECQESkipSuccess the kernel does not even tell of the failure. So it is on
+	// Linux 6.1 to 7.3, not on 5.10.
+	goesOn bool
+
 	ends    bool      // its result 0 means that nothing more will come
 	buffers bool      // it may take its memory from a BufGroup
 	big     bool      // it takes two places of a queue of mixed entries (SetupSQEMixed)
@@ -48,12 +53,12 @@ var opTable = [OpLast]opFacts{
 	OpNop:            {kernel: "5.1", quick: true},
 	OpReadv:          {kernel: "5.1", ends: true, buffers: true, fixed: fixedByFlag},
 	OpWritev:         {kernel: "5.1", fixed: fixedByFlag},
-	OpFsync:          {kernel: "5.1", worker: true, fixed: fixedByFlag},
+	OpFsync:          {kernel: "5.1", worker: true, goesOn: true, fixed: fixedByFlag},
 	OpReadFixed:      {kernel: "5.1", ends: true, fixed: fixedByFlag},
 	OpWriteFixed:     {kernel: "5.1", fixed: fixedByFlag},
 	OpPollAdd:        {kernel: "5.1", quick: true, fixed: fixedByFlag},
 	OpPollRemove:     {kernel: "5.1", quick: true},
-	OpSyncFileRange:  {kernel: "5.2", worker: true, fixed: fixedByFlag},
+	OpSyncFileRange:  {kernel: "5.2", worker: true, goesOn: true, fixed: fixedByFlag},
 	OpSendmsg:        {kernel: "5.3", quick: true, fixed: fixedByFlag, names: namesMessage},
 	OpRecvmsg:        {kernel: "5.3", quick: true, ends: true, buffers: true, cuts: true, fixed: fixedByFlag},
 	OpTimeout:        {kernel: "5.4", quick: true},
@@ -62,15 +67,15 @@ var opTable = [OpLast]opFacts{
 	OpAsyncCancel:    {kernel: "5.5", quick: true, fixed: fixedByFlag},
 	OpLinkTimeout:    {kernel: "5.5", quick: true},
 	OpConnect:        {kernel: "5.5", quick: true, fixed: fixedByFlag, names: namesAddr},
-	OpFallocate:      {kernel: "5.6", worker: true, fixed: fixedByFlag},
+	OpFallocate:      {kernel: "5.6", worker: true, goesOn: true, fixed: fixedByFlag},
 	OpOpenat:         {kernel: "5.6", makes: madeOne, names: namesPath},
 	OpClose:          {kernel: "5.6", fixed: fixedByIndex},
 	OpFilesUpdate:    {kernel: "5.6", makes: madePlaces},
-	OpStatx:          {kernel: "5.6", worker: true, names: namesPath},
+	OpStatx:          {kernel: "5.6", worker: true, goesOn: true, names: namesPath},
 	OpRead:           {kernel: "5.6", ends: true, buffers: true, fixed: fixedByFlag},
 	OpWrite:          {kernel: "5.6", fixed: fixedByFlag},
 	OpFadvise:        {kernel: "5.6", fixed: fixedByFlag},
-	OpMadvise:        {kernel: "5.6", worker: true},
+	OpMadvise:        {kernel: "5.6", worker: true, goesOn: true},
 	OpSend:           {kernel: "5.6", quick: true, buffers: true, fixed: fixedByFlag, names: namesKept},
 	OpRecv:           {kernel: "5.6", quick: true, ends: true, buffers: true, cuts: true, fixed: fixedByFlag},
 	OpOpenat2:        {kernel: "5.6", makes: madeOne, names: namesPath},
@@ -79,17 +84,17 @@ var opTable = [OpLast]opFacts{
 	OpProvideBuffers: {kernel: "5.7"},
 	OpRemoveBuffers:  {kernel: "5.7"},
 	OpTee:            {kernel: "5.8", worker: true, ends: true, fixed: fixedByFlag},
-	OpShutdown:       {kernel: "5.11", quick: true, worker: true, fixed: fixedByFlag},
-	OpRenameat:       {kernel: "5.11", worker: true, names: namesPaths},
-	OpUnlinkat:       {kernel: "5.11", worker: true, names: namesPath},
-	OpMkdirat:        {kernel: "5.15", worker: true, names: namesPath},
-	OpSymlinkat:      {kernel: "5.15", worker: true, names: namesPaths},
-	OpLinkat:         {kernel: "5.15", worker: true, names: namesPaths},
+	OpShutdown:       {kernel: "5.11", quick: true, worker: true, goesOn: true, fixed: fixedByFlag},
+	OpRenameat:       {kernel: "5.11", worker: true, goesOn: true, names: namesPaths},
+	OpUnlinkat:       {kernel: "5.11", worker: true, goesOn: true, names: namesPath},
+	OpMkdirat:        {kernel: "5.15", worker: true, goesOn: true, names: namesPath},
+	OpSymlinkat:      {kernel: "5.15", worker: true, goesOn: true, names: namesPaths},
+	OpLinkat:         {kernel: "5.15", worker: true, goesOn: true, names: namesPaths},
 	OpMsgRing:        {kernel: "5.18", quick: true, fixed: fixedByFlag},
-	OpFsetxattr:      {kernel: "5.19", worker: true, fixed: fixedByFlag},
-	OpSetxattr:       {kernel: "5.19", worker: true, names: namesFile},
-	OpFgetxattr:      {kernel: "5.19", worker: true, fixed: fixedByFlag},
-	OpGetxattr:       {kernel: "5.19", worker: true, names: namesFile},
+	OpFsetxattr:      {kernel: "5.19", worker: true, goesOn: true, fixed: fixedByFlag},
+	OpSetxattr:       {kernel: "5.19", worker: true, goesOn: true, names: namesFile},
+	OpFgetxattr:      {kernel: "5.19", worker: true, goesOn: true, fixed: fixedByFlag},
+	OpGetxattr:       {kernel: "5.19", worker: true, goesOn: true, names: namesFile},
 	OpSocket:         {kernel: "5.19", quick: true, makes: madeOne},
 	OpURingCmd:       {kernel: "5.19", buffers: true, fixed: fixedByFlag},
 	OpSendZC:         {kernel: "6.0", quick: true, fixed: fixedByFlag, names: namesKept},
@@ -100,7 +105,7 @@ var opTable = [OpLast]opFacts{
 	OpFutexWake:      {kernel: "6.7", quick: true},
 	OpFutexWaitv:     {kernel: "6.7", quick: true},
 	OpFixedFDInstall: {kernel: "6.8", fixed: fixedAlways, makes: madeOne},
-	OpFtruncate:      {kernel: "6.9", worker: true, fixed: fixedByFlag},
+	OpFtruncate:      {kernel: "6.9", worker: true, goesOn: true, fixed: fixedByFlag},
 	OpBind:           {kernel: "6.11", quick: true, fixed: fixedByFlag, names: namesAddr},
 	OpListen:         {kernel: "6.11", quick: true, fixed: fixedByFlag},
 	OpRecvZC:         {kernel: "6.15", fixed: fixedByFlag},

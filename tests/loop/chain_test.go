@@ -210,3 +210,64 @@ func TestSkipSuccessPanic(t *testing.T) {
 	ringtest.RunIdle(t, l)
 	require.ErrorIs(t, m["last"], unix.ECANCELED)
 }
+
+// What the kernel does not end a chain for, and keeps silent about where success is to be
+// silent, is told all the same.
+func TestSkipSuccessTellsWhatGoesOn(t *testing.T) {
+	needsQuietChains(t)
+	requests := map[string]func(l *liburing.Loop, cb liburing.Callback) liburing.Request{
+		"fsync": func(l *liburing.Loop, cb liburing.Callback) liburing.Request {
+			r, _ := ringtest.Pipe(t)
+			return l.Fsync(r, 0, cb)
+		},
+		"rename": func(l *liburing.Loop, cb liburing.Callback) liburing.Request {
+			return l.Rename("/there/is/no", "/such/file", cb)
+		},
+		"no descriptor": func(l *liburing.Loop, cb liburing.Callback) liburing.Request { return l.Fsync(-1, 0, cb) },
+	}
+	for name, request := range requests {
+		t.Run(name, func(t *testing.T) {
+			ringtest.OverLoops(t, 8, func(t *testing.T, l *liburing.Loop) {
+				m := told{}
+				l.Nop(m.as("first")).LinkNext()
+				request(l, m.as("bad")).LinkNext()
+				l.Nop(m.as("third")).LinkNext()
+				l.Nop(m.as("last")).SkipSuccess()
+				ringtest.RunIdle(t, l)
+				require.Error(t, m["bad"])
+				require.Contains(t, m, "last")
+				require.NotContains(t, m, "first")
+				if m["last"] == nil { // it has gone on
+					require.NotContains(t, m, "third")
+				} else {
+					require.ErrorIs(t, m["last"], unix.ECANCELED)
+					require.ErrorIs(t, m["third"], unix.ECANCELED)
+				}
+
+				clear(m) // what fails in front of it ends the chain
+				l.Nop(m.as("first")).LinkNext()
+				l.Read(-1, make([]byte, 1), 0, m.as("bad")).LinkNext()
+				request(l, m.as("behind")).LinkNext()
+				l.Nop(m.as("last")).SkipSuccess()
+				ringtest.RunIdle(t, l)
+				require.Len(t, m, 3)
+				require.ErrorIs(t, m["bad"], unix.EBADF)
+				require.ErrorIs(t, m["behind"], unix.ECANCELED)
+				require.ErrorIs(t, m["last"], unix.ECANCELED)
+
+				clear(m) // what fails behind it too
+				l.Nop(m.as("first")).LinkNext()
+				l.Statx(-100, "/", 0, 0, new(liburing.Statx), m.as("good")).LinkNext()
+				l.Nop(m.as("nop")).LinkNext()
+				l.Read(-1, make([]byte, 1), 0, m.as("bad")).LinkNext()
+				l.Nop(m.as("last")).SkipSuccess()
+				ringtest.RunIdle(t, l)
+				require.Len(t, m, 2)
+				require.ErrorIs(t, m["bad"], unix.EBADF)
+				require.ErrorIs(t, m["last"], unix.ECANCELED)
+				require.Zero(t, ringtest.BooksOf(l).Handles)
+				require.Zero(t, l.Stats().Stale)
+			})
+		})
+	}
+}
