@@ -15,6 +15,7 @@ import (
 
 	"github.com/go-liburing/liburing"
 	"github.com/go-liburing/liburing/internal/ringtest"
+	"github.com/go-liburing/liburing/loopio"
 	"github.com/go-liburing/liburing/ringio"
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sys/unix"
@@ -120,7 +121,7 @@ func TestServeWithoutDescriptors(t *testing.T) {
 			fds := dialers(t, callers)
 			told := 0
 			more := noDescriptors(t) // a multishot accept keeps the limit that it was made under
-			stream := l.Serve(door, func(fd int) {
+			stream := loopio.Serve(l, door, func(fd int) {
 				l.Write(fd, []byte("!"), 0, func(liburing.Completion) { l.CloseFD(fd, nil) })
 			}, func(err error, over bool) {
 				require.ErrorIs(t, err, unix.EMFILE)
