@@ -3,12 +3,13 @@
 GO    ?= go
 BENCH ?=
 PART  ?=
+DURATION ?= 10m
 
 # What go vet, gofmt and the generators look at.
 export GOFLAGS ?= -buildvcs=false
 
 .DEFAULT_GOAL := help
-.PHONY: help check deps demo test vet race other-builds generated sanitize nested bench report parity lint fmt generate clean kernels arm64 docker-test
+.PHONY: help check deps demo test vet race other-builds generated sanitize nested soak bench report parity lint fmt generate clean kernels arm64 docker-test
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -61,6 +62,9 @@ other-builds: ## the builds without Linux, without cgo, and for other processors
 
 sanitize: deps ## the suite under cgocheck2 and the address sanitizer
 	scripts/sanitize.sh
+
+soak: deps ## files, sockets, timers and cancels on several loops and ringio at full load, 10 minutes (DURATION=1h)
+	$(GO) test -count=1 -v -timeout 0 -run TestLoad ./tests/soak -duration $(DURATION)
 
 bench: deps ## measure against C and others, 10 minutes (BENCH="nop echo/loop/64 …": only those)
 	@scripts/deps.sh fio wrk || echo "bench: goes on without what could not be installed"

@@ -36,7 +36,7 @@ const soakPieces = 10
 // TestSoak makes many requests of many kinds, some of them cancelled, and looks
 // for what grows: memory, descriptors, goroutines, handles.
 func TestSoak(t *testing.T) {
-	s := newSoak(t)
+	s := newSoak(t, *soakSeed)
 	var first usage
 	for piece := 1; piece <= soakPieces; piece++ {
 		start, before := time.Now(), s.made
@@ -88,9 +88,9 @@ type soak struct {
 
 const soakJobs = 64
 
-func newSoak(t *testing.T) *soak {
+func newSoak(t *testing.T, seed uint64) *soak {
 	l := ringtest.NewLoop(t, 128)
-	s := &soak{t: t, l: l, rnd: rand.New(rand.NewPCG(*soakSeed, 0)), data: ringtest.Pattern(4096, 1)}
+	s := &soak{t: t, l: l, rnd: rand.New(rand.NewPCG(seed, 0)), data: ringtest.Pattern(4096, 1)}
 	s.file = int(ringtest.TempFile(t, s.data).Fd())
 	s.silent, _ = ringtest.Pipe(t)
 	s.group = ringtest.NewGroup(t, l, 2*soakJobs, 512, 0)
@@ -363,11 +363,16 @@ func (s *soak) measure() usage {
 		u.handles = ringtest.BooksOf(s.l).Handles
 		return nil
 	}))
-	statm, err := os.ReadFile("/proc/self/statm")
-	require.NoError(s.t, err)
-	var size int
-	_, err = fmt.Sscan(string(statm), &size, &u.rss)
-	require.NoError(s.t, err)
-	u.rss *= os.Getpagesize()
+	u.rss = resident(s.t)
 	return u
+}
+
+// resident returns how much memory the process has.
+func resident(t *testing.T) (bytes int) {
+	statm, err := os.ReadFile("/proc/self/statm")
+	require.NoError(t, err)
+	var size, pages int
+	_, err = fmt.Sscan(string(statm), &size, &pages)
+	require.NoError(t, err)
+	return pages * os.Getpagesize()
 }
