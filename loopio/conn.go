@@ -99,6 +99,8 @@ func (c *Conn) received(got liburing.Completion) {
 	case got.More():
 	case c.Writer.err != nil:
 		c.end(c.Writer.err)
+	case got.Res == 0 && c.wanted == writerOpen && brokeOff(c.fd):
+		c.end(&liburing.OpError{Op: "recv", Err: syscall.ECONNRESET, Hint: "a send has taken the error before"})
 	default:
 		c.end(c.fault(got.Err()))
 	}

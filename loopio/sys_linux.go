@@ -15,3 +15,11 @@ func isSocket(fd int) bool {
 	_, err := unix.GetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_TYPE)
 	return err == nil
 }
+
+// brokeOff reports whether a TCP connection is gone that nobody has shut down here: where
+// a send has taken the error of a reset a receive sees an end like others.
+func brokeOff(fd int) bool {
+	const closed = 7 // TCP_CLOSE
+	info, err := unix.GetsockoptTCPInfo(fd, unix.IPPROTO_TCP, unix.TCP_INFO)
+	return err == nil && info.State == closed
+}
