@@ -82,12 +82,15 @@ func serveDisk() int {
 	d := &disk{fd: fd, bytes: make([]byte, diskSize)}
 	go d.serve()
 	fmt.Println("ready")
+	hangs := false
 	for lines := bufio.NewScanner(os.Stdin); lines.Scan(); {
-		switch lines.Text() {
-		case "hang":
+		switch hang := lines.Text() == "hang"; {
+		case hang && !hangs:
 			d.hanging.Lock()
-		case "go":
+			hangs = true
+		case !hang && hangs:
 			d.hanging.Unlock()
+			hangs = false
 		}
 	}
 	return 0
