@@ -187,6 +187,8 @@ func (l *Loop) inClose(f func() error) {
 
 // cancelRound cancels what is in flight and takes completions for a while.
 func (l *Loop) cancelRound(round int) error {
+	l.closer.inKernel.Store(true)
+	defer l.closer.inKernel.Store(false)
 	if l.armed {
 		l.mail.wake.signal()
 	}
@@ -203,14 +205,14 @@ func (l *Loop) cancelRound(round int) error {
 	wait := min(time.Millisecond<<min(round, 10), longestRound)
 	start := time.Now()
 	for l.inFlight > 0 {
-		l.closer.inKernel.Store(true)
 		l.closer.refused = l.submitAndReap(wait)
-		l.closer.inKernel.Store(false)
 		if l.closer.refused != nil {
 			time.Sleep(wait) // it is going to be tried again
 			return l.closer.refused
 		}
+		l.closer.inKernel.Store(false)
 		l.dispatch()
+		l.closer.inKernel.Store(true)
 		if spent := time.Since(start); len(l.sweeps) == 0 && (spent >= longestRound || spent >= wait && l.have == 0) {
 			break
 		}
@@ -260,7 +262,7 @@ const chokeWait = 200 * time.Microsecond
 
 // closer tells a loop's end that takes long from one that never comes.
 type closer struct {
-	inKernel  atomic.Bool // the thread waits for completions, not for a callback
+	inKernel  atomic.Bool // the thread is about requests in flight, not in a callback
 	completed uint64      // how many requests had completed before the last round
 	found     bool        // a cancel has found its request in it
 	idle      int         // rounds in a row without either
