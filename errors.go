@@ -6,6 +6,7 @@ import (
 	"math"
 	"math/bits"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -309,6 +310,25 @@ func sysctlDisabled() int {
 	return noSysctl
 }
 
+// explainShortage says which memory may be short: the limit of what is locked does not
+// count for those with CAP_IPC_LOCK, but in a user namespace of their own.
+func explainShortage() string {
+	switch {
+	case !allows(capIPCLock):
+		return explainLimit()
+	case inUserNamespace():
+		return joinHints(explainLimit(), "or memory.max of the control group is reached")
+	}
+	return "no limit of locked memory counts for this process, so memory itself is short: raise memory.max of the control " +
+		"group (MemoryMax= in systemd, --memory in Docker)"
+}
+
+// inUserNamespace reports whether the process is in one that is not the machine's.
+func inUserNamespace() bool {
+	ids, err := os.ReadFile("/proc/self/uid_map")
+	return err == nil && !slices.Equal(strings.Fields(string(ids)), []string{"0", "0", "4294967295"})
+}
+
 const (
 	noSysctl  = -1
 	noSysctls = -2
@@ -341,7 +361,7 @@ func explainENOMEM(entries int, p *Params) string {
 	if n, err := MemorySizeParams(entries, p); err == nil {
 		need = fmt.Sprintf("%d KiB", (n+1023)/1024)
 	}
-	return fmt.Sprintf("the ring needs %s; %s, or ask for fewer entries", need, explainLimit())
+	return fmt.Sprintf("the ring needs %s; %s, or ask for fewer entries", need, explainShortage())
 }
 
 // explainBlocked says what it may mean that a system call is refused which has no

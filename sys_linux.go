@@ -29,6 +29,7 @@ type (
 const (
 	atFDCWD       = unix.AT_FDCWD
 	capSysAdmin   = unix.CAP_SYS_ADMIN
+	capIPCLock    = unix.CAP_IPC_LOCK
 	msgTrunc      = unix.MSG_TRUNC
 	msgWaitall    = unix.MSG_WAITALL
 	sizeofOpenHow = uint32(unsafe.Sizeof(OpenHow{}))

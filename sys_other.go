@@ -39,6 +39,7 @@ func (m *Msghdr) SetIovlen(n int)     { m.Iovlen = uint64(n) }
 const (
 	atFDCWD       = -100
 	capSysAdmin   = 21
+	capIPCLock    = 14
 	msgTrunc      = 0x20
 	msgWaitall    = 0x100
 	sizeofOpenHow = 24

@@ -28,7 +28,7 @@ var _ = with(map[string]hardship{
 	"memlock 64":   {begin: memlock(64 << 10), do: useLockedMemory},
 	"memlock 8192": {begin: memlock(8 << 20), do: useLockedMemory},
 	"descriptors":  {do: useDescriptors},
-	"memory":       {attr: inGroup("memory", memoryLimit), begin: joinGroup},
+	"memory":       {attr: inGroup("memory", memoryLimit), begin: joinGroup, do: useMemory},
 	"no workers":   {attr: inGroup("pids", nil), do: useWithoutWorkers},
 	"workers":      {do: useWorkers()},
 	"few workers":  {do: useWorkers(liburing.WithIOWQMaxWorkers(2, 3))},
@@ -210,10 +210,31 @@ func joinGroup() error {
 // memoryLimit is a limit that leaves Go and some rings room.
 var memoryLimit = map[string]string{"memory.limit_in_bytes": "33554432", "memory.max": "33554432"}
 
-// With little memory all works, and doctor tells that it is little.
+// useMemory makes large rings until there is no room for another, and gives them back.
+func useMemory(ctx context.Context, r *report) {
+	use(ctx, r)
+	fds := descriptors()
+	var rings []*liburing.Ring
+	for range 64 {
+		ring, err := liburing.New(liburing.MaxEntries)
+		if err != nil {
+			r.Said = err.Error()
+			break
+		}
+		rings = append(rings, ring)
+	}
+	for _, ring := range rings {
+		ring.Close()
+	}
+	r.Left += left(fds, 1<<20)
+	useRing(r)
+}
+
+// With little memory all works as long as it lasts, and doctor tells that it is little.
 func TestLittleMemory(t *testing.T) {
 	r := under(t, "memory")
 	requireUsable(t, r)
+	requireSaid(t, "New", r.Said, "io_uring_setup: cannot allocate memory", "the ring needs", "memory.max", "ask for fewer entries")
 	for _, f := range r.Doctor {
 		if f.Check == "cgroup" {
 			require.Contains(t, f.Found, "of 32 MiB used")
@@ -227,14 +248,17 @@ func TestLittleMemory(t *testing.T) {
 // spareThreads has Go have threads in stock: it does not survive if it wants one and gets
 // none.
 func spareThreads(n int) {
-	var all sync.WaitGroup
+	var ready, gone sync.WaitGroup
+	ready.Add(n)
 	for range n {
-		all.Go(func() {
-			nap := unix.NsecToTimespec(20e6)
-			unix.Nanosleep(&nap, nil)
+		gone.Go(func() {
+			runtime.LockOSThread()
+			defer runtime.UnlockOSThread()
+			ready.Done()
+			ready.Wait()
 		})
 	}
-	all.Wait()
+	gone.Wait()
 }
 
 // useWithoutWorkers uses what takes a worker where none can be made.
@@ -268,7 +292,7 @@ func useWithoutWorkers(ctx context.Context, r *report) {
 		return
 	}
 	defer f.Close()
-	spareThreads(24)
+	spareThreads(40)
 	if err := errors.Join(joinGroup(), allowNoTask()); err != nil {
 		r.Skip = err.Error()
 		return
