@@ -123,8 +123,9 @@ var loopFlags = []SetupFlags{
 // so that four are the least. SetupCQEMixed is refused where the kernel loses
 // completions with it (Linux 6.18 to 7.2, ErrNotSupported). The options are those of New;
 // without flags that say otherwise the ring is for a single issuer and defers its
-// task work. With SetupIOPoll a loop that waits for requests takes a whole
-// processor and is not woken by posts. The errors are those of New.
+// task work, and the kernel's workers are limited (WithIOWQMaxWorkers). With SetupIOPoll a
+// loop that waits for requests takes a whole processor and is not woken by posts. The
+// errors are those of New.
 //
 // A loop that waits is idle. Before Linux 6.15 it counts as waiting for a disk (100 %
 // iowait, and in /proc/pressure/io); where that is wanted, because it keeps the

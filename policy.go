@@ -509,9 +509,9 @@ type seccompArg struct {
 func (p Policy) Seccomp() string {
 	rules := []seccompRule{{Names: []string{"io_uring_setup", "io_uring_enter"}, Action: "SCMP_ACT_ALLOW"}}
 	// A ring is named by its descriptor, or by its place, which a bit says; the kernel's
-	// probe and the ring's own registration come with the library.
+	// probe, the ring's own registration and the limits of workers come with the library.
 	calls := append(p.withLoopNeeds().RegisterOps, p.RegisterOps...)
-	calls = append(calls, RegisterProbe, RegisterRestrictions, RegisterRingFDs, UnregisterRingFDs)
+	calls = append(calls, RegisterProbe, RegisterRestrictions, RegisterRingFDs, UnregisterRingFDs, RegisterIOWQMaxWorkers)
 	if p.FixedFilesOnly {
 		calls = append(calls, RegisterBPFFilter)
 	}

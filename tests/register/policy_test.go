@@ -5,6 +5,7 @@ package register_test
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"os"
 	"os/exec"
 	"runtime"
@@ -281,6 +282,12 @@ func init() {
 	l.Nop(func(c liburing.Completion) { t.fail(c.Err()) })
 	l.After(time.Millisecond, func() {})
 	t.fail(l.RunUntilIdle(context.Background()))
+	t.fail(l.Control(func(r *liburing.Ring) error { // which every loop does: the filter might kill for it
+		if _, _, err := r.RegisterIOWQMaxWorkers(0, 0); errors.Is(err, unix.EPERM) {
+			return err
+		}
+		return nil
+	}))
 	err = l.Control(func(r *liburing.Ring) error { return r.RegisterBuffersSparse(1) })
 	os.Stdout.WriteString(err.Error())
 	os.Exit(0)
