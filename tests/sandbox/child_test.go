@@ -59,9 +59,10 @@ func with(some map[string]hardship) bool {
 
 // hardship is what is brought about.
 type hardship struct {
-	attr  func(t *testing.T, cmd *exec.Cmd)    // what the parent does, nil: nothing
-	begin func() error                         // what the child does before it looks, nil: nothing
-	do    func(ctx context.Context, r *report) // what it does then, nil: use
+	deadly bool                                 // some kernels kill for it
+	attr   func(t *testing.T, cmd *exec.Cmd)    // what the parent does, nil: nothing
+	begin  func() error                         // what the child does before it looks, nil: nothing
+	do     func(ctx context.Context, r *report) // what it does then, nil: use
 }
 
 func child(name string) int {
@@ -107,6 +108,9 @@ func under(t *testing.T, name string, env ...string) report {
 	}
 	cmd.Stderr = os.Stderr
 	out, err := cmd.Output()
+	if state := cmd.ProcessState; h.deadly && state != nil && state.Sys().(syscall.WaitStatus).Signal() == unix.SIGKILL && ctx.Err() == nil {
+		t.Skip("the kernel has killed the process, for want of memory in its control group")
+	}
 	require.NoError(t, err, "%s", out)
 	var r report
 	require.NoError(t, json.Unmarshal(out, &r), "%s", out)

@@ -28,7 +28,8 @@ var _ = with(map[string]hardship{
 	"memlock 64":   {begin: memlock(64 << 10), do: useLockedMemory},
 	"memlock 8192": {begin: memlock(8 << 20), do: useLockedMemory},
 	"descriptors":  {do: useDescriptors},
-	"memory":       {attr: inGroup("memory", memoryLimit), begin: joinGroup, do: useMemory},
+	"memory":       {attr: inGroup("memory", memoryLimit), begin: joinGroup},
+	"no memory":    {attr: inGroup("memory", memoryLimit), begin: joinGroup, do: useMemory, deadly: true},
 	"no workers":   {attr: inGroup("pids", nil), do: useWithoutWorkers},
 	"workers":      {do: useWorkers()},
 	"few workers":  {do: useWorkers(liburing.WithIOWQMaxWorkers(2, 3))},
@@ -212,7 +213,6 @@ var memoryLimit = map[string]string{"memory.limit_in_bytes": "33554432", "memory
 
 // useMemory makes large rings until there is no room for another, and gives them back.
 func useMemory(ctx context.Context, r *report) {
-	use(ctx, r)
 	fds := descriptors()
 	var rings []*liburing.Ring
 	for range 64 {
@@ -226,15 +226,21 @@ func useMemory(ctx context.Context, r *report) {
 	for _, ring := range rings {
 		ring.Close()
 	}
-	r.Left += left(fds, 1<<20)
+	r.Left = left(fds, 1<<20)
 	useRing(r)
 }
 
-// With little memory all works as long as it lasts, and doctor tells that it is little.
+func TestNoMemory(t *testing.T) {
+	r := under(t, "no memory")
+	requireSaid(t, "New", r.Said, "io_uring_setup: cannot allocate memory", "the ring needs", "memory.max", "ask for fewer entries")
+	require.Empty(t, r.Ring, "there is room again")
+	requireClean(t, r)
+}
+
+// With little memory all works, and doctor tells that it is little.
 func TestLittleMemory(t *testing.T) {
 	r := under(t, "memory")
 	requireUsable(t, r)
-	requireSaid(t, "New", r.Said, "io_uring_setup: cannot allocate memory", "the ring needs", "memory.max", "ask for fewer entries")
 	for _, f := range r.Doctor {
 		if f.Check == "cgroup" {
 			require.Contains(t, f.Found, "of 32 MiB used")
