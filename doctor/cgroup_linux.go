@@ -117,7 +117,7 @@ func cgroupFinding(c cgroup) Finding {
 		f.Do = "raise memory.max of the group (MemoryMax= in systemd, --memory in Docker)"
 	case c.tasksMax >= 0 && c.tasksMax-c.tasksUsed < fewTasks:
 		f.Status = Warn
-		f.Means = "the kernel's worker threads count as tasks of the group: where none can be made, requests for files wait"
+		f.Means = "the kernel's worker threads count as tasks of the group: where none can be made, requests for files fail (ECANCELED)"
 		f.Do = "raise pids.max of the group (TasksMax= in systemd, --pids-limit in Docker)"
 	case c.cpus >= 0 && c.cpus < fewCPUs:
 		f.Status = Warn
