@@ -149,6 +149,55 @@ func TestFullDisk(t *testing.T) {
 	}
 }
 
+// brokenDisk returns a block device whose second half has gone.
+func brokenDisk(t *testing.T) (device string) {
+	const size = 1 << 20
+	backing := filepath.Join(t.TempDir(), "backing")
+	require.NoError(t, os.WriteFile(backing, make([]byte, size), 0o600))
+	out, err := exec.Command("losetup", "--find", "--show", backing).Output()
+	if err != nil {
+		t.Skip("it needs a loop device: ", err)
+	}
+	device = strings.TrimSpace(string(out))
+	t.Cleanup(func() { require.NoError(t, exec.Command("losetup", "--detach", device).Run()) })
+	require.NoError(t, os.Truncate(backing, size/2))
+	return device
+}
+
+// A disk that fails is told as os tells it, whichever way the request takes, and what it
+// has is read all the same.
+func TestBrokenDisk(t *testing.T) {
+	device := brokenDisk(t)
+	const good, gone = 4096, 800 << 10
+	run := func(open opener, flag int) string {
+		dropCache(t, device)
+		l := &transcript{dir: filepath.Dir(device)}
+		f, err := open(device, os.O_RDWR|flag, 0)
+		require.NoError(t, err)
+		defer f.Close()
+		b := alignedBytes(8 << 10)
+		for _, off := range []int64{gone, good, gone, 512<<10 - 4096} {
+			n, err := f.ReadAt(b, off)
+			l.note(fmt.Sprint("readat ", off), n, err)
+		}
+		_, err = f.Seek(gone, 0)
+		require.NoError(t, err)
+		n, err := f.Read(b)
+		l.note("read", n, err)
+		n, err = f.WriteAt(b, good)
+		l.note("writeat", n, err)
+		l.note("sync", f.Sync())
+		return l.String()
+	}
+	for name, flag := range map[string]int{"cached": 0, "direct": unix.O_DIRECT} {
+		want := run(byOS, flag)
+		require.Contains(t, want, "input/output error")
+		for engine, e := range map[string]*Engine{"ring": ownEngine(t, Options{}), "busy": busyEngine(t, Options{}), "fallback": ownEngine(t, Options{NoRing: true})} {
+			require.Equal(t, want, run(by(e), flag), "%s, %s", name, engine)
+		}
+	}
+}
+
 func TestRegisteredBuffersNeedLockedMemory(t *testing.T) {
 	e := ownEngine(t, Options{FixedBuffers: 1, FixedBufferSize: 1 << 20, NoRing: true})
 	require.Zero(t, e.Stats().FixedBuffers)
