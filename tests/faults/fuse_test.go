@@ -33,11 +33,16 @@ type hangingDisk struct {
 	t      *testing.T
 	device string
 	orders io.Writer
+	says   *bufio.Reader
 }
 
+// order has it hang, or go on, and returns when it does.
 func (d *hangingDisk) order(what string) {
 	_, err := fmt.Fprintln(d.orders, what)
 	require.NoError(d.t, err)
+	line, err := d.says.ReadString('\n')
+	require.NoError(d.t, err)
+	require.Equal(d.t, what+"\n", line)
 }
 
 // newHangingDisk starts the process and makes the device.
@@ -50,16 +55,17 @@ func newHangingDisk(t *testing.T) *hangingDisk {
 	cmd := program(ctx, "disk", dir)
 	orders, err := cmd.StdinPipe()
 	require.NoError(t, err)
-	says, err := cmd.StdoutPipe()
+	out, err := cmd.StdoutPipe()
 	require.NoError(t, err)
 	cmd.Stderr = cmd.Stdout
+	says := bufio.NewReader(out)
 	require.NoError(t, cmd.Start())
 	t.Cleanup(func() { endDisk(cmd, orders, cancel) })
-	line, err := bufio.NewReader(says).ReadString('\n')
+	line, err := says.ReadString('\n')
 	if line != "ready\n" {
 		t.Skipf("there is no FUSE: %s %v", line, err)
 	}
-	return &hangingDisk{t, loopDevice(t, filepath.Join(dir, "disk")), orders}
+	return &hangingDisk{t, loopDevice(t, filepath.Join(dir, "disk")), orders, says}
 }
 
 func endDisk(cmd *exec.Cmd, orders io.Closer, cancel context.CancelFunc) {
@@ -92,6 +98,7 @@ func serveDisk() int {
 			d.hanging.Unlock()
 			hangs = false
 		}
+		fmt.Println(lines.Text())
 	}
 	return 0
 }

@@ -161,10 +161,10 @@ func TestHangingDiskOfEngine(t *testing.T) {
 			}
 		})
 	}
-	time.AfterFunc(hangs()/2, func() { d.order("go") })
 	for time.Since(start) < hangs()/4 {
 		require.NoError(t, useConn(e), "connections go on")
 	}
+	d.order("go")
 	all.Wait()
 	require.NoError(t, errors.Join(errs...))
 	requireSame(t, want, got)
