@@ -40,7 +40,8 @@
 // writes are sent when all of them have run. What follows from that:
 //
 //   - Close, CloseWrite and Shutdown send what has been written. A process that ends
-//     without them loses what its busy connections wrote in the last microseconds.
+//     without them loses what its busy connections wrote in the last microseconds: nothing
+//     runs in os.Exit that could send it.
 //   - The peer's reset may be told by the write after the first one that it concerns.
 //   - SyscallConn's Read and Write, and File, end receiving in advance, for good. Read
 //     shows its function bytes that came before; File is refused while there are any.
@@ -50,6 +51,11 @@
 // another connection it reads and writes what is little, and has the kernel move what is
 // much (splice(2)). net.Buffers are written by one system call if WriteBuffers does it, or
 // a TCP connection's ReadFrom: their own WriteTo makes many calls of what is not net's.
+//
+// A listener asks for a connection by a plain call, too, and waits on the ring for there
+// to be one: none is accepted in advance, to be lost with a deadline. Writes are never
+// sent without a copy (send_zc): the kernel has such memory until the peer has
+// acknowledged it, so a Write that may not return before could not keep its deadline.
 //
 // WaitReadable waits for a connection's next bytes without a buffer to put them into.
 // One of 10,000 connections that say nothing takes half the memory then that it does in

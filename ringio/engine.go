@@ -23,7 +23,8 @@ import (
 // submits again, so that what they stage goes to the kernel together. When nothing is
 // left it parks on the ring's descriptor in the runtime's netpoller. Whoever stages
 // while it is parked does its work once, in its place: to submit costs less than to
-// wake it.
+// wake it. The goroutines of connections send another, the runner, to do so: there are
+// thousands of them, and to drive takes a stack of twice the size.
 //
 // The pump is not locked to a thread, and neither is who takes its place. So the
 // thread that submitted a request may end before it, and the kernel then gives up the
