@@ -3,11 +3,14 @@
 package ringio
 
 import (
+	"context"
 	"errors"
 	"io"
+	"math/rand/v2"
 	"net"
 	"os"
 	"path/filepath"
+	"runtime"
 	"sync"
 	"syscall"
 	"testing"
@@ -54,6 +57,43 @@ func TestNoConnectionIsLostAtADeadline(t *testing.T) {
 }
 
 // Close gives the address back at once, with an Accept that waits.
+// A dial that succeeds while its context ends is returned or closed.
+func TestDialsThatAreCancelled(t *testing.T) {
+	onStacks(t, func(t *testing.T, s stack) {
+		l := s.mustListen(t, "tcp")
+		go func() {
+			for {
+				c, err := l.Accept()
+				if err != nil {
+					return
+				}
+				c.Close()
+			}
+		}()
+		runtime.GC() // those whom other tests have forgotten
+		runtime.GC()
+		before := openDescriptors(t)
+		ended, dialed := 0, 0
+		most := 200 * time.Microsecond // so that some end before, some after
+		for ended < 50 || dialed < 50 {
+			ctx, cancel := context.WithCancel(context.Background())
+			time.AfterFunc(rand.N(most), cancel)
+			c, err := s.dial(new(net.Dialer), ctx, "tcp", l.Addr().String())
+			cancel()
+			if err != nil {
+				require.ErrorContains(t, err, "operation was canceled")
+				ended++
+				most += most / 8
+				continue
+			}
+			require.NoError(t, c.Close())
+			dialed++
+			most -= most / 16
+		}
+		require.Eventually(t, func() bool { return openDescriptors(t) <= before+1 }, 10*time.Second, time.Millisecond)
+	})
+}
+
 func TestListenAgain(t *testing.T) {
 	onStacks(t, func(t *testing.T, s stack) {
 		for _, network := range []string{"tcp", "unix"} {
