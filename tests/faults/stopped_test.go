@@ -14,6 +14,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -266,22 +267,35 @@ func traced(tid int) error {
 	return nil
 }
 
-// A debugger that people use attaches while loops wait.
+// A debugger that people use attaches while loops wait, looks around and goes.
 func TestDebugger(t *testing.T) {
-	ringtest.NeedsTool(t, "gdb")
-	w := newWorker(t)
-	w.works()
-	for range 2 {
-		ctx, cancel := context.WithTimeout(context.Background(), patience)
-		out, err := exec.CommandContext(ctx, "gdb", "-nx", "-batch", "-p", strconv.Itoa(w.pid), "-ex", "info threads", "-ex", "detach").CombinedOutput()
-		cancel()
-		require.NoError(t, err, "%s", out)
-		if !bytes.Contains(out, []byte("LWP")) {
-			t.Skipf("gdb can't attach: %s", out)
-		}
-		w.works()
+	for tool, attach := range map[string]func(ctx context.Context, pid string) *exec.Cmd{
+		"gdb": func(ctx context.Context, pid string) *exec.Cmd {
+			return exec.CommandContext(ctx, "gdb", "-nx", "-batch", "-p", pid, "-ex", "info threads", "-ex", "detach")
+		},
+		"dlv": func(ctx context.Context, pid string) *exec.Cmd {
+			cmd := exec.CommandContext(ctx, "dlv", "attach", pid, "--allow-non-terminal-interactive=true")
+			cmd.Stdin = strings.NewReader("threads\nquit\nn\n")
+			return cmd
+		},
+	} {
+		t.Run(tool, func(t *testing.T) {
+			ringtest.NeedsTool(t, tool)
+			w := newWorker(t)
+			w.works()
+			for range 2 {
+				ctx, cancel := context.WithTimeout(context.Background(), patience)
+				out, err := attach(ctx, strconv.Itoa(w.pid)).CombinedOutput()
+				cancel()
+				require.NoError(t, err, "%s", out)
+				if !bytes.Contains(out, []byte("Thread ")) {
+					t.Skipf("%s can't attach: %s", tool, out)
+				}
+				w.works()
+			}
+			w.ends()
+		})
 	}
-	w.ends()
 }
 
 // What Go's runtime can be told to do otherwise.
