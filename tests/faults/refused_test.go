@@ -294,7 +294,7 @@ func TestRefusedLoop(t *testing.T) {
 			if l, err := liburing.NewLoop(8, s.Opts...); err != nil {
 				t.Skip(err)
 			} else {
-				require.NoError(t, l.Close(nil))
+				require.NoError(t, l.Close(context.Background()))
 			}
 			everyCall(t, func() error { return useLoop(s.Opts) })
 		})
