@@ -133,7 +133,7 @@ func TestServeWithoutDescriptors(t *testing.T) {
 				require.NoError(t, unix.Connect(fd, at))
 			}
 			enters := l.Stats().Enters
-			little := drought / 5
+			little := drought / 2
 			if s.Name == "sqpoll" { // whose thread looks for more for a while after each accept
 				little = 2 * drought
 			}
@@ -172,7 +172,7 @@ func TestServerWithoutDescriptors(t *testing.T) {
 		require.NoError(t, err)
 	}
 	parks := e.Stats().Parks
-	idly(t, drought/5)
+	idly(t, drought/2)
 	require.Less(t, e.Stats().Parks-parks, uint64(200), "it spins")
 	more()
 	for _, fd := range fds {
