@@ -100,7 +100,7 @@ func alone(t *testing.T) bool {
 // grow, would be too much.
 func TestIdleConnectionsTakeLittleMemory(t *testing.T) {
 	if raceEnabled {
-		t.Skip("the race detector takes memory")
+		t.Skip("the race detector, or the sanitizer, takes memory")
 	}
 	if !alone(t) {
 		return
