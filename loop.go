@@ -63,7 +63,7 @@ type Loop struct {
 	stuck      bool          // what goes next is held back
 	lacks      lacks         // what the ring refuses
 	look       time.Duration // how long the next look for posts may be away
-	timers     wheel.Wheel[Timer]
+	timers     wheel.Wheel
 	watching   map[<-chan struct{}]*watched // the contexts of requests
 	spareWatch *watch                       // in stock
 	sweeps     []*sweep                     // that are under way

@@ -4,6 +4,7 @@ import (
 	"slices"
 	"syscall"
 	"time"
+	"unsafe"
 
 	"github.com/go-liburing/liburing/internal/wheel"
 )
@@ -28,11 +29,11 @@ import (
 //
 // Call its methods where requests are made, Stop and Err anywhere once the loop is closed.
 type Timer struct {
+	in   wheel.Timer // first: see ofWheel. One that is Inner is the loop's own: RunUntilIdle does not wait for it
 	loop *Loop
 	f    func()
 
-	every time.Duration      // of one that repeats
-	in    wheel.Timer[Timer] // one that is Inner is the loop's own: RunUntilIdle does not wait for it
+	every time.Duration // of one that repeats
 
 	fault   timerFault
 	repeats bool
@@ -51,8 +52,14 @@ const (
 // init makes a timer of a loop's, which is one of the loop's own if it is inner.
 func (t *Timer) init(l *Loop, f func(), inner bool) {
 	t.loop, t.f = l, f
-	t.in.Of, t.in.Inner = t, inner
+	t.in.Inner = inner
 }
+
+// ofWheel returns the timer that a timer of the wheel is the first field of. A pointer
+// back would make it longer than a cache line.
+func ofWheel(t *wheel.Timer) *Timer { return (*Timer)(unsafe.Pointer(t)) }
+
+var _ [64]byte = [(unsafe.Sizeof(Timer{}) + 63) &^ 63]byte{}
 
 // After has the loop call f once when d has passed, in the next turn if d is not
 // above zero. Call Reset to have it called again.
@@ -154,7 +161,7 @@ func (l *Loop) fireTimers() {
 	}
 	w.Turn(now)
 	for due := w.First(); due != nil; due = w.First() {
-		t := due.Of
+		t := ofWheel(due)
 		w.Remove(due)
 		if t.repeats {
 			due.When += t.every

@@ -23,7 +23,7 @@ import (
 //
 // (A 4-ary heap was measured beside it: a reset was twice as dear with 1,000 timers, and
 // three times with a million.)
-type Wheel[T any] struct {
+type Wheel struct {
 	Pending int           // timers, read only
 	Inner   int           // those of them that are Inner, read only
 	Next    time.Duration // none is due before, read only
@@ -33,25 +33,24 @@ type Wheel[T any] struct {
 	seq    uint32
 	levels uint8 // which are in use
 	used   [wheelLevels]uint64
-	slots  *[wheelSlots]list[T] // nil until there is a timer
-	due    list[T]              // in the order in which they are to be called
-	sorted []*Timer[T]          // what sort works on
+	slots  *[wheelSlots]list // nil until there is a timer
+	due    list              // in the order in which they are to be called
+	sorted []*Timer          // what sort works on
 }
 
-// Timer is a timer of a T.
-type Timer[T any] struct {
-	Of    *T
+// Timer is a timer as the wheel has it.
+type Timer struct {
 	When  time.Duration // when it is due; to be changed only while it is not pending
 	Inner bool          // it is counted apart
 
 	place uint16
 	seq   uint32
-	next  *Timer[T] // in its list
-	prev  *Timer[T]
+	next  *Timer // in its list
+	prev  *Timer
 }
 
 // Pending reports whether the timer is in the wheel.
-func (t *Timer[T]) Pending() bool { return t.place != placeNone }
+func (t *Timer) Pending() bool { return t.place != placeNone }
 
 const (
 	tickBits    = 16 // a tick is 66 µs
@@ -73,9 +72,9 @@ const (
 func tickOf(when time.Duration) uint64 { return uint64(when) >> tickBits }
 
 // list is a list that its timers are links of.
-type list[T any] struct{ first, last *Timer[T] }
+type list struct{ first, last *Timer }
 
-func (s *list[T]) push(t *Timer[T]) {
+func (s *list) push(t *Timer) {
 	t.prev, t.next = s.last, nil
 	if s.last != nil {
 		s.last.next = t
@@ -85,7 +84,7 @@ func (s *list[T]) push(t *Timer[T]) {
 	s.last = t
 }
 
-func (s *list[T]) remove(t *Timer[T]) {
+func (s *list) remove(t *Timer) {
 	if t.prev != nil {
 		t.prev.next = t.next
 	} else {
@@ -100,7 +99,7 @@ func (s *list[T]) remove(t *Timer[T]) {
 }
 
 // all yields the timers, which may be taken out or filed elsewhere meanwhile.
-func (s *list[T]) all(yield func(*Timer[T]) bool) {
+func (s *list) all(yield func(*Timer) bool) {
 	for t := s.first; t != nil; {
 		next := t.next
 		if !yield(t) {
@@ -111,9 +110,9 @@ func (s *list[T]) all(yield func(*Timer[T]) bool) {
 }
 
 // Add has a timer that is not pending be due at t.When.
-func (w *Wheel[T]) Add(t *Timer[T]) {
+func (w *Wheel) Add(t *Timer) {
 	if w.slots == nil {
-		w.slots = new([wheelSlots]list[T])
+		w.slots = new([wheelSlots]list)
 	}
 	if w.Pending == 0 {
 		w.Next, w.Stale = Never, false
@@ -130,13 +129,13 @@ func (w *Wheel[T]) Add(t *Timer[T]) {
 }
 
 // number says where a timer is in the order of those that are due at the same time.
-func (w *Wheel[T]) number(t *Timer[T]) {
+func (w *Wheel) number(t *Timer) {
 	w.seq++
 	t.seq = w.seq
 }
 
 // file puts a timer into its slot.
-func (w *Wheel[T]) file(t *Timer[T]) {
+func (w *Wheel) file(t *Timer) {
 	level, slot := w.slotOf(t.When)
 	w.used[level] |= 1 << slot
 	w.levels |= 1 << level
@@ -146,7 +145,7 @@ func (w *Wheel[T]) file(t *Timer[T]) {
 }
 
 // slotOf returns where a timer of a time belongs.
-func (w *Wheel[T]) slotOf(when time.Duration) (level, slot int) {
+func (w *Wheel) slotOf(when time.Duration) (level, slot int) {
 	tick := max(tickOf(when), w.hand)
 	if differ := tick ^ w.hand; differ != 0 {
 		level = (bits.Len64(differ) - 1) / slotBits
@@ -155,7 +154,7 @@ func (w *Wheel[T]) slotOf(when time.Duration) (level, slot int) {
 }
 
 // Remove takes out a timer that is pending.
-func (w *Wheel[T]) Remove(t *Timer[T]) {
+func (w *Wheel) Remove(t *Timer) {
 	w.unfile(t)
 	w.Pending--
 	if t.Inner {
@@ -165,9 +164,9 @@ func (w *Wheel[T]) Remove(t *Timer[T]) {
 }
 
 // leftAt is told of a time at which a timer is due no more.
-func (w *Wheel[T]) leftAt(when time.Duration) { w.Stale = w.Stale || when == w.Next }
+func (w *Wheel) leftAt(when time.Duration) { w.Stale = w.Stale || when == w.Next }
 
-func (w *Wheel[T]) unfile(t *Timer[T]) {
+func (w *Wheel) unfile(t *Timer) {
 	place := int(t.place) - 1
 	t.place = placeNone
 	if place == placeDue-1 {
@@ -180,7 +179,7 @@ func (w *Wheel[T]) unfile(t *Timer[T]) {
 	}
 }
 
-func (w *Wheel[T]) unuse(level, slot int) {
+func (w *Wheel) unuse(level, slot int) {
 	w.used[level] &^= 1 << slot
 	if w.used[level] == 0 {
 		w.levels &^= 1 << level
@@ -189,7 +188,7 @@ func (w *Wheel[T]) unuse(level, slot int) {
 
 // PutOff has a timer be due at when. It reports false, and does nothing, if the timer
 // has to be taken out and added anew for that.
-func (w *Wheel[T]) PutOff(t *Timer[T], when time.Duration) bool {
+func (w *Wheel) PutOff(t *Timer, when time.Duration) bool {
 	if t.place == placeNone || t.place == placeDue || when < t.When {
 		return false
 	}
@@ -200,7 +199,7 @@ func (w *Wheel[T]) PutOff(t *Timer[T], when time.Duration) bool {
 }
 
 // earliest returns the first slot in use, and its first tick. There must be one.
-func (w *Wheel[T]) earliest() (level, slot int, tick uint64) {
+func (w *Wheel) earliest() (level, slot int, tick uint64) {
 	level = bits.TrailingZeros8(w.levels)
 	slot = bits.TrailingZeros64(w.used[level])
 	shift := slotBits * level
@@ -209,7 +208,7 @@ func (w *Wheel[T]) earliest() (level, slot int, tick uint64) {
 
 // Turn moves the hand on: what is due by now is removed by the caller, one after another
 // (First), who calls Settle then; until then the next look is to be at once.
-func (w *Wheel[T]) Turn(now time.Duration) {
+func (w *Wheel) Turn(now time.Duration) {
 	w.Next, w.Stale = 0, false
 	target := tickOf(now)
 	for w.levels != 0 {
@@ -218,7 +217,7 @@ func (w *Wheel[T]) Turn(now time.Duration) {
 			break
 		}
 		reached := w.slots[level<<slotBits|slot]
-		w.slots[level<<slotBits|slot] = list[T]{}
+		w.slots[level<<slotBits|slot] = list{}
 		w.unuse(level, slot)
 		w.hand = tick
 		if level == 0 {
@@ -236,12 +235,12 @@ func (w *Wheel[T]) Turn(now time.Duration) {
 }
 
 // First returns the first of what is due, nil if nothing is.
-func (w *Wheel[T]) First() *Timer[T] { return w.due.first }
+func (w *Wheel) First() *Timer { return w.due.first }
 
 // takeDue moves what is due of a tick to the end of w.due, in its order, and files the
 // rest anew.
-func (w *Wheel[T]) takeDue(slot list[T], now time.Duration) {
-	var due list[T]
+func (w *Wheel) takeDue(slot list, now time.Duration) {
+	var due list
 	ordered := true
 	for t := range slot.all {
 		if t.When > now || tickOf(t.When) > w.hand { // it was put off
@@ -261,14 +260,14 @@ func (w *Wheel[T]) takeDue(slot list[T], now time.Duration) {
 }
 
 // sort sorts a list.
-func (w *Wheel[T]) sort(s *list[T]) {
+func (w *Wheel) sort(s *list) {
 	for t := range s.all {
 		w.sorted = append(w.sorted, t)
 	}
-	slices.SortFunc(w.sorted, func(a, b *Timer[T]) int {
+	slices.SortFunc(w.sorted, func(a, b *Timer) int {
 		return cmp.Or(cmp.Compare(a.When, b.When), int(int32(a.seq-b.seq)))
 	})
-	*s = list[T]{}
+	*s = list{}
 	for _, t := range w.sorted {
 		s.push(t)
 	}
@@ -277,7 +276,7 @@ func (w *Wheel[T]) sort(s *list[T]) {
 }
 
 // before reports whether a timer is to be called before another.
-func (t *Timer[T]) before(other *Timer[T]) bool {
+func (t *Timer) before(other *Timer) bool {
 	return t.When < other.When || t.When == other.When && int32(t.seq-other.seq) < 0
 }
 
@@ -286,7 +285,7 @@ func (t *Timer[T]) before(other *Timer[T]) bool {
 const fewTimers = 8
 
 // Settle finds out when the next timer is due.
-func (w *Wheel[T]) Settle() {
+func (w *Wheel) Settle() {
 	w.Next, w.Stale = Never, false
 	if w.due.first != nil {
 		w.Next = 0
@@ -299,7 +298,7 @@ func (w *Wheel[T]) Settle() {
 
 // firstOf returns when the first timer of the earliest slot is due. Those that were put
 // off to a later one go there; if none is left the result is never.
-func (w *Wheel[T]) firstOf(level, slot int, tick uint64) time.Duration {
+func (w *Wheel) firstOf(level, slot int, tick uint64) time.Duration {
 	first, seen := Never, 0
 	for t := range w.slots[level<<slotBits|slot].all {
 		if l, s := w.slotOf(t.When); l != level || s != slot {
@@ -316,19 +315,19 @@ func (w *Wheel[T]) firstOf(level, slot int, tick uint64) time.Duration {
 }
 
 // Clear takes out all timers.
-func (w *Wheel[T]) Clear() {
+func (w *Wheel) Clear() {
 	w.due.forget()
 	for w.levels != 0 {
 		level, slot, _ := w.earliest()
 		w.slots[level<<slotBits|slot].forget()
 		w.unuse(level, slot)
 	}
-	*w = Wheel[T]{hand: w.hand, Next: Never}
+	*w = Wheel{hand: w.hand, Next: Never}
 }
 
-func (s *list[T]) forget() {
+func (s *list) forget() {
 	for t := range s.all {
 		t.place, t.prev, t.next = placeNone, nil, nil
 	}
-	*s = list[T]{}
+	*s = list{}
 }

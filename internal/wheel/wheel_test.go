@@ -11,10 +11,10 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-type timer = wheel.Timer[int]
+type timer = wheel.Timer
 
 // testWheel is a wheel with a clock that the test sets.
-type testWheel struct{ wheel.Wheel[int] }
+type testWheel struct{ wheel.Wheel }
 
 func (w *testWheel) next() time.Duration { w.Settle(); return w.Next }
 
