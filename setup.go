@@ -346,8 +346,8 @@ func (o *options) queueInit(entries int, p *Params) (*Ring, error) {
 // QueueInitMem sets up a ring whose queues lie in the caller's memory, and
 // returns how many bytes of it they take (io_uring_queue_init_mem). mem must be
 // mapped, begin at a page and lie in one huge page, or be one page; it must
-// stay mapped until the ring is closed. ENOMEM if it is too small. p may be
-// nil. Needs Linux 6.5.
+// stay mapped until the ring is closed. What is in it is cleared first. ENOMEM if it is
+// too small. p may be nil. Needs Linux 6.5.
 func QueueInitMem(entries int, p *Params, mem []byte) (r *Ring, used int, err error) {
 	if len(mem) == 0 {
 		return nil, 0, badInput("io_uring_queue_init_mem", "the memory is empty")
@@ -359,9 +359,14 @@ func QueueInitMem(entries int, p *Params, mem []byte) (r *Ring, used int, err er
 	asked := *p
 	asked.Flags |= SetupNoMmap // which liburing adds
 	data(mem)                  // not on the stack
+	need, err := MemorySizeParams(entries, &asked)
+	if err != nil { // liburing before 2.11 can't tell
+		need = int64(len(mem))
+	}
+	clear(mem[:min(need, int64(len(mem)))]) // Linux 6.12 takes the heads and tails that it finds
 	m, ret := cQueueInitMem(uint32(entries), p, mem)
 	if ret == -int32(syscall.ENOMEM) {
-		if need, err := MemorySizeParams(entries, &asked); err == nil && need > int64(len(mem)) {
+		if need > int64(len(mem)) {
 			return nil, 0, &OpError{Op: "io_uring_setup", Err: syscall.ENOMEM,
 				Hint: fmt.Sprintf("the ring needs %d bytes and was given %d", need, len(mem))}
 		}

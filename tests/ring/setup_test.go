@@ -45,6 +45,13 @@ func TestQueueInitMem(t *testing.T) {
 	r, _, err = liburing.QueueInitMem(4, nil, mem)
 	require.NoError(t, err, "the memory is free again")
 	require.NoError(t, r.Close())
+	for i := range mem {
+		mem[i] = 0xff
+	}
+	r, _, err = liburing.QueueInitMem(4, nil, mem)
+	require.NoError(t, err)
+	ringtest.SubmitOne(t, r, func(s *liburing.SQE) { s.PrepNop() })
+	require.NoError(t, r.Close())
 }
 
 // A large ring lies in a huge page.
