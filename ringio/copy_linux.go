@@ -280,11 +280,10 @@ func drainForFile(f *os.File) drain {
 	return func(p *pipe, n int) (done int, err error) {
 		if failed := raw.Control(func(fd uintptr) {
 			for done < n && err == nil {
-				var some int64
-				some, err = unix.Splice(p.r, nil, int(fd), nil, n-done, unix.SPLICE_F_MOVE)
+				some, failed := unix.Splice(p.r, nil, int(fd), nil, n-done, unix.SPLICE_F_MOVE) // an int on 386
 				done += int(max(some, 0))
-				if err == unix.EINTR {
-					err = nil
+				if failed != unix.EINTR {
+					err = failed
 				}
 			}
 		}); failed != nil {
