@@ -31,4 +31,4 @@ WORKDIR /usr/local/src/liburing
 COPY go.mod go.sum ./
 RUN go mod download
 COPY . .
-RUN go vet ./... && go test -c -o /usr/local/bin/ ./...
+RUN go vet ./... && go test -c -o /usr/local/bin/ $(scripts/rooms.sh docker)
