@@ -9,9 +9,12 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// copier copies files. Those of one block are read and written by system calls,
+// cpShort is up to which size a file is copied by one read and one write.
+const cpShort = 256 << 10
+
+// copier copies files. Short ones are read and written by system calls,
 // several at once: to the ring they would be worth a worker thread for each call
-// that makes something. Those of many blocks go through the ring, one after the
+// that makes something. Longer ones go through the ring, one after the
 // other, each with many blocks at once.
 type copier struct {
 	cpOptions
@@ -47,7 +50,7 @@ func (c *copier) close() error {
 // have been copied for sure. Both may be no files, the copy if intoFile is false.
 func (c *copier) content(out int, in original, to place, intoFile bool) (copied int64, err error) {
 	isFile := kindOf(&in.info) == 0
-	if isFile && in.info.Size <= cpBlock && !isSparse(&in.info) {
+	if isFile && in.info.Size <= cpShort && !isSparse(&in.info) {
 		return c.short(out, in)
 	}
 	if isFile && intoFile && again(func() error { return unix.IoctlFileClone(out, in.fd) }) == nil {
@@ -71,14 +74,14 @@ func (c *copier) content(out int, in original, to place, intoFile bool) (copied 
 // isSparse reports whether a file may have holes that are worth keeping.
 func isSparse(info *unix.Stat_t) bool { return info.Size > 4096 && info.Blocks*512 < info.Size }
 
-// blockBuffers are buffers of a block and a byte, which tells that there is more.
-var blockBuffers = sync.Pool{New: func() any { b := make([]byte, cpBlock+1); return &b }}
+// shortBuffers are buffers for a short file and a byte, which tells that there is more.
+var shortBuffers = sync.Pool{New: func() any { b := make([]byte, cpShort+1); return &b }}
 
-// short copies a file that fits in a block. One that says it is empty may not be
+// short copies a file that fits in a buffer. One that says it is empty may not be
 // so, in /proc for example, and is read until it ends.
 func (c *copier) short(out int, in original) (copied int64, err error) {
-	buf := blockBuffers.Get().(*[]byte)
-	defer blockBuffers.Put(buf)
+	buf := shortBuffers.Get().(*[]byte)
+	defer shortBuffers.Put(buf)
 	for {
 		n, err := readSome(in.fd, *buf)
 		if err != nil {

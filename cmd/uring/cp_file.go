@@ -80,15 +80,15 @@ func (c *copier) open(from place) (in original, err error) {
 
 func sameFile(a, b *unix.Stat_t) bool { return a.Dev == b.Dev && a.Ino == b.Ino }
 
-// createIn makes a copy that is new. In a folder that is new too one of a single block
+// createIn makes a copy that is new. In a folder that is new too a short one
 // gets its name at once and its content by one write: another name first would cost a
 // half more on a disk, and save a file from a kill that comes between the two calls.
 func (c *copier) createIn(in original, to place, folderIsNew bool) error {
-	if !folderIsNew || c.sync || in.info.Size > cpBlock || isSparse(&in.info) {
+	if !folderIsNew || c.sync || in.info.Size > cpShort || isSparse(&in.info) {
 		return c.create(in, to, false)
 	}
-	buf := blockBuffers.Get().(*[]byte)
-	defer blockBuffers.Put(buf)
+	buf := shortBuffers.Get().(*[]byte)
+	defer shortBuffers.Put(buf)
 	n, err := unix.Pread(in.fd, *buf, 0)
 	if err != nil || int64(n) != in.info.Size { // as in /proc
 		return c.create(in, to, false)

@@ -24,7 +24,7 @@ import (
 
 // sizes are those around a block, and around all blocks that are on their way at
 // once.
-var sizes = []int{0, 1, 4095, cpBlock - 1, cpBlock, cpBlock + 1, cpDepth * cpBlock, 2*cpDepth*cpBlock + 17}
+var sizes = []int{0, 1, 4095, cpShort - 1, cpShort, cpShort + 1, cpBlock - 1, cpBlock, cpBlock + 1, cpDepth * cpBlock, 2*cpDepth*cpBlock + 17}
 
 // read returns what a file contains.
 func read(t *testing.T, name string) []byte {

@@ -19,9 +19,11 @@ import (
 	"github.com/go-liburing/liburing/examples/internal/filecopy"
 )
 
+// Few large blocks: a write of many pages costs the file system less than many writes
+// do, as long as what was read is still in the processor's cache when it is written.
 const (
-	depth     = 32
-	blockSize = 128 << 10
+	depth     = 4
+	blockSize = 512 << 10
 )
 
 func main() {
