@@ -310,14 +310,14 @@ func (b *BufRing) Available() (int, error) {
 }
 
 // RegisterBufRing registers a ring of provided buffers whose memory the kernel
-// makes (reg.Flags has PbufRingMmap), to be mapped by the caller
-// (io_uring_register_buf_ring). Most programs want SetupBufRing or MapBufRing.
-// Needs Linux 6.4.
-func (r *Ring) RegisterBufRing(reg BufReg, flags uint32) error {
+// makes (reg.Flags has PbufRingMmap), to be mapped by the caller; flags are added to
+// reg.Flags (io_uring_register_buf_ring). Most programs want SetupBufRing or
+// MapBufRing. Needs Linux 6.4.
+func (r *Ring) RegisterBufRing(reg BufReg, flags BufRingFlags) error {
 	if reg.Flags&PbufRingMmap == 0 {
 		return r.badInput("io_uring_register_buf_ring", "only rings whose memory the kernel makes (PbufRingMmap); SetupBufRing makes others")
 	}
-	return r.call("io_uring_register_buf_ring", func(m *ringMem) int32 { return cRegisterBufRing(m, &reg, flags) })
+	return r.call("io_uring_register_buf_ring", func(m *ringMem) int32 { return cRegisterBufRing(m, &reg, uint32(flags)) })
 }
 
 // UnregisterBufRing takes a group of provided buffers back from the kernel

@@ -59,7 +59,7 @@ var inlines = map[string]inline{
 	// Completions.
 	"io_uring_cqe_nr": func(f ffi.Func, g *random) (any, any) {
 		c := g.cqe()
-		return c.Nr(), uint32(f.Call(ffi.At(c)))
+		return uint32(c.Nr()), uint32(f.Call(ffi.At(c)))
 	},
 	"io_uring_cqe_get_data64": func(f ffi.Func, g *random) (any, any) {
 		c := g.cqe()

@@ -104,7 +104,7 @@ const (
 
 // Nr returns how many slots of the completion queue the entry takes: two for a
 // big entry of a ring with SetupCQEMixed, one otherwise (io_uring_cqe_nr).
-func (c *CQE) Nr() uint32 {
+func (c *CQE) Nr() int {
 	if c.Flags&CQEF32 != 0 {
 		return 2
 	}

@@ -258,7 +258,7 @@ func (r *Ring) UnregisterNAPI(n *NAPI) error {
 
 // RegisterClock chooses the clock of waits with a timeout, CLOCK_MONOTONIC or
 // CLOCK_BOOTTIME (io_uring_register_clock). Needs Linux 6.12.
-func (r *Ring) RegisterClock(clock int32) error {
+func (r *Ring) RegisterClock(clock int) error {
 	reg := abi.ClockRegister{ClockID: uint32(clock)}
 	return r.call("io_uring_register_clock", func(m *ringMem) int32 { return cRegisterClock(m, &reg) })
 }

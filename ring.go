@@ -375,7 +375,7 @@ func (m *ringMem) placesOf(cqe *CQE) uint32 {
 	if m.flags&SetupCQEMixed == 0 {
 		return 1
 	}
-	return cqe.Nr()
+	return uint32(cqe.Nr())
 }
 
 // PeekBatchCQE fills cqes with the completions that are there, without waiting,

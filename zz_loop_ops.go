@@ -226,13 +226,13 @@ func (l *Loop) SyncFileRange(fd int, length int, offset uint64, flags int, cb Ca
 // Fallocate reserves, frees or zeroes a range of a regular file, as mode of
 // fallocate(2) says (io_uring_prep_fallocate). EOPNOTSUPP if the file system
 // can't. It always takes a worker thread. Needs Linux 5.6.
-func (l *Loop) Fallocate(fd int, mode int, offset uint64, length uint64, cb Callback) Request {
+func (l *Loop) Fallocate(fd int, mode int, offset uint64, length int64, cb Callback) Request {
 	if l.refuses() {
 		return l.refuse(OpFallocate, cb)
 	}
 	l.mayBlock = true
 	sqe, r := l.queue(OpFallocate, kindPlain, cb, nil)
-	sqe.PrepFallocate(fd, mode, offset, length)
+	sqe.PrepFallocate(fd, mode, offset, uint64(length))
 	sqe.useFixed(fd)
 	return r
 }
@@ -833,13 +833,13 @@ func (l *Loop) PipeDirect(fds *[2]int, flags int, fileIndex Fixed, cb Callback) 
 
 // CmdDiscard discards a range of a block device, in bytes that are whole blocks
 // (io_uring_prep_cmd_discard). What was there is lost. Needs Linux 6.12.
-func (l *Loop) CmdDiscard(fd int, offset uint64, nbytes uint64, cb Callback) Request {
+func (l *Loop) CmdDiscard(fd int, offset uint64, nbytes int64, cb Callback) Request {
 	if l.refuses() {
 		return l.refuse(OpURingCmd, cb)
 	}
 	l.mayBlock = true
 	sqe, r := l.queue(OpURingCmd, kindPlain, cb, nil)
-	sqe.PrepCmdDiscard(fd, offset, nbytes)
+	sqe.PrepCmdDiscard(fd, offset, uint64(nbytes))
 	l.clearHalf(sqe)
 	sqe.useFixed(fd)
 	return r

@@ -56,7 +56,8 @@ const (
 )
 
 // Setup is io_uring_setup.
-func (k *Kernel) Setup(entries uint32, params unsafe.Pointer) (seam.Ring, int32) {
+func (m maker) Setup(entries uint32, params unsafe.Pointer) (seam.Ring, int32) {
+	k := m.k
 	p := (*liburing.Params)(params)
 	sq, cq, ok := sizes(entries, p)
 	if !ok || p.Flags&^knownSetup != 0 {

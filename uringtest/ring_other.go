@@ -9,4 +9,4 @@ import (
 )
 
 // Setup is not asked for where there is no Linux.
-func (k *Kernel) Setup(uint32, unsafe.Pointer) (seam.Ring, int32) { return nil, -38 }
+func (maker) Setup(uint32, unsafe.Pointer) (seam.Ring, int32) { return nil, -38 }

@@ -71,6 +71,9 @@ type Kernel struct {
 	events []Event
 }
 
+// maker makes a kernel's rings for package liburing.
+type maker struct{ k *Kernel }
+
 // Event is a completion that a kernel has told.
 type Event struct {
 	Ring  int // the number of the ring, from 0 on
@@ -93,7 +96,7 @@ func New(seed uint64, faults Faults) (*Kernel, error) {
 func (k *Kernel) Seed() uint64 { return k.seed }
 
 // Option has a ring or loop (New, NewLoop, NewLoopGroup) be one of this kernel.
-func (k *Kernel) Option() liburing.Option { return seam.Option(k).(liburing.Option) }
+func (k *Kernel) Option() liburing.Option { return seam.Option(maker{k}).(liburing.Option) }
 
 // Events returns the completions that were told so far, the last 100,000 of them.
 func (k *Kernel) Events() []Event {

@@ -151,6 +151,8 @@ func (m *method) value(name, typ string) (loopName, loopType, arg string) {
 		return name, "bool", "boolArg(" + name + ")"
 	case typ == "TimeoutFlags": // the loop keeps the time in its own memory
 		return name, typ, name + " &^ TimeoutImmediateArg"
+	case typ == "uint64" && (name == "length" || name == "nbytes"): // of a file, as everywhere in Go
+		return name, "int64", "uint64(" + name + ")"
 	case typ != "uint32", name == "mode", name == "cmdOp":
 		return name, typ, name
 	case name == "res":

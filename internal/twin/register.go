@@ -127,7 +127,7 @@ func (t *twin) workers() []func() string {
 			return said("RegisterPersonality", id, err)
 		},
 		func() string { return said("UnregisterPersonality", r.UnregisterPersonality(uint16(t.IntN(3)))) },
-		func() string { return said("RegisterClock", r.RegisterClock(int32(one(t, 1, 7, 99)))) },
+		func() string { return said("RegisterClock", r.RegisterClock(one(t, 1, 7, 99))) },
 		func() string { return said("RegisterNAPI", r.RegisterNAPI(&liburing.NAPI{BusyPollTo: 9})) },
 		func() string { return said("UnregisterNAPI", r.UnregisterNAPI(new(liburing.NAPI))) },
 		func() string { return said("SetIowait", r.SetIowait(t.IntN(2) == 0)) },
