@@ -1,0 +1,151 @@
+//go:build linux
+
+package ringio
+
+import (
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"os/exec"
+	"runtime"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+// What has been written comes, though Close or CloseWrite follows at once.
+func TestCloseSendsWhatWasWritten(t *testing.T) {
+	onStacks(t, func(t *testing.T, s stack) {
+		for _, network := range []string{"tcp", "unix"} {
+			for _, size := range []int{1, 1000, 100_000, 1 << 20} {
+				for name, end := range map[string]func(c net.Conn){
+					"Close":      func(c net.Conn) { c.Close() },
+					"CloseWrite": func(c net.Conn) { c.(halfCloser).CloseWrite() },
+				} {
+					ours, theirs := s.pair(t, network)
+					go func() {
+						for range 3 {
+							ours.Write(make([]byte, size))
+						}
+						end(ours)
+					}()
+					got, err := io.Copy(io.Discard, theirs)
+					require.NoError(t, err, name)
+					require.EqualValues(t, 3*size, got, name)
+				}
+			}
+		}
+	})
+}
+
+// What has been written comes, though the process ends at once.
+func TestTheProcessEndsAfterAWrite(t *testing.T) {
+	const asked = "RINGIO_WRITE_AND_EXIT"
+	if to := os.Getenv(asked); to != "" {
+		c, err := map[bool]func(network, address string) (net.Conn, error){true: Dial, false: net.Dial}[strings.HasPrefix(to, "ringio ")]("tcp", strings.Fields(to)[1])
+		if err != nil {
+			os.Exit(1)
+		}
+		for i := range 100 {
+			fmt.Fprintf(c, "line %d\n", i)
+		}
+		os.Exit(0)
+	}
+	onStacks(t, func(t *testing.T, s stack) {
+		l := netStack.mustListen(t, "tcp")
+		child := exec.Command(os.Args[0], "-test.run=^TestTheProcessEndsAfterAWrite$")
+		child.Env = append(os.Environ(), asked+"="+strings.Split(s.name, ",")[0]+" "+l.Addr().String())
+		require.NoError(t, child.Start())
+		c, err := l.Accept()
+		require.NoError(t, err)
+		got, err := io.ReadAll(c)
+		require.NoError(t, err)
+		require.NoError(t, child.Wait())
+		require.True(t, strings.HasSuffix(string(got), "line 99\n"), "%q", got)
+	})
+}
+
+// Close sends a reset if the program has not read all that came, else an end.
+func TestCloseWithUnreadData(t *testing.T) {
+	onStacks(t, func(t *testing.T, s stack) {
+		for _, read := range []bool{false, true} {
+			ours, theirs := s.pair(t, "tcp")
+			// A reader that was there before leaves nothing behind.
+			done := waits(t, func() { ours.Read(make([]byte, 1)) })
+			theirs.Write([]byte("a"))
+			<-done
+			theirs.Write([]byte("b"))
+			waitReadable(t, ours)
+			if read {
+				ours.Read(make([]byte, 1))
+			}
+			require.NoError(t, ours.Close())
+			_, err := theirs.Read(make([]byte, 1))
+			if read {
+				require.ErrorIs(t, err, io.EOF)
+			} else {
+				require.ErrorIs(t, err, syscall.ECONNRESET)
+			}
+		}
+	})
+}
+
+// Close ends all that wait, and returns when nothing of the descriptor is left: its
+// number may be used again at once.
+func TestCloseWhileManyWait(t *testing.T) {
+	onStacks(t, func(t *testing.T, s stack) {
+		for range 20 {
+			ours, theirs := s.pair(t, "tcp")
+			var all sync.WaitGroup
+			for range 5 {
+				all.Go(func() {
+					_, err := ours.Read(make([]byte, 8))
+					require.ErrorIs(t, err, net.ErrClosed)
+				})
+				all.Go(func() {
+					for {
+						if _, err := ours.Write(make([]byte, 1<<18)); err != nil {
+							require.ErrorIs(t, err, net.ErrClosed)
+							return
+						}
+					}
+				})
+			}
+			time.Sleep(time.Millisecond)
+			within(t, func() { require.NoError(t, ours.Close()) })
+			within(t, all.Wait)
+			_, err := io.Copy(io.Discard, theirs)
+			require.NoError(t, err, "the peer sees an end")
+		}
+	})
+}
+
+func TestForgottenConnectionsAreClosed(t *testing.T) {
+	onStacks(t, func(t *testing.T, s stack) {
+		l := s.mustListen(t, "tcp")
+		theirs, err := net.Dial("tcp", l.Addr().String())
+		require.NoError(t, err)
+		defer theirs.Close()
+		func() {
+			c, err := l.Accept()
+			require.NoError(t, err)
+			c.SetReadDeadline(time.Now().Add(time.Millisecond))
+			c.Read(make([]byte, 1)) // it has had to do with the ring
+		}()
+		theirs.SetReadDeadline(time.Now().Add(20 * time.Millisecond))
+		// What another goroutine was preempted in may keep it for some rounds.
+		for end := time.Now().Add(time.Minute); time.Now().Before(end); {
+			runtime.GC()
+			if _, err = theirs.Read(make([]byte, 1)); err == io.EOF {
+				return
+			}
+			theirs.SetReadDeadline(time.Now().Add(20 * time.Millisecond))
+		}
+		t.Fatal("it stays open", err)
+	})
+}

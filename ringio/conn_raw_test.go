@@ -1,0 +1,191 @@
+//go:build linux
+
+package ringio
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"net"
+	"os"
+	"syscall"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	"golang.org/x/sys/unix"
+)
+
+func waitReadable(t testing.TB, c net.Conn) {
+	rawControl(t, c, func(fd int) {
+		p := []unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}
+		for range 100 {
+			if n, err := unix.Poll(p, 100); n > 0 || err != unix.EINTR && err != nil {
+				return
+			}
+		}
+	})
+}
+
+// alive is what pools of connections ask before they use one again.
+func alive(t testing.TB, c net.Conn) (n int, err error) {
+	raw, rawErr := c.(syscall.Conn).SyscallConn()
+	require.NoError(t, rawErr)
+	rawErr = raw.Read(func(fd uintptr) bool {
+		n, err = unix.Read(int(fd), make([]byte, 1))
+		return true
+	})
+	require.NoError(t, rawErr)
+	return n, err
+}
+
+func TestPeekForLife(t *testing.T) {
+	onStacks(t, func(t *testing.T, s stack) {
+		for _, network := range []string{"tcp", "unix"} {
+			ours, theirs := s.pair(t, network)
+			for range 3 { // a pool's use
+				ours.Write([]byte("ask"))
+				theirs.Read(make([]byte, 8))
+				theirs.Write([]byte("answer"))
+				n, err := ours.Read(make([]byte, 8))
+				require.NoError(t, err)
+				require.Equal(t, 6, n)
+				_, err = alive(t, ours)
+				require.ErrorIs(t, err, syscall.EAGAIN)
+			}
+			theirs.Write([]byte("stale"))
+			waitReadable(t, ours)
+			n, err := alive(t, ours)
+			require.NoError(t, err)
+			require.Equal(t, 1, n)
+			ours.Read(make([]byte, 8))
+			theirs.Close()
+			waitReadable(t, ours)
+			n, err = alive(t, ours)
+			require.NoError(t, err)
+			require.Zero(t, n)
+		}
+	})
+}
+
+// A raw reader waits in the ring, too.
+func TestRawReadAndWrite(t *testing.T) {
+	onStacks(t, func(t *testing.T, s stack) {
+		ours, theirs := s.pair(t, "tcp")
+		raw, err := ours.(syscall.Conn).SyscallConn()
+		require.NoError(t, err)
+		calls, asked, done := 0, make(chan struct{}), make(chan struct{})
+		go func() {
+			defer close(done)
+			err := raw.Read(func(fd uintptr) bool {
+				_, err := unix.Read(int(fd), make([]byte, 8))
+				if calls++; calls == 1 {
+					close(asked)
+				}
+				return err != unix.EAGAIN
+			})
+			require.NoError(t, err)
+		}()
+		<-asked
+		theirs.Write([]byte("x"))
+		<-done
+		require.GreaterOrEqual(t, calls, 2)
+		go io.Copy(io.Discard, theirs)
+		sent := 0
+		for sent < 10<<20 {
+			require.NoError(t, raw.Write(func(fd uintptr) bool {
+				n, err := unix.Write(int(fd), make([]byte, 1<<20))
+				sent += max(n, 0)
+				return err != unix.EAGAIN
+			}))
+		}
+	})
+}
+
+func TestFile(t *testing.T) {
+	onStacks(t, func(t *testing.T, s stack) {
+		ours, theirs := s.pair(t, "tcp")
+		theirs.Write([]byte("abcdef"))
+		n, err := io.ReadFull(ours, make([]byte, 3))
+		require.NoError(t, err)
+		require.Equal(t, 3, n)
+		f, err := ours.(filer).File()
+		rest := make([]byte, 3)
+		if s.busy && errors.Is(err, errAhead) { // it is told, and nothing is lost
+			_, err = io.ReadFull(ours, rest)
+			require.NoError(t, err)
+			require.Equal(t, "def", string(rest))
+			theirs.Write([]byte("def"))
+			waitReadable(t, ours)
+			f, err = ours.(filer).File()
+		}
+		require.NoError(t, err)
+		require.NoError(t, ours.Close())
+		_, err = io.ReadFull(f, rest)
+		require.NoError(t, err)
+		require.Equal(t, "def", string(rest))
+		again, err := s.fileConn(f)
+		require.NoError(t, err)
+		require.NoError(t, f.Close())
+		again.Write([]byte("x"))
+		_, err = io.ReadFull(theirs, rest[:1])
+		require.NoError(t, err)
+		require.NoError(t, again.Close())
+		_, err = theirs.Read(rest)
+		require.ErrorIs(t, err, io.EOF)
+	})
+}
+
+func TestBuffers(t *testing.T) {
+	onStacks(t, func(t *testing.T, s stack) {
+		ours, theirs := s.pair(t, "tcp")
+		buffers := net.Buffers{[]byte("one "), nil, []byte("two "), bytes.Repeat([]byte("three "), 100_000)}
+		var want []byte
+		for _, b := range buffers {
+			want = append(want, b...)
+		}
+		go func() {
+			n, err := buffers.WriteTo(ours)
+			require.NoError(t, err)
+			require.EqualValues(t, len(want), n)
+			ours.Close()
+		}()
+		got, err := io.ReadAll(theirs)
+		require.NoError(t, err)
+		require.Equal(t, want, got)
+	})
+}
+
+// Copies go through a connection in both directions, whatever the other end is.
+func TestCopies(t *testing.T) {
+	file, err := os.Create(t.TempDir() + "/f")
+	require.NoError(t, err)
+	defer file.Close()
+	data := make([]byte, 5<<20)
+	for i := range data {
+		data[i] = byte(i * i >> 3)
+	}
+	file.Write(data)
+	onStacks(t, func(t *testing.T, s stack) {
+		file.Seek(1000, io.SeekStart)
+		a, b := s.pair(t, "tcp")
+		c, d := s.pair(t, "tcp")
+		go func() {
+			n, err := io.Copy(a, io.LimitReader(file, 4<<20))
+			require.NoError(t, err)
+			require.EqualValues(t, 4<<20, n)
+			a.Close()
+		}()
+		go func() {
+			n, err := io.Copy(c, b)
+			require.NoError(t, err)
+			require.EqualValues(t, 4<<20, n)
+			c.Close()
+		}()
+		var got bytes.Buffer
+		_, err := io.Copy(&got, d)
+		require.NoError(t, err)
+		require.True(t, bytes.Equal(data[1000:1000+4<<20], got.Bytes()))
+		at, _ := file.Seek(0, io.SeekCurrent)
+		require.EqualValues(t, 1000+4<<20, at)
+	})
+}
