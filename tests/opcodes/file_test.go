@@ -202,6 +202,7 @@ func TestOpFallocate(t *testing.T) {
 		require.NoError(t, err)
 		require.EqualValues(t, 1<<20, info.Size())
 		failure(t, l, unix.EINVAL, func(cb liburing.Callback) liburing.Request { return l.Fallocate(fd, 0, 0, 0, cb) })
+		failure(t, l, unix.EINVAL, func(cb liburing.Callback) liburing.Request { return l.Fallocate(fd, 0, 0, -1, cb) })
 	})
 }
 
