@@ -10,10 +10,10 @@ import (
 // whose pattern matches an entry's name, and whose rival the other's, counts.
 var reasons = []struct{ pattern, rival, why string }{
 	{"nop/loop/1", "C", "One request in each system call: what the loop does around each call is paid for every request, while a bigger batch shares it."},
-	{"nop/*/1", "C", "One request in each system call: the way from Go into C and back is paid for every request, while a bigger batch shares it."},
+	{"nop/*/1", "C", "One request in each system call: Go's functions around it are paid for every request, and the processor mispredicts where each of them returns to after the kernel."},
 	{"nop/loop/*", "C", "The loop keeps each request's memory and callback in its table, so that nothing is freed under the kernel's hands; the C loop leaves that to the programmer."},
 	{"timer/loop", "C", "As with no-ops: the loop keeps each request's memory and callback in its table."},
-	{"nop/*/*", "C", "A batch crosses into C once; the smaller it is, the more of that falls to each request."},
+	{"nop/*/*", "C", "A batch enters the kernel once; the smaller it is, the more of what Go does around that falls to each request."},
 	{"nop/*/*", "*", "A library that is written in Go alone makes the system call itself, without the way into C."},
 	{"randread/*/1", "os.File", "With one read at a time there is nothing to batch: pread is one system call that returns with the data, the ring has to be submitted to and waited for."},
 	{"randread/*/1", "fio*", oneAtATime},
@@ -35,7 +35,7 @@ var reasons = []struct{ pattern, rival, why string }{
 }
 
 const (
-	oneAtATime = "With one request at a time there is nothing to batch, so each pays for the way into C, and for being waited for, alone."
+	oneAtATime = "With one request at a time there is nothing to batch, so each pays alone for a turn of the loop, and for being waited for."
 
 	notExplained = "Not explained yet."
 
