@@ -12,6 +12,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/go-liburing/liburing"
+	"github.com/go-liburing/liburing/internal/ringtest"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sys/unix"
@@ -99,6 +101,7 @@ func TestListenErrors(t *testing.T) {
 }
 
 func TestStopWithoutClients(t *testing.T) {
+	ringtest.NeedsFeatures(t, liburing.BufRings)
 	server, err := Listen("localhost:0", t.TempDir(), Options{})
 	require.NoError(t, err)
 	ctx, cancel := context.WithCancel(context.Background())
