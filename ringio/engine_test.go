@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/go-liburing/liburing"
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sys/unix"
 )
@@ -205,11 +206,13 @@ func TestEngineOverflow(t *testing.T) {
 		ops[i].entry().PrepPollAdd(r, unix.POLLIN)
 		require.NoError(t, e.submit(ops[i]))
 	}
+	require.Eventually(t, func() bool { return e.snapshot().inFlight == n }, time.Minute, time.Millisecond)
 	e.mu.Lock() // nobody takes completions
 	_, err := unix.Write(w, []byte{1})
-	require.NoError(t, err)
-	require.Eventually(t, e.ring.CQHasOverflow, 10*time.Second, time.Millisecond)
+	overflows := assert.Eventually(t, e.ring.CQHasOverflow, time.Minute, time.Millisecond)
 	e.unlock()
+	require.NoError(t, err)
+	require.True(t, overflows)
 	for _, o := range ops {
 		res, _ := e.wait(o, nil)
 		require.Equal(t, int32(unix.POLLIN), res)

@@ -57,7 +57,7 @@ func SkipExamples(examples map[string]liburing.Op) {
 
 func checkLeaks(fds, running map[string]string) int {
 	var leaks []string
-	for range 50 { // goroutines that are ending need a moment
+	for end := time.Now().Add(time.Minute); time.Now().Before(end); { // goroutines that are ending need a moment
 		runtime.GC() // files that only a request has kept are closed by it
 		leaks = append(LeakedFDs(fds), leakedGoroutines(running)...)
 		leaks = append(leaks, leakedLoops()...)
