@@ -33,6 +33,7 @@ var _ = with(map[string]hardship{
 	"no workers":   {attr: inGroup("pids", nil), do: useWithoutWorkers},
 	"workers":      {do: useWorkers()},
 	"few workers":  {do: useWorkers(liburing.WithIOWQMaxWorkers(2, 3))},
+	"processors":   {attr: beginInGroup("cpu", oneProcessor), do: useProcessors},
 })
 
 // memlock has the child be a user without CAP_IPC_LOCK who may lock so many bytes. All
@@ -181,6 +182,16 @@ func inGroup(controller string, limits map[string]string) func(*testing.T, *exec
 			}
 		}
 		cmd.Env = append(cmd.Env, groupEnv+"="+dir)
+	}
+}
+
+// beginInGroup is inGroup for a child that is to be there before its first step.
+func beginInGroup(controller string, limits map[string]string) func(*testing.T, *exec.Cmd) {
+	return func(t *testing.T, cmd *exec.Cmd) {
+		inGroup(controller, limits)(t, cmd)
+		shell, err := exec.LookPath("sh")
+		require.NoError(t, err)
+		cmd.Path, cmd.Args = shell, []string{"sh", "-c", `echo $$ >"$` + groupEnv + `/cgroup.procs" && exec "$0"`, cmd.Path}
 	}
 }
 
@@ -368,7 +379,7 @@ func useWorkers(opts ...liburing.Option) func(context.Context, *report) {
 			r.Numbers = append(r.Numbers, bounded, unbounded)
 			return err
 		}))
-		r.Numbers = append(r.Numbers, workersOf(ctx, loop, fifo, r.Numbers[0]))
+		r.Numbers = append(r.Numbers, workersOf(ctx, loop, fifo, r.Numbers[len(r.Numbers)-2]))
 		r.Loop += text(loop.Close(ctx))
 	}
 }
@@ -429,4 +440,24 @@ func TestWorkersFollowGOMAXPROCS(t *testing.T) {
 	require.Equal(t, []int{2, 3, 2}, r.Numbers, "limits and workers, with the option")
 	r = under(t, "workers", "GOMAXPROCS=64")
 	require.LessOrEqual(t, r.Numbers[0], 4*runtime.NumCPU(), "the kernel's own limit is narrower")
+}
+
+// oneProcessor is a limit of processor time, by the name of its file in version 1 and 2.
+var oneProcessor = map[string]string{"cpu.cfs_quota_us": "100000", "cpu.max": "100000 100000"}
+
+func useProcessors(ctx context.Context, r *report) {
+	r.Numbers = []int{runtime.GOMAXPROCS(0)}
+	useWorkers()(ctx, r)
+}
+
+// A limit of processor time that a control group has reaches the kernel's workers by way of
+// GOMAXPROCS. Go does not set that below two, so it takes three processors to see it.
+func TestWorkersFollowProcessorLimit(t *testing.T) {
+	if liburing.Require(liburing.RegisterIOWQMaxWorkers) != nil {
+		t.Skip("this kernel can't limit workers")
+	}
+	r := under(t, "processors", "GOMAXPROCS=")
+	require.Empty(t, r.Loop)
+	processors := min(runtime.NumCPU(), 2)
+	require.Equal(t, []int{processors, 4 * processors, 256, 4 * processors}, r.Numbers, "GOMAXPROCS, limits and workers")
 }
