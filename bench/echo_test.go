@@ -31,16 +31,18 @@ func TestEchoIsMeasured(t *testing.T) {
 	programs := b.programs(8)
 	require.Len(t, programs, 4, "C, Go with and without gathering, and net")
 	for _, p := range programs {
-		r, err := p.run(t.Context())
-		require.NoError(t, err, p.name)
-		require.Positive(t, r["requests_per_second"], p.name)
-		require.LessOrEqual(t, r["requests_per_second"], r["requests"]/b.seconds+1, p.name)
-		require.Positive(t, r[cpuReading], p.name)
-		require.Zero(t, r["stalled_connections"], p.name)
-		if strings.HasPrefix(p.name, "Go") {
-			require.Less(t, r[allocsReading], 0.1)
-			require.Contains(t, r, allocsReading)
-		}
+		onSomeTry(t, func(c *assert.CollectT) {
+			r, err := p.run(t.Context())
+			require.NoError(c, err, p.name)
+			require.Positive(c, r["requests_per_second"], p.name)
+			require.LessOrEqual(c, r["requests_per_second"], r["requests"]/b.seconds+1, p.name)
+			require.Positive(c, r[cpuReading], p.name)
+			require.Zero(c, r["stalled_connections"], p.name)
+			if strings.HasPrefix(p.name, "Go") {
+				require.Less(c, r[allocsReading], 0.1)
+				require.Contains(c, r, allocsReading)
+			}
+		})
 	}
 }
 

@@ -124,9 +124,12 @@ func TestHangingDiskAtClose(t *testing.T) {
 		err = within(told)
 		require.True(t, err == nil || errors.Is(err, unix.ECANCELED) || errors.Is(err, unix.EINTR), "%v", err)
 		err = l.Close(context.Background())
-		if long && direct != 0 { // no cancel finds it, so Close gives up after some seconds
+		switch {
+		case long && direct != 0: // no cancel finds it, so Close gives up after some seconds
 			require.ErrorContains(t, err, "the memory that they use is kept for good")
-		} else {
+		case long && err != nil: // whether one finds it depends on who waits for the page: a worker, or nobody
+			require.ErrorContains(t, err, "the memory that they use is kept for good")
+		default:
 			require.NoError(t, err)
 		}
 	}
