@@ -137,14 +137,13 @@ func TestForgottenConnectionsAreClosed(t *testing.T) {
 			c.SetReadDeadline(time.Now().Add(time.Millisecond))
 			c.Read(make([]byte, 1)) // it has had to do with the ring
 		}()
-		theirs.SetReadDeadline(time.Now().Add(20 * time.Millisecond))
 		// What another goroutine was preempted in may keep it for some rounds.
 		for end := time.Now().Add(time.Minute); time.Now().Before(end); {
-			runtime.GC()
+			runtime.GC() // takes longer than a read may: the deadline comes after it
+			theirs.SetReadDeadline(time.Now().Add(20 * time.Millisecond))
 			if _, err = theirs.Read(make([]byte, 1)); err == io.EOF {
 				return
 			}
-			theirs.SetReadDeadline(time.Now().Add(20 * time.Millisecond))
 		}
 		t.Fatal("it stays open", err)
 	})
