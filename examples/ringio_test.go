@@ -49,6 +49,7 @@ func TestRingioWeb(t *testing.T) {
 	require.NoError(t, err)
 	r.Body.Close()
 	require.Equal(t, http.StatusNotFound, r.StatusCode)
+	dial(t, "tcp", strings.TrimPrefix(s.addr, "http://")) // one that asks nothing does not matter
 	require.Zero(t, s.stop(t, syscall.SIGTERM).code)
 }
 

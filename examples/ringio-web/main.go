@@ -38,6 +38,10 @@ func main() {
 	}
 }
 
+// patience is how long answers that have begun may take when a signal comes. For five
+// seconds net/http waits for a connection that was never asked anything.
+const patience = 10 * time.Second
+
 // serve serves until a signal comes, and lets answers that have begun end.
 func serve(addr, dir string) error {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
@@ -53,9 +57,13 @@ func serve(addr, dir string) error {
 	}
 	down := make(chan error, 1)
 	context.AfterFunc(ctx, func() {
-		soon, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+		soon, cancel := context.WithTimeout(context.Background(), patience)
 		defer cancel()
-		down <- server.Shutdown(soon)
+		err := server.Shutdown(soon)
+		if err != nil { // the rest is broken off
+			server.Close()
+		}
+		down <- err
 	})
 	if err := server.Serve(l); !errors.Is(err, http.ErrServerClosed) {
 		return err
