@@ -7,6 +7,7 @@ type group struct {
 	ours         string // what of the library is compared with others, if not all
 	one          string // what is counted
 	does         string // what is done with them, if figures say how many
+	takes        string // what ours takes more or less of, if figures say how much
 	at           string // how a sentence says which entries it means
 	charts       func(results) []chart
 }
@@ -16,8 +17,8 @@ type group struct {
 var groups = []group{
 	{
 		name: "nop", Title: "No-op requests",
-		About: "Requests that do nothing, so what is left is the cost of the library and of entering the kernel. " +
-			"Ring is compared with a plain walk over the completions in C, Loop with a C event loop that calls a function for each.",
+		About: "Requests that do nothing: what is measured is the cost of the library and of entering the kernel. " +
+			"Ring is compared with a plain walk over the completions in C, Loop with a C event loop that calls a function for each one.",
 		ours: "Ring", one: "request", at: " in batches of %s",
 		charts: results.nops,
 	},
@@ -56,7 +57,7 @@ var groups = []group{
 	},
 	{
 		name: "latency", Title: "Latency",
-		About: "How long single requests to the echo server take that come at a fixed rate, on 64 connections: half of them, 99 of 100, and 999 of 1,000 are done within these times.",
+		About: "How long single requests to the echo server take, at a fixed rate over 64 connections: half of them, 99 of 100, and 999 of 1,000 are done within these times.",
 		one:   "request", at: " for %s",
 		charts: results.latency,
 	},
@@ -73,7 +74,7 @@ var groups = []group{
 	},
 	{
 		name: "wal", Title: "A log",
-		About: "64 goroutines append 512 bytes each, and go on when these are on the disk.",
+		About: "64 goroutines append 512 bytes at a time, and go on when these are on the disk.",
 		one:   "record", does: "appends",
 	},
 	{
@@ -89,14 +90,14 @@ var groups = []group{
 	},
 	{
 		name: "memory", Title: "Memory of connections",
-		About: "What a connection on which nothing comes any more takes of the resident memory of an echo server. The kernel's memory is not in it.",
-		one:   "byte",
+		About: "How much resident memory of an echo server an idle connection takes, not counting the kernel's.",
+		one:   "byte", takes: "memory",
 	},
 	{
 		name: "walk", Title: "Sizes of many files",
 		About: "The sizes of 100,000 files in 1,000 folders, whose inodes are in memory (warm) or on the disk (cold): by Statx requests on a Loop, 256 in flight, " +
-			"and by walks that ask for one after another. The kernel has a worker thread do each Statx, which costs more than the call itself; " +
-			"and a file system that brings many inodes with each block leaves the disk little to do at once. So for this a walk is as good.",
+			"and by walks that ask for one after another. The kernel hands each Statx to a worker thread, which costs more than the call itself; " +
+			"and a file system that reads many inodes with each block leaves the disk little to do in parallel. So a walk does just as well here.",
 		one: "file", at: ", %s",
 	},
 	{
@@ -107,10 +108,10 @@ var groups = []group{
 	},
 	{
 		name: "models", Title: "Models of servers",
-		About: "A small web server in the ways that servers on Linux have been written in, with a new connection for each request. " +
-			"All are in Go, so a process each is one that has to start from nothing; beside them the same over epoll in C. " +
+		About: "A small web server in the ways that servers on Linux have been written, with a new connection for each request. " +
+			"All are in Go, so where each connection has a process, that process starts from nothing; the same over epoll in C is beside them. " +
 			"The clients have a processor of their own, and connecting costs them more than answering costs a good server: " +
-			"where the requests per second are alike, the processor time per request tells the models apart.",
+			"where the requests per second are similar, the processor time per request tells the models apart.",
 		one: "request", does: "answers", at: " with %s clients",
 		charts: results.models,
 	},

@@ -9,33 +9,33 @@ import (
 // reasons explain where something else is faster than the library. The first
 // whose pattern matches an entry's name, and whose rival the other's, counts.
 var reasons = []struct{ pattern, rival, why string }{
-	{"nop/loop/1", "C", "One request in each system call: what the loop does around each call is paid for every request, while a bigger batch shares it."},
-	{"nop/*/1", "C", "One request in each system call: Go's functions around it are paid for every request, and the processor mispredicts where each of them returns to after the kernel."},
-	{"nop/loop/*", "C", "The loop keeps each request's memory and callback in its table, so that nothing is freed under the kernel's hands; the C loop leaves that to the programmer."},
+	{"nop/loop/1", "C", "With one request per system call, each request pays for what the loop does around the call; a bigger batch shares it."},
+	{"nop/*/1", "C", "With one request per system call, each request pays for Go's functions around it, and the processor mispredicts where each of them returns to after the kernel."},
+	{"nop/loop/*", "C", "The loop keeps each request's memory and callback in its table, so that nothing is freed while the kernel uses it; the C loop leaves that to the programmer."},
 	{"timer/loop", "C", "As with no-ops: the loop keeps each request's memory and callback in its table."},
-	{"nop/*/*", "C", "A batch enters the kernel once; the smaller it is, the more of what Go does around that falls to each request."},
-	{"nop/*/*", "*", "A library that is written in Go alone makes the system call itself, without the way into C."},
-	{"randread/*/1", "os.File", "With one read at a time there is nothing to batch: pread is one system call that returns with the data, the ring has to be submitted to and waited for."},
+	{"nop/*/*", "C", "A batch enters the kernel once; the smaller it is, the larger each request's share of what Go does around that."},
+	{"nop/*/*", "*", "A library written in Go alone makes the system call itself, without going through C."},
+	{"randread/*/1", "os.File", "With one read at a time there is nothing to batch: pread is one system call that returns with the data, while a ring needs a submission and a wait."},
 	{"randread/*/1", "fio*", oneAtATime},
 	{"randread/*/1", "C", oneAtATime},
-	{"randread/*/*", "fio*", "fio hands each read to the kernel at once, in a system call of its own; ours and the C program hand over together what a turn of the loop has begun, so a read waits for the others of its turn."},
-	{"cp/*/*", "*", "A file system that can't take a write into the page cache without blocking, as ext4, has the kernel hand each write to a worker thread. cp and io.Copy write in the system call itself."},
-	{"echo*/*/*", "Go, With*", "With the option a turn of the loop takes more messages along."},
-	{"echo/*/*", "C", "Next to all of the time is the kernel's, for both. The loop's table and the callbacks take some 2 % of it."},
-	{"pipeline/ringio", "Loop", "A goroutine that waits has to be woken and to get a processor; a callback is only called."},
-	{"memory/ringio", "net, no buffer", "Without a buffer the saving is that of waiting for something to read first, which net's connections can do too."},
-	{"cached/ringio/*", "*", "What the page cache has a plain call brings at once. ringio makes one too, which does not wait, and counts around it who waits for a disk."},
-	{"*/ringio/*", "Loop", "A goroutine that waits has to be woken and to get a processor; a callback is only called."},
-	{"latency/*/p50", "C", "A run comes out at one of two figures, a fifth apart, and so do those of C. What decides has not been found out."},
-	{"latency/*/*", "C", "Rounds differ more than the sides do: on a processor that mostly waits, each wake-up takes as long as the machine pleases."},
-	{"memory/connection", "gnet", "gnet has one buffer for all connections, and none for what a connection has to remember of a receive that stays in the kernel."},
-	{"memory/connection", "*", "A connection of the loop's has a stream, a place in the table and a list of what is to be sent."},
-	{"walk/*/*", "*", "The kernel has a worker thread do each Statx. What is in memory a plain call tells at once."},
+	{"randread/*/*", "fio*", "fio hands each read to the kernel at once, in a system call of its own; ours and the C program hand over all reads of a turn together, so a read waits for the others of its turn."},
+	{"cp/*/*", "*", "On a file system that can't write to the page cache without blocking, such as ext4, the kernel hands each write to a worker thread. cp and io.Copy write in the system call itself."},
+	{"echo*/*/*", "Go, With*", "With the option a turn of the loop handles more messages."},
+	{"echo/*/*", "C", "Nearly all of the time is the kernel's, for both. The loop's table and the callbacks take some 2 % of it."},
+	{"pipeline/ringio", "Loop", "A waiting goroutine has to be woken and given a processor; a callback is just called."},
+	{"memory/ringio", "net, no buffer", "Without a buffer, the saving comes from first waiting for something to read, which net's connections can do too."},
+	{"cached/ringio/*", "*", "A plain call returns at once what the page cache has. ringio makes such a call too, one that does not wait, and keeps count around it of who waits for a disk."},
+	{"*/ringio/*", "Loop", "A waiting goroutine has to be woken and given a processor; a callback is just called."},
+	{"latency/*/p50", "C", "A run gives one of two figures, a fifth apart, and so do C's. What decides has not been found out."},
+	{"latency/*/*", "C", "Rounds differ more than the sides do: on a processor that mostly waits, how long a wake-up takes is up to the machine."},
+	{"memory/connection", "gnet", "gnet has one buffer for all connections, and need not remember, for each, a receive that stays in the kernel."},
+	{"memory/connection", "*", "A connection of the loop has a stream, a place in the table and a list of what is to be sent."},
+	{"walk/*/*", "*", "The kernel hands each Statx to a worker thread. A plain call returns at once what is in memory."},
 	{"models/iouring/1", "*", oneAtATime},
 }
 
 const (
-	oneAtATime = "With one request at a time there is nothing to batch, so each pays alone for a turn of the loop, and for being waited for."
+	oneAtATime = "With one request at a time there is nothing to batch, so each pays alone for a turn of the loop and for the wait."
 
 	notExplained = "Not explained yet."
 
@@ -87,7 +87,7 @@ func (e entry) knownReason(rival string) string {
 		}
 	}
 	if busy, known := e.busy(); known && busy < 0.9 {
-		return fmt.Sprintf("Our server's processor is busy for only %.0f %% of the time: for the rest it waits for the clients, which get more done against the other. Why they do has not been found out.", 100*busy)
+		return fmt.Sprintf("Our server's processor is busy only %.0f %% of the time; for the rest it waits for the clients, which get more done against the other server. Why has not been found out.", 100*busy)
 	}
 	return notExplained
 }

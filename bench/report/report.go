@@ -64,10 +64,10 @@ func when(first, last time.Time) string {
 // What both say about their figures.
 const (
 	aboutFigures = "Figures are medians of the rounds; ± is how far the middle half of the rounds lies from them. " +
-		"A ratio above 1 means that the library is faster; faster and slower are said only of what differs by more than the rounds do. " +
-		"Another load on the machine, or another machine, has other figures: the ratios carry over better than the times."
+		"A ratio above 1 means that the library is faster; something is called faster or slower only if it differs by more than the rounds do. " +
+		"Under other load, or on another machine, the figures differ: the ratios carry over better than the times."
 
-	severalSettings = "Not all was measured in the same setting: compare ratios, not times, of results that are in different tables here."
+	severalSettings = "Not everything was measured in the same setting: between results in different tables, compare ratios, not times."
 
 	noLosses = "In none of the measured pairs is C or a peer faster by more than the rounds differ."
 )

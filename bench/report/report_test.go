@@ -209,8 +209,8 @@ func TestDocument(t *testing.T) {
 		"| epoll in C | 20,000 (20) | 20,000 (20) | 20,000 (20) | 20,000 (20) | 20,000 (20) |",
 		"| extra/thing | 100 ± 1 % | 90 ± 1 % | 0.90 | ns |",
 		// Where something else is faster.
-		"| nop/ring/1 | C | 0.50 | One request in each system call",
-		"| nop/ring/1 | go-uring | 0.75 | A library that is written in Go alone",
+		"| nop/ring/1 | C | 0.50 | With one request per system call",
+		"| nop/ring/1 | go-uring | 0.75 | A library written in Go alone",
 		"| randread/loop/1 | C, fio io_uring, fio libaio | 0.83, 0.83, 0.91 | With one request at a time",
 		"| randread/loop/64 | fio libaio | 0.80 | fio hands each read",
 		"| randread/loop/1 | os.File | 0.90 | With one read at a time",
@@ -240,7 +240,7 @@ func TestLossesAreExplained(t *testing.T) {
 		entry
 		rival, why string
 	}{
-		{entry{Name: "nop/loop/1"}, "C", "One request in each"},
+		{entry{Name: "nop/loop/1"}, "C", "With one request per"},
 		{entry{Name: "nop/loop/128"}, "C", "table"},
 		{entry{Name: "timer/loop"}, "C", "table"},
 		{entry{Name: "randread/loop/1", Ratio: 0.5}, "fio libaio", oneAtATime},

@@ -17,7 +17,7 @@ func (r results) scalingDoc() []byte {
 	var d strings.Builder
 	d.WriteString("# What one more costs\n\n" +
 		"`make report` writes this from the results of `make bench BENCH=scale`; `bench/results/report.html` has the chart.\n" +
-		"Figures are of one: a timer, a request, a post. Where there is nothing of a size it was not measured.\n\n")
+		"Each figure is for one timer, request or post. An empty cell was not measured.\n\n")
 	scale := r.group(scaleGroup)
 	writeTable(&d, scale.scaleTable(func(e entry) bool { return e.Unit == "ns" }, "ns for one"))
 	d.WriteString("\n## Memory\n\n")
@@ -71,20 +71,20 @@ func (r results) growth() []chart {
 
 const scalingNotes = `## What grows in the kernel, and what to do instead
 
-- **Timeouts of the kernel** (` + "`Timeout`, `Deadline`" + `): to cancel one the kernel walks the list of all. Use ` +
+- **Timeouts of the kernel** (` + "`Timeout`, `Deadline`" + `): to cancel one, the kernel walks the list of all. Use ` +
 	"`After`, `Every`, `Timer.Reset` and `Request.WithTimeout`" + `, which the loop keeps itself: they cost the same
   with a million pending, and none of them is a request.
 - **` + "`Cancel`" + ` by token**: the kernel keeps what waits for its file in a table of lists, 16 of them with a
-  completion queue of 512 entries, 256 from 8,192 on (` + "`WithCQEntries`" + `), the newest first. To cancel a request that was made
-  lately costs little, an old one the more the more came after it. Prefer to cancel by ending the descriptor: ` + "`Shutdown`" + `
+  completion queue of 512 entries, 256 from 8,192 on (` + "`WithCQEntries`" + `), the newest first. Cancelling a recent
+  request is cheap; an older one costs more, the more requests came after it. Prefer to cancel by ending the descriptor: ` + "`Shutdown`" + `
   of a socket ends what waits for it without a search.
 - **` + "`CancelFD`, `CancelOp` and `AsyncCancelAny`" + `** walk the whole table, and with ` + "`AsyncCancelAll`" + ` once for each
-  request that they find: n² steps for n requests. A context that all have (` + "`WithContext`" + `) and ` + "`Close`" + ` cancel in the
-  order of the kernel's lists instead, in n.
-- **Contexts**: the loop watches each once, however many requests have it. A context of its own for each request is a
-  registration, a goroutine at its end and a post each: for a time use ` + "`WithTimeout`" + `.
-- **Futexes and waits for processes** are in a list each, the newest first; what holds of ` + "`Cancel`" + ` holds of them too.
+  request that they find: n² steps for n requests. A context that they all share (` + "`WithContext`" + `) and ` + "`Close`" + ` cancel in the
+  order of the kernel's lists instead, in n steps.
+- **Contexts**: the loop watches each once, however many requests have it. A separate context for each request costs a
+  registration, a goroutine when it ends, and a post: for a time limit use ` + "`WithTimeout`" + `.
+- **Futexes and waits for processes** are in one list each, the newest first; what holds for ` + "`Cancel`" + ` holds for them too.
 - **Links**: a chain goes to the kernel as a whole, so one of n requests needs a queue of n.
-- **Memory**: a timer is 64 bytes, allocated by ` + "`After`" + `, and nothing beside; a request in flight has a place of 32
-  bytes in the loop's table, which grows to the most that there were at once, and some 300 bytes in the kernel.
+- **Memory**: a timer takes 64 bytes, allocated by ` + "`After`" + `, and nothing else; a request in flight has a place of 32
+  bytes in the loop's table, which grows to the most there ever were at once, and some 300 bytes in the kernel.
 `

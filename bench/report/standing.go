@@ -59,21 +59,27 @@ func (g group) subject() string {
 }
 
 func (g group) verb() string {
-	if g.does != "" {
+	switch {
+	case g.does != "":
 		return g.does
+	case g.takes != "":
+		return "takes"
 	}
 	return "is"
 }
 
 // phrase is a part of the sentence: what ours does, and where it does.
 func (g group) phrase(s stand) string {
-	much := "as fast as "
-	if g.does != "" {
+	much, ratios := "as fast as ", s.ratios
+	switch {
+	case g.does != "":
 		much = "as many " + g.one + "s as "
+	case g.takes != "":
+		much, ratios = "as much "+g.takes+" as ", inverse(ratios)
 	}
 	times := ""
 	if s.verdict != even {
-		times = span(s.ratios) + " times "
+		times = span(ratios) + " times "
 	}
 	return times + much + s.rival + g.where(s.entries)
 }
@@ -108,6 +114,14 @@ func (e entry) label() string {
 		return ""
 	}
 	return inWords(e.part(-1))
+}
+
+// inverse turns ratios around: of what is the better the less there is of it.
+func inverse(ratios []float64) (turned []float64) {
+	for _, r := range ratios {
+		turned = append(turned, 1/r)
+	}
+	return turned
 }
 
 // span is the ratios' range.

@@ -63,3 +63,10 @@ func TestWhereOneIs(t *testing.T) {
 	require.Equal(t, " in batches of 1", group{at: " in batches of %s"}.where(one))
 	require.Equal(t, " with 1 and 10 clients", group{at: " with %s clients"}.where(append(one, entry{Name: "models/iouring/10"})))
 }
+
+// Of memory less is better, so the sentence says how much more ours takes.
+func TestStandingOfMemory(t *testing.T) {
+	g := group{takes: "memory"}
+	require.Equal(t, "takes", g.verb())
+	require.Equal(t, "2.00 times as much memory as gnet", g.phrase(stand{rival: "gnet", verdict: slower, ratios: []float64{0.5}}))
+}

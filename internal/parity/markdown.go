@@ -30,14 +30,14 @@ func (r *report) head(b *bytes.Buffer) {
 # Parity with liburing %s
 
 **%s** of liburing's functions are accounted for: %d have a Go function, %d make no
-sense in Go, with a reason each.
+sense in Go, for reasons given below.
 
-%s writes this file. It reads what liburing has in liburing's own files
+%s writes this file. It reads liburing's functions from liburing's own files
 (the version scripts of its two libraries, %s and the kernel's header)
-and what Go has in this package's source, and compares them by the naming rule of
-%s. It fails when something is missing, has another name than the
-rule gives, or does not say which C function it is; %s also fails when this
-file is stale.
+and Go's from this package's source, and matches them by the naming rule of
+%s. It fails when something is missing, is not named by the rule, or
+does not say which C function it is; %s also fails when this file is
+stale.
 
 `, r.lib.version, r.summary(), r.done()-len(r.tables.exceptions), len(r.tables.exceptions),
 		"`make parity`", "`liburing.h`", "`internal/cname`", "`make test`")
@@ -61,13 +61,12 @@ func code(s string) string {
 }
 
 func (r *report) symbolTable(b *bytes.Buffer) {
-	table(b, "Functions", `"Since" is the liburing that a function came with; "≤" where its libraries do not tell
-older ones apart. "Kernel" is the least one, where there is more to it than io_uring
-itself. "Without cgo" is what does it in a build that liburing is not linked with
-(CGO_ENABLED=0, or -tags liburing_go): the function of nocgo*.go in the C function's
-place, or the same Go code as with cgo. "Tested by" is the nearest test that calls the
-function, in both builds; "differential" means that its result is compared with that of
-liburing's own code, byte for byte.`,
+	table(b, "Functions", `"Since" is the first liburing that has the function; "≤" where its libraries do not tell
+older versions apart. "Kernel" is the oldest kernel, if it needs more than io_uring
+itself. "Without cgo" is what replaces it in a build without liburing (CGO_ENABLED=0, or
+-tags liburing_go): a function in nocgo*.go, or the same Go code as with cgo. "Tested by" is
+the nearest test that calls the function, in both builds; "differential" means that its
+result is compared with that of liburing's own code, byte for byte.`,
 		"C", "Go", "Without cgo", "Since", "Kernel", "Tested by")
 	for _, row := range r.rows {
 		line(b, code(row.name), row.goCell(), r.noCgoCell(row), dash(row.since), row.kernelCell(), r.testCell(row))
@@ -131,7 +130,7 @@ func (r *report) by(through types.Object) string {
 }
 
 func (r *report) exceptionTable(b *bytes.Buffer) {
-	table(b, "Not in Go", "What makes no sense in Go, why, and what there is instead.", "C", "Why", "Instead")
+	table(b, "Not in Go", "Functions that make no sense in Go, why, and what to use instead.", "C", "Why", "Instead")
 	for _, row := range r.rows {
 		if e := row.exception; e != nil {
 			line(b, code(e.c), e.reason, e.instead)
@@ -141,7 +140,7 @@ func (r *report) exceptionTable(b *bytes.Buffer) {
 }
 
 func (r *report) renamedTable(b *bytes.Buffer) {
-	table(b, "Renamed", "What has another name than the rule gives.", "C", "Go", "Why")
+	table(b, "Renamed", "Functions that are not named by the rule.", "C", "Go", "Why")
 	for _, row := range r.rows {
 		for _, to := range r.tables.renamed {
 			if to.c == row.name {
@@ -153,7 +152,7 @@ func (r *report) renamedTable(b *bytes.Buffer) {
 }
 
 func (r *report) internalTable(b *bytes.Buffer) {
-	table(b, "Internals of liburing.h", "What the header defines for its own use: neither exported nor documented, so not counted\nabove. Where Go has a function of its own for it, it is named.", "C", "Go")
+	table(b, "Internals of liburing.h", "Functions that the header defines for its own use: neither exported nor documented, so not\ncounted above. If Go has its own function for one, it is named.", "C", "Go")
 	for _, c := range r.lib.internals {
 		cell := none
 		for _, f := range r.pkg.funcs {
@@ -167,7 +166,7 @@ func (r *report) internalTable(b *bytes.Buffer) {
 }
 
 func (r *report) opTable(b *bytes.Buffer) {
-	table(b, "Operations", "The request operations of the kernel's header, in its order.", "C", "Go", "Method", "Loop", "Kernel")
+	table(b, "Operations", "The request operations of the kernel's header, in the header's order.", "C", "Go", "Method", "Loop", "Kernel")
 	for _, op := range r.lib.ops {
 		var methods, forms []string
 		kernel := ""
@@ -209,7 +208,7 @@ func older(a, b string) string {
 }
 
 func (r *report) registerTable(b *bytes.Buffer) {
-	table(b, "Register operations", "Those of the kernel's header, in its order.", "C", "Go", "Function")
+	table(b, "Register operations", "The register operations of the kernel's header, in the header's order.", "C", "Go", "Function")
 	for _, op := range r.lib.registers {
 		var names []string
 		for _, f := range r.goUsers(op) {
