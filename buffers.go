@@ -11,9 +11,9 @@ import (
 	"github.com/go-liburing/liburing/internal/abi"
 )
 
-// BufferPool is a stock of buffers of one size in memory outside the Go heap,
-// each beginning at a page: right for O_DIRECT and for RegisterBuffers, and out
-// of the collector's way. It may be used by several goroutines.
+// BufferPool is a stock of buffers of one size in memory outside the Go heap, each
+// beginning at a page boundary: suitable for O_DIRECT and for RegisterBuffers, and out
+// of the collector's way. Several goroutines may use it.
 type BufferPool struct {
 	mem  []byte // the whole of it, a mapping
 	size int    // of a buffer
@@ -23,7 +23,7 @@ type BufferPool struct {
 	out  []bool // which buffers have been handed out
 }
 
-// Buffer is one buffer of a pool.
+// Buffer is a buffer of a pool.
 type Buffer struct {
 	Bytes []byte
 	Index int // in the pool, and in the ring that Buffers were registered with
@@ -62,8 +62,8 @@ func (p *BufferPool) bytes(i int) []byte {
 	return p.mem[i*p.size : (i+1)*p.size : (i+1)*p.size]
 }
 
-// Get takes a buffer from the pool; ok is false when all are out, or the pool
-// is closed. The bytes are what the last user left.
+// Get takes a buffer from the pool; ok is false if all are out, or the pool is closed.
+// The bytes are those that the last user left.
 func (p *BufferPool) Get() (b Buffer, ok bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -77,8 +77,8 @@ func (p *BufferPool) Get() (b Buffer, ok bool) {
 	return Buffer{Bytes: p.bytes(i), Index: i}, true
 }
 
-// Put gives a buffer back. No request may use it any more. Giving back what is
-// not out, or not of this pool, is an error and changes nothing.
+// Put gives a buffer back. No request may use it any more. Giving back a buffer that is
+// not out, or not of this pool, is an error and does nothing.
 func (p *BufferPool) Put(b Buffer) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -93,9 +93,9 @@ func (p *BufferPool) Put(b Buffer) error {
 	return nil
 }
 
-// Close unmaps the memory. While buffers are out it changes nothing and the
-// error is ErrBufferInUse. Unregister the buffers, or close the ring, first. A
-// second Close does nothing.
+// Close unmaps the memory. While buffers are out it does nothing and returns
+// ErrBufferInUse. Unregister the buffers, or close the ring, first. A second Close does
+// nothing.
 func (p *BufferPool) Close() error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -120,11 +120,11 @@ type BufReg struct {
 	_           [5]uint32
 }
 
-// BufRing is a ring of buffers that the kernel takes from when a request with
-// SQEBufferSelect has data, struct io_uring_buf_ring. Its own memory is outside
-// the Go heap. The buffers' memory is the caller's: the BufRing keeps it alive,
-// and what is outside the Go heap must stay mapped, until its number is added
-// again or the BufRing is freed.
+// BufRing is a ring of buffers from which the kernel takes one when a request with
+// SQEBufferSelect has data, struct io_uring_buf_ring. Its own memory is outside the Go
+// heap. The buffers' memory is the caller's: the BufRing keeps it alive, and what is
+// outside the Go heap must stay mapped, until its number is added again or the BufRing
+// is freed.
 type BufRing struct {
 	ring    *Ring
 	mem     *abi.BufRing
@@ -134,11 +134,10 @@ type BufRing struct {
 	mapped  []byte            // the memory, if the kernel made it
 }
 
-// SetupBufRing makes a ring of entries provided buffers, a power of two up to
-// 32768, for the group bgid, and registers it (io_uring_setup_buf_ring). Flags
-// may be PbufRingInc, for buffers that are used up bit by bit (needs Linux
-// 6.12). EEXIST if the group exists, EINVAL for another number of entries.
-// Needs Linux 5.19.
+// SetupBufRing makes a ring for provided buffers, with a power of two of entries up to
+// 32768, for the group bgid, and registers it (io_uring_setup_buf_ring). Flags may be
+// PbufRingInc, for buffers that are used up bit by bit (needs Linux 6.12). EEXIST if
+// the group exists, EINVAL for another number of entries. Needs Linux 5.19.
 func (r *Ring) SetupBufRing(entries int, bgid uint16, flags BufRingFlags) (*BufRing, error) {
 	const op = "io_uring_setup_buf_ring"
 	if flags&PbufRingMmap != 0 {
@@ -159,8 +158,8 @@ func (r *Ring) SetupBufRing(entries int, bgid uint16, flags BufRingFlags) (*BufR
 }
 
 // Free takes the group back from the kernel and frees the ring's memory
-// (io_uring_free_buf_ring). A second call does nothing. The Ring's Close ends
-// the group; then only the memory is left to be freed.
+// (io_uring_free_buf_ring). A second call does nothing. The Ring's Close ends the
+// group; after that only the memory is left to free.
 func (b *BufRing) Free() error {
 	if b.mem == nil {
 		return nil
@@ -197,10 +196,10 @@ func (b *BufRing) unmap() {
 // more in the offset that names it.
 const maxMappedGroup = 1<<11 - 1
 
-// MapBufRing is SetupBufRing with the ring's memory made by the kernel and
-// mapped from it (io_uring_register_buf_ring with PbufRingMmap), and with all
-// that a BufReg can ask for. The group is at most 2047; EINVAL for others, and for a
-// MinLeft that the kernel does not know. Needs Linux 6.4.
+// MapBufRing is SetupBufRing with memory that the kernel allocates and that is mapped
+// from it (io_uring_register_buf_ring with PbufRingMmap), and with everything that a
+// BufReg can ask for. The group is at most 2047; EINVAL for others, and for a MinLeft
+// that the kernel does not know. Needs Linux 6.4.
 func (r *Ring) MapBufRing(reg BufReg) (*BufRing, error) {
 	if reg.Bgid > maxMappedGroup {
 		return nil, badInput("io_uring_register_buf_ring", "group %d: the kernel maps rings of groups up to %d only; SetupBufRing makes one for any",
@@ -276,7 +275,7 @@ func (b *BufRing) CQAdvanceRaw(cqes, bufs int) {
 	b.ring.CQAdvance(cqes)
 }
 
-// Init empties a ring that the kernel has taken no buffer from yet
+// Init empties a ring from which the kernel has not taken a buffer yet
 // (io_uring_buf_ring_init). A new ring is empty already.
 func (b *BufRing) Init() {
 	if b.mem != nil {
@@ -299,7 +298,7 @@ func (b *BufRing) Head() (uint16, error) {
 	return head, err
 }
 
-// Available returns how many buffers the kernel can take
+// Available returns how many buffers the kernel can still take
 // (io_uring_buf_ring_available). Needs Linux 6.8.
 func (b *BufRing) Available() (int, error) {
 	head, err := b.Head()
@@ -320,10 +319,10 @@ func (r *Ring) RegisterBufRing(reg BufReg, flags BufRingFlags) error {
 	return r.call("io_uring_register_buf_ring", func(m *ringMem) int32 { return cRegisterBufRing(m, &reg, uint32(flags)) })
 }
 
-// UnregisterBufRing takes a group of provided buffers back from the kernel
-// (io_uring_unregister_buf_ring), as RegisterBufRing or another program gave
-// it; a BufRing's Free does it itself. ENOENT if there is no such group, EINVAL
-// on kernels before 6.9. Needs Linux 5.19.
+// UnregisterBufRing takes back from the kernel a group of provided buffers that
+// RegisterBufRing or another program gave it (io_uring_unregister_buf_ring); a
+// BufRing's Free does it itself. ENOENT if there is no such group, EINVAL on kernels
+// before 6.9. Needs Linux 5.19.
 func (r *Ring) UnregisterBufRing(bgid uint16) error {
 	return r.call("io_uring_unregister_buf_ring", func(m *ringMem) int32 { return cUnregisterBufRing(m, int(bgid)) })
 }

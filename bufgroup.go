@@ -9,13 +9,13 @@ import (
 	"syscall"
 )
 
-// BufGroup is a group of buffers that a loop's requests receive into: the kernel
-// takes one when data is there, so a thousand idle connections need none. Have a
-// request use it with Request.Buffers.
+// BufGroup is a group of buffers that a loop's requests receive into: the kernel takes
+// one when there is data, so a thousand idle connections need none. A request uses it
+// by Request.Buffers.
 //
-// A callback borrows the bytes (Completion.Buffer) and the buffer goes back to
-// the kernel when it returns, unless it keeps them (Completion.Keep) until
-// Borrowed.Release. When all are taken, a request ends with ENOBUFS; Loop.Rearm
+// A callback borrows the bytes (Completion.Buffer), and the buffer goes back to the
+// kernel when it returns, unless it keeps them (Completion.Keep) until
+// Borrowed.Release. When all buffers are taken, a request ends with ENOBUFS; Loop.Rearm
 // makes it again as soon as buffers are back. The memory is outside the Go heap.
 type BufGroup struct {
 	loop  *Loop
@@ -56,9 +56,9 @@ const maxProvided = 1 << 15
 // Linux 5.19.
 //
 // With PbufRingInc buffers are used up bit by bit, so a large one holds many small
-// pieces. That is for streams: connections, pipes, files. A datagram would be put
-// into what happens to be left of a buffer, and be cut there without a sign, so its
-// receives need WithMinLeft. See Request.Buffers for what else such a group refuses.
+// pieces. This is meant for streams: connections, pipes, files. A datagram would be put
+// into what happens to be left of a buffer, and silently be cut there, so receiving
+// datagrams needs WithMinLeft. Request.Buffers says what else such a group refuses.
 // Needs Linux 6.12.
 func (l *Loop) NewBufGroup(count, size int, flags BufRingFlags, opts ...BufGroupOption) (*BufGroup, error) {
 	const op = "buffer group"
@@ -83,13 +83,13 @@ func (l *Loop) NewBufGroup(count, size int, flags BufRingFlags, opts ...BufGroup
 	return g, nil
 }
 
-// BufGroupOption is what a BufGroup may be made with.
+// BufGroupOption is an option of NewBufGroup.
 type BufGroupOption func(*BufGroup)
 
-// WithMinLeft has the kernel be done with a buffer of an incremental group once
-// fewer than n bytes of it are left. With n the longest datagram (of a recvmsg that
-// is multishot with all that RecvmsgOut takes apart) none is cut. Linux 6.18.44 knows
-// it; a kernel that does not answers EINVAL.
+// WithMinLeft makes the kernel give up a buffer of an incremental group once fewer than
+// n bytes of it are left. If n is the longest datagram (for a multishot recvmsg,
+// including all that RecvmsgOut takes apart) none is cut. Linux 6.18.44 has it; a
+// kernel that does not answers EINVAL.
 func WithMinLeft(n int) BufGroupOption {
 	return func(g *BufGroup) { g.minLeft = uint32(min(max(n, 0), math.MaxInt32)) }
 }
@@ -144,10 +144,10 @@ func (l *Loop) addGroup(g *BufGroup) (place int) {
 	return len(l.groups)
 }
 
-// Close takes the buffers back from the kernel. While requests that use the
-// group are in flight, streams wait for it, or buffers are kept, it changes
-// nothing and the error is ErrBufferInUse. The loop's Close closes its groups
-// itself. A second Close does nothing.
+// Close takes the buffers back from the kernel. While requests that use the group are
+// in flight, streams wait for it, or buffers are kept, it does nothing and returns
+// ErrBufferInUse. The loop's Close closes its groups itself. A second Close does
+// nothing.
 func (g *BufGroup) Close() error {
 	err := g.loop.Control(func(*Ring) error {
 		if g.mem == nil {
@@ -287,9 +287,9 @@ func (g *BufGroup) endLease(place uint32) {
 	}
 }
 
-// Buffer returns the bytes that the kernel has put into a buffer of the
-// request's BufGroup, nil if there are none. They are borrowed: they may be used
-// until the callback returns. Of a bundle it is the first buffer; see Buffers.
+// Buffer returns the bytes that the kernel has put into a buffer of the request's
+// BufGroup, nil if there are none. They are borrowed: they may be used until the
+// callback returns. For a bundle it returns the first buffer; see Buffers.
 func (c Completion) Buffer() []byte {
 	for b := range c.Buffers() {
 		return b
@@ -308,8 +308,8 @@ func (c Completion) Buffers() iter.Seq[[]byte] {
 	}
 }
 
-// Keep has the bytes stay when the callback returns, until Borrowed.Release.
-// Call it in the callback, once; without buffers the result has no bytes.
+// Keep keeps the bytes beyond the callback's return, until Borrowed.Release. Call it in
+// the callback, once; without buffers the result has no bytes.
 func (c Completion) Keep() Borrowed {
 	g, i := c.lease()
 	if i == noLease {
@@ -344,8 +344,8 @@ func (g *BufGroup) each(l lease, yield func([]byte) bool) {
 	}
 }
 
-// Borrowed are bytes in a BufGroup's buffers that a callback has kept. Use it
-// where requests are made; from other goroutines, Post(func() { b.Release() }).
+// Borrowed is a callback's hold on bytes in a BufGroup's buffers, from Completion.Keep.
+// Use it where requests are made; from other goroutines, Post(func() { b.Release() }).
 // The bytes outlive the loop: after its Close use it on one goroutine at a time.
 type Borrowed struct {
 	group *BufGroup
@@ -358,8 +358,8 @@ func (b Borrowed) valid() bool {
 	return b.group != nil && b.group.leases.find(b.lease, b.gen) != nil
 }
 
-// Bytes returns what was kept, of a bundle the part in the first buffer; nil
-// after Release.
+// Bytes returns what was kept, for a bundle the part in the first buffer; nil after
+// Release.
 func (b Borrowed) Bytes() []byte {
 	for part := range b.All() {
 		return part
@@ -376,9 +376,8 @@ func (b Borrowed) All() iter.Seq[[]byte] {
 	}
 }
 
-// Release gives the buffers back to the kernel; their bytes must not be used any
-// more, by requests neither. A second time the error is ErrReleased and nothing
-// happens.
+// Release gives the buffers back to the kernel; nothing may use their bytes any more,
+// requests included. A second call does nothing and returns ErrReleased.
 func (b Borrowed) Release() error {
 	if !b.valid() {
 		return ErrReleased

@@ -7,24 +7,25 @@ import (
 
 // Which requests may take their memory from a BufGroup.
 
-// Buffers has the request take its memory from g: a Recv, Recvmsg or Read, or a
-// multishot of these, that was given none (IOSQE_BUFFER_SELECT). Say what else there
-// is to say of the request before it. Of a datagram that is cut (MSG_TRUNC) Buffer
-// has what is there. Needs Linux 5.19.
+// Buffers makes the request take its memory from g: a Recv, Recvmsg or Read, or a
+// multishot form of these, that was given none (IOSQE_BUFFER_SELECT). Call it after the
+// other setters. For a datagram that is cut (MSG_TRUNC) Buffer returns what is there.
+// Needs Linux 5.19.
 //
-// What would hand out other bytes than those that came is refused, with EINVAL and
-// the reason:
-//   - a send, because the kernel drops what a short one leaves of the buffers that it
-//     has looked up (a loopio.Writer keeps it), and what has memory of its own;
+// What would hand out bytes other than those that came is refused, with EINVAL and the
+// reason:
+//   - a send, because after a short one the kernel drops the rest of the buffers that
+//     it had looked up (a loopio.Writer keeps it), and a request with memory of its
+//     own;
 //   - MSG_TRUNC on a stream (it throws the bytes away), in a bundle, or with a
 //     length set on the entry or in the message's iovec;
 //   - MSG_WAITALL in a bundle: the kernel writes again into buffers that it has
-//     said are full.
+//     reported as full.
 //
-// An incremental group (PbufRingInc) also refuses what makes the kernel lose its
-// place in a buffer: MSG_WAITALL, a length, MSG_TRUNC; and, without WithMinLeft
-// enough for them, RecvmsgMultishot and receives on what is no stream. What a
-// registered file is can't be asked: there it is for the caller to know.
+// An incremental group (PbufRingInc) also refuses what makes the kernel lose its place
+// in a buffer: MSG_WAITALL, a length, MSG_TRUNC; and, unless WithMinLeft is large
+// enough for them, RecvmsgMultishot and receives on anything but a stream. The kind of
+// a registered file can't be determined: there it is up to the caller.
 func (r Request) Buffers(g *BufGroup) Request {
 	sqe := r.open()
 	if sqe == nil {
@@ -46,10 +47,10 @@ func (r Request) Buffers(g *BufGroup) Request {
 	return r
 }
 
-// Bundle has a receive that uses a BufGroup fill as many of its buffers as there
-// is data for (IORING_RECVSEND_BUNDLE): see Completion.Buffers. A multishot receive
-// ends whenever a bundle could have taken the last buffer that the kernel has, and
-// Rearm makes it again; Len limits what one bundle takes. Needs Linux 6.10.
+// Bundle makes a receive that uses a BufGroup fill as many of its buffers as there is
+// data for (IORING_RECVSEND_BUNDLE): see Completion.Buffers. A multishot receive ends
+// whenever a bundle may have taken the kernel's last buffer, and Rearm makes it again;
+// Len limits one bundle. Needs Linux 6.10.
 func (r Request) Bundle() Request {
 	sqe := r.open()
 	if sqe == nil {
@@ -60,8 +61,8 @@ func (r Request) Bundle() Request {
 	return r
 }
 
-// Len has each completion of a Recv or RecvMultishot that uses a BufGroup bring n bytes
-// at most. A multishot's needs Linux 6.17.
+// Len limits each completion of a Recv or RecvMultishot that uses a BufGroup to n
+// bytes. For a multishot it needs Linux 6.17.
 func (r Request) Len(n int) Request {
 	sqe := r.open()
 	switch {
@@ -75,8 +76,8 @@ func (r Request) Len(n int) Request {
 	return r
 }
 
-// Total ends a RecvMultishot, without an error, when it has brought n bytes: that many
-// in bundles, otherwise up to a buffer more. Needs Linux 6.17.
+// Total ends a RecvMultishot, without an error, when it has brought n bytes: exactly
+// that many in bundles, otherwise up to a buffer more. Needs Linux 6.17.
 func (r Request) Total(n int) Request {
 	sqe := r.open()
 	switch {

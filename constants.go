@@ -59,9 +59,8 @@ type RWAttrFlags uint64
 type FsyncFlags uint32
 
 // TimeoutFlags are the flags of timeout requests, IORING_TIMEOUT_* and
-// IORING_LINK_TIMEOUT_*. With TimeoutImmediateArg an entry has nanoseconds where it
-// otherwise has the address of a Timespec; a Loop's methods need no such flag and
-// leave it out.
+// IORING_LINK_TIMEOUT_*. With TimeoutImmediateArg an entry holds nanoseconds instead of
+// the address of a Timespec; a Loop's methods don't need that flag and ignore it.
 type TimeoutFlags uint32
 
 // SpliceFlags are the flags of splice and tee requests, SPLICE_F_*. Those of

@@ -12,35 +12,35 @@ import (
 	"syscall"
 )
 
-// ErrNotSupported is what errors of what this kernel, the linked liburing or this
-// build of the package lacks are: errors.Is(err, ErrNotSupported) is true for an
-// unknown setup flag, a kernel without io_uring (ENOSYS), a function that the
-// linked liburing does not have, and a build without Linux. The message says which.
-// It is errors.ErrUnsupported too.
+// ErrNotSupported means that this kernel, the linked liburing or this build of the
+// package lacks something: errors.Is(err, ErrNotSupported) is true for an unknown setup
+// flag, a kernel without io_uring (ENOSYS), a function that the linked liburing does
+// not have, and a build for another system. The message says which. It is
+// errors.ErrUnsupported too.
 var ErrNotSupported error = &sentinel{"not supported", errors.ErrUnsupported}
 
 // ErrClosed is returned by the methods of a Ring, a Loop or a BufferPool that has
 // been closed. It is os.ErrClosed too.
 var ErrClosed error = &sentinel{"liburing: already closed", os.ErrClosed}
 
-// ErrRunning is returned where a Loop has to stand still and is running.
+// ErrRunning is returned where a Loop must not be running, and is.
 var ErrRunning = errors.New("liburing: the loop is running")
 
-// ErrGoexit is returned where a function that the loop has called has ended the
-// loop's goroutine (runtime.Goexit), which closes the loop.
+// ErrGoexit is returned when a function called by the loop has ended the loop's
+// goroutine (runtime.Goexit), which closes the loop.
 var ErrGoexit = errors.New("liburing: a function ended the loop's goroutine (runtime.Goexit): the loop is closed")
 
-// ErrWrongThread is what a request of a running loop panics with when it is made
-// on another goroutine than the loop's. Most such mistakes are found in every
-// build, while the loop waits in the kernel; programs built with -tags
-// liburing_debug find all. The others are data races.
+// ErrWrongThread is the panic of a request of a running loop that is made on a
+// goroutine other than the loop's. Every build finds most such bugs, namely while the
+// loop waits in the kernel; programs built with -tags liburing_debug find all. The
+// others are data races.
 var ErrWrongThread = errors.New("liburing: a running loop was used outside of its callbacks: hand the call over with Post")
 
 // ErrBufferInUse is returned when a BufferPool or a BufGroup is closed with
 // buffers still out.
 var ErrBufferInUse = errors.New("liburing: buffers are in use")
 
-// ErrReleased is returned for bytes that were released before, or never kept.
+// ErrReleased is returned for bytes that were already released, or never kept.
 var ErrReleased = errors.New("liburing: the buffer has been released already")
 
 var (
@@ -59,8 +59,8 @@ func (e *sentinel) Error() string { return e.text }
 // Unwrap returns the standard library's error of the same meaning.
 func (e *sentinel) Unwrap() error { return e.is }
 
-// OpError is the error of a liburing function or of a request: the operation,
-// its cause, and what to do about it where that is known.
+// OpError is the error of a liburing function or of a request: the operation, the
+// cause, and what to do about it if that is known.
 //
 // It unwraps to its cause, which is a syscall.Errno when the kernel reported
 // one, so errors.Is(err, unix.EAGAIN) and errors.Is(err, os.ErrNotExist) work.
@@ -98,7 +98,8 @@ func (e *OpError) Error() string {
 // Unwrap returns the cause.
 func (e *OpError) Unwrap() error { return e.Err }
 
-// Is has an error of what the kernel lacks be ErrNotSupported, whatever its errno.
+// Is reports an error about something that the kernel lacks as ErrNotSupported,
+// whatever its errno.
 func (e *OpError) Is(target error) bool {
 	return (target == ErrNotSupported || target == errors.ErrUnsupported) && (e.lacking || e.Err == syscall.ENOSYS)
 }
@@ -142,7 +143,7 @@ func joinHints(hints ...string) string {
 	return strings.Join(kept, "; ")
 }
 
-// CallbackPanic is what Run panics with after a callback or a posted function
+// CallbackPanic is the value that Run panics with after a callback or a posted function
 // has panicked on the loop's thread.
 type CallbackPanic struct {
 	Value any    // what it panicked with

@@ -19,22 +19,23 @@ import (
 // Loop is an event loop over a ring: each request takes a callback, which runs
 // when the kernel has completed it.
 //
-// A loop has a thread of its own. The callbacks run on it, and it alone talks
-// to the kernel, so the ring can be set up for a single issuer and nothing is
-// locked. Call the request methods (Read, Accept, Timeout, …) in callbacks, in
-// functions given to Post or Control, or, while the loop does not run, on the
-// goroutine that will call Run. From other goroutines use Post.
+// A loop has a thread of its own. The callbacks run on it, and only it talks to the
+// kernel, so the ring can be set up for a single issuer and nothing is locked. Call the
+// request methods (Read, Accept, Timeout, …) in callbacks, in functions given to Post
+// or Control, or, while the loop does not run, on the goroutine that will call Run.
+// From other goroutines use Post.
 //
-// Memory that is handed over with a request belongs to the kernel until the
-// callback has been called with More false; the loop keeps it alive until then.
-// Buffers, strings and structs need no other care. What owns a descriptor, such as
-// an os.File, does: see FD and Request.Keep.
+// Memory that is passed with a request belongs to the kernel until the callback has
+// been called with More false; the loop keeps it alive until then. Buffers, strings and
+// structs need no other care. What owns a descriptor, such as an os.File, does: see FD
+// and Request.Keep.
 //
-// Close a loop. One that is merely dropped is noticed by the garbage collector if the
-// kernel has none of its requests: a line in the log (slog.Warn) says where it was made,
-// and its thread and ring are given back; what it was asked to do is lost. One whose
-// requests the kernel has keeps them, its thread and its ring until the process ends,
-// and nothing tells of it: the memory of its requests is the kernel's to write to.
+// Close a loop. If one is merely dropped and the kernel has none of its requests, the
+// garbage collector notices: a line in the log (slog.Warn) says where the loop was
+// made, and its thread and ring are given back; what it was asked to do is lost. If the
+// kernel still has requests of it, they, its thread and its ring stay until the process
+// ends, and nothing is reported: the kernel may still write to the memory of its
+// requests.
 type Loop struct {
 	ring  Ring // not a pointer to one: that would be one more step for each request
 	table handleTable
@@ -116,20 +117,20 @@ var loopFlags = []SetupFlags{
 	0,
 }
 
-// NewLoop sets up a loop whose ring has room for entries requests per
-// submission, two at least; more wait in order, each in some 120 bytes, and take two
-// or three times as long as those that find room. With SetupSQEMixed one of a big
-// operation (Nop128, URingCmd128) takes two entries, and a chain of them one more,
-// so that four are the least. SetupCQEMixed is refused where the kernel loses
-// completions with it (Linux 6.18 to 7.2, ErrNotSupported). The options are those of New;
-// without flags that say otherwise the ring is for a single issuer and defers its
-// task work, and the kernel's workers are limited (WithIOWQMaxWorkers). With SetupIOPoll a
+// NewLoop sets up a loop whose ring has room for the given number of requests per
+// submission, at least two; further ones wait in order, each in some 120 bytes, and
+// take two or three times as long as those that find room. With SetupSQEMixed a request
+// of a big operation (Nop128, URingCmd128) takes two entries, and a chain of them one
+// more, so the minimum is four. SetupCQEMixed is refused where the kernel loses
+// completions with it (Linux 6.18 to 7.2, ErrNotSupported). The options are those of
+// New; unless flags say otherwise the ring is for a single issuer and defers its task
+// work, and the kernel's workers are limited (WithIOWQMaxWorkers). With SetupIOPoll a
 // loop that waits for requests takes a whole processor and is not woken by posts. The
 // errors are those of New.
 //
-// A loop that waits is idle. Before Linux 6.15 it counts as waiting for a disk (100 %
-// iowait, and in /proc/pressure/io); where that is wanted, because it keeps the
-// processor's frequency up, switch it on: loop.Control with Ring.SetIowait(true).
+// A waiting loop is idle. Before Linux 6.15 it counts as waiting for a disk (100 %
+// iowait, and in /proc/pressure/io); if you want that, because it keeps the processor's
+// frequency up, switch it on: loop.Control with Ring.SetIowait(true).
 func NewLoop(entries int, opts ...Option) (*Loop, error) {
 	o := newOptions(opts)
 	if err := checkMixed(o.Flags); err != nil {
@@ -232,26 +233,26 @@ func compatible(flags, want SetupFlags) SetupFlags {
 	return flags
 }
 
-// Run runs callbacks and posted functions until ctx ends, then its error is
-// ctx.Err(), or until Stop, then it is nil. Requests may still be in flight
-// when it returns; a further Run goes on with them.
+// Run runs callbacks and posted functions until ctx ends, and then returns ctx.Err(),
+// or until Stop, and then returns nil. Requests may still be in flight when it returns;
+// another Run goes on with them.
 //
 // A callback that panics ends Run: it panics in turn, with a *CallbackPanic.
 func (l *Loop) Run(ctx context.Context) error { return l.run(ctx, false) }
 
-// RunUntilIdle is Run that also returns, with nil, as soon as no request is in
-// flight and no posted function waits. Streams that wait for buffers are no
-// requests in flight. While the loop stands still afterwards the kernel may hold on to
-// files that a worker thread has had to do with, closed or not: it lets go of them when
-// the loop runs again, or is closed.
+// RunUntilIdle is Run that also returns nil as soon as no request is in flight and no
+// posted function waits. Streams that wait for buffers do not count. While the loop is
+// not running afterwards, the kernel may hold on to files that a worker thread has
+// used, even closed ones: it releases them when the loop runs again, or is closed.
 func (l *Loop) RunUntilIdle(ctx context.Context) error { return l.run(ctx, true) }
 
 // Stop makes Run return after the callback that is running. It may be called from any
-// goroutine. If the loop stands still the next Run returns at once: a Stop that comes
+// goroutine. If the loop is not running the next Run returns at once: a Stop that comes
 // just before Run is not lost.
 func (l *Loop) Stop() { l.mail.requestStop(nil) }
 
-// Fail is Stop, and has Run return err: that of the first call, where there are several.
+// Fail is Stop with an error for Run to return; of several calls the first one's
+// counts.
 func (l *Loop) Fail(err error) { l.mail.requestStop(err) }
 
 func (l *Loop) run(ctx context.Context, untilIdle bool) error {
@@ -303,10 +304,10 @@ func (l *Loop) idle() bool {
 		!l.canFeed() && len(l.eve.list) == 0
 }
 
-// Local returns the value that the loop keeps under a key, which make makes when it is
-// asked for first: what the callbacks of one loop share without locks, such as a stock of
-// buffers. Keys are compared as those of a context are: have a type of your own. Call it
-// where requests are made.
+// Local returns the value that the loop keeps under a key; make makes it on the first
+// call. Use it for what the callbacks of one loop share without locks, such as a stock
+// of buffers. Keys are compared like a context's: use a type of your own. Call it where
+// requests are made.
 func (l *Loop) Local(key any, make func() any) any {
 	l.checkCaller()
 	value, ok := l.locals[key]
@@ -320,9 +321,9 @@ func (l *Loop) Local(key any, make func() any) any {
 	return value
 }
 
-// LoopGroup is several loops that run side by side, as a rule one a processor. Each
-// has its own thread and ring, and shares nothing with the others; connections
-// come to each by a listener of its own (SO_REUSEPORT), or from one that accepts
+// LoopGroup is several loops that run side by side, as a rule one per processor. Each
+// has its own thread and ring, and shares nothing with the others; each gets its
+// connections from a listener of its own (SO_REUSEPORT), or from a loop that accepts
 // and hands them on with Post and Next, or with HandOver if they are direct
 // descriptors.
 type LoopGroup struct {
@@ -330,7 +331,7 @@ type LoopGroup struct {
 	next  atomic.Uint32
 }
 
-// NewLoopGroup sets up n loops as NewLoop does. If one fails none is left.
+// NewLoopGroup sets up n loops as NewLoop does. If one fails, all are closed.
 func NewLoopGroup(n, entries int, opts ...Option) (*LoopGroup, error) {
 	if n < 1 {
 		return nil, badInput("group of loops", "n is %d: it must be 1 at least", n)
@@ -349,12 +350,12 @@ func NewLoopGroup(n, entries int, opts ...Option) (*LoopGroup, error) {
 // Loops returns the loops.
 func (g *LoopGroup) Loops() []*Loop { return g.loops }
 
-// Next returns the loops in turns. It may be called from any goroutine.
+// Next returns the loops in turn. It may be called from any goroutine.
 func (g *LoopGroup) Next() *Loop { return g.loops[(g.next.Add(1)-1)%uint32(len(g.loops))] }
 
-// Run runs all loops as Loop.Run does. When one ends, by Stop or with an error,
-// the others are stopped; the error is the first one's. A callback's panic comes
-// out of it like out of Loop.Run, when all have ended.
+// Run runs all loops as Loop.Run does. When one ends, by Stop or with an error, the
+// others are stopped; the error is the first one's. A callback's panic comes out of it
+// as out of Loop.Run, once all have ended.
 func (g *LoopGroup) Run(ctx context.Context) error {
 	if ctx == nil {
 		ctx = context.Background()

@@ -8,8 +8,8 @@ import (
 	"time"
 )
 
-// Revoke cancels a request until it has completed, which Cancel, once, may not achieve.
-// Its callback is told ECANCELED, unless it completes first.
+// Revoke keeps cancelling a request until it has completed; a single Cancel may miss
+// it. Its callback is told ECANCELED, unless it completes first.
 func (l *Loop) Revoke(t Token) {
 	if !l.Closing() { // which cancels all
 		l.revoke(t)
@@ -88,10 +88,10 @@ func (l *Loop) cancelNow(t Token, flags SQEFlags, done Callback) bool {
 	return true
 }
 
-// CancelOp cancels a request of an operation, with AsyncCancelAll every one, of any
-// descriptor or with AsyncCancelFD none but fd's. The result is that of Cancel. The
-// loop's own requests are among them: the loop makes them again. Needs Linux 6.6: 6.1
-// heeds all but the operation.
+// CancelOp cancels a request of an operation, with AsyncCancelAll every one, on any
+// descriptor or with AsyncCancelFD only on fd. The result is that of Cancel. This
+// includes the loop's own requests, which the loop makes again. Needs Linux 6.6: 6.1
+// ignores the operation.
 func (l *Loop) CancelOp(op Op, fd int, flags CancelFlags, cb Callback) Request {
 	if l.refuses() {
 		return l.refuse(OpAsyncCancel, cb)
@@ -109,10 +109,10 @@ func (l *Loop) CancelOp(op Op, fd int, flags CancelFlags, cb Callback) Request {
 	return r
 }
 
-// CancelAndClose cancels all requests on a descriptor and then closes it; cb is
-// called with the result of the close. A descriptor that is only closed stays with
-// the requests in flight on it: a connection is not hung up, and a receive takes the
-// next bytes that come. Needs Linux 5.19; before that it only closes.
+// CancelAndClose cancels all requests on a descriptor and then closes it; cb is called
+// with the result of the close. If a descriptor is only closed, the requests in flight
+// keep its file open: a connection is not hung up, and a receive takes the next bytes
+// that come. Needs Linux 5.19; before that it only closes.
 func (l *Loop) CancelAndClose(fd int, cb Callback) Request {
 	l.CancelFD(fd, AsyncCancelAll, nil).HardLinkNext()
 	return l.CloseFD(fd, cb)
@@ -228,16 +228,16 @@ func contextError(ctx context.Context) error {
 	return fmt.Errorf("%w: %w", err, cause)
 }
 
-// WithContext has the request cancelled when ctx ends. Its callback still runs
-// once for every completion, when the kernel is done with the memory, and
-// learns from Err of the context's end; see Completion.Err for the request that
-// had succeeded meanwhile. A descriptor or registered file that was made after the
-// context's end, or the Deadline's (Openat, Accept, Socket, Pipe, FixedFDInstall, their
-// Direct forms, and FilesUpdate where the kernel picks the places), is nobody's: the
-// loop closes it, and the result is ECANCELED. A request may have several contexts.
-// What the kernel can't cancel goes on to its end: most drivers' commands (URingCmd), a
-// read or write that a disk has begun. Many requests may have one context: the loop
-// watches it once, and cancels all of them at once. Needs Linux 5.5.
+// WithContext cancels the request when ctx ends. Its callback still runs once for every
+// completion, when the kernel is done with the memory, and learns from Err that the
+// context has ended; Completion.Err says what holds if the request succeeded meanwhile.
+// A descriptor or registered file that was made after the end of the context, or the
+// Deadline (Openat, Accept, Socket, Pipe, FixedFDInstall, their Direct forms, and
+// FilesUpdate where the kernel picks the places), belongs to nobody: the loop closes
+// it, and the result is ECANCELED. A request may have several contexts. What the kernel
+// can't cancel runs to its end: most drivers' commands (URingCmd), a read or write that
+// a disk has begun. Many requests may share a context: the loop watches it once, and
+// cancels them all at once. Needs Linux 5.5.
 func (r Request) WithContext(ctx context.Context) Request {
 	l := r.loop
 	if r.token == 0 || ctx == nil || ctx.Done() == nil || l.table.handle(r.token) == nil {
@@ -258,15 +258,16 @@ func (r Request) limited() *aside {
 	return a
 }
 
-// WithTimeout has the request cancelled if it has not completed when d has passed from
-// now. It then fails as with a context that ends, with os.ErrDeadlineExceeded. A further
-// call sets another time, also while the request is in flight; d below zero takes the time
-// away. A request that completes more than once has the time for all of its completions.
+// WithTimeout cancels the request if it has not completed when d has passed from now.
+// It then fails as if a context had ended, with os.ErrDeadlineExceeded. Another call
+// sets another time, even while the request is in flight; d below zero removes the
+// limit. A request that completes more than once has this time for all of its
+// completions.
 //
-// The loop keeps the time like that of a Timer, so there is no request more, it costs
-// the same however many are in flight, reaches what worker threads are blocked in and
-// leaves chains as they are. Deadline has the kernel keep the time, from the request's
-// start on, also while the loop stands still. Needs Linux 5.5.
+// The loop keeps the time like that of a Timer, so it takes no additional request,
+// costs the same however many are in flight, ends what worker threads are blocked in
+// and does not change chains. With Deadline the kernel keeps the time, from the
+// request's start on, even while the loop is not running. Needs Linux 5.5.
 func (r Request) WithTimeout(d time.Duration) Request {
 	if r.token == 0 || r.loop.table.handle(r.token) == nil {
 		return r
@@ -324,18 +325,18 @@ func (a *aside) end() error {
 	return nil
 }
 
-// Deadline has the request cancelled if it has not completed when d has passed. It
-// then fails with os.ErrDeadlineExceeded, and ECANCELED, or EINTR where a worker
-// waits for it; a receive with MSG_WAITALL that has a part of its bytes has both,
-// the part and the error (on 6.1 and later; 5.10 drops the part). The kernel links a timeout to the request
-// (IORING_OP_LINK_TIMEOUT), so call it before the next request is queued; afterwards
-// it does nothing. A chain goes on behind the timeout.
+// Deadline cancels the request if it has not completed when d has passed. It then fails
+// with os.ErrDeadlineExceeded, and ECANCELED, or EINTR if a worker waits for it; a
+// receive with MSG_WAITALL that has got some of its bytes returns both these and the
+// error (on 6.1 and later; 5.10 drops the bytes). A timeout is linked to the request
+// (IORING_OP_LINK_TIMEOUT), so call it before the next request is queued; afterwards it
+// does nothing. A chain continues after the timeout.
 //
-// The kernel's clock starts when the request waits for its file. It does not reach
-// what a worker thread is blocked in: a splice or tee from an empty pipe, an open of
-// a FIFO, what has SQEAsync; use WithContext for these. Nothing ends what a driver or a
-// disk has in hand (URingCmd): it goes on, and its callback comes when it is done.
-// Needs Linux 5.5.
+// The kernel's clock starts when the request begins to wait for its file. The deadline
+// does not end what a worker thread is blocked in: a splice or tee from an empty pipe,
+// opening a FIFO, anything with SQEAsync; use WithContext for these. Nothing ends what
+// a driver or a disk is working on (URingCmd): it goes on, and its callback comes when
+// it is done. Needs Linux 5.5.
 func (r Request) Deadline(d time.Duration) Request {
 	sqe := r.open()
 	if sqe == nil || sqe != r.loop.lastEntry() {

@@ -13,26 +13,26 @@ import (
 // How a loop ends.
 
 // Close ends the loop at once; Finish does it in order. It cancels what is in flight,
-// waits until the kernel is done with it, its callbacks having been called, and gives
-// the ring back. The loop takes nothing more from the moment of the call; a running
-// Run returns. Requests that were queued go to the kernel and are cancelled there:
-// they may still succeed. If a callback panics meanwhile that is the error, as a
-// *CallbackPanic.
+// waits until the kernel is done with it and the callbacks have been called, and gives
+// the ring back. From the call on the loop accepts nothing more; a running Run returns.
+// Requests that were queued go to the kernel and are cancelled there: they may still
+// succeed. If a callback panics meanwhile, the error is its *CallbackPanic.
 //
-// Files, buffers and an eventfd that are registered with the ring are given back
-// before Close returns; the ring's own memory, which may count as locked, is the
-// kernel's for some 50 ms more (New waits for it where it has to).
+// Files, buffers and an eventfd that are registered with the ring are released before
+// Close returns; the kernel holds the ring's own memory, which may count as locked, for
+// some 50 ms more (New waits for it if necessary).
 //
-// If ctx ends first, the error is its error, wrapped, and says what is waited for:
-// the loop goes on in the background until the kernel is done, and the memory of
-// its requests stays alive until then. In a callback Close does not wait. A second
-// Close waits for the first. Without a context it waits as long as it takes.
+// If ctx ends first, the error wraps its error and says what Close was waiting for: the
+// loop goes on in the background until the kernel is done, and the memory of its
+// requests stays alive until then. In a callback Close does not wait. A second Close
+// waits for the first. Without a context it waits as long as it takes.
 //
-// What never went to the kernel (io_uring_enter is refused) is not waited for, and
-// neither is what the kernel can't cancel: after some seconds in which nothing
-// completes and no cancel finds its request (drivers' commands, OpURingCmd, need
-// not know one) Close gives the ring back all the same. Its error says so, the callbacks get
-// one too, and the memory that the kernel may still use is kept for good.
+// Close does not wait for requests that never reached the kernel (because
+// io_uring_enter is refused), nor for what the kernel can't cancel: after some seconds
+// in which nothing completes and no cancel finds its request (drivers' commands,
+// OpURingCmd, need not support it) Close gives the ring back all the same. Its error
+// says so, the callbacks get one too, and the memory that the kernel may still use is
+// kept for good.
 func (l *Loop) Close(ctx context.Context) error {
 	l.closing.Store(true)
 	if l.mail.beginClose() {
@@ -108,9 +108,9 @@ func (l *Loop) exit() {
 	l.free()
 }
 
-// OnClose has the loop call f once when it is closed: after what was posted has run, and
-// before requests in flight are cancelled. One that is closed already calls f at once. It
-// is called like requests are made.
+// OnClose has the loop call f once when it is closed: after posted functions have run,
+// and before requests in flight are cancelled. A loop that is already closed calls f at
+// once. Call it where requests are made.
 func (l *Loop) OnClose(f func()) {
 	if l.Closing() {
 		f()
@@ -427,16 +427,16 @@ func (l *Loop) unconsumed() int {
 	return n
 }
 
-// Finish lets the loop end in order, and closes it then: callbacks and posted
-// functions run, and may make requests, until no request is in flight and none of
-// them waits; only then comes Close. What ends by itself only with its peer or its
-// timer (streams, Accept, Every) is to be stopped first. It may be called from any
-// goroutine, while the loop runs and while it stands still; in a callback it does not
-// wait. Without a context it waits as long as it takes.
+// Finish lets the loop finish its work, and then closes it: callbacks and posted
+// functions run, and may make requests, until no request is in flight and no function
+// waits; only then comes Close. Stop first what otherwise ends only with its peer or
+// its timer (streams, Accept, Every). It may be called from any goroutine, whether the
+// loop runs or not; in a callback it does not wait. Without a context it waits as long
+// as it takes.
 //
-// If ctx ends first, the error is its error, wrapped, and the loop is as it was, but
-// for its end when there is nothing more to do: Close ends it at once. A loop for
-// drivers' commands (OpURingCmd), which can't be cancelled, is ended like this.
+// If ctx ends first, the error wraps its error, and the loop goes on as before, except
+// that it still ends when there is nothing more to do: Close ends it at once. This is
+// the way to end a loop with drivers' commands (OpURingCmd), which can't be cancelled.
 func (l *Loop) Finish(ctx context.Context) error {
 	if ctx == nil {
 		ctx = context.Background()

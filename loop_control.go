@@ -7,11 +7,12 @@ import (
 	"sync/atomic"
 )
 
-// Post has the loop call f, from any goroutine. Functions of one goroutine are
-// called in their order. If the loop is not running they wait until it is, or is
-// closed: what was taken is called, by Close before it cancels anything. Requests
-// that such a function makes then are refused, and their callbacks told ErrClosed.
-// From the call of Close on the error is ErrClosed, and f is not called.
+// Post has the loop call f, from any goroutine. Functions posted by one goroutine are
+// called in order. If the loop is not running they wait until it runs or is closed:
+// every function that Post accepted is called, at the latest by Close before it cancels
+// anything. Requests that such a function makes then are refused, and their callbacks
+// told ErrClosed. Once Close has been called the error is ErrClosed, and f is not
+// called.
 func (l *Loop) Post(f func()) error {
 	if f == nil {
 		return badInput("post", "there is no function to call")
@@ -19,11 +20,11 @@ func (l *Loop) Post(f func()) error {
 	return l.mail.add(f)
 }
 
-// Control calls f with the loop's ring, on the loop's thread, and returns its
-// error: for registering buffers and files and the like. It may be called from
-// any goroutine, while the loop runs and while it stands still. f must leave the ring's
-// queues alone, but it may resize them where Resize may be called. Should it panic,
-// Control does, with a *CallbackPanic.
+// Control calls f with the loop's ring, on the loop's thread, and returns its error:
+// for registering buffers and files and the like. It may be called from any goroutine,
+// whether the loop runs or not. f must leave the ring's queues alone, except that it
+// may resize them where Resize may be called. If f panics, Control does, with a
+// *CallbackPanic.
 func (l *Loop) Control(f func(*Ring) error) error {
 	if f == nil {
 		return badInput("control", "there is no function to call")
@@ -63,10 +64,9 @@ func (l *Loop) call(f func() error) error {
 
 // OnMessage has the loop call f for each completion that belongs to none of its
 // requests: a message that another ring has sent (MsgRing) with user data of its
-// own choice, or the tag of a registered file or buffer that the kernel has let go
-// of. Such user data must have the highest bit clear, which tokens have set.
-// Without a function they are counted as Stats.Stale. Call it where requests are
-// made.
+// choice, or the tag of a registered file or buffer that the kernel has released. Such
+// user data must have the highest bit clear, which tokens have set. Without a function
+// they are counted as Stats.Stale. Call it where requests are made.
 func (l *Loop) OnMessage(f func(userData uint64, c Completion)) {
 	l.checkCaller()
 	l.message = f
@@ -351,12 +351,12 @@ func (b *mailbox) endRefusals(force bool) bool {
 
 // A ring that changes under its loop.
 
-// Resize gives the loop queues of other sizes: sq requests per submission, two at
-// least (four with SetupSQEMixed), and room for cq completions, no fewer; 0 leaves a
-// size as it is. Call it where requests are made, or while the loop runs from any
-// goroutine, and under load: what is queued or in flight stays, and a chain that is
-// being made goes on. EOVERFLOW if what the kernel holds does not fit; then nothing has
-// changed. A chain that is longer than the new queue fails. The ring must have
+// Resize changes the sizes of the loop's queues: sq requests per submission, at least
+// two (four with SetupSQEMixed), and room for cq completions, no fewer than sq; 0
+// leaves a size as it is. Call it where requests are made, or from any goroutine while
+// the loop runs, even under load: what is queued or in flight stays, and a chain that
+// is being made goes on. EOVERFLOW if what the kernel holds does not fit; then nothing
+// has changed. A chain that is longer than the new queue fails. The ring must have
 // SetupDeferTaskrun, which NewLoop sets where it can. See Ring.ResizeRings. Needs Linux
 // 6.13.
 func (l *Loop) Resize(sq, cq int) error {

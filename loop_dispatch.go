@@ -187,12 +187,12 @@ func (l *Loop) detailOf(h *handle, a *aside, big [2]uint64) *detail {
 	return nil
 }
 
-// Callback is called with each completion of a request, on the loop's
-// goroutine and with no lock held: it may queue, cancel, stop and close. The
-// loop stands still until it returns.
+// Callback is called with each completion of a request, on the loop's goroutine and
+// with no lock held: it may queue, cancel, stop and close. The loop does nothing else
+// until it returns.
 type Callback func(c Completion)
 
-// Completion is what a callback learns of its request.
+// Completion is what a callback is told about its request.
 type Completion struct {
 	Res    int32    // the result, or an errno below zero
 	Flags  CQEFlags // what else there is to know
@@ -211,7 +211,7 @@ type detail struct {
 	named   *named    // what it was made for, if it has failed
 }
 
-// Op returns the operation that was requested.
+// Op returns the request's operation.
 func (c Completion) Op() Op { return c.op }
 
 // More reports whether the request is still in flight and this callback will be
@@ -219,14 +219,14 @@ func (c Completion) Op() Op { return c.op }
 // kernel still uses.
 func (c Completion) More() bool { return c.Flags&CQEFMore != 0 }
 
-// Err returns the request's error as an *OpError that unwraps to a
-// syscall.Errno, nil if it succeeded. Its Hint says why, where that can be known: ask in
-// the callback, as long as the descriptor is the same. If the request's context (WithContext)
-// ended before the request did, the error is that of the context too, and if its
-// Deadline passed, os.ErrDeadlineExceeded; even if the request has succeeded
-// meanwhile, or in part: Res tells. What makes a descriptor never succeeds with an
-// error: see WithContext. Of a driver's command (URingCmd) only a result below zero
-// is an error here; one above may be the driver's word for a failure.
+// Err returns the request's error as an *OpError that unwraps to a syscall.Errno, nil
+// if it succeeded. Its Hint says why, where that can be known: ask in the callback,
+// while the descriptor is still the same. If the request's context (WithContext) ended
+// before the request did, the error is also the context's, and if its Deadline passed,
+// os.ErrDeadlineExceeded; even if the request has succeeded meanwhile, or in part: Res
+// tells. A request that makes a descriptor never has both a success and an error: see
+// WithContext. For a driver's command (URingCmd) only a result below zero is an error
+// here; one above may be the driver's way to report a failure.
 func (c Completion) Err() error {
 	err := (&CQE{Res: c.Res, Flags: c.Flags}).Err()
 	of := new(named)
@@ -249,8 +249,8 @@ func (c Completion) Err() error {
 	return &OpError{Op: c.op.String(), Path: of.path, NewPath: of.newPath, Addr: of.addr, Err: err, Hint: c.hint()}
 }
 
-// Unbegun reports whether the kernel has for sure not begun the request: what was to be
-// closed is still open, what was to be sent has not left.
+// Unbegun reports whether the kernel has certainly not begun the request: what was to
+// be closed is still open, what was to be sent was not.
 func (c Completion) Unbegun() bool {
 	if c.detail != nil && c.detail.refusal != nil {
 		return c.detail.unbegun
@@ -258,11 +258,10 @@ func (c Completion) Unbegun() bool {
 	return c.Res == -int32(syscall.ECANCELED) || c.refusedByRing()
 }
 
-// Result returns the result as the system call that the operation is named
-// after would: a number of bytes, a descriptor, or 0, and an error. Bytes and an
-// error at once tell of a transfer that succeeded after its context's end. What it is
-// of a driver's command (URingCmd) its driver says: as a rule no number of bytes, but a
-// status.
+// Result returns the result as the system call that the operation is named after would:
+// a number of bytes, a descriptor, or 0, and an error. Both bytes and an error mean a
+// transfer that succeeded after its context's end. For a driver's command (URingCmd)
+// the meaning is the driver's: as a rule not a number of bytes, but a status.
 func (c Completion) Result() (int, error) {
 	return int(max(c.Res, 0)), c.Err()
 }
@@ -271,9 +270,9 @@ func (c Completion) Result() (int, error) {
 // whether it chose one.
 func (c Completion) BufferID() (uint16, bool) { return c.Flags.bufferID() }
 
-// BigCQE returns the second half of the completion on a ring with big ones
-// (SetupCQE32, SetupCQEMixed), zeros otherwise: of an NVMe drive's command the
-// result that the drive has given, in the first word. Only call it in the callback.
+// BigCQE returns the second half of the completion on a ring with big ones (SetupCQE32,
+// SetupCQEMixed), zeros otherwise: for an NVMe command the drive's own result, in the
+// first word. Call it only in the callback.
 func (c Completion) BigCQE() [2]uint64 {
 	if c.detail == nil {
 		return [2]uint64{}

@@ -2,13 +2,12 @@ package liburing
 
 import "unsafe"
 
-// Token names a request of a loop: it is what the kernel gets as user data, a
-// place in the handle table and the place's generation. The zero Token names
-// none. A token stays a name for its one request for ever: once that has
-// completed, cancelling it finds nothing.
+// Token names a request of a loop: it is the user data that the kernel gets, a place in
+// the handle table and the place's generation. The zero Token names none. A token never
+// names another request: once its own has completed, cancelling it finds nothing.
 //
-// A token's highest bit is set. What has it clear is free for a program's own
-// numbers: the tags of registered files and buffers, and messages between rings.
+// A token's highest bit is set. Numbers with that bit clear are free for the program:
+// the tags of registered files and buffers, and messages between rings.
 type Token uint64
 
 // tokenBit is the bit that tells tokens from other user data.

@@ -17,7 +17,7 @@ import (
 // ones, and where stacks are wanted the queue looks full, so that requests pass through
 // the backlog.
 
-// Observed says what is observed of a loop. Observe adds them up.
+// Observed says what a loop observes. Combine values with |.
 type Observed uint8
 
 const (
@@ -27,10 +27,10 @@ const (
 	ObserveRegions                       // callbacks and waits are regions of a trace (runtime/trace)
 )
 
-// Observe has the loop observe itself from now on, 0 ends it. It may be called from any
-// goroutine, and while the loop runs. Requests that were made before are known by their
-// operation alone. Each turn takes one look at the clock, and each completion another;
-// nothing is allocated once there were as many requests at once before.
+// Observe makes the loop observe itself from now on; 0 ends it. It may be called from
+// any goroutine, and while the loop runs. Of requests that were made before, only the
+// operation is known. Each turn reads the clock once, and so does each completion;
+// memory is allocated only when more requests are in flight than ever before.
 func (l *Loop) Observe(what Observed) error {
 	return l.call(func() error {
 		if what&(ObserveStacks|ObserveLatency) != 0 {
@@ -54,7 +54,7 @@ func (l *Loop) Observe(what Observed) error {
 	})
 }
 
-// InFlight is a request that has not had its last completion.
+// InFlight describes a request that has not had its last completion.
 type InFlight struct {
 	Token Token
 	Op    Op
@@ -68,7 +68,7 @@ type InFlight struct {
 	Stack []string // the functions that made it, the innermost first; only ObserveStacks knows
 }
 
-// String tells all of it in a line.
+// String returns all of it in one line.
 func (r InFlight) String() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%v %v", r.Op, r.State)
@@ -92,8 +92,8 @@ func (r InFlight) String() string {
 }
 
 // InFlight returns the requests that have not had their last completion, without the
-// loop's own, in no order. It may be called from any goroutine; while a callback runs it
-// waits for that. The error is ErrClosed.
+// loop's own, in no particular order. It may be called from any goroutine; it waits for
+// a callback that is running. The only error is ErrClosed.
 func (l *Loop) InFlight() (all []InFlight, err error) {
 	err = l.call(func() error {
 		queued := make(map[Token]bool)
@@ -248,9 +248,9 @@ func (l *Loop) region(name string) (end func()) {
 
 func nothing() {}
 
-// Latency is how long the requests of an operation took, from their submission to their
-// (first) completion being taken off the ring: a histogram whose buckets are an eighth
-// of a power of two wide.
+// Latency tells how long the requests of an operation took, from their submission until
+// their (first) completion was taken off the ring: a histogram whose buckets are an
+// eighth of a power of two wide.
 type Latency struct {
 	Op    Op
 	Count uint64
@@ -285,7 +285,7 @@ func bucketEnd(i int) time.Duration {
 	return time.Duration((i-shift<<latencyBits+1)<<shift - 1)
 }
 
-// Mean returns the mean, 0 of nothing.
+// Mean returns the mean, 0 if there were no requests.
 func (h *Latency) Mean() time.Duration {
 	if h.Count == 0 {
 		return 0
@@ -293,8 +293,8 @@ func (h *Latency) Mean() time.Duration {
 	return h.Sum / time.Duration(h.Count)
 }
 
-// Quantile returns a duration that the part q of all requests (0.99: 99 of 100) did not
-// exceed, at most an eighth too long; 0 of nothing.
+// Quantile returns a duration that the share q of all requests (0.99: 99 of 100) did
+// not exceed, at most an eighth too long; 0 if there were none.
 func (h *Latency) Quantile(q float64) time.Duration {
 	want := uint64(q * float64(h.Count))
 	seen := uint64(0)
@@ -306,7 +306,7 @@ func (h *Latency) Quantile(q float64) time.Duration {
 	return 0
 }
 
-// Buckets yields the histogram: the longest duration of each bucket that is not empty,
+// Buckets yields the histogram: for each bucket that is not empty, its longest duration
 // and how many requests are in it.
 func (h *Latency) Buckets() iter.Seq2[time.Duration, uint64] {
 	return func(yield func(time.Duration, uint64) bool) {
@@ -318,8 +318,8 @@ func (h *Latency) Buckets() iter.Seq2[time.Duration, uint64] {
 	}
 }
 
-// Latencies returns how long requests took since ObserveLatency was switched on, of
-// each operation that there were some of. It may be called from any goroutine. The error
+// Latencies returns how long requests have taken since ObserveLatency was switched on,
+// for each operation that was used. It may be called from any goroutine. The only error
 // is ErrClosed.
 func (l *Loop) Latencies() (all []*Latency, err error) {
 	err = l.call(func() error {
@@ -347,22 +347,22 @@ type Stats struct {
 	InFlight  int    // requests without their terminal completion
 	Timers    int    // timers that are armed
 
-	// Overflows is how often the completion queue was found to have been too
-	// small. The kernel keeps what does not fit, so nothing is lost (SetupCQEMixed,
-	// where some do, is refused: see NewLoop), but slowly.
+	// Overflows is how often the completion queue was found to be too small. The kernel
+	// keeps what does not fit, so nothing is lost (SetupCQEMixed, with which some would
+	// be, is refused: see NewLoop), but that is slow.
 	Overflows uint64
 
 	// BuffersShort is how many requests ended because their BufGroup had no
 	// buffer left.
 	BuffersShort uint64
 
-	// StreamPauses is how often a stream paused because its requests ended again
-	// and again and brought nothing; see Rearm.
+	// StreamPauses is how often a stream paused because its requests kept ending without
+	// bringing anything; see Rearm.
 	StreamPauses uint64
 }
 
-// Stats returns what the loop has counted so far. The loop's thread counts for
-// itself, which costs next to nothing, and is asked for the figures.
+// Stats returns what the loop has counted so far. Counting costs next to nothing; Stats
+// asks the loop's thread for the figures.
 func (l *Loop) Stats() Stats {
 	var s Stats
 	err := l.call(func() error {

@@ -15,17 +15,17 @@ type chain struct {
 	silent int // how many do not speak
 }
 
-// SkipSuccess has the requests that this one is linked behind call their
-// callbacks only if they fail (IOSQE_CQE_SKIP_SUCCESS), which saves their
-// completions, but those from the first request on whose failure does not end the chain
-// (see LinkNext). Call it on the last request of a chain made with LinkNext, before
-// the next is queued. Some chains are left as they are, for what speaks would not
-// tell all: those with a HardLinkNext, a Deadline or another link timeout, with
-// Buffers before the last request, with a request that completes more than once
-// (a zero-copy send, a multishot) or a command (OpURingCmd: a drive's refusal is a
-// result above 0), or with a request that drains the ring. A ring
-// that has seen silent requests drains no more: the kernel then refuses SQEIODrain
-// (EOPNOTSUPP). Kernels before 5.17 leave all chains as they are.
+// SkipSuccess makes the requests before this one in its chain call their callbacks only
+// if they fail (IOSQE_CQE_SKIP_SUCCESS), which saves their completions; except for
+// those from the first request on whose failure does not end the chain (see LinkNext).
+// Call it on the last request of a chain made with LinkNext, before the next is queued.
+// Some chains are left unchanged, because the remaining completions would not tell all:
+// those with a HardLinkNext, a Deadline or another link timeout, with Buffers before
+// the last request, with a request that completes more than once (a zero-copy send, a
+// multishot) or a command (OpURingCmd: a drive's refusal is a result above 0), or with
+// a request that drains the ring. A ring that has had silent requests can drain no
+// more: the kernel then refuses SQEIODrain (EOPNOTSUPP). On kernels before 5.17 it does
+// nothing.
 func (r Request) SkipSuccess() Request {
 	sqe := r.open()
 	if sqe == nil {
@@ -222,17 +222,19 @@ func (l *Loop) letGo() {
 // What a loop itself needs of its ring, and what it does where the ring refuses that:
 // restrictions, filters, or SetupIOPoll, which knows no cancels.
 
-// LoopNeeds returns what a restricted ring (RegisterRestrictions) has to allow for a
-// loop on it to be at its best, beside the program's own requests: add them to the list.
-// BPF filters should allow the same operations.
+// LoopNeeds returns what a restricted ring (RegisterRestrictions) has to allow, besides
+// the program's own requests, for a loop to work best: add them to the list. BPF
+// filters should allow the same operations.
 //
-// Without OpRead the loop waits for posts outside of the ring, by an eventfd that it
-// registers; without that too it looks for posts up to every 16 ms. Without
-// OpAsyncCancel contexts, Stop and Close cancel by RegisterSyncCancel; where that is
-// refused as well contexts and Stop have no effect, and Close gives up what does not end
-// by itself, as it says. OpTimeout is for kernels before 5.11, whose waits have no limit.
+// Without OpRead the loop waits for posts outside the ring, by an eventfd that it
+// registers; if it can't do that either, it checks for posts at least every 16 ms.
+// Without OpAsyncCancel contexts, Stop and Close cancel by RegisterSyncCancel; if that
+// is refused too, contexts and Stop have no effect, and Close gives up on what does not
+// end by itself, as described there. OpTimeout is for kernels before 5.11, whose waits
+// have no limit.
 //
-// What this kernel does not know is not in the list, because it would refuse all of it.
+// The list leaves out what this kernel does not know, because the kernel would refuse
+// the whole list.
 func LoopNeeds() []Restriction {
 	list := []Restriction{
 		{Opcode: RestrictionSQEOp, Value: uint8(OpRead)},

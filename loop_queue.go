@@ -209,8 +209,8 @@ func (l *Loop) refuses() bool {
 	return l.closing.Load()
 }
 
-// Closing reports whether the loop is closed, or Close was called: it takes no requests
-// any more. It is called like requests are made.
+// Closing reports whether the loop is closed, or Close was called: it accepts no more
+// requests. Call it where requests are made.
 func (l *Loop) Closing() bool {
 	l.checkAwake()
 	return l.refuses()

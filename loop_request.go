@@ -7,8 +7,8 @@ import (
 	"unsafe"
 )
 
-// Request is a request that was made of a loop. Its setters change what goes
-// to the kernel: call them right away, in the function that queued it.
+// Request is a request that was made on a loop. Its setters change what goes to the
+// kernel: call them right away, in the function that queued it.
 type Request struct {
 	// At most four words: more, and the compiler hands it over in memory, which
 	// costs a tenth of a no-op.
@@ -19,12 +19,12 @@ type Request struct {
 	epoch uint32 // of the queue's memory that sqe lies in
 }
 
-// Token returns the request's name, for Cancel.
+// Token returns the name of the request, for Cancel.
 func (r Request) Token() Token { return r.token }
 
-// Err returns why the loop has refused the request, nil if it has not: ErrClosed
-// when it is closed. The callback of such a request is called all the same, with
-// that error: there is no need to ask here.
+// Err returns why the loop refused the request, nil if it did not: ErrClosed if it is
+// closed. The callback of such a request is called all the same, with that error, so
+// there is no need to ask here.
 func (r Request) Err() error {
 	switch {
 	case r.token != 0:
@@ -35,14 +35,14 @@ func (r Request) Err() error {
 	return ErrClosed
 }
 
-// Flags adds flags to the request (IOSQE_*): SQEFixedFile, SQEAsync, SQEIODrain,
-// …. SQECQESkipSuccess is left out: the loop has to learn of every completion,
-// and a nil callback is as quiet. While a request drains the ring, what is queued
-// behind it waits, a Cancel too; before Linux 6.16 it begins when the request does,
-// and on 6.18 what comes after that waits for it in turn. Contexts, Stop and Close
-// reach all the same what is in flight (on Linux 6.0 and later). A loop that has drained
-// once takes more system calls to wait and to cancel from then on. With SetupSQPoll
-// the loop does it itself: it keeps back what is to wait.
+// Flags adds flags to the request (IOSQE_*): SQEFixedFile, SQEAsync, SQEIODrain, ….
+// SQECQESkipSuccess is ignored: the loop has to learn of every completion, and a nil
+// callback is just as quiet. While a request drains the ring, everything queued behind
+// it waits, even a Cancel; before Linux 6.16 that begins when the draining request
+// does, and on 6.18 what comes later waits for it in turn. Contexts, Stop and Close
+// still reach what is in flight (on Linux 6.0 and later). A loop that has drained once
+// needs more system calls to wait and to cancel from then on. With SetupSQPoll the loop
+// does the draining itself: it holds back what has to wait.
 func (r Request) Flags(flags SQEFlags) Request {
 	sqe := r.open()
 	if sqe == nil {
@@ -58,18 +58,18 @@ func (r Request) Flags(flags SQEFlags) Request {
 	return r
 }
 
-// LinkNext holds the next request that is queued back until this one has succeeded
-// (IOSQE_IO_LINK); if it fails, the next one completes with ECANCELED. A read or
-// write of fewer bytes than it was asked for has failed; a receive or send has only
-// with MSG_WAITALL. A driver's command (URingCmd) that its device refuses has not, where
-// the result is a positive status, as an NVMe drive's: what is linked behind it runs, so
-// make that in its callback instead. Neither have, for the kernel (Linux 6.1 to 7.3; 5.10
-// is right), an Fsync or SyncFileRange, Fallocate, Ftruncate, Renameat, Unlinkat, Mkdirat,
-// Linkat, Symlinkat, Statx, Shutdown, Madvise, or a call for extended attributes: a rename
-// that is linked behind an Fsync is done though that has lost what was written. The loop
-// hands a chain to the kernel as a whole; one that is longer than the loop's queue
-// fails, and where the turn ends before the next request is queued, the chain ends
-// too. Needs Linux 5.3.
+// LinkNext holds the next queued request back until this one has succeeded
+// (IOSQE_IO_LINK); if this one fails, the next completes with ECANCELED. A read or
+// write of fewer bytes than asked for counts as failed, a receive or send only with
+// MSG_WAITALL. A driver's command (URingCmd) that its device refuses does not count as
+// failed if the result is a positive status, as from an NVMe drive: what is linked
+// after it runs, so make that request in its callback instead. Nor does the kernel
+// (Linux 6.1 to 7.3; 5.10 is right) count as failed an Fsync or SyncFileRange,
+// Fallocate, Ftruncate, Renameat, Unlinkat, Mkdirat, Linkat, Symlinkat, Statx,
+// Shutdown, Madvise, or a call for extended attributes: a rename linked after an Fsync
+// is done even if the Fsync has lost what was written. The loop hands a chain to the
+// kernel as a whole; one that is longer than the loop's queue fails, and if the turn
+// ends before the next request is queued, the chain ends too. Needs Linux 5.3.
 func (r Request) LinkNext() Request { return r.link(SQEIOLink) }
 
 // HardLinkNext is LinkNext, but the next request runs however this one ends
@@ -88,13 +88,13 @@ func (r Request) link(flag SQEFlags) Request {
 }
 
 // FixedFile says that the descriptor is an index of the registered files
-// (IOSQE_FIXED_FILE); Fixed says so without it.
+// (IOSQE_FIXED_FILE). With Fixed it is not needed.
 func (r Request) FixedFile() Request { return r.Flags(SQEFixedFile) }
 
-// PollFirst has a receive, a send or an accept wait for its socket before it tries
-// it, which saves the try where there is surely nothing yet
-// (IORING_RECVSEND_POLL_FIRST, IORING_ACCEPT_POLL_FIRST). Other operations are left
-// as they are. Needs Linux 5.19, for an accept 6.10.
+// PollFirst makes a receive, a send or an accept wait for its socket before it tries,
+// which saves the attempt if nothing can be there yet (IORING_RECVSEND_POLL_FIRST,
+// IORING_ACCEPT_POLL_FIRST). On other operations it does nothing. Needs Linux 5.19, for
+// an accept 6.10.
 func (r Request) PollFirst() Request {
 	if sqe := r.open(); sqe != nil {
 		switch sqe.Opcode {
@@ -107,9 +107,9 @@ func (r Request) PollFirst() Request {
 	return r
 }
 
-// DontWait has an accept fail with EAGAIN where no connection waits
-// (IORING_ACCEPT_DONTWAIT). Sends and receives have MSG_DONTWAIT for that, and other
-// operations are left as they are. Needs Linux 6.10.
+// DontWait makes an accept fail with EAGAIN if no connection is waiting
+// (IORING_ACCEPT_DONTWAIT). Sends and receives have MSG_DONTWAIT for that; on other
+// operations it does nothing. Needs Linux 6.10.
 func (r Request) DontWait() Request {
 	if sqe := r.open(); sqe != nil && sqe.Opcode == OpAccept {
 		sqe.IOPrio |= uint16(AcceptDontwait)
@@ -132,10 +132,10 @@ func (r Request) To(addr *Sockaddr) Request {
 	return r
 }
 
-// SQE returns the entry for what has no setter here, nil when the request has
-// been handed to the kernel. UserData must stay as it is. The loop does not know of
-// memory whose address is written into the entry: hand it to Keep. What it is told by
-// setters, such as Buffers, must not be changed afterwards.
+// SQE returns the entry, to set what has no setter here; nil if the request has been
+// handed to the kernel. Don't change UserData. The loop does not know of memory whose
+// address is written into the entry: Keep it. Don't change afterwards what was set by
+// setters such as Buffers.
 func (r Request) SQE() *SQE { return r.open() }
 
 // open returns the entry as long as it is this request's and the kernel has not
@@ -154,7 +154,7 @@ func (r Request) open() *SQE {
 	return r.sqe
 }
 
-// State is how far a request has come.
+// State is how far a request has got.
 type State uint8
 
 const (
@@ -176,8 +176,8 @@ func (s State) String() string {
 	return fmt.Sprintf("State(%d)", uint8(s))
 }
 
-// State tells how far the request has come that t names. Call it where requests
-// are made.
+// State tells how far the request that t names has got. Call it where requests are
+// made.
 func (l *Loop) State(t Token) State {
 	switch {
 	case l.table.handle(t) == nil:
@@ -191,21 +191,21 @@ func (l *Loop) State(t Token) State {
 // What a request needs to stay alive that is no memory of the kernel's: above all
 // the Go object that owns its descriptor.
 
-// FD returns the descriptor of a file, a connection or a listener, as a request
-// wants it, -1 if it is closed: requests of that fail with EBADF.
+// FD returns the descriptor of a file, a connection or a listener, as requests take it,
+// or -1 if it is closed: requests on that fail with EBADF.
 //
 //	loop.Read(liburing.FD(file), buf, 0, cb).Keep(file)
 //
-// A descriptor is a number: the collector closes a file that nothing else refers
-// to, and the number becomes another file's. So Keep the owner, or hold it as long
-// as its requests are in flight, and don't close it before they have completed.
+// A descriptor is only a number: the collector closes a file that nothing else refers
+// to, and the number becomes another file's. So Keep the owner, or hold a reference as
+// long as its requests are in flight, and don't close it before they have completed.
 //
-// FD leaves the file as it is. The method Fd of an os.File makes one blocking that os
-// or net had made non-blocking (a pipe, a FIFO, a terminal, a socket), and with it
+// FD leaves the file as it is. The method Fd of an os.File makes a file that os or net
+// had made non-blocking (a pipe, a FIFO, a terminal, a socket) blocking, and with it
 // every other descriptor of the same open file. After conn.File() and Fd the connection
-// or listener itself knows no deadline any more, and its Close does not end a Read or
-// an Accept that waits; os.Pipe and the pipes of os/exec lose SetDeadline. No request
-// needs that: the kernel waits for what a non-blocking file lacks too.
+// or listener itself has no deadlines any more, and its Close does not end a waiting
+// Read or Accept; os.Pipe and the pipes of os/exec lose SetDeadline. No request needs
+// that: the kernel waits on a non-blocking file too.
 func FD(owner syscall.Conn) int {
 	fd := -1
 	if owner == nil {
@@ -221,9 +221,10 @@ func FD(owner syscall.Conn) int {
 	return fd
 }
 
-// Keep has the loop hold x until the request has had its terminal completion: the
-// owner of its descriptor (see FD), or what else must not be collected. A request may
-// keep several. One that has completed, or was refused, keeps nothing.
+// Keep makes the loop hold x until the request has had its terminal completion: the
+// owner of its descriptor (see FD), or anything else that must not be collected. A
+// request may keep several things. One that has completed, or was refused, keeps
+// nothing.
 func (r Request) Keep(x any) Request {
 	if r.token == 0 {
 		return r
@@ -238,17 +239,16 @@ func (r Request) Keep(x any) Request {
 
 // What the commands of drivers need beside other requests.
 
-// Pointer returns the address of what p points to, for the bytes of a driver's
-// command that are to have one: no goroutine's stack holds it then, so it stays where
-// it is. Keep it, until the command's terminal completion: of an address among its bytes
-// the loop does not know.
+// Pointer returns the address of what p points to, for a driver's command whose bytes
+// contain an address: what p points to is moved off the goroutine's stack, so it stays
+// where it is. Keep it until the command's terminal completion: the loop does not know
+// of addresses among those bytes.
 func Pointer[T any](p *T) uint64 { return addr(p) }
 
-// CmdBytes sets what a driver's command has in the entry: 16 bytes, 80 on a loop with
-// SetupSQE128 and of URingCmd128. They are copied; the rest is zero, and so are all
-// without this call. More than there is room for are refused (EINVAL). What
-// addresses among them (Pointer) lead to has to be kept alive: Keep it. Requests that are
-// no commands are left as they are.
+// CmdBytes sets the data of a driver's command in the entry: up to 16 bytes, or 80 on a
+// loop with SetupSQE128 and for URingCmd128. They are copied; the rest is zero, and so
+// is everything without this call. More than there is room for is refused (EINVAL).
+// Keep what addresses among them (Pointer) point to. On other requests it does nothing.
 func (r Request) CmdBytes(cmd []byte) Request {
 	sqe := r.open()
 	if sqe == nil || !sqe.Opcode.isCommand() {
@@ -264,10 +264,11 @@ func (r Request) CmdBytes(cmd []byte) Request {
 	return r
 }
 
-// FixedBuffer has a driver's command use the registered buffer index, within which the
-// memory must lie that it names (IORING_URING_CMD_FIXED). EFAULT if it does not. Drivers
-// that don't know the flag ignore it, or refuse it. Other operations, which have forms
-// of their own for registered buffers, are left as they are. Needs Linux 6.1.
+// FixedBuffer makes a driver's command use the registered buffer index; the memory that
+// the command names must lie within that (IORING_URING_CMD_FIXED). EFAULT if it does
+// not. Drivers that don't know the flag ignore it, or refuse it. On other operations,
+// which have forms of their own for registered buffers, it does nothing. Needs Linux
+// 6.1.
 func (r Request) FixedBuffer(index int) Request {
 	if sqe := r.open(); sqe != nil && sqe.Opcode.isCommand() {
 		sqe.OpFlags |= uint32(URingCmdFixed)
@@ -276,16 +277,16 @@ func (r Request) FixedBuffer(index int) Request {
 	return r
 }
 
-// ReadFixedRange is ReadFixed into n bytes of the registered buffer bufIndex that has no
-// address in this process, from the place at on: the kernel's own buffers, which a
-// driver has registered (that of a request to a ublk server). Of a buffer that was
-// registered by its memory, at is the address. EFAULT if the range does not lie within
-// it. Needs Linux 5.1, and for buffers without an address 6.15.
+// ReadFixedRange is ReadFixed into n bytes, from the offset at on, of a registered
+// buffer that has no address in this process: one of the kernel's own, which a driver
+// has registered (for a request to a ublk server). For a buffer that was registered by
+// its memory, at is the address. EFAULT if the range does not lie within it. Needs
+// Linux 5.1, and for buffers without an address 6.15.
 func (l *Loop) ReadFixedRange(fd int, at uint64, n int, offset uint64, bufIndex int, cb Callback) Request {
 	return l.fixedRange(OpReadFixed, fd, at, n, offset, bufIndex, cb)
 }
 
-// WriteFixedRange is WriteFixed from such a range of a registered buffer; see
+// WriteFixedRange is WriteFixed from a range of a registered buffer; see
 // ReadFixedRange.
 func (l *Loop) WriteFixedRange(fd int, at uint64, n int, offset uint64, bufIndex int, cb Callback) Request {
 	return l.fixedRange(OpWriteFixed, fd, at, n, offset, bufIndex, cb)

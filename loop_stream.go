@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// Stream is a multishot request that is made again when it ends before its time.
+// Stream is a multishot request that is made again when it ends early.
 type Stream struct {
 	loop  *Loop
 	arm   func(cb Callback) Request
@@ -31,34 +31,36 @@ type Stream struct {
 	stops      []func() bool // end the watching of the contexts meanwhile
 }
 
-// Rearm makes a request that completes more than once with arm, and makes it
-// again when it ends: without an error, as the kernel is free to end it at any time, or
-// for want of provided buffers, then as soon as there are some. cb is told neither of
+// Rearm makes a multishot request by calling arm, and makes it again when it ends: at
+// once if it ended without an error, which the kernel is free to do at any time, or as
+// soon as there are provided buffers if it ended for lack of them. cb is not told of
 // these ends. What ends a stream for cb, with More false, is an error, a receive, read
-// or splice of 0 bytes, Stop, the end of a context that arm has given the request,
-// and the loop's Close.
+// or splice of 0 bytes, Stop, the end of a context that arm has given the request, and
+// the loop's Close.
 //
 //	loop.Rearm(func(cb liburing.Callback) liburing.Request {
 //		return loop.RecvMultishot(fd, nil, 0, cb).Buffers(group)
 //	}, received)
 //
-// A datagram of 0 bytes is such an end too, also for a multishot receive, so use
-// RecvmsgMultishot where datagrams may be empty: its results are never 0. Of a
-// connection it ends when the peer closes; of a registered file, whose kind can't be
-// asked, the callback sees payloads of 0 bytes then, and calls Stop.
+// A datagram of 0 bytes is such an end too, even for a multishot receive, so use
+// RecvmsgMultishot where datagrams may be empty: its results are never 0. On a
+// connection it ends when the peer closes; on a registered file, whose kind can't be
+// determined, the callback sees payloads of 0 bytes then and has to call Stop.
 //
 // An accept that finds no room (EMFILE, ENFILE, ENOBUFS, ENOMEM), or whose peer has
-// gone (ECONNABORTED and the like), is no end: cb is told of the error, with More
-// true, and the stream goes on, in the first case after a pause.
+// gone (ECONNABORTED and the like), does not end the stream: cb is told of the error,
+// with More true, and the stream goes on, in the first case after a pause.
 //
-// Whoever sends more than a group holds ends the request each time the group has run dry:
-// 200 messages of 1,000 bytes, sent as fast as can be, took 195 requests with bundles into
-// 16 buffers of 64 bytes, messages of 10,000 bytes 27 into 16 of 4,096 and one into 256.
-// To ask for less would end it as often. Have room for some messages.
+// A peer that sends more than a group holds ends the request each time the group has
+// run out: 200 messages of 1,000 bytes, sent as fast as possible, took 195 requests
+// with bundles into 16 buffers of 64 bytes; messages of 10,000 bytes took 27 with 16
+// buffers of 4,096 and one with 256. Asking for less per request would end it as often.
+// Have room for several messages.
 //
-// Requests that end again and again and have brought nothing, whether that is the peer's
-// doing or the kernel's, are made again after a pause from the ninth on, which grows up
-// to 100 ms; the first result above 0 ends that. Stats.StreamPauses counts.
+// If requests end again and again without bringing anything, whether because of the
+// peer or the kernel, from the ninth on there is a pause before the next, which grows
+// up to 100 ms; the first result above 0 ends that. Stats.StreamPauses counts the
+// pauses.
 func (l *Loop) Rearm(arm func(cb Callback) Request, cb Callback) *Stream {
 	if cb == nil {
 		cb = ignore
@@ -73,13 +75,12 @@ func (l *Loop) Rearm(arm func(cb Callback) Request, cb Callback) *Stream {
 	return s
 }
 
-// Err returns why there was no request to begin with, nil if there was: ErrClosed
-// where the loop is closed, or that arm made none. The callback is told too.
+// Err returns why the first request was not made, nil if it was: ErrClosed if the loop
+// is closed, or that arm made none. The callback is told too.
 func (s *Stream) Err() error { return s.err }
 
 // Token returns the name of the request that is in flight, for State and Cancel; 0
-// while the stream waits for buffers, or in a pause. Stop is what ends the stream for
-// sure.
+// while the stream waits for buffers, or pauses. Only Stop is sure to end the stream.
 func (s *Stream) Token() Token {
 	if s.waits() || s.ended {
 		return 0
@@ -87,8 +88,8 @@ func (s *Stream) Token() Token {
 	return s.token
 }
 
-// Stop ends the stream: the request is cancelled, and the callback called a last
-// time, with ECANCELED or what else came first. Call it where requests are made.
+// Stop ends the stream: the request is cancelled, and the callback called one last
+// time, with ECANCELED or whatever came first. Call it where requests are made.
 func (s *Stream) Stop() {
 	s.loop.checkCaller()
 	if s.stop || s.ended {

@@ -9,25 +9,28 @@ import (
 	"github.com/go-liburing/liburing/internal/wheel"
 )
 
-// Timer calls a function of its loop when its time has come. The loop itself keeps the
-// time of all its timers: the kernel hears of the next one only, as the limit of a wait.
-// What arming, stopping and resetting one costs does not depend on how many there are.
+// Timer calls a function on its loop when its time has come. The loop itself keeps the
+// times of all its timers: the kernel only hears of the next one, as the limit of a
+// wait. The cost of arming, stopping and resetting one does not depend on how many
+// there are.
 //
-// What holds for all of them:
+// For all of them:
 //
 //   - The clock is the one that Go measures durations with (CLOCK_MONOTONIC): it is
-//     not set, and stands still while the machine is suspended.
+//     never set, and stops while the machine is suspended.
 //   - A timer is never early. It is late by what the kernel's wait adds (some 50 µs),
-//     and by the callbacks that run when it is due: a turn of the loop calls those of
+//     and by callbacks that run when it is due: a turn of the loop calls those of
 //     completions first.
-//   - Timers are called in the order of their times, and those of the same time in the
+//   - Timers are called in the order of their times, those with the same time in the
 //     order in which they were armed.
 //   - A timer that a callback arms is not called before the next turn, so timers that
 //     arm each other leave room for completions.
-//   - While the loop stands still none is called; the next Run begins with what is due.
+//   - While the loop is not running none is called; the next Run begins with those that
+//     are due.
 //   - RunUntilIdle waits for timers; Close drops them.
 //
-// Call its methods where requests are made, Stop and Err anywhere once the loop is closed.
+// Call its methods where requests are made; once the loop is closed, Stop and Err
+// anywhere.
 type Timer struct {
 	in   wheel.Timer // first: see ofWheel. One that is Inner is the loop's own: RunUntilIdle does not wait for it
 	loop *Loop
@@ -61,8 +64,8 @@ func ofWheel(t *wheel.Timer) *Timer { return (*Timer)(unsafe.Pointer(t)) }
 
 var _ [64]byte = [(unsafe.Sizeof(Timer{}) + 63) &^ 63]byte{}
 
-// After has the loop call f once when d has passed, in the next turn if d is not
-// above zero. Call Reset to have it called again.
+// After has the loop call f once when d has passed, in the next turn if d is not above
+// zero. Reset has it called again.
 func (l *Loop) After(d time.Duration, f func()) *Timer {
 	t := new(Timer)
 	t.init(l, f, false)
@@ -72,7 +75,7 @@ func (l *Loop) After(d time.Duration, f func()) *Timer {
 
 // Every has the loop call f again and again, each time d has passed, which must be
 // above zero. It keeps the beat: the n-th call is due n times d after Every, however
-// late the ones before have been. Beats that have passed when f is called are left out.
+// late earlier ones were. Beats that have passed by the time f is called are skipped.
 func (l *Loop) Every(d time.Duration, f func()) *Timer {
 	t := &Timer{repeats: true}
 	t.init(l, f, false)
@@ -80,10 +83,10 @@ func (l *Loop) Every(d time.Duration, f func()) *Timer {
 	return t
 }
 
-// Reset arms the timer anew, whether it is pending, has been called or was stopped: f
-// is called when d has passed from now; with Every again and again, d being the new
-// period. It is what keeps an idle timeout: it allocates nothing, and to put off a
-// timer that is pending costs little more than to read the clock.
+// Reset arms the timer again, whether it is pending, has been called or was stopped: f
+// is called when d has passed from now, with Every repeatedly, d being the new period.
+// Use it for idle timeouts: it allocates nothing, and postponing a pending timer costs
+// little more than reading the clock.
 //
 //	conn.idle = loop.After(time.Minute, conn.expired)
 //	…
@@ -125,8 +128,8 @@ func (t *Timer) refuses(d time.Duration) bool {
 	return true
 }
 
-// Err returns why f will never be called, nil if it will unless the timer is stopped:
-// ErrClosed, or EINVAL for an Every without a duration or a function that is nil.
+// Err returns why f will never be called: ErrClosed, or EINVAL for an Every without a
+// duration or a nil function. nil means that it will be, unless the timer is stopped.
 func (t *Timer) Err() error {
 	switch t.fault {
 	case timerClosed:
@@ -139,8 +142,8 @@ func (t *Timer) Err() error {
 	return nil
 }
 
-// Stop ends the timer: f will not be called any more, also if its time has come
-// already, unless Reset arms it again. One that is not pending is left alone.
+// Stop stops the timer: f will not be called any more, even if its time has already
+// come, unless Reset arms it again. It does nothing to a timer that is not pending.
 func (t *Timer) Stop() {
 	if t.loop == nil {
 		return

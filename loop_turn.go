@@ -87,9 +87,9 @@ type eve struct {
 	next int // the first of them whose turn has not come
 }
 
-// BeforeSubmit has the loop call f once, before it submits requests the next time: what
-// callbacks that run until then have collected can go to the kernel as one request. A
-// loop that has ended calls f at once. It is called like requests are made.
+// BeforeSubmit has the loop call f once, the next time before it submits requests: what
+// callbacks have collected until then can go to the kernel as one request. A loop that
+// has ended calls f at once. Call it where requests are made.
 func (l *Loop) BeforeSubmit(f func()) {
 	l.checkCaller()
 	l.checkAwake()

@@ -8,11 +8,11 @@ import (
 	"unsafe"
 )
 
-// NewMsghdr returns a message for Sendmsg: bufs, one after the other, to an address,
-// nil where the socket is connected, with control messages, such as
-// unix.UnixRights makes, or nil. For Recvmsg it has the room for what comes: a
-// NewSockaddr, which gets the sender's address, memory for the control messages, and
-// buffers for the bytes. The message keeps all of these alive.
+// NewMsghdr returns a message for Sendmsg: bufs, one after the other; an address, nil
+// if the socket is connected; and control messages, such as unix.UnixRights makes, or
+// nil. For Recvmsg these are the room for what comes: a NewSockaddr for the sender's
+// address, memory for the control messages, and buffers for the bytes. The message
+// keeps all of them alive.
 func NewMsghdr(addr *Sockaddr, control []byte, bufs ...[]byte) *Msghdr {
 	msg := new(Msghdr)
 	if addr != nil {
@@ -62,14 +62,13 @@ type RecvmsgOut struct {
 	ctrl int    // room for the control messages
 }
 
-// RecvmsgOutSize is how many bytes a multishot recvmsg puts in front of the address, the
-// control messages and the payload: what a buffer needs beside the room for these.
+// RecvmsgOutSize is how many bytes a multishot recvmsg puts in front of the address,
+// the control messages and the payload: what a buffer needs in addition to these.
 const RecvmsgOutSize = 16
 
-// RecvmsgValidate takes a filled buffer apart: buf has as many bytes as the
-// completion's result says, msg is the one that the request was made with. It
-// returns nil if the buffer is too short for what msg has room for
-// (io_uring_recvmsg_validate).
+// RecvmsgValidate takes a filled buffer apart: buf must have as many bytes as the
+// completion's result says, msg be the one that the request was made with. It returns
+// nil if the buffer is too short for what msg has room for (io_uring_recvmsg_validate).
 func RecvmsgValidate(buf []byte, msg *Msghdr) *RecvmsgOut {
 	if msg == nil {
 		return nil
@@ -116,7 +115,7 @@ func (o *RecvmsgOut) CmsgFirsthdr() *Cmsghdr {
 	return (*Cmsghdr)(unsafe.Pointer(unsafe.SliceData(o.Control())))
 }
 
-// CmsgNexthdr returns the control message behind cmsg, nil if that was the last
+// CmsgNexthdr returns the control message after cmsg, nil if that was the last
 // (io_uring_recvmsg_cmsg_nexthdr).
 func (o *RecvmsgOut) CmsgNexthdr(cmsg *Cmsghdr) *Cmsghdr {
 	if cmsg == nil {
@@ -166,8 +165,8 @@ const (
 	afInet6 = 10
 )
 
-// SockaddrFrom returns the address of an IP endpoint. An IPv6 zone is given by
-// the interface's number.
+// SockaddrFrom returns the address of an IP endpoint. An IPv6 zone must be the
+// interface's number.
 func SockaddrFrom(ap netip.AddrPort) *Sockaddr {
 	s := new(Sockaddr)
 	binary.BigEndian.PutUint16(s.raw[2:], ap.Port())
@@ -213,11 +212,11 @@ func NewSockaddr() *Sockaddr {
 	return s
 }
 
-// Reset makes the address ready to be filled again: the kernel shortens the
-// length to what it stored.
+// Reset makes the address ready to be filled again: the kernel has shortened its length
+// to what it stored.
 func (s *Sockaddr) Reset() { *s = Sockaddr{len: uint32(len(s.raw))} }
 
-// AddrPort returns the IP endpoint, the zero value if it is none.
+// AddrPort returns the IP endpoint, or the zero value if the address is not one.
 func (s *Sockaddr) AddrPort() netip.AddrPort {
 	port := binary.BigEndian.Uint16(s.raw[2:])
 	switch s.Family() {

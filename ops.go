@@ -24,23 +24,22 @@ import (
 // for those alone who fill entries themselves; a line //loop:doc has a sentence
 // for the Loop alone. loop_request.go has which arguments are bad on the Loop.
 //
-// What holds for all of them: memory that is passed must stay reachable and
-// untouched until the request's terminal completion, the one without CQEFMore,
-// unless the doc comment says that less is enough; an operation that this kernel
-// does not know completes with EINVAL. Errors are those of the system call that
-// the operation is named after, as a negative number in CQE.Res.
+// For all of them: memory that is passed must stay reachable and untouched until the
+// request's terminal completion, the one without CQEFMore, unless the doc comment says
+// that less is enough; an operation that this kernel does not know completes with
+// EINVAL. Errors are those of the system call that the operation is named after, as a
+// negative number in CQE.Res.
 
 //go:generate go run ./internal/gen
 
-// CurrentPosition is the offset that stands for the file's position, which
-// moves on with what is read or written, as with read(2) and write(2). It is
-// right for every kind of descriptor: pipes, sockets and terminals have no
-// position and ignore it, a file opened with O_APPEND is written at its end,
-// and redirected standard output goes on behind what others have written there.
-// Offset 0 does for pipes, sockets and terminals too, but is the file's
-// beginning where output is redirected to one; sockets refuse all other offsets
-// (ESPIPE). Requests at the position that are in flight at the same time get
-// there in any order. Needs Linux 5.6 (FeatRWCurPos).
+// CurrentPosition is the offset that stands for the file's position, which moves on
+// with what is read or written, as with read(2) and write(2). It is right for every
+// kind of descriptor: pipes, sockets and terminals have no position and ignore it, a
+// file opened with O_APPEND is written at its end, and redirected standard output
+// continues after what others have written there. Offset 0 also works for pipes,
+// sockets and terminals, but means the beginning of the file where output is redirected
+// to one; sockets refuse all other offsets (ESPIPE). Several requests in flight at the
+// position are carried out in any order. Needs Linux 5.6 (FeatRWCurPos).
 const CurrentPosition = ^uint64(0)
 
 // maxRW is what Linux transfers at most in one call; longer slices are cut to

@@ -5,8 +5,8 @@ import "unsafe"
 // Operations on sockets.
 
 // PrepSocket makes a socket, as socket(2) does; the result is its descriptor
-// (io_uring_prep_socket). SOCK_CLOEXEC has to be asked for in typ; flags must
-// be 0 so far. Needs Linux 5.19.
+// (io_uring_prep_socket). Ask for SOCK_CLOEXEC in typ if you want it; flags must be 0
+// so far. Needs Linux 5.19.
 func (s *SQE) PrepSocket(domain, typ, protocol int, flags uint32) {
 	s.PrepRW(OpSocket, domain, 0, uint32(protocol), uint64(int64(typ)))
 	s.OpFlags = flags
@@ -34,16 +34,15 @@ func (s *SQE) PrepBind(fd int, to *Sockaddr) {
 	s.PrepRW(OpBind, fd, to.addr(), 0, uint64(to.length()))
 }
 
-// PrepListen has a socket take connections, of which at most backlog wait to be
+// PrepListen makes a socket listen for connections, of which at most backlog wait to be
 // accepted (io_uring_prep_listen). Needs Linux 6.11.
 func (s *SQE) PrepListen(fd, backlog int) {
 	s.PrepRW(OpListen, fd, 0, uint32(backlog), 0)
 }
 
-// PrepAccept accepts a connection; the result is its descriptor
-// (io_uring_prep_accept). The peer's address is stored in peer, which may be
-// nil. flags are those of accept4(2): SOCK_CLOEXEC has to be asked for. Needs
-// Linux 5.5.
+// PrepAccept accepts a connection; the result is its descriptor (io_uring_prep_accept).
+// The peer's address is stored in peer, which may be nil. flags are those of
+// accept4(2): ask for SOCK_CLOEXEC if you want it. Needs Linux 5.5.
 func (s *SQE) PrepAccept(fd int, peer *Sockaddr, flags int) {
 	s.PrepRW(OpAccept, fd, peer.addr(), 0, peer.addrLenAddr())
 	s.OpFlags = uint32(flags)
@@ -59,11 +58,10 @@ func (s *SQE) PrepAcceptDirect(fd int, peer *Sockaddr, flags int, fileIndex uint
 	s.setAllocatedFile(fileIndex)
 }
 
-// PrepMultishotAccept accepts connections until it is cancelled or fails, as
-// PrepAccept does, one completion with CQEFMore each
-// (io_uring_prep_multishot_accept). peer, if not nil, is overwritten by each.
-// The limit of descriptors is that of the time when the request was made. Needs
-// Linux 5.19.
+// PrepMultishotAccept accepts connections until it is cancelled or fails, as PrepAccept
+// does, one completion with CQEFMore each (io_uring_prep_multishot_accept). peer, if
+// not nil, is overwritten by each. The limit of descriptors is the one at the time the
+// request was made. Needs Linux 5.19.
 func (s *SQE) PrepMultishotAccept(fd int, peer *Sockaddr, flags int) {
 	s.PrepAccept(fd, peer, flags)
 	s.IOPrio |= uint16(AcceptMultishot)
@@ -78,9 +76,8 @@ func (s *SQE) PrepMultishotAcceptDirect(fd int, peer *Sockaddr, flags int) {
 	s.setAllocatedFile(FileIndexAlloc)
 }
 
-// PrepConnect connects a socket (io_uring_prep_connect). It waits until the
-// connection is made or refused, whether the socket is O_NONBLOCK or not. Needs
-// Linux 5.5.
+// PrepConnect connects a socket (io_uring_prep_connect). It waits until the connection
+// is made or refused, even if the socket is O_NONBLOCK. Needs Linux 5.5.
 //
 // The address needs to live until the request is submitted.
 func (s *SQE) PrepConnect(fd int, to *Sockaddr) {
@@ -93,10 +90,10 @@ func (s *SQE) PrepShutdown(fd, how int) {
 	s.PrepRW(OpShutdown, fd, 0, uint32(how), 0)
 }
 
-// PrepSend sends buf on a socket (io_uring_prep_send). The result is the number
-// of bytes, on a stream without MSG_WAITALL possibly less than all. flags are
-// those of send(2). Several sends in flight on one stream may overtake each
-// other: a loopio.Writer keeps their order; or wait for one before you make the next, or
+// PrepSend sends buf on a socket (io_uring_prep_send). The result is the number of
+// bytes, on a stream without MSG_WAITALL possibly less than all. flags are those of
+// send(2). Several sends in flight on one stream may overtake each other: use a
+// loopio.Writer, which keeps their order, or wait for one before you make the next, or
 // link them, with MSG_WAITALL so that a short one ends the chain. Needs Linux 5.6.
 func (s *SQE) PrepSend(fd int, buf []byte, flags int) {
 	s.PrepRW(OpSend, fd, data(buf), rwLen(buf), 0)
@@ -122,12 +119,12 @@ func (s *SQE) PrepSendSetAddr(to *Sockaddr) {
 	*addrLen = uint16(to.length())
 }
 
-// PrepSendBundle sends as many buffers of a group as there are in one go, on a
-// stream (io_uring_prep_send_bundle). length, if not 0, limits what the first
-// completion may have sent, not what comes after it. The first buffer's number
-// comes with the completion, the others follow it; one that fails or sends less
-// than all has used up all that it was to send. Encrypted sockets (kTLS) refuse
-// it (EOPNOTSUPP). Needs Linux 6.10.
+// PrepSendBundle sends as many buffers of a group as there are in one go, on a stream
+// (io_uring_prep_send_bundle). length, if not 0, limits what the first completion may
+// have sent, not what comes after it. The first buffer's number comes with the
+// completion, the others follow it; a bundle that fails or sends less than all has used
+// up all its buffers. Encrypted sockets (kTLS) refuse it (EOPNOTSUPP). Needs Linux
+// 6.10.
 //
 // The flag SQEBufferSelect and SetBufGroup say which group.
 //
@@ -139,14 +136,13 @@ func (s *SQE) PrepSendBundle(fd int, length uint32, flags int) {
 	s.IOPrio |= uint16(RecvSendBundle)
 }
 
-// PrepSendZC sends buf on a socket without copying it (io_uring_prep_send_zc).
-// Two completions come: the result, the number of bytes, with CQEFMore, and
-// another with CQEFNotif when the network is done with buf, which must not
-// change until then. As a rule the second one comes also if the first is an
-// error; CQEFMore tells. flags are those of send(2), zcFlags those of the
-// kernel, such as SendZCReportUsage. Short sends and the order of several are
-// as with PrepSend. Sockets that can't send so (Unix sockets among them) refuse
-// it (EOPNOTSUPP). Needs Linux 6.0.
+// PrepSendZC sends buf on a socket without copying it (io_uring_prep_send_zc). There
+// are two completions: the result, the number of bytes, with CQEFMore, and another with
+// CQEFNotif when the network is done with buf, which must not change until then. As a
+// rule the second one comes even if the first is an error; CQEFMore tells. flags are
+// those of send(2), zcFlags those of the kernel, such as SendZCReportUsage. Short sends
+// and the order of several are as with PrepSend. Sockets that can't do this (Unix
+// sockets among them) refuse it (EOPNOTSUPP). Needs Linux 6.0.
 //
 // zcFlags are for SQE.IOPrio.
 func (s *SQE) PrepSendZC(fd int, buf []byte, flags int, zcFlags RecvSendFlags) {
@@ -194,12 +190,12 @@ func (s *SQE) PrepSendmsgZCFixed(fd int, msg *Msghdr, flags uint32, bufIndex int
 	s.BufIndex = bufPlace(bufIndex)
 }
 
-// PrepRecv receives into buf from a socket (io_uring_prep_recv). The result is
-// the number of bytes: of a stream, as many as are there, or with MSG_WAITALL
-// all of buf, and 0 when the peer has closed; of datagrams, one, which may be
-// empty, and what buf has no room for is lost. flags are those of recv(2); with
-// MSG_TRUNC the result is the datagram's length, also if that is more than buf
-// has. Needs Linux 5.6.
+// PrepRecv receives into buf from a socket (io_uring_prep_recv). The result is the
+// number of bytes: from a stream, as many as are there, or with MSG_WAITALL all of buf,
+// and 0 when the peer has closed; from a datagram socket, those of one datagram, which
+// may be empty, and what buf has no room for is lost. flags are those of recv(2); with
+// MSG_TRUNC the result is the datagram's length, even if that is more than buf holds.
+// Needs Linux 5.6.
 //
 //loop:doc With a nil buf, Request.Buffers names a group that the memory comes from.
 func (s *SQE) PrepRecv(fd int, buf []byte, flags int) {
@@ -207,15 +203,15 @@ func (s *SQE) PrepRecv(fd int, buf []byte, flags int) {
 	s.OpFlags = uint32(flags)
 }
 
-// PrepRecvMultishot receives again and again, as PrepRecv does, one completion
-// with CQEFMore each (io_uring_prep_recv_multishot): until it is cancelled,
-// fails, the peer closes, an empty datagram comes, or the buffers have run dry
-// (ENOBUFS). buf must be nil: the memory comes from a group of buffers.
-// MSG_WAITALL is refused (EINVAL). Needs Linux 6.0.
+// PrepRecvMultishot receives repeatedly, as PrepRecv does, with one completion with
+// CQEFMore each (io_uring_prep_recv_multishot): until it is cancelled, fails, the peer
+// closes, an empty datagram comes, or the buffers have run out (ENOBUFS). buf must be
+// nil: the memory comes from a group of buffers. MSG_WAITALL is refused (EINVAL). Needs
+// Linux 6.0.
 //
-// SQE.Len, if not 0, limits what each completion has, SQE.FileIndex (optlen in C)
-// what all have: it ends when that is reached, with up to a buffer more than that
-// unless it is a bundle (Linux 6.18).
+// SQE.Len, if not 0, limits each completion, SQE.FileIndex (optlen in C) all of them
+// together: the request ends when that is reached, with up to a buffer more unless it
+// is a bundle (Linux 6.18).
 //
 // The flag SQEBufferSelect and SetBufGroup say which group.
 //
@@ -225,11 +221,10 @@ func (s *SQE) PrepRecvMultishot(fd int, buf []byte, flags int) {
 	s.IOPrio |= uint16(RecvMultishot)
 }
 
-// PrepRecvmsg receives a message into the buffers that msg names, with the
-// sender's address and control messages if it has room for them
-// (io_uring_prep_recvmsg). The result is the number of bytes, 0 when the peer
-// has closed the stream or the datagram is empty; msg.Flags tells what was cut.
-// flags are those of recvmsg(2). Needs Linux 5.3.
+// PrepRecvmsg receives a message into the buffers that msg names, with the sender's
+// address and control messages if it has room for them (io_uring_prep_recvmsg). The
+// result is the number of bytes, 0 if the peer has closed the stream or the datagram is
+// empty; msg.Flags tells what was cut. flags are those of recvmsg(2). Needs Linux 5.3.
 //
 // msg, and all that it names, need to live until the completion: the kernel
 // writes to it.
@@ -238,13 +233,12 @@ func (s *SQE) PrepRecvmsg(fd int, msg *Msghdr, flags uint32) {
 	s.OpFlags = flags
 }
 
-// PrepRecvmsgMultishot receives messages into buffers of a group, one
-// completion with CQEFMore each, until it is cancelled, fails, or the group has
-// run dry (ENOBUFS) (io_uring_prep_recvmsg_multishot). Of msg only Namelen and
-// Controllen count: the room for the sender's address and for control messages,
-// which with a header precede the payload in each buffer; RecvmsgValidate takes
-// it apart. A payload of 0 bytes ends it: the peer has closed, or the datagram
-// was empty. Needs Linux 6.0.
+// PrepRecvmsgMultishot receives messages into buffers of a group, one completion with
+// CQEFMore each, until it is cancelled, fails, or the group has run out (ENOBUFS)
+// (io_uring_prep_recvmsg_multishot). Of msg only Namelen and Controllen count: the room
+// for the sender's address and for control messages, which follow a header and precede
+// the payload in each buffer; RecvmsgValidate takes it apart. A payload of 0 bytes ends
+// it: the peer has closed, or the datagram was empty. Needs Linux 6.0.
 //
 // The flag SQEBufferSelect and SetBufGroup say which group.
 //
@@ -254,13 +248,12 @@ func (s *SQE) PrepRecvmsgMultishot(fd int, msg *Msghdr, flags uint32) {
 	s.IOPrio |= uint16(RecvMultishot)
 }
 
-// PrepCmdSock has a socket carry out a command (io_uring_prep_cmd_sock):
+// PrepCmdSock makes a socket carry out a command (io_uring_prep_cmd_sock):
 // SocketOpSIOCINQ and SocketOpSIOCOUTQ, whose result is a number of bytes,
-// SocketOpGetsockopt (level SOL_SOCKET only), whose result is the option's
-// length, or SocketOpSetsockopt. optval has the option. EOPNOTSUPP if the
-// socket does not know the command. SocketOpTXTimestamp, which tells of the times
-// of sent packets in big completions, takes no option: it is for PrepURingCmd.
-// Needs Linux 6.7.
+// SocketOpGetsockopt (level SOL_SOCKET only), whose result is the option's length, or
+// SocketOpSetsockopt. optval holds the option. EOPNOTSUPP if the socket does not know
+// the command. SocketOpTXTimestamp, which reports the times of sent packets in big
+// completions, takes no option: use PrepURingCmd for it. Needs Linux 6.7.
 func (s *SQE) PrepCmdSock(op SocketOp, fd, level, optname int, optval []byte) {
 	s.PrepURingCmd(uint32(op), fd)
 	*halves(&s.Addr) = [2]uint32{uint32(level), uint32(optname)}

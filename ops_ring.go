@@ -10,8 +10,8 @@ func (s *SQE) PrepNop() {
 	s.PrepRW(OpNop, -1, 0, 0, 0)
 }
 
-// PrepNop128 is PrepNop in a big entry (io_uring_prep_nop128). EINVAL if the
-// ring has none. Needs Linux 6.19.
+// PrepNop128 is PrepNop in a big entry (io_uring_prep_nop128). EINVAL if the ring has
+// no big entries. Needs Linux 6.19.
 //
 // See GetSQE128.
 //
@@ -20,14 +20,14 @@ func (s *SQE) PrepNop128() {
 	s.PrepRW(OpNop128, -1, 0, 0, 0)
 }
 
-// PrepMsgRing posts a completion to the ring whose descriptor is fd: data is
-// its user data, res its result (io_uring_prep_msg_ring). EOVERFLOW if that
-// ring has no room, EBADFD if fd is no ring. Needs Linux 5.18.
+// PrepMsgRing posts a completion to the ring whose descriptor is fd; data is its user
+// data, res its result (io_uring_prep_msg_ring). EOVERFLOW if that ring has no room,
+// EBADFD if fd is no ring. Needs Linux 5.18.
 //
 // res is called length in C.
 //
-//loop:doc A Loop takes data for the token of one of its requests, which it must not be:
-//loop:doc use Post to reach one.
+//loop:doc To another Loop send no data that could be the token of one of its requests; use
+//loop:doc Post to reach it.
 func (s *SQE) PrepMsgRing(fd int, res uint32, data uint64, flags MsgRingFlags) {
 	s.PrepRW(OpMsgRing, fd, 0, res, data)
 	s.OpFlags = uint32(flags)
@@ -40,12 +40,12 @@ func (s *SQE) PrepMsgRingCQEFlags(fd int, res uint32, data uint64, flags MsgRing
 	s.FileIndex = uint32(cqeFlags)
 }
 
-// PrepMsgRingFD puts a registered file of this ring, sourceFD, into the place
-// targetFD of the ring whose descriptor is fd, or with FileIndexAlloc into one
-// that the kernel picks (io_uring_prep_msg_ring_fd). The result is 0, or the
-// number of the place that was picked; a completion with that result and the
-// user data data is posted there, but for MsgRingCQESkip. EBADF if there is no
-// such file, ENFILE if no place is free. Needs Linux 6.0.
+// PrepMsgRingFD puts a registered file of this ring, sourceFD, into the place targetFD
+// of the ring whose descriptor is fd, or with FileIndexAlloc into one that the kernel
+// picks (io_uring_prep_msg_ring_fd). The result is 0, or the number of the place that
+// was picked; a completion with that result and the user data data is posted there,
+// unless the flags have MsgRingCQESkip. EBADF if there is no such file, ENFILE if no
+// place is free. Needs Linux 6.0.
 //
 //loop:doc HandOver moves a file to another Loop.
 func (s *SQE) PrepMsgRingFD(fd, sourceFD int, targetFD uint32, data uint64, flags MsgRingFlags) {
@@ -61,13 +61,13 @@ func (s *SQE) PrepMsgRingFDAlloc(fd, sourceFD int, data uint64, flags MsgRingFla
 	s.PrepMsgRingFD(fd, sourceFD, FileIndexAlloc, data, flags)
 }
 
-// PrepFilesUpdate sets the registered files from the place offset on to the
-// descriptors fds; -1 empties a place (io_uring_prep_files_update). The result
-// is how many were set. With offset FileIndexAlloc the kernel picks free places
-// and stores their numbers in fds. ENXIO if the ring has no registered files,
-// EINVAL if there are not so many places. Needs Linux 5.6.
+// PrepFilesUpdate sets the registered files from the place offset on to the descriptors
+// fds; -1 empties a place (io_uring_prep_files_update). The result is how many were
+// set. With offset FileIndexAlloc the kernel picks free places and stores their numbers
+// in fds. ENXIO if the ring has no registered files, EINVAL if there are too few
+// places. Needs Linux 5.6.
 //
-// As offset -1 does for FileIndexAlloc too.
+// The offset -1 means FileIndexAlloc too.
 func (s *SQE) PrepFilesUpdate(fds []int32, offset int) {
 	if uint64(offset) == FileIndexAlloc {
 		offset = -1
@@ -75,21 +75,20 @@ func (s *SQE) PrepFilesUpdate(fds []int32, offset int) {
 	s.PrepRW(OpFilesUpdate, -1, data(fds), rwLen(fds), uint64(int64(descriptor(offset))))
 }
 
-// PrepFixedFDInstall gives the registered file in the place fd a descriptor of
-// the process, the result (io_uring_prep_fixed_fd_install). It is closed on
-// exec unless flags has FixedFDNoCloexec. EBADF if the place is empty. Needs
-// Linux 6.8.
+// PrepFixedFDInstall gives the registered file at the place fd a descriptor of the
+// process, the result (io_uring_prep_fixed_fd_install). It is closed on exec unless
+// flags has FixedFDNoCloexec. EBADF if the place is empty. Needs Linux 6.8.
 func (s *SQE) PrepFixedFDInstall(fd int, flags FixedFDInstallFlags) {
 	s.PrepRW(OpFixedFDInstall, fd, 0, 0, 0)
 	s.Flags = SQEFixedFile
 	s.OpFlags = uint32(flags)
 }
 
-// PrepProvideBuffers adds nr buffers of length bytes each, which lie one after
-// the other in mem, to the group bgid, numbered from bid on; mem must stay
-// reachable as long as they are in the group, longer than the request
-// (io_uring_prep_provide_buffers). E2BIG if mem has no room for them. A BufRing
-// does the same without requests. Needs Linux 5.7.
+// PrepProvideBuffers adds nr buffers of length bytes each, which lie one after the
+// other in mem, to the group bgid, numbered from bid on; mem must stay reachable as
+// long as they are in the group, which is longer than the request
+// (io_uring_prep_provide_buffers). E2BIG if mem has no room for them. A BufRing does
+// the same without requests. Needs Linux 5.7.
 func (s *SQE) PrepProvideBuffers(mem []byte, length, nr int, bgid, bid uint16) {
 	if length < 0 || length > 0 && nr > len(mem)/length {
 		nr = 0 // refused: the kernel would write behind mem
@@ -98,32 +97,31 @@ func (s *SQE) PrepProvideBuffers(mem []byte, length, nr int, bgid, bid uint16) {
 	s.BufIndex = bgid
 }
 
-// PrepRemoveBuffers takes nr buffers out of the group bgid; the result is how
-// many there were (io_uring_prep_remove_buffers). ENOENT if there is no such
-// group. Needs Linux 5.7.
+// PrepRemoveBuffers removes nr buffers from the group bgid; the result is how many were
+// removed (io_uring_prep_remove_buffers). ENOENT if there is no such group. Needs Linux
+// 5.7.
 func (s *SQE) PrepRemoveBuffers(nr int, bgid uint16) {
 	s.PrepRW(OpRemoveBuffers, nr, 0, 0, 0)
 	s.BufIndex = bgid
 }
 
-// PrepURingCmd has the driver behind a descriptor carry out a command of its
-// own (io_uring_prep_uring_cmd). What the result means is the driver's
-// business: of an NVMe drive it may be a status above zero, which is a failure
-// and ends no chain; what such a command returns beside it is the first half of
-// the completion's BigCQE. As a rule it can't be cancelled. EOPNOTSUPP if there are
-// no such commands. Needs Linux 5.19.
+// PrepURingCmd makes the driver behind a descriptor carry out a command of its own
+// (io_uring_prep_uring_cmd). What the result means is up to the driver: an NVMe drive's
+// may be a status above zero, which is a failure but ends no chain; what else such a
+// command returns is the first half of the completion's BigCQE. As a rule it can't be
+// cancelled. EOPNOTSUPP if the driver has no such commands. Needs Linux 5.19.
 //
 // CmdBytes has room for the command's data.
 //
-//loop:doc Request.CmdBytes sets the command's data, which is zero without, and
-//loop:doc Request.FixedBuffer names a registered buffer; the loop keeps nothing
-//loop:doc alive of what the data leads to.
+//loop:doc Request.CmdBytes sets the command's data, which is otherwise zero, and
+//loop:doc Request.FixedBuffer names a registered buffer; the loop does not keep alive
+//loop:doc what addresses in the data point to.
 func (s *SQE) PrepURingCmd(cmdOp uint32, fd int) {
 	s.uringCmd(OpURingCmd, cmdOp, fd)
 }
 
-// PrepURingCmd128 is PrepURingCmd in a big entry (io_uring_prep_uring_cmd128).
-// EINVAL if the ring has none. Needs Linux 6.19.
+// PrepURingCmd128 is PrepURingCmd in a big entry (io_uring_prep_uring_cmd128). EINVAL
+// if the ring has no big entries. Needs Linux 6.19.
 //
 // See GetSQE128.
 //
@@ -137,11 +135,11 @@ func (s *SQE) uringCmd(op Op, cmdOp uint32, fd int) {
 	halves(&s.Off)[0] = cmdOp
 }
 
-// CmdBytes returns the bytes of the entry that belong to a driver's command:
-// 16, or 80 of a big one. Only entries of SetupSQE128 and GetSQE128 are big: of
-// another, the 64 bytes behind it are not its own, but the next request's, or no
-// memory of the ring at all. They hold what was there before: write all of them. On a
-// Loop use Request.CmdBytes, which knows the entry's size.
+// CmdBytes returns the bytes of the entry that belong to a driver's command: 16, or 80
+// of a big one. Only entries of SetupSQE128 and GetSQE128 are big: the 64 bytes after
+// any other entry belong to the next request, or are not memory of the ring at all.
+// They still hold what was there before: write all of them. On a Loop use
+// Request.CmdBytes, which knows the entry's size.
 func (s *SQE) CmdBytes(big bool) []byte {
 	n := unsafe.Sizeof(*s) - unsafe.Offsetof(s.Addr3)
 	if big {

@@ -15,35 +15,36 @@ import (
 
 // The least privilege of a ring: what it may be used for, and nothing else.
 
-// Policy says all that a ring may be used for. The kernel holds the ring to it
-// (WithPolicy), whatever becomes of the program: what is not allowed has EACCES. A
-// PolicyRecorder writes the policy of what a program really does; as JSON it has the
-// names of operations and flags.
+// Policy says what a ring may be used for, and nothing else. The kernel enforces it
+// (WithPolicy), whatever happens to the program: what is not allowed fails with EACCES.
+// A PolicyRecorder writes the policy that matches what a program really does; in JSON
+// it uses the names of operations and flags.
 type Policy struct {
 	Ops         []Op
 	RegisterOps []RegisterOp
 	Flags       SQEFlags // that requests may have
 
-	// FixedFilesOnly keeps requests from the process's descriptors: they name their file
-	// by its place among the ring's registered ones. The filters of Linux 7.0 ask that
-	// of requests for files. Older kernels can ask it of all requests only: there a
-	// policy can't have operations that take no such flag (on paths, Close, …), for
-	// which WithPolicy fails with ErrNotSupported, and on a Ring (a Loop does it itself)
-	// no-ops, timeouts and cancels need SQEFixedFile too.
+	// FixedFilesOnly keeps requests away from the process's descriptors: they must name
+	// their file by its place among the ring's registered ones. The filters of Linux 7.0
+	// demand this of requests on files. Older kernels can only demand it of all requests:
+	// there a policy can't have operations that do not take the flag (on paths, Close, …),
+	// for which WithPolicy fails with ErrNotSupported, and on a Ring (a Loop does it
+	// itself) no-ops, timeouts and cancels need SQEFixedFile too.
 	FixedFilesOnly bool
 }
 
-// WithPolicy has the ring be held to a policy. Before anything else can be done with it,
-// unless it is to be set up disabled (SetupRDisabled): then what the policy forbids, such
-// as registering files, can be done first, and EnableRings, which every policy allows,
-// makes it hold. A Loop gets what LoopNeeds says beside it. What this kernel does not
-// know is left out. An error of a request or register call that the policy forbids says
-// so, of requests those of a Loop alone; of a Ring's Policy.Check does. Needs Linux 5.10.
+// WithPolicy restricts the ring to a policy. It applies before anything else can be
+// done with the ring, unless that is set up disabled (SetupRDisabled): then the program
+// can first do what the policy forbids, such as registering files, and EnableRings,
+// which every policy allows, puts the policy into force. A Loop is allowed what
+// LoopNeeds lists as well. What this kernel does not know is left out. The error of a
+// register call that the policy forbids says so, and so does that of a Loop's request;
+// for a Ring's requests use Policy.Check. Needs Linux 5.10.
 func WithPolicy(p Policy) Option {
 	return func(o *options) { o.policy = &p }
 }
 
-// WithPolicyRecorder has a recorder learn what the ring is used for.
+// WithPolicyRecorder records what the ring is used for.
 func WithPolicyRecorder(rec *PolicyRecorder) Option {
 	return func(o *options) { o.recorder = rec }
 }
@@ -60,8 +61,8 @@ func (p Policy) Restrictions() []Restriction {
 	return list
 }
 
-// Filters returns what the policy says of requests as filters, for RegisterBPFFilter or,
-// to reach all rings that a thread will make, WithBPFFilterTask. Needs Linux 7.0.
+// Filters returns the policy for requests as filters, for RegisterBPFFilter or, to
+// reach all rings that a thread will make, WithBPFFilterTask. Needs Linux 7.0.
 func (p Policy) Filters() []*BPFFilter {
 	ops := sorted(p.Ops)
 	if len(ops) == 0 {
@@ -127,8 +128,8 @@ func sorted[T Op | RegisterOp](list []T) []T {
 	return slices.Compact(list)
 }
 
-// Check returns the error that a request of an operation with these flags has, which is
-// EACCES and says what the policy lacks, nil if it is allowed.
+// Check returns the error that a request of this operation with these flags gets:
+// EACCES, saying what the policy lacks, or nil if it is allowed.
 func (p Policy) Check(op Op, flags SQEFlags) error {
 	allowed := p.Flags
 	if p.FixedFilesOnly {
@@ -399,7 +400,7 @@ func (p Policy) MarshalJSON() ([]byte, error) {
 	return json.Marshal(j)
 }
 
-// UnmarshalJSON reads what MarshalJSON writes. A name that is unknown is an error.
+// UnmarshalJSON reads what MarshalJSON writes. An unknown name is an error.
 func (p *Policy) UnmarshalJSON(text []byte) error {
 	var j policyJSON
 	if err := json.Unmarshal(text, &j); err != nil {
@@ -432,10 +433,10 @@ func (p *Policy) UnmarshalJSON(text []byte) error {
 
 // What rings are really used for.
 
-// PolicyRecorder learns what rings are used for (WithPolicyRecorder), and writes the
-// policy that allows just that. It may be given to several rings and loops, and asked
-// while they run. What a Loop does of its own accord is not recorded: WithPolicy allows
-// it. Register calls that failed are not either.
+// PolicyRecorder records what rings are used for (WithPolicyRecorder), and writes the
+// policy that allows just that. Several rings and loops may share one, and it may be
+// asked while they run. It does not record what a Loop does of its own accord, which
+// WithPolicy allows anyway, nor register calls that failed.
 type PolicyRecorder struct {
 	mu       sync.Mutex
 	ops      [256]bool
@@ -445,7 +446,7 @@ type PolicyRecorder struct {
 	plain    bool // something was asked for that is no registered file
 }
 
-// Policy returns the policy of what was seen so far. FixedFilesOnly is set where it works
+// Policy returns the policy for what was seen so far. FixedFilesOnly is set if it works
 // on every kernel.
 func (rec *PolicyRecorder) Policy() Policy {
 	rec.mu.Lock()
@@ -502,10 +503,10 @@ type seccompArg struct {
 	Op       string `json:"op"`
 }
 
-// Seccomp returns what a container's seccomp profile has to allow for the policy, as the
-// rules (JSON) that belong into its list "syscalls": the three system calls, and of
-// io_uring_register the policy's calls. What requests do no seccomp filter can see. For
-// a Loop there is in it what it registers itself.
+// Seccomp returns what a container's seccomp profile has to allow for the policy, as
+// rules (JSON) for its list "syscalls": the three system calls, io_uring_register only
+// with the policy's calls. No seccomp filter can see what requests do. What a Loop
+// registers itself is included.
 func (p Policy) Seccomp() string {
 	rules := []seccompRule{{Names: []string{"io_uring_setup", "io_uring_enter"}, Action: "SCMP_ACT_ALLOW"}}
 	// A ring is named by its descriptor, or by its place, which a bit says; the kernel's

@@ -9,7 +9,7 @@ import (
 	"github.com/go-liburing/liburing/internal/abi"
 )
 
-// Probe tells which operations a kernel knows (struct io_uring_probe).
+// Probe tells which operations a kernel has (struct io_uring_probe).
 type Probe struct {
 	raw abi.Probe
 }
@@ -26,7 +26,7 @@ func GetProbe() (*Probe, error) {
 }
 
 // GetProbe asks the kernel which operations it knows (io_uring_get_probe_ring).
-// The operations that restrictions forbid are among them. Needs Linux 5.6.
+// Operations that restrictions forbid are included. Needs Linux 5.6.
 func (r *Ring) GetProbe() (*Probe, error) {
 	p := new(Probe)
 	if err := r.RegisterProbe(p); err != nil {
@@ -41,10 +41,10 @@ func (p *Probe) OpcodeSupported(op Op) bool {
 	return op <= Op(p.raw.LastOp) && ProbeOpFlags(p.raw.Ops[op].Flags)&OpSupported != 0
 }
 
-// LastOp returns the highest operation that the kernel has a number for.
+// LastOp returns the highest operation number that the kernel knows.
 func (p *Probe) LastOp() Op { return Op(p.raw.LastOp) }
 
-// QueryOpcodeInfo is what the kernel knows of io_uring at all, struct
+// QueryOpcodeInfo tells what the kernel supports of io_uring, struct
 // io_uring_query_opcode.
 type QueryOpcodeInfo struct {
 	NrRequestOpcodes  uint32
@@ -57,7 +57,7 @@ type QueryOpcodeInfo struct {
 	_                 uint32
 }
 
-// QueryZCRXInfo is what the kernel knows of zero-copy receive, struct
+// QueryZCRXInfo tells what the kernel supports of zero-copy receive, struct
 // io_uring_query_zcrx.
 type QueryZCRXInfo struct {
 	RegisterFlags  uint64
@@ -76,15 +76,15 @@ type QuerySCQInfo struct {
 	HdrAlignment uint64
 }
 
-// GetQueryOpcode asks the kernel what it knows of io_uring, without a ring
+// GetQueryOpcode asks the kernel what it supports of io_uring, without a ring
 // (io_uring_register_query). Needs Linux 6.18 and liburing 2.15.
 func GetQueryOpcode() (info QueryOpcodeInfo, err error) {
 	err = query(uint32(QueryOpcodes), addr(&info), unsafe.Sizeof(info))
 	return info, err
 }
 
-// GetQueryZCRX asks the kernel what it knows of zero-copy receive. Needs Linux
-// 6.19 and liburing 2.15.
+// GetQueryZCRX asks the kernel what it supports of zero-copy receive. Needs Linux 6.19
+// and liburing 2.15.
 func GetQueryZCRX() (info QueryZCRXInfo, err error) {
 	err = query(uint32(QueryZCRX), addr(&info), unsafe.Sizeof(info))
 	return info, err
@@ -107,7 +107,7 @@ func query(op uint32, data uint64, size uintptr) error {
 }
 
 // Version returns the version of the linked liburing, such as "2.15"; without cgo, the
-// one that Go does the same as (see Backend).
+// version whose behaviour the Go code has (see Backend).
 func Version() string { return fmt.Sprintf("%d.%d", MajorVersion(), MinorVersion()) }
 
 // MajorVersion returns the first part of the linked liburing's version
@@ -137,11 +137,11 @@ const (
 	BackendNone = "none" // nothing: this is not Linux
 )
 
-// Backend tells what the program's rings are set up and waited for with, which was
-// chosen when it was built. BackendCgo is liburing, linked by cgo: so it is where
-// nothing else was asked for. BackendGo needs neither liburing nor a C compiler: so it
-// is with CGO_ENABLED=0, and with -tags liburing_go where cgo is to stay on for other
-// packages. Both have the whole API and pass the same tests.
+// Backend tells which code sets up the program's rings and waits for them, which is
+// decided when the program is built. BackendCgo is liburing, linked by cgo: the
+// default. BackendGo needs neither liburing nor a C compiler: it is used with
+// CGO_ENABLED=0, and with -tags liburing_go if cgo has to stay on for other packages.
+// Both have the whole API and pass the same tests.
 func Backend() string { return backend }
 
 // mixedLosesCompletions reports whether this kernel loses completions of a queue of both

@@ -18,18 +18,18 @@ import (
 // (register_files.go).
 
 // RegisterEventfd makes the kernel write to an eventfd for each completion
-// (io_uring_register_eventfd). EBUSY if there is one. On a ring with
-// SetupDeferTaskrun it tells of completions before they are in the queue: call
-// GetEvents, or wait, to bring them there. It may tell of work that leads to none yet. Before Linux 5.18 this,
-// RegisterEventfdAsync and UnregisterEventfd wait until no request is in
-// flight, which may never be the case on a Loop that has run. Needs Linux 5.2.
+// (io_uring_register_eventfd). EBUSY if there is one already. On a ring with
+// SetupDeferTaskrun it is signalled before the completions are in the queue: call
+// GetEvents, or wait, to bring them there. It may be signalled for work that does not
+// lead to a completion yet. Before Linux 5.18 this, RegisterEventfdAsync and
+// UnregisterEventfd wait until no request is in flight, which may never happen on a
+// Loop that has run. Needs Linux 5.2.
 func (r *Ring) RegisterEventfd(fd int) error {
 	return r.call("io_uring_register_eventfd", func(m *ringMem) int32 { return cRegisterEventfd(m, descriptor(fd)) })
 }
 
-// RegisterEventfdAsync is RegisterEventfd for those completions only that come
-// after the submission has returned (io_uring_register_eventfd_async). Needs
-// Linux 5.6.
+// RegisterEventfdAsync is RegisterEventfd only for completions that come after the
+// submission has returned (io_uring_register_eventfd_async). Needs Linux 5.6.
 func (r *Ring) RegisterEventfdAsync(fd int) error {
 	return r.call("io_uring_register_eventfd_async", func(m *ringMem) int32 { return cRegisterEventfdAsync(m, descriptor(fd)) })
 }
@@ -40,13 +40,13 @@ func (r *Ring) UnregisterEventfd() error {
 	return r.call("io_uring_unregister_eventfd", cUnregisterEventfd)
 }
 
-// CQEventfdEnabled reports whether completions are told to the registered
-// eventfd (io_uring_cq_eventfd_enabled).
+// CQEventfdEnabled reports whether completions are signalled to the registered eventfd
+// (io_uring_cq_eventfd_enabled).
 func (r *Ring) CQEventfdEnabled() bool {
 	return r.mem != nil && (r.mem.cq.kflags == nil || atomic.LoadUint32(r.mem.cq.kflags)&uint32(CQEventfdDisabled) == 0)
 }
 
-// CQEventfdToggle switches telling the registered eventfd on or off
+// CQEventfdToggle switches signalling the registered eventfd on or off
 // (io_uring_cq_eventfd_toggle). EOPNOTSUPP on kernels before 5.8.
 func (r *Ring) CQEventfdToggle(enabled bool) error {
 	if r.mem == nil {
@@ -72,9 +72,9 @@ func (r *Ring) RegisterProbe(p *Probe) error {
 	return r.call("io_uring_register_probe", func(m *ringMem) int32 { return cRegisterProbe(m, &p.raw) })
 }
 
-// RegisterPersonality keeps the credentials that the thread has now; requests
-// with SQE.Personality set to the result use them
-// (io_uring_register_personality). Needs Linux 5.6.
+// RegisterPersonality stores the thread's current credentials; requests with
+// SQE.Personality set to the result use them (io_uring_register_personality). Needs
+// Linux 5.6.
 func (r *Ring) RegisterPersonality() (uint16, error) {
 	id, err := r.callCount("io_uring_register_personality", cRegisterPersonality)
 	return uint16(id), err
@@ -95,11 +95,10 @@ type Restriction struct {
 	_      [3]uint32
 }
 
-// AllowOnly returns the restrictions of a ring that takes these operations and these
-// register calls and nothing else, no flags on its requests either: append
-// RestrictionSQEFlagsAllowed and RestrictionSQEFlagsRequired for those, or LoopNeeds
-// for the ring of a Loop. It restricts both on every kernel, which a list that names
-// one kind only does not.
+// AllowOnly returns the restrictions of a ring that takes only these operations and
+// register calls, and no flags on its requests: append RestrictionSQEFlagsAllowed and
+// RestrictionSQEFlagsRequired for those, or LoopNeeds for the ring of a Loop. It
+// restricts both kinds on every kernel, which a list that names only one kind does not.
 func AllowOnly(ops []Op, registerOps []RegisterOp) []Restriction {
 	list := []Restriction{
 		{Opcode: RestrictionSQEFlagsAllowed},                               // names requests and allows none
@@ -114,14 +113,13 @@ func AllowOnly(ops []Op, registerOps []RegisterOp) []Restriction {
 	return list
 }
 
-// RegisterRestrictions limits a ring to what the list allows, as soon as
-// EnableRings is called (io_uring_register_restrictions). What it does not allow
-// has EACCES. Linux 7.x restricts only the kinds, requests and register calls, that
-// the list names at least once, or both if it is empty (nil is EINVAL): see
-// AllowOnly. (Up to 6.18 any list restricts both.) A ring has one list: EBUSY for a
-// second. The ring must have been set up with SetupRDisabled, else EBADFD. For the
-// ring of a Loop add LoopNeeds to the list, and enable it in the same Control. Needs
-// Linux 5.10.
+// RegisterRestrictions limits a ring to what the list allows, as soon as EnableRings is
+// called (io_uring_register_restrictions). What it does not allow fails with EACCES.
+// Linux 7.x restricts a kind (requests, register calls) only if the list names at least
+// one of it, or both if the list is empty (nil is EINVAL): see AllowOnly. (Up to 6.18
+// any list restricts both.) A ring has one list: a second one is EBUSY. The ring must
+// have been set up with SetupRDisabled, else EBADFD. For the ring of a Loop add
+// LoopNeeds to the list, and enable it in the same Control. Needs Linux 5.10.
 func (r *Ring) RegisterRestrictions(list []Restriction) error {
 	err := r.call("io_uring_register_restrictions", func(m *ringMem) int32 { return cRegisterRestrictions(m, list) })
 	if err == nil {
@@ -155,12 +153,11 @@ func (r *Ring) UnregisterIOWQAff() error {
 	return r.call("io_uring_unregister_iowq_aff", cUnregisterIOWQAff)
 }
 
-// RegisterIOWQMaxWorkers limits the worker threads of the calling thread, for
-// regular files (bounded) and for everything else (unbounded); 0 changes
-// nothing. It returns the limits from before
-// (io_uring_register_iowq_max_workers). The thread's first ring sets the
-// bounded one: its entries, and no more than four for each processor. Needs
-// Linux 5.15.
+// RegisterIOWQMaxWorkers limits the worker threads of the calling thread, for regular
+// files (bounded) and for everything else (unbounded); 0 leaves a limit as it is. It
+// returns the previous limits (io_uring_register_iowq_max_workers). The thread's first
+// ring sets the bounded limit: the number of its entries, but no more than four per
+// processor. Needs Linux 5.15.
 func (r *Ring) RegisterIOWQMaxWorkers(bounded, unbounded int) (oldBounded, oldUnbounded int, err error) {
 	const op = "io_uring_register_iowq_max_workers"
 	if err := cmp.Or(checkCount(op, bounded), checkCount(op, unbounded)); err != nil {
@@ -188,7 +185,7 @@ func (r *Ring) UnregisterRingFD() error {
 	return r.call(op, cUnregisterRingFD)
 }
 
-// CloseRingFD closes the ring's descriptor; the registered one serves on
+// CloseRingFD closes the ring's descriptor; the registered one still serves
 // (io_uring_close_ring_fd). Needs Linux 6.3.
 func (r *Ring) CloseRingFD() error { return r.call("io_uring_close_ring_fd", cCloseRingFD) }
 
@@ -209,9 +206,9 @@ type SyncCancelReg struct {
 }
 
 // RegisterSyncCancel cancels requests and waits until they have completed
-// (io_uring_register_sync_cancel). It returns how many there were, with
-// AsyncCancelAll also 0; otherwise the error is ENOENT if there was none, ETIME
-// if the time was too short. Needs Linux 6.0.
+// (io_uring_register_sync_cancel). It returns how many there were, which with
+// AsyncCancelAll may be 0; otherwise the error is ENOENT if there was none. ETIME if
+// the time was too short. Needs Linux 6.0.
 func (r *Ring) RegisterSyncCancel(reg SyncCancelReg) (int, error) {
 	start, timeout := time.Now(), reg.Timeout
 	found := false
@@ -264,8 +261,8 @@ func (r *Ring) RegisterClock(clock int) error {
 }
 
 // SetIowait says whether a wait counts as waiting for I/O in the processor's
-// statistics, which keeps its frequency up; it does unless switched off, as a Loop
-// does where it can (io_uring_set_iowait). Needs Linux 6.15 and liburing 2.10.
+// statistics, which keeps its frequency up. It does by default; a Loop switches it off
+// where it can (io_uring_set_iowait). Needs Linux 6.15 and liburing 2.10.
 func (r *Ring) SetIowait(enable bool) error {
 	return r.call("io_uring_set_iowait", func(m *ringMem) int32 { return cSetIowait(m, enable) })
 }
@@ -273,14 +270,14 @@ func (r *Ring) SetIowait(enable bool) error {
 // Filters: small programs that allow or deny requests.
 
 // BPFFilter is a classic BPF program that allows or denies the requests of one
-// operation, struct io_uring_bpf_filter. It sees struct io_uring_bpf_ctx and allows
-// what it does not return 0 for; a request that it denies has EACCES.
+// operation, struct io_uring_bpf_filter. It sees struct io_uring_bpf_ctx and denies a
+// request by returning 0; that request fails with EACCES.
 //
-// Filters add up: a request goes through if all those of its operation allow it, the
-// ring's and its maker's. None can be taken back or replaced. With BPFFilterDenyRest
-// all operations without a filter are denied for good: filters that come later can't
-// allow them, so that of the last operation that is to work carries the flag. A Loop
-// needs operations of its own, which LoopNeeds tells.
+// Filters add up: a request passes if all filters for its operation allow it, those of
+// the ring and of the thread that made it. None can be removed or replaced. With
+// BPFFilterDenyRest all operations without a filter are denied for good: later filters
+// can't allow them, so set the flag on the filter of the last operation that has to
+// work. A Loop needs operations of its own, which LoopNeeds lists.
 type BPFFilter struct {
 	Op      Op
 	Flags   BPFFilterFlags
@@ -309,7 +306,7 @@ func (f *BPFFilter) register(m *ringMem) int32 {
 }
 
 // RegisterBPFFilter lets a filter decide on the ring's requests of one operation
-// (io_uring_register_bpf_filter). It takes no privilege. EMSGSIZE if PDUSize is more
+// (io_uring_register_bpf_filter). It needs no privilege. EMSGSIZE if PDUSize is more
 // than the operation has, with BPFFilterSzStrict also if it is less. Needs Linux 7.0
 // and liburing 2.15.
 func (r *Ring) RegisterBPFFilter(f *BPFFilter) error {
@@ -318,12 +315,11 @@ func (r *Ring) RegisterBPFFilter(f *BPFFilter) error {
 	return err
 }
 
-// RegisterBPFFilterTask lets a filter decide on the requests of rings that the
-// calling thread makes later, and its child processes
-// (io_uring_register_bpf_filter_task). Call it on a locked thread; rings of other
-// threads are not reached, a Loop has one of its own: use WithBPFFilterTask. EACCES
-// unless the thread has CAP_SYS_ADMIN or no_new_privs. Needs Linux 7.0 and liburing
-// 2.15.
+// RegisterBPFFilterTask lets a filter decide on the requests of rings that the calling
+// thread and its child processes make later (io_uring_register_bpf_filter_task). Call
+// it on a locked thread. It does not reach rings of other threads; a Loop has a thread
+// of its own: use WithBPFFilterTask. EACCES unless the thread has CAP_SYS_ADMIN or
+// no_new_privs. Needs Linux 7.0 and liburing 2.15.
 func RegisterBPFFilterTask(f *BPFFilter) error {
 	err := opError("io_uring_register_bpf_filter_task", f.register(nil))
 	if e, ok := err.(*OpError); ok && e.Err == syscall.EACCES {
@@ -335,7 +331,7 @@ func RegisterBPFFilterTask(f *BPFFilter) error {
 // Registered waits: how to wait is written down once, in memory that is shared
 // with the kernel, and named by its place.
 
-// RegWait is how a registered wait waits, struct io_uring_reg_wait.
+// RegWait is a registered wait, struct io_uring_reg_wait.
 type RegWait struct {
 	Timeout     Timespec
 	MinWaitUsec uint32
@@ -352,9 +348,9 @@ func (w *RegWait) limit() waitLimit {
 	return limitOf(timeout).withMin(timeout, time.Duration(w.MinWaitUsec)*time.Microsecond)
 }
 
-// RegisterWaitRegion registers pages of waits that SubmitAndWaitReg names by
-// their place (io_uring_register_region). The slice, of 64 waits a page of 4 KiB and
-// 256 a page of 16 KiB (os.Getpagesize), is shared with the kernel and lives as long as
+// RegisterWaitRegion registers pages of waits, which SubmitAndWaitReg names by their
+// index (io_uring_register_region). The slice has 64 waits per page of 4 KiB, 256 per
+// page of 16 KiB (os.Getpagesize); it is shared with the kernel and lives as long as
 // the ring. The ring must have been set up with SetupRDisabled, and not be enabled yet.
 // Needs Linux 6.13.
 func (r *Ring) RegisterWaitRegion(pages int) ([]RegWait, error) {
@@ -380,19 +376,19 @@ func (r *Ring) RegisterWaitRegion(pages int) ([]RegWait, error) {
 	return r.regWaits, nil
 }
 
-// ResizeRings gives the ring queues of other sizes; p has SQEntries, and with
-// SetupCQSize CQEntries; SetupClamp is the only other flag
-// (io_uring_resize_rings). What is not given stays: without SQEntries the submission
-// queue, without SetupCQSize the completion queue, unless the other has to grow with
-// it; a completion queue that is given must not be the smaller. Entries and
-// completions that are there are kept, but in other memory: an SQE or CQE got before
-// must not be used any more. EOVERFLOW if they don't fit.
+// ResizeRings changes the sizes of the ring's queues; p has SQEntries, and with
+// SetupCQSize CQEntries; SetupClamp is the only other flag (io_uring_resize_rings).
+// What is not given stays: without SQEntries the submission queue, without SetupCQSize
+// the completion queue, unless it has to grow with the other; a completion queue that
+// is given must not be smaller than the submission queue. Entries and completions are
+// kept, but in other memory: don't use an SQE or CQE obtained before. EOVERFLOW if they
+// don't fit.
 //
-// The ring must have been set up with SetupDeferTaskrun, still have its descriptor,
-// and queues that are not the caller's memory. With SetupSQRewind the kernel does not
-// know of entries that are prepared: submit them first. Should the kernel's new
-// memory not get mapped (ENOMEM; whether it can be is tried first), the ring can't be
-// used any more. Needs Linux 6.13.
+// The ring must have been set up with SetupDeferTaskrun, still have its descriptor, and
+// not have its queues in the caller's memory. With SetupSQRewind the kernel does not
+// know of prepared entries: submit them first. If the kernel's new memory can't be
+// mapped (ENOMEM; this is tried beforehand), the ring can't be used any more. Needs
+// Linux 6.13.
 func (r *Ring) ResizeRings(p *Params) error {
 	if r.mem == nil {
 		return ErrClosed

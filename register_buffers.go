@@ -11,11 +11,10 @@ import (
 // Registered buffers: memory that the kernel maps once, for the Fixed operations
 // to name by its place in the ring's table.
 
-// RegisterBuffers makes the kernel map buffers once, for PrepReadFixed and
-// PrepWriteFixed to name them by their place in the list
-// (io_uring_register_buffers). The ring keeps them alive until
-// UnregisterBuffers or Close; memory outside the Go heap (BufferPool) must
-// outlive that itself.
+// RegisterBuffers makes the kernel map buffers once, so that PrepReadFixed and
+// PrepWriteFixed can name them by their place in the list (io_uring_register_buffers).
+// The ring keeps them alive until UnregisterBuffers or Close; memory outside the Go
+// heap (BufferPool) must stay mapped until then.
 //
 // ENOMEM means the memlock limit, EBUSY that buffers are registered already,
 // EFAULT that one is not ordinary memory. At most 16384 buffers (1024 before
@@ -24,11 +23,11 @@ func (r *Ring) RegisterBuffers(buffers [][]byte) error {
 	return r.registerBuffers("io_uring_register_buffers", buffers, cRegisterBuffers)
 }
 
-// RegisterBuffersTags registers like RegisterBuffers and gives each buffer a
-// tag that is not 0: a completion with the tag as its user data comes when the
-// kernel has let go of the buffer (io_uring_register_buffers_tags). Kernels
-// before 6.13 tell of buffers that an update replaces, not of those that
-// UnregisterBuffers takes. Needs Linux 5.13.
+// RegisterBuffersTags registers like RegisterBuffers and gives each buffer a tag that
+// is not 0: a completion with the tag as its user data comes when the kernel has
+// released the buffer (io_uring_register_buffers_tags). Kernels before 6.13 report
+// buffers that an update replaces, but not those that UnregisterBuffers releases. Needs
+// Linux 5.13.
 func (r *Ring) RegisterBuffersTags(buffers [][]byte, tags []uint64) error {
 	const op = "io_uring_register_buffers_tags"
 	if err := r.checkTags(op, tags, len(buffers)); err != nil {
@@ -78,11 +77,11 @@ func (r *Ring) RegisterBuffersSparse(n int) error {
 	return nil
 }
 
-// RegisterBuffersUpdateTag replaces registered buffers from the place off on; a
-// nil buffer empties one. tags may be nil, or have one for each buffer, see
-// RegisterBuffersTags (io_uring_register_buffers_update_tag). It returns how
-// many were replaced. Requests in flight keep the old ones in the kernel: keep
-// their memory alive until those have completed. Needs Linux 5.13.
+// RegisterBuffersUpdateTag replaces registered buffers from the place off on; a nil
+// buffer empties one. tags is nil or has one tag per buffer, see RegisterBuffersTags
+// (io_uring_register_buffers_update_tag). It returns how many were replaced. Requests
+// in flight still use the old ones: keep their memory alive until those have completed.
+// Needs Linux 5.13.
 func (r *Ring) RegisterBuffersUpdateTag(off int, buffers [][]byte, tags []uint64) (int, error) {
 	const op = "io_uring_register_buffers_update_tag"
 	if tags == nil {
@@ -116,9 +115,9 @@ func (r *Ring) UnregisterBuffers() error {
 }
 
 // CloneBuffers gives this ring the registered buffers of another
-// (io_uring_clone_buffers). EBUSY if it has some already, EEXIST if the other has
-// SetupSingleIssuer, as a loop's does, and the calling thread is not its own: clone
-// there, for a loop in Control. Needs Linux 6.12.
+// (io_uring_clone_buffers). EBUSY if it already has some, EEXIST if the other has
+// SetupSingleIssuer, as a loop's ring does, and the calling thread is not that ring's:
+// clone on that thread, for a loop in Control. Needs Linux 6.12.
 func (r *Ring) CloneBuffers(src *Ring) error {
 	return r.clone("io_uring_clone_buffers", src, 0, 0, 0, cCloneBuffers)
 }
@@ -129,11 +128,11 @@ func (r *Ring) CloneBuffersRaw(src *Ring, flags CloneBuffersFlags) error {
 	return r.CloneBuffersOffsetRaw(src, 0, 0, 0, flags)
 }
 
-// CloneBuffersOffset gives this ring n registered buffers of another, from the
-// place srcOff there to dstOff here, all if n is 0; with RegisterDstReplace
-// those that are here are replaced (io_uring_clone_buffers_offset). It names the
-// other ring by its registered descriptor, which is the calling thread's, only if
-// that has no other. Needs Linux 6.13 and liburing 2.10.
+// CloneBuffersOffset gives this ring n registered buffers of another, from the place
+// srcOff there to dstOff here, or all if n is 0; with RegisterDstReplace those that are
+// here are replaced (io_uring_clone_buffers_offset). It names the other ring by its
+// registered descriptor, which belongs to the calling thread, only if that ring has no
+// other. Needs Linux 6.13 and liburing 2.10.
 func (r *Ring) CloneBuffersOffset(src *Ring, dstOff, srcOff, n int, flags CloneBuffersFlags) error {
 	if src != nil && src.FD() < 0 {
 		flags |= RegisterSrcRegistered
@@ -197,7 +196,7 @@ type ZCRXIFQReg struct {
 	_         [3]uint64
 }
 
-// ZCRXOffsets tells where in its memory the refill queue has its parts, struct
+// ZCRXOffsets tells where in memory the parts of the refill queue are, struct
 // io_uring_zcrx_offsets.
 type ZCRXOffsets struct {
 	Head, Tail, Rqes uint32
@@ -212,26 +211,26 @@ type ZCRXArea struct {
 	RqAreaToken uint64 // set by the kernel: what refill entries name the area by
 }
 
-// RegisterIFQ sets zero-copy receive up: data lands in area, and refill entries
-// are handed over in region, mapped memory of whole pages too; both must stay
+// RegisterIFQ sets up zero-copy receive: data lands in area, and refill entries are
+// handed over in region, which is mapped memory of whole pages too; both must stay
 // mapped as long as the ring lives (io_uring_register_ifq). The ring must have
 // SetupDeferTaskrun and big completions (SetupCQE32 or SetupCQEMixed), the process
-// CAP_NET_ADMIN. A receive is PrepRecvMultishot with OpRecvZC as the opcode and
-// ZCRXID as the FileIndex; the offset in CQE.BigCQE says where its data is.
+// CAP_NET_ADMIN. A receive is PrepRecvMultishot with OpRecvZC as the opcode and ZCRXID
+// as the FileIndex; the offset in CQE.BigCQE says where its data is.
 //
-// ZCRXRegNodev does without a device: it receives from any TCP socket, on loopback
-// too, and the kernel copies. It does not look at the refill queue then until
-// ZCRXCtrlFlushRQ: when a receive ends with ENOMEM, flush and receive again.
-// GetQueryZCRX tells whether the kernel knows it; Linux 7.3 does.
+// With ZCRXRegNodev no device is needed: it receives from any TCP socket, even on
+// loopback, and the kernel copies. The kernel then does not look at the refill queue
+// until ZCRXCtrlFlushRQ: when a receive ends with ENOMEM, flush and receive again.
+// GetQueryZCRX tells whether the kernel supports it; Linux 7.3 does.
 //
 // With ZCRXRegImport another ring's instance is shared, its memory and its refill
 // queue: area and region are nil. The instance stays when the other ring is closed.
 //
-// EPERM without CAP_NET_ADMIN. ENODEV if there is no such device, also with IfIdx 0
-// and no ZCRXRegNodev; EOPNOTSUPP if it is not able to, or not with RxBufLen (there
-// is one size without a device). EINVAL if the ring has not what it needs, the
-// region has no room for the entries, a device is named beside ZCRXRegNodev, or the
-// kernel does not know a flag. EBADF if the descriptor to import is of another
+// EPERM without CAP_NET_ADMIN. ENODEV if there is no such device, as with IfIdx 0
+// without ZCRXRegNodev; EOPNOTSUPP if the device can't do it, or not with this RxBufLen
+// (without a device there is only one size). EINVAL if the ring lacks what it needs,
+// the region has no room for the entries, a device is named together with ZCRXRegNodev,
+// or the kernel does not know a flag. EBADF if the descriptor to import is of another
 // kind. Needs Linux 6.15 and liburing 2.10.
 func (r *Ring) RegisterIFQ(reg *ZCRXIFQReg, area *ZCRXArea, region []byte) error {
 	const op = "io_uring_register_ifq"
@@ -263,9 +262,9 @@ func (r *Ring) RegisterIFQ(reg *ZCRXIFQReg, area *ZCRXArea, region []byte) error
 }
 
 // ZCRXCtrl is a command to a zero-copy receive instance, struct zcrx_ctrl:
-// ZCRXCtrlFlushRQ has the kernel take what is in the refill queue now,
-// ZCRXCtrlExport makes a descriptor, which is the caller's to close, for the
-// ZCRXRegImport of another ring.
+// ZCRXCtrlFlushRQ makes the kernel take what is in the refill queue now, ZCRXCtrlExport
+// makes a descriptor, which the caller must close, for the ZCRXRegImport of another
+// ring.
 type ZCRXCtrl struct {
 	ZCRXID uint32
 	Op     ZCRXCtrlOp
@@ -275,7 +274,7 @@ type ZCRXCtrl struct {
 }
 
 // RegisterZCRXCtrl carries out a command on a zero-copy receive instance
-// (io_uring_register_zcrx_ctrl). ENXIO if there is none with this number. Needs
+// (io_uring_register_zcrx_ctrl). ENXIO if there is no instance with this ID. Needs
 // Linux 6.19 and liburing 2.15.
 func (r *Ring) RegisterZCRXCtrl(ctrl *ZCRXCtrl) error {
 	return r.call("io_uring_register_zcrx_ctrl", func(m *ringMem) int32 { return cRegisterZCRXCtrl(m, ctrl) })

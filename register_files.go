@@ -13,11 +13,10 @@ func (r *Ring) RegisterFiles(fds []int) error {
 	return explainNofile(r.call("io_uring_register_files", func(m *ringMem) int32 { return cRegisterFiles(m, descriptors(fds)) }))
 }
 
-// RegisterFilesTags registers like RegisterFiles and gives each file a tag that
-// is not 0: a completion with the tag as its user data comes when the kernel
-// has let go of the file (io_uring_register_files_tags). Kernels before 6.13
-// tell of files that an update replaces, not of those that UnregisterFiles
-// takes. Needs Linux 5.13.
+// RegisterFilesTags registers like RegisterFiles and gives each file a tag that is not
+// 0: a completion with the tag as its user data comes when the kernel has released the
+// file (io_uring_register_files_tags). Kernels before 6.13 report files that an update
+// replaces, but not those that UnregisterFiles releases. Needs Linux 5.13.
 func (r *Ring) RegisterFilesTags(fds []int, tags []uint64) error {
 	const op = "io_uring_register_files_tags"
 	if err := r.checkTags(op, tags, len(fds)); err != nil {
@@ -97,24 +96,24 @@ func (r *Ring) checkTags(op string, tags []uint64, n int) error {
 	return nil
 }
 
-// Fixed is a place in the ring's table of registered files: a direct descriptor.
-// The kernel finds the file there without looking it up in the process's table.
-// Operations such as AcceptDirect, with FileIndexAlloc, return one; those that are
-// for places of the table take one.
+// Fixed is a place in the ring's table of registered files: a direct descriptor. The
+// kernel finds the file there without looking it up in the process's table. Operations
+// such as AcceptDirect, with FileIndexAlloc, return one; those that work on places of
+// the table take one.
 //
 //	loop.Recv(liburing.Fixed(place).FD(), buf, 0, cb)
 type Fixed uint32
 
-// FD returns what names the file to a Loop's requests, wherever they take a
-// descriptor; CloseFD then empties the place. It is a number that no descriptor
-// of a process has, so system calls and a Ring's requests refuse it (EBADF).
+// FD returns a number that names the file in a Loop's requests, wherever they take a
+// descriptor; CloseFD then empties the place. No descriptor of a process has that
+// number, so system calls and a Ring's requests refuse it (EBADF).
 func (f Fixed) FD() int { return int(min(uint(f), fixedFD-1) | fixedFD) } // no table is as large
 
 // fixedFD is the bit of an int that tells a registered file from a descriptor:
 // Linux's descriptors are smaller.
 const fixedFD = 1 << 30
 
-// FixedOf returns the registered file that fd names, if it is a number of Fixed.FD.
+// FixedOf returns the registered file that fd names, if fd comes from Fixed.FD.
 func FixedOf(fd int) (f Fixed, ok bool) {
 	if !isFixed(fd) {
 		return 0, false
@@ -152,11 +151,11 @@ func (s *SQE) useFixedIn(fd int) {
 	}
 }
 
-// HandOver moves a registered file from this loop's table to another's, by a
-// message between their rings: f is called on the other loop with the file's
-// place there. If that fails, f is called on this loop with the error, and the
-// file stays. The other loop needs a table with a free place and must not be
-// closed meanwhile. Needs Linux 6.0.
+// HandOver moves a registered file from this loop's table to another loop's, by a
+// message between their rings: f is called on the other loop with the file's place
+// there. If that fails, f is called on this loop with the error, and the file stays.
+// The other loop needs a table with a free place and must not be closed meanwhile.
+// Needs Linux 6.0.
 func (l *Loop) HandOver(file Fixed, to *Loop, f func(Fixed, error)) Request {
 	if f == nil {
 		f = func(Fixed, error) {}

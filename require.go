@@ -14,7 +14,7 @@ import (
 
 // What programs need of io_uring, found out when they start.
 
-// Feature is something that a program may need of io_uring: an Op, a RegisterOp,
+// Feature is something that a program may need from io_uring: an Op, a RegisterOp,
 // SetupFlags, Features, or an Ability.
 type Feature interface {
 	fmt.Stringer
@@ -29,16 +29,17 @@ type Feature interface {
 //
 //	err := liburing.Require(liburing.MultishotRecv, liburing.BufRings, liburing.OpFutexWait)
 //
-// It tries what can be tried: what counts is not the kernel's version, but what it does.
-// What its errors are keeps its meaning:
+// It tries what can be tried: what counts is what the kernel does, not its version. The
+// meaning of its errors is fixed:
 //
 //   - ErrNotSupported: another kernel, liburing or build of the program is needed;
-//   - os.ErrPermission: it is there, and the administrator or a sandbox forbids it;
-//   - anything else: it could not be found out, or there is no room for a ring (ENOMEM).
+//   - os.ErrPermission: it exists, but the administrator or a sandbox forbids it;
+//   - anything else: it could not be determined, or there is no memory for a ring
+//     (ENOMEM).
 //
-// Where a seccomp filter kills the program for using io_uring, it kills this too:
-// package doctor finds that out without harm. Without features it requires that rings
-// can be made and used.
+// A seccomp filter that kills programs for using io_uring kills them in Require too:
+// package doctor finds that out safely. Without features it requires that rings can be
+// made and used.
 func Require(features ...Feature) error {
 	runtime.LockOSThread() // the ring takes calls from one thread only
 	defer runtime.UnlockOSThread()
@@ -67,7 +68,7 @@ type RequireError struct {
 	Missing []Missing // one for each reason
 }
 
-// Missing is what is missing for one reason.
+// Missing lists the features that are missing for one reason.
 type Missing struct {
 	Features []Feature // none: rings can't be used at all, and nothing was asked for
 	Err      error     // as a rule an *OpError
@@ -84,7 +85,7 @@ func (e *RequireError) add(f Feature, err error) {
 	e.Missing = append(e.Missing, Missing{[]Feature{f}, err})
 }
 
-// Error returns a line for each reason, with the features that it is the reason for.
+// Error returns a line for each reason, with the features concerned.
 func (e *RequireError) Error() string {
 	var b strings.Builder
 	b.WriteString("liburing: what is required of io_uring is not there:")
@@ -253,7 +254,7 @@ var (
 		"6.9", "6.9", "6.12", "6.12", "6.13", "6.15", "6.13", "6.13", "6.18", "6.19", "7.0"}
 )
 
-// Ability is what the kernel can do with operations that it may have had before.
+// Ability is something the kernel can do with operations that it may have had before.
 type Ability uint8
 
 const (

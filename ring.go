@@ -10,25 +10,26 @@ import (
 	"github.com/go-liburing/liburing/internal/yield"
 )
 
-// Ring is an io_uring instance, struct io_uring, with liburing's functions
-// under Go names. It is for those who port C or want every detail in hand; a
-// Loop does the bookkeeping.
+// Ring is an io_uring instance, struct io_uring, with liburing's functions under Go
+// names. It is for porting C, or control of every detail; a Loop does the bookkeeping
+// for you.
 //
-// One goroutine at a time may use a ring, or two: one that prepares and submits
-// (GetSQE, Submit, SubmitAndGetEvents, the register calls) beside one that takes
+// A ring may be used by one goroutine at a time, or by two: one that prepares and
+// submits (GetSQE, Submit, SubmitAndGetEvents, the register calls) and one that takes
 // completions (WaitCQE, PeekCQE, CQEs, CQESeen, GetEvents, …). SubmitAndWait and its
-// kin do both. With SetupDeferTaskrun it must be one, because the submitter's thread
-// alone can bring completions, and before FeatExtArg waits with a limit submit too.
+// kin do both. With SetupDeferTaskrun it must be one, because only the submitter's
+// thread can bring completions, and so it must on kernels before FeatExtArg, where
+// waits with a limit submit too.
 //
-// A request belongs to the thread that submitted it, but for SetupSQPoll: lock the
+// A request belongs to the thread that submitted it, except with SetupSQPoll: lock the
 // goroutine to its thread (runtime.LockOSThread) before New, and do not let it end
-// while requests are in flight. When the thread has ended nothing is heard of them
-// until what they wait for is there, and then they fail with ECANCELED; with
-// SetupDeferTaskrun nothing is heard ever. With SetupSingleIssuer a submission from
-// another thread fails with EEXIST.
+// while requests are in flight. If the thread ends, nothing happens until what they
+// wait for is there, and then they fail with ECANCELED; with SetupDeferTaskrun nothing
+// ever happens. With SetupSingleIssuer a submission from another thread fails with
+// EEXIST.
 //
-// Counts, sizes and places are of type int. One that is negative, or above 2^31-1,
-// is refused with EINVAL.
+// Counts, sizes and places are of type int. Negative ones, and those above 2^31-1, are
+// refused with EINVAL.
 //
 // Memory that a request names must stay reachable and untouched until its
 // terminal completion, the one without CQEFMore. The collector does not know
@@ -52,12 +53,12 @@ type Ring struct {
 	filtered   bool          // there are filters, of the ring or of its thread
 }
 
-// Close gives the ring back to the kernel (io_uring_queue_exit). Requests that
-// are still in flight may write to their memory afterwards: cancel them and
-// take their completions first. Registered files and buffers are let go of at once,
-// on kernels before 6.14 some 50 ms later (UnregisterFiles does it at once there,
-// but may wait for requests). A second Close does nothing. EBUSY for the ring of a
-// Loop: Loop.Close closes it.
+// Close gives the ring back to the kernel (io_uring_queue_exit). Requests that are
+// still in flight may write to their memory afterwards: cancel them and take their
+// completions first. Registered files and buffers are released at once, on kernels
+// before 6.14 some 50 ms later (UnregisterFiles releases them at once there, but may
+// wait for requests). A second Close does nothing. EBUSY for the ring of a Loop:
+// Loop.Close closes it.
 func (r *Ring) Close() error {
 	if r.mem == nil {
 		return nil
@@ -78,9 +79,9 @@ func (r *Ring) Close() error {
 }
 
 // FD returns the ring's file descriptor, -1 if it has none or is closed. poll and
-// epoll, and with it Go's netpoller, report it readable when a completion is there,
-// but from Linux 6.16 to 7.2 not with SetupDeferTaskrun: nothing wakes the sleeper
-// then. Let it wait for an eventfd, see RegisterEventfd, which is told in all set-ups.
+// epoll, and so Go's netpoller, report it readable when there is a completion, except
+// on Linux 6.16 to 7.2 with SetupDeferTaskrun, where nothing wakes the waiter. Wait for
+// an eventfd instead (RegisterEventfd), which is signalled in all set-ups.
 func (r *Ring) FD() int {
 	if r.mem == nil {
 		return -1
@@ -96,8 +97,8 @@ func (r *Ring) Features() Features {
 	return r.mem.features
 }
 
-// Flags returns the setup flags in force. liburing adds SetupNoSQArray where
-// the kernel knows it.
+// Flags returns the setup flags in force. liburing adds SetupNoSQArray if the kernel
+// knows it.
 func (r *Ring) Flags() SetupFlags {
 	if r.mem == nil {
 		return 0
@@ -113,11 +114,11 @@ func (r *Ring) SQEntries() int {
 	return int(r.mem.sq.ringEntries)
 }
 
-// CQEntries returns how many completions the completion queue can hold. The
-// kernel keeps more in its own memory (FeatNodrop), so that none is lost; but for a
-// queue with SetupCQEMixed, on Linux 6.18 to 7.2, which must not overflow: big
-// completions get lost there, and old ones come again. On Linux 5.10 completions that come
-// while it keeps some overtake those; from 6.1 on at the latest they keep their order.
+// CQEntries returns how many completions the completion queue can hold. The kernel
+// keeps more in its own memory (FeatNodrop), so that none is lost; except that a queue
+// with SetupCQEMixed must not overflow on Linux 6.18 to 7.2: big completions get lost
+// there, and old ones come again. On Linux 5.10 later completions overtake those that
+// the kernel keeps; from 6.1 on at the latest they stay in order.
 func (r *Ring) CQEntries() int {
 	if r.mem == nil {
 		return 0
@@ -129,7 +130,7 @@ func (r *Ring) CQEntries() int {
 // request in, nil if the queue is full (or the ring closed): submit, then ask
 // again (io_uring_get_sqe).
 //
-// It is small enough for the compiler to put it in line; keep it so.
+// It is small enough for the compiler to inline it; keep it so.
 func (r *Ring) GetSQE() (sqe *SQE) {
 	if m := r.mem; m != nil && m.sq.sqeTail-m.loadSQHead() < m.sq.ringEntries {
 		sqe = m.sqe(m.sq.sqeTail)
@@ -139,18 +140,17 @@ func (r *Ring) GetSQE() (sqe *SQE) {
 	return
 }
 
-// GetSQE128 returns a free big entry, of two places, for a request with 128
-// bytes, nil if there is no room (io_uring_get_sqe128). On a ring with
-// SetupSQEMixed both sizes go together, and the operation must be one that the
-// kernel knows to be big; with SetupSQE128 every entry is big. Other rings have
-// none.
+// GetSQE128 returns a free big entry, of two places, for a request with 128 bytes, nil
+// if there is no room (io_uring_get_sqe128). On a ring with SetupSQEMixed both sizes
+// can be mixed, and the operation must be one that the kernel knows to be big; with
+// SetupSQE128 every entry is big. Other rings have none.
 //
-// A big entry is not cut in two by the queue's end: where it would be, a no-op
-// fills the last place first, which the counts of what is prepared, submitted and
-// ready have in them (SQReady, Submit, CQReady). Its completion has the user data
-// 2^64-2, and what returns completions drops it. It belongs to the chain of the
-// entry before, whose flags must be set by then, and unlike C's it leaves the ring
-// able to drain (SQEIODrain).
+// The end of the queue does not cut a big entry in two: where it would, a no-op first
+// fills the last place, and is included in the counts of what is prepared, submitted
+// and ready (SQReady, Submit, CQReady). Its completion has the user data 2^64-2, and
+// the functions that return completions drop it. It belongs to the chain of the entry
+// before, whose flags must be set by then, and unlike C's it leaves the ring able to
+// drain (SQEIODrain).
 func (r *Ring) GetSQE128() *SQE {
 	m := r.mem
 	switch {
@@ -250,8 +250,7 @@ func (m *ringMem) sqSpace(head uint32) int {
 	return int(m.sq.ringEntries - (m.sq.sqeTail - head))
 }
 
-// CQReady returns how many completions are there to be taken
-// (io_uring_cq_ready).
+// CQReady returns how many completions are ready to be taken (io_uring_cq_ready).
 func (r *Ring) CQReady() int {
 	if r.mem == nil {
 		return 0
@@ -270,9 +269,9 @@ func (r *Ring) CQHasOverflow() bool {
 	return r.mem != nil && r.mem.overflowed()
 }
 
-// SQFlags returns what the kernel says about the submission queue: that its
-// thread sleeps and the next submission will wake it (SQNeedWakeup), that
-// completions overflowed, or that task work waits. In C it is *ring->sq.kflags.
+// SQFlags returns what the kernel says about the submission queue: that its thread is
+// asleep and the next submission will wake it (SQNeedWakeup), that completions
+// overflowed, or that task work is waiting. In C it is *ring->sq.kflags.
 func (r *Ring) SQFlags() SQRingFlags {
 	if r.mem == nil {
 		return 0
@@ -281,9 +280,9 @@ func (r *Ring) SQFlags() SQRingFlags {
 }
 
 // Submit hands the prepared requests to the kernel and returns how many it took
-// (io_uring_submit). Without SetupSubmitAll the kernel stops behind a request that
-// it refuses, which completes with an error; the rest, and after an error all, stays
-// in the queue for the next Submit.
+// (io_uring_submit). Without SetupSubmitAll the kernel stops after a request that it
+// refuses, which completes with an error; the rest, and after an error everything,
+// stays in the queue for the next Submit.
 func (r *Ring) Submit() (int, error) {
 	if r.mem == nil {
 		return 0, ErrClosed
@@ -305,9 +304,9 @@ func (r *Ring) Submit() (int, error) {
 	return int(ret), nil
 }
 
-// PeekCQE returns the next completion if one is there; otherwise the error is
-// EAGAIN (io_uring_peek_cqe). It enters the kernel only if that holds back
-// completions: an overflow, deferred work, polled I/O.
+// PeekCQE returns the next completion if there is one; otherwise the error is EAGAIN
+// (io_uring_peek_cqe). It enters the kernel only if the kernel is holding completions
+// back: an overflow, deferred work, polled I/O.
 func (r *Ring) PeekCQE() (*CQE, error) {
 	if r.mem == nil {
 		return nil, ErrClosed
@@ -410,10 +409,10 @@ func (r *Ring) peekBatch(cqes []*CQE) int {
 	return n
 }
 
-// CQEs returns an iterator over the completions that are there, without
-// waiting. They are marked as seen together when the loop ends, also by a
-// break, up to the one it ended at: the body must not do that itself, and must
-// copy what is to be kept (io_uring_for_each_cqe with io_uring_cq_advance).
+// CQEs returns an iterator over the completions that are there, without waiting. They
+// are marked as seen together when the loop ends, up to the one it ended at if by a
+// break: the body must not do that itself, and must copy what it wants to keep
+// (io_uring_for_each_cqe with io_uring_cq_advance).
 func (r *Ring) CQEs() iter.Seq[*CQE] {
 	// There is no defer here, so that the compiler can make a plain loop of it:
 	// after a panic in the body the completions are still there.

@@ -287,9 +287,8 @@ func (s *SQE) setAllocatedFile(index uint32) {
 	s.setTargetFixedFile(index)
 }
 
-// CQE is a completion queue entry, struct io_uring_cqe, with the kernel's
-// layout. One that a Ring hands out lies in ring memory: it is valid until it
-// is marked as seen.
+// CQE is a completion queue entry, struct io_uring_cqe, with the kernel's layout. One
+// that a Ring returns lies in ring memory: it is valid until it is marked as seen.
 type CQE struct {
 	UserData uint64   // the request's SQE.UserData
 	Res      int32    // the result, or an errno below zero
@@ -300,9 +299,9 @@ type CQE struct {
 func (c *CQE) GetData64() uint64 { return c.UserData }
 
 // Err returns the request's error as a syscall.Errno, nil if it succeeded. A
-// notification (CQEFNotif) is none: its Res has flags. Numbers with which the
-// kernel means a system call that a signal has ended (512 and up, such as
-// ERESTARTSYS) are EINTR, which that call would return.
+// notification (CQEFNotif) has no error: its Res has flags. The kernel's internal
+// numbers for a system call that a signal has ended (512 and up, such as ERESTARTSYS)
+// become EINTR, which that call would return.
 func (c *CQE) Err() error {
 	if c.Res >= 0 || c.Flags&CQEFNotif != 0 {
 		return nil
@@ -331,9 +330,9 @@ func (c *CQE) Nr() int {
 	return 1
 }
 
-// BigCQE returns the entry's second 16 bytes. Only call it on an entry of a
-// ring with SetupCQE32, or on one with CQEF32 of a ring with SetupCQEMixed:
-// other entries have none.
+// BigCQE returns the entry's second 16 bytes. Call it only on an entry of a ring with
+// SetupCQE32, or on one with CQEF32 of a ring with SetupCQEMixed: other entries have
+// none.
 func (c *CQE) BigCQE() [2]uint64 {
 	return *(*[2]uint64)(unsafe.Add(unsafe.Pointer(c), unsafe.Sizeof(*c)))
 }

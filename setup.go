@@ -16,8 +16,8 @@ import (
 // completion queue may have twice as many.
 const MaxEntries = 32768
 
-// Params is struct io_uring_params: what a ring is asked for, and, once it is
-// set up, what the kernel made of it.
+// Params is struct io_uring_params: what is asked of a ring, and, once it is set up,
+// what the kernel made of it.
 type Params struct {
 	SQEntries    uint32 // set by the kernel
 	CQEntries    uint32 // asked for with SetupCQSize, set by the kernel
@@ -49,7 +49,7 @@ type CQRingOffsets struct {
 	userAddr uint64
 }
 
-// Option is a wish for a ring or a loop, given to New or NewLoop.
+// Option is an option of New or NewLoop.
 type Option func(*options)
 
 // options is what the wishes come to.
@@ -106,11 +106,11 @@ func WithCQEntries(n int) Option {
 	}
 }
 
-// WithSQPoll makes a kernel thread take requests off the submission queue, so
-// that submitting needs no system call while it is awake. It goes to sleep
-// after idle without a request; zero means one second (SetupSQPoll). Waiting
-// for completions still is a system call, which a Loop makes when none is
-// there; a Ring's PeekCQE looks without one.
+// WithSQPoll makes a kernel thread take requests off the submission queue, so that
+// submitting needs no system call while it is awake. The thread goes to sleep when no
+// request has come for the time idle; zero means one second (SetupSQPoll). Waiting for
+// completions still takes a system call, which a Loop makes when there is none; a
+// Ring's PeekCQE looks without one.
 func WithSQPoll(idle time.Duration) Option {
 	return func(o *options) {
 		o.Flags |= SetupSQPoll
@@ -139,41 +139,43 @@ func WithAttachWQ(r *Ring) Option {
 	}
 }
 
-// WithLatency has a Loop that waits gather completions: until as many are there as
-// requests are in flight, 64 at most, but once d is over one is enough. What comes in
-// between is told up to d later, posts too; for that a busy loop enters the kernel less
-// often, and hands it more requests at once. Zero, the default, waits for one. It is
-// for the Loop; New does nothing with it, nor does a kernel without FeatMinTimeout or a
-// ring with SetupIOPoll. Needs Linux 6.12.
+// WithLatency makes a waiting Loop gather completions: until there are as many as
+// requests in flight, at most 64; once d has passed, one is enough. Completions and
+// posts may be handled up to d later; in return a busy loop enters the kernel less
+// often, and hands it more requests at once. Zero, the default, waits for one
+// completion. It has no effect with New, on kernels without FeatMinTimeout, and on
+// rings with SetupIOPoll. Needs Linux 6.12.
 func WithLatency(d time.Duration) Option {
 	return func(o *options) { o.latency = d }
 }
 
 // WithBPFFilterTask registers the filters with the thread that makes the ring, before
 // it does: NewLoop's own thread, which RegisterBPFFilterTask does not reach, or the
-// caller of New. They hold for the thread's later rings and its child processes too,
-// also if the ring can't be made, and can't be taken back. See RegisterBPFFilterTask.
+// caller of New. They also apply to the thread's later rings and its child processes,
+// even if the ring can't be made, and can't be removed. See RegisterBPFFilterTask.
 func WithBPFFilterTask(filters ...*BPFFilter) Option {
 	return func(o *options) { o.taskFilters = append(o.taskFilters, filters...) }
 }
 
-// WithIOWQMaxWorkers limits the kernel's worker threads for requests of each thread that
-// uses the ring, as RegisterIOWQMaxWorkers does: bounded for regular files, unbounded for
-// everything else that waits; 0 leaves a limit as it is. More requests than that wait
-// their turn, so what one waits for must not stand behind it. Needs Linux 5.15.
+// WithIOWQMaxWorkers limits the kernel's worker threads for requests of each thread
+// that uses the ring, as RegisterIOWQMaxWorkers does: bounded for regular files,
+// unbounded for everything else that blocks; 0 leaves a limit as it is. Further
+// requests wait their turn, so a request must not depend on one queued behind it. Needs
+// Linux 5.15.
 //
-// By itself the kernel starts up to four bounded workers for each processor of the
-// machine, and unbounded ones up to RLIMIT_NPROC, thousands: too many for a container that
-// may use a few processors, or has a limit of tasks. So a Loop without the option allows 4
-// bounded ones for each processor that Go uses (GOMAXPROCS, which follows the CPU limit of a
-// control group), and 64 unbounded ones, 256 at least.
+// By default the kernel starts up to four bounded workers per processor of the machine,
+// and unbounded ones up to RLIMIT_NPROC, which is thousands: too many for a container
+// that may use only a few processors, or has a limit of tasks. So a Loop without the
+// option allows, per processor that Go uses (GOMAXPROCS, which follows the CPU limit of
+// a control group), 4 bounded and 64 unbounded ones, and at least 256 unbounded ones in
+// all.
 func WithIOWQMaxWorkers(bounded, unbounded int) Option {
 	return func(o *options) { o.workers = &[2]uint32{toUint32(bounded), toUint32(unbounded)} }
 }
 
-// WithBestEffort has New and NewLoop leave out what this kernel lacks of what is asked for,
-// where all that is lost is speed, and calls tell, which may be nil, with what was left out.
-// First goes what came last:
+// WithBestEffort makes New and NewLoop do without what this kernel lacks, as long as
+// only speed is lost, and calls tell, which may be nil, with what was left out. The
+// newest goes first:
 //
 //  1. SetupSQRewind (Linux 7.0)
 //  2. SetupHybridIOPoll (6.13)
@@ -184,13 +186,14 @@ func WithIOWQMaxWorkers(bounded, unbounded int) Option {
 //  7. SetupCoopTaskrun (5.19)
 //  8. SetupSubmitAll (5.18)
 //  9. the limits of WithIOWQMaxWorkers (5.15)
-//  10. SetupSQPoll with SetupSQAff, where it is forbidden: before 5.13 it is to the
-//     unprivileged
+//  10. SetupSQPoll with SetupSQAff, where it is forbidden: before 5.13 to unprivileged
+//     users
 //
-// A flag takes those along that need it, as SetupTaskrunFlag needs SetupDeferTaskrun or
-// SetupCoopTaskrun. Everything else is what the program means, and stays: the sizes of
-// queues and entries, whose memory they lie in, SetupIOPoll, and above all policies and
-// filters. Flags that exclude one another, limits and sandboxes are errors as ever.
+// With a flag go those that depend on it, as SetupTaskrunFlag depends on
+// SetupDeferTaskrun or SetupCoopTaskrun. Everything else changes what the program
+// means, and stays: the sizes of queues and entries, whose memory they are in,
+// SetupIOPoll, and above all policies and filters. Flags that exclude each other,
+// limits and sandboxes are errors as always.
 func WithBestEffort(tell func(dropped []Feature)) Option {
 	return func(o *options) { o.bestEffort, o.tell = true, tell }
 }
@@ -202,13 +205,11 @@ func milliseconds(d time.Duration) uint32 {
 	return uint32(min(max(ms, 0), 1<<31))
 }
 
-// New sets up a ring with room for entries requests that are not submitted
-// yet, rounded up to a power of two, at most MaxEntries
-// (io_uring_queue_init_params).
+// New sets up a ring with room for the given number of requests that are not submitted
+// yet, rounded up to a power of two, at most MaxEntries (io_uring_queue_init_params).
 //
-// The error says what stood in the way and what to do about it: a sysctl, a
-// sandbox, an old kernel, the memlock limit, a flag that is too new. Needs
-// Linux 5.1.
+// The error says what stands in the way and what to do about it: a sysctl, a sandbox,
+// an old kernel, the memlock limit, a flag that is too new. Needs Linux 5.1.
 func New(entries int, opts ...Option) (*Ring, error) {
 	o := newOptions(opts)
 	if err := o.prepareThread(); err != nil {
@@ -316,8 +317,8 @@ func QueueInit(entries int, flags SetupFlags) (*Ring, error) {
 	return QueueInitParams(entries, &Params{Flags: flags})
 }
 
-// QueueInitParams sets up a ring as p says, nil for the defaults, and stores in
-// p what the kernel made of it (io_uring_queue_init_params).
+// QueueInitParams sets up a ring as p says (nil for the defaults) and stores in p what
+// the kernel made of it (io_uring_queue_init_params).
 func QueueInitParams(entries int, p *Params) (*Ring, error) {
 	return new(options).queueInit(entries, p)
 }
@@ -343,11 +344,11 @@ func (o *options) queueInit(entries int, p *Params) (*Ring, error) {
 	return &Ring{mem: mem}, nil
 }
 
-// QueueInitMem sets up a ring whose queues lie in the caller's memory, and
-// returns how many bytes of it they take (io_uring_queue_init_mem). mem must be
-// mapped, begin at a page and lie in one huge page, or be one page; it must
-// stay mapped until the ring is closed. What is in it is cleared first. ENOMEM if it is
-// too small. p may be nil. Needs Linux 6.5.
+// QueueInitMem sets up a ring whose queues lie in the caller's memory, and returns how
+// many bytes of it they take (io_uring_queue_init_mem). mem must be mapped, begin at a
+// page and lie in one huge page, or be one page; it must stay mapped until the ring is
+// closed. It is cleared first. ENOMEM if it is too small. p may be nil. Needs Linux
+// 6.5.
 func QueueInitMem(entries int, p *Params, mem []byte) (r *Ring, used int, err error) {
 	if len(mem) == 0 {
 		return nil, 0, badInput("io_uring_queue_init_mem", "the memory is empty")
@@ -384,11 +385,11 @@ func orDefaults(p *Params) *Params {
 	return p
 }
 
-// MlockSize returns how many bytes of locked memory liburing believes that a ring
-// needs: 0 wherever it can set one up on Linux 5.12 or newer, else MemorySize
-// (io_uring_mlock_size). It is wrong of kernels from about 6.14 to 7.1, which count
-// the rings of users without CAP_IPC_LOCK against RLIMIT_MEMLOCK again: those
-// need MemorySize. Linux 7.2 and newer do not (docs/kernels.md).
+// MlockSize returns how many bytes of locked memory liburing believes a ring needs: 0
+// if it can set one up on Linux 5.12 or newer, else MemorySize (io_uring_mlock_size).
+// This is wrong on kernels from about 6.14 to 7.1, which count the rings of users
+// without CAP_IPC_LOCK against RLIMIT_MEMLOCK again: those need MemorySize. Linux 7.2
+// and newer do not (docs/kernels.md).
 func MlockSize(entries int, flags SetupFlags) (int64, error) {
 	return MlockSizeParams(entries, &Params{Flags: flags})
 }
@@ -477,15 +478,15 @@ func Setup(entries int, p *Params) (fd int, err error) {
 	return int(ret), nil
 }
 
-// Enter submits requests and waits for completions; it returns how many
-// requests were taken (io_uring_enter). EINTR after a signal. Needs Linux 5.1.
+// Enter submits requests and waits for completions; it returns how many requests were
+// submitted (io_uring_enter). EINTR after a signal. Needs Linux 5.1.
 func Enter(fd int, toSubmit, minComplete int, flags EnterFlags) (int, error) {
 	return Enter2(fd, toSubmit, minComplete, flags, nil)
 }
 
 // Enter2 is Enter with an argument, the bytes of a struct such as
-// io_uring_getevents_arg, as the flags say (io_uring_enter2). What it points to
-// must be on the heap, and reachable. Needs Linux 5.11.
+// io_uring_getevents_arg, as the flags say (io_uring_enter2). What it points to must be
+// on the heap and stay reachable. Needs Linux 5.11.
 func Enter2(fd int, toSubmit, minComplete int, flags EnterFlags, arg []byte) (int, error) {
 	const op = "io_uring_enter"
 	if err := cmp.Or(checkCount(op, toSubmit), checkCount(op, minComplete)); err != nil {
@@ -495,9 +496,9 @@ func Enter2(fd int, toSubmit, minComplete int, flags EnterFlags, arg []byte) (in
 	return int(max(ret, 0)), opError(op, min(ret, 0))
 }
 
-// Register carries out a register operation whose argument is the bytes of arg;
-// it returns the kernel's result (io_uring_register). What the kernel keeps of
-// arg must be on the heap, and live as long as it does. Needs Linux 5.1.
+// Register carries out a register operation whose argument is the bytes of arg; it
+// returns the kernel's result (io_uring_register). What the kernel keeps of arg must be
+// on the heap, and live as long as the kernel keeps it. Needs Linux 5.1.
 func Register(fd int, op RegisterOp, arg []byte, nrArgs int) (int, error) {
 	const name = "io_uring_register"
 	if err := checkCount(name, nrArgs); err != nil {

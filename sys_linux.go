@@ -166,8 +166,9 @@ func socketType(fd int) int {
 	return kind
 }
 
-// FileInfo returns what a Statx request has stored, of a file with a name, as os.Stat
-// does; Sys is the *Statx. Ask for StatxBasicStats. nil stands for an empty Statx.
+// FileInfo returns what a Statx request has stored, for a file with this name, as
+// os.Stat does; Sys is the *Statx. Ask for StatxBasicStats. nil stands for an empty
+// Statx.
 func FileInfo(name string, statx *Statx) fs.FileInfo {
 	if statx == nil {
 		statx = new(Statx)
@@ -175,7 +176,7 @@ func FileInfo(name string, statx *Statx) fs.FileInfo {
 	return fileInfo{filepath.Base(name), statx}
 }
 
-// StatxBasicStats is the mask of a Statx request for what a FileInfo tells.
+// StatxBasicStats is the mask with which a Statx request gets what a FileInfo needs.
 const StatxBasicStats = unix.STATX_BASIC_STATS
 
 type fileInfo struct {

@@ -95,5 +95,5 @@ func socketType(int) int { return sockUnknown }
 // FileInfo needs Linux.
 func FileInfo(name string, statx *Statx) fs.FileInfo { return nil }
 
-// StatxBasicStats is the mask of a Statx request for what a FileInfo tells.
+// StatxBasicStats is the mask with which a Statx request gets what a FileInfo needs.
 const StatxBasicStats = 0x7ff

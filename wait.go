@@ -150,16 +150,16 @@ func (r *Ring) refusesWait(op string, n int) error {
 	return checkCount(op, n)
 }
 
-// SubmitAndWait submits like Submit and waits until n completions are there, or as many
-// as the completion queue holds (io_uring_submit_and_wait): in one system call, but for a
-// first wait, and one in 32, after a few requests that are quick to submit, which takes a
-// second one if there is something to wait for. It does not wait if the kernel stopped at
-// a request that it refuses.
+// SubmitAndWait submits like Submit and waits until there are n completions, or as many
+// as the completion queue holds (io_uring_submit_and_wait). It makes one system call;
+// the first wait, and one in 32, that comes with a few requests that are quick to
+// submit takes a second call if there is something to wait for. It does not wait if the
+// kernel stopped at a request that it refuses.
 //
-// This and the other waits go on after a signal, with what is left of their time,
-// and the completion of a Timeout is one like all others. Completions are counted,
-// not their places in the queue. With SetupIOPoll the kernel looks for more only
-// when those that are there have been taken: there a wait ends with one.
+// This and the other waits go on after a signal, with what is left of their time, and
+// count the completion of a Timeout like any other. They count completions, not places
+// in the queue. With SetupIOPoll the kernel looks for more only when those that are
+// there have been taken: there a wait ends with one.
 func (r *Ring) SubmitAndWait(n int) (int, error) {
 	const op = "io_uring_submit_and_wait"
 	m := r.mem
@@ -201,12 +201,12 @@ func (r *Ring) isQuickWait(n uint32) bool {
 	return n != 0 && r.mem.isQuick()
 }
 
-// SubmitAndWaitTimeout submits and waits until n completions are there or the time
-// is over, and returns the first completion, nil if there is none
-// (io_uring_submit_and_wait_timeout). When the time is over without a completion
-// the error is ETIME; requests were submitted all the same. A negative timeout
-// waits without a limit. It does not wait if n is 0, or if the kernel stopped at a
-// request that it refuses.
+// SubmitAndWaitTimeout submits and waits until there are n completions or the time is
+// over, and returns the first completion, nil if there is none
+// (io_uring_submit_and_wait_timeout). If the time ends without a completion the error
+// is ETIME; requests were submitted all the same. A negative timeout waits without a
+// limit. It does not wait if n is 0, or if the kernel stopped at a request that it
+// refuses.
 func (r *Ring) SubmitAndWaitTimeout(n int, timeout time.Duration) (*CQE, error) {
 	const op = "io_uring_submit_and_wait_timeout"
 	if timeout < 0 {
@@ -238,10 +238,10 @@ func (r *Ring) SubmitAndWaitMinTimeout(n int, timeout, minWait time.Duration) (*
 	return r.firstOf(op, n, ret, limit)
 }
 
-// SubmitAndWaitReg submits and waits as the registered wait index says, and returns
-// the first completion, nil if there is none; when the time is over without one the
-// error is ETIME (io_uring_submit_and_wait_reg). EFAULT if there is no such wait.
-// Needs Linux 6.13.
+// SubmitAndWaitReg submits and waits as the registered wait index says, and returns the
+// first completion, nil if there is none; if the time ends without one the error is
+// ETIME (io_uring_submit_and_wait_reg). EFAULT if there is no such wait. Needs Linux
+// 6.13.
 func (r *Ring) SubmitAndWaitReg(n int, index int) (*CQE, error) {
 	const op = "io_uring_submit_and_wait_reg"
 	if err := r.refusesWait(op, n); err != nil {

@@ -9,7 +9,7 @@ import (
 
 // Read reads into buf from an offset of the file (io_uring_prep_read). The
 // result is the number of bytes, 0 at the end of the file or when the other end
-// of a pipe or a connection is closed. CurrentPosition is the offset that is
+// of a pipe or a connection is closed. CurrentPosition is an offset that is
 // right for every kind of descriptor; pipes, sockets and terminals ignore it.
 // Needs Linux 5.6.
 func (l *Loop) Read(fd int, buf []byte, offset uint64, cb Callback) Request {
@@ -24,13 +24,13 @@ func (l *Loop) Read(fd int, buf []byte, offset uint64, cb Callback) Request {
 }
 
 // Write writes buf at an offset of the file (io_uring_prep_write). The result
-// is the number of bytes, which may be less than all. CurrentPosition is the
+// is the number of bytes, which may be less than all. CurrentPosition is an
 // offset that is right for every kind of descriptor; pipes, sockets and
 // terminals ignore it. Several writes in flight on a pipe, a socket or at the
 // current position may overtake each other: wait for one before you make the
 // next, or link them. On Linux 6.18 at least, a write at the current position
-// that is cut short (a full disk, a limit) leaves the position where it was:
-// give offsets where that may happen. Needs Linux 5.6.
+// that is cut short (by a full disk, a limit) leaves the position where it was:
+// use offsets where that may happen. Needs Linux 5.6.
 func (l *Loop) Write(fd int, buf []byte, offset uint64, cb Callback) Request {
 	if l.refuses() {
 		return l.refuse(OpWrite, cb)
@@ -45,7 +45,7 @@ func (l *Loop) Write(fd int, buf []byte, offset uint64, cb Callback) Request {
 // Readv reads into several buffers, one after the other, 1024 at most
 // (io_uring_prep_readv). The result is the number of bytes, 0 at the end of the
 // file or when the other end of a pipe or a connection is closed.
-// CurrentPosition is the offset that is right for every kind of descriptor;
+// CurrentPosition is an offset that is right for every kind of descriptor;
 // pipes, sockets and terminals ignore it. Needs Linux 5.1.
 func (l *Loop) Readv(fd int, bufs [][]byte, offset uint64, cb Callback) Request {
 	if l.refuses() {
@@ -62,7 +62,7 @@ func (l *Loop) Readv(fd int, bufs [][]byte, offset uint64, cb Callback) Request 
 
 // Writev writes several buffers, one after the other, 1024 at most
 // (io_uring_prep_writev). The result is the number of bytes, which may be less
-// than all. CurrentPosition is the offset that is right for every kind of
+// than all. CurrentPosition is an offset that is right for every kind of
 // descriptor; pipes, sockets and terminals ignore it. Several writes in flight
 // on a pipe, a socket or at the current position may overtake each other: wait
 // for one before you make the next, or link them. Needs Linux 5.1.
@@ -170,13 +170,13 @@ func (l *Loop) WritevFixed(fd int, bufs [][]byte, offset uint64, flags int, bufI
 	return r
 }
 
-// ReadMultishot reads again and again, whenever there is something to read,
-// into buffers of a group (io_uring_prep_read_multishot): each time up to
-// nbytes, or with 0 as much as a buffer holds. It completes with CQEFMore for
-// each buffer until the end of the file, an error, or ENOBUFS when the group
-// has run dry. For pipes, terminals and other descriptors that can be polled;
-// regular files can't (EBADFD). Request.Buffers names the group in place of
-// bufGroup. Needs Linux 6.7.
+// ReadMultishot reads repeatedly, whenever there is something to read, into
+// buffers of a group (io_uring_prep_read_multishot): each time up to nbytes, or
+// with 0 as much as a buffer holds. It completes with CQEFMore for each buffer
+// until the end of the file, an error, or ENOBUFS when the group has run out.
+// For pipes, terminals and other descriptors that can be polled, which regular
+// files can't (EBADFD). Request.Buffers names the group instead of bufGroup.
+// Needs Linux 6.7.
 func (l *Loop) ReadMultishot(fd int, nbytes int, offset uint64, bufGroup uint16, cb Callback) Request {
 	if l.refuses() {
 		return l.refuse(OpReadMultishot, cb)
@@ -190,10 +190,10 @@ func (l *Loop) ReadMultishot(fd int, nbytes int, offset uint64, bufGroup uint16,
 	return r
 }
 
-// Fsync flushes a file to its device; with FsyncDatasync it leaves out the
-// metadata that is not needed to read the data back (io_uring_prep_fsync). It
-// does not wait for writes in flight: link it behind them. Pipes and sockets
-// can't be flushed (EINVAL). It always takes a worker thread. Needs Linux 5.1.
+// Fsync flushes a file to its device; with FsyncDatasync it skips metadata that
+// is not needed to read the data back (io_uring_prep_fsync). It does not wait
+// for writes in flight: link it after them. Pipes and sockets can't be flushed
+// (EINVAL). It always takes a worker thread. Needs Linux 5.1.
 func (l *Loop) Fsync(fd int, flags FsyncFlags, cb Callback) Request {
 	if l.refuses() {
 		return l.refuse(OpFsync, cb)
@@ -252,9 +252,8 @@ func (l *Loop) Ftruncate(fd int, length int64, cb Callback) Request {
 }
 
 // Fadvise announces how length bytes of a file from offset on, or with length 0
-// all from there, will be used, as posix_fadvise(2) does
-// (io_uring_prep_fadvise). Pipes have nothing to advise on (ESPIPE). Needs
-// Linux 5.6.
+// all from there, will be used, like posix_fadvise(2) (io_uring_prep_fadvise).
+// Not for pipes (ESPIPE). Needs Linux 5.6.
 func (l *Loop) Fadvise(fd int, offset uint64, length int, advice int, cb Callback) Request {
 	if l.refuses() {
 		return l.refuse(OpFadvise, cb)
@@ -282,9 +281,9 @@ func (l *Loop) Fadvise64(fd int, offset uint64, length int64, advice int, cb Cal
 	return r
 }
 
-// Madvise announces how memory will be used, as madvise(2) does, up to 4 GiB of
-// it (io_uring_prep_madvise). It is about whole pages: give it mapped memory,
-// not Go's heap. It always takes a worker thread. Needs Linux 5.6.
+// Madvise announces how memory will be used, like madvise(2), up to 4 GiB of it
+// (io_uring_prep_madvise). It works on whole pages: give it mapped memory, not
+// Go's heap. It always takes a worker thread. Needs Linux 5.6.
 func (l *Loop) Madvise(mem []byte, advice int, cb Callback) Request {
 	if l.refuses() {
 		return l.refuse(OpMadvise, cb)
@@ -309,11 +308,11 @@ func (l *Loop) Madvise64(mem []byte, advice int, cb Callback) Request {
 
 // Splice moves up to nbytes between a pipe and another file without copying
 // them to user space; one of the two must be a pipe (io_uring_prep_splice). The
-// result is the number of bytes, 0 at the end. The offset of what has none, a
-// pipe or a socket, must be -1; for another file -1 means its position, which
-// moves on. flags are those of splice(2); with SpliceFFDInFixed, fdIn is a
-// place of the registered files. It always takes a worker thread, which a pipe
-// without data or room holds up. Needs Linux 5.7.
+// result is the number of bytes, 0 at the end. The offset of a pipe or a socket
+// must be -1; for another file -1 means its position, which moves on. flags are
+// those of splice(2); with SpliceFFDInFixed, fdIn is a place of the registered
+// files. It always takes a worker thread, which a pipe without data or room
+// blocks. Needs Linux 5.7.
 func (l *Loop) Splice(fdIn int, offIn int64, fdOut int, offOut int64, nbytes int, flags SpliceFlags, cb Callback) Request {
 	if l.refuses() {
 		return l.refuse(OpSplice, cb)
@@ -332,7 +331,7 @@ func (l *Loop) Splice(fdIn int, offIn int64, fdOut int, offOut int64, nbytes int
 // Tee copies up to nbytes from one pipe to another without taking them out of
 // the first (io_uring_prep_tee). The result is the number of bytes, 0 at the
 // end. flags are those of Splice. It always takes a worker thread, which a pipe
-// without data or room holds up. Needs Linux 5.8.
+// without data or room blocks. Needs Linux 5.8.
 func (l *Loop) Tee(fdIn int, fdOut int, nbytes int, flags SpliceFlags, cb Callback) Request {
 	if l.refuses() {
 		return l.refuse(OpTee, cb)
@@ -351,8 +350,8 @@ func (l *Loop) Tee(fdIn int, fdOut int, nbytes int, flags SpliceFlags, cb Callba
 // Openat opens a file; the result is the descriptor (io_uring_prep_openat). A
 // relative path begins at the directory dfd, or with AT_FDCWD at the working
 // directory. flags and mode are those of openat(2): the process's umask
-// applies, and O_CLOEXEC has to be asked for. With O_CREAT, O_TRUNC or
-// O_TMPFILE it takes a worker thread. Needs Linux 5.6.
+// applies; ask for O_CLOEXEC if you want it. With O_CREAT, O_TRUNC or O_TMPFILE
+// it needs a worker thread. Needs Linux 5.6.
 func (l *Loop) Openat(dfd int, path string, flags int, mode uint32, cb Callback) Request {
 	if l.refuses() {
 		return l.refuse(OpOpenat, cb)
@@ -419,7 +418,7 @@ func (l *Loop) OpenDirect(path string, flags int, mode uint32, fileIndex Fixed, 
 
 // Openat2 opens a file as how says, see openat2(2); the result is the
 // descriptor (io_uring_prep_openat2). With O_CREAT, O_TRUNC or O_TMPFILE it
-// takes a worker thread. Needs Linux 5.6.
+// needs a worker thread. Needs Linux 5.6.
 func (l *Loop) Openat2(dfd int, path string, how *OpenHow, cb Callback) Request {
 	if l.refuses() {
 		return l.refuse(OpOpenat2, cb)
@@ -437,8 +436,8 @@ func (l *Loop) Openat2(dfd int, path string, how *OpenHow, cb Callback) Request 
 	return r
 }
 
-// Openat2Direct is Openat2 into a place of the registered files, as
-// OpenatDirect does it (io_uring_prep_openat2_direct). Needs Linux 5.15.
+// Openat2Direct is Openat2 into a place of the registered files, as with
+// OpenatDirect (io_uring_prep_openat2_direct). Needs Linux 5.15.
 func (l *Loop) Openat2Direct(dfd int, path string, how *OpenHow, fileIndex Fixed, cb Callback) Request {
 	if l.refuses() {
 		return l.refuse(OpOpenat2, cb)
@@ -456,9 +455,9 @@ func (l *Loop) Openat2Direct(dfd int, path string, how *OpenHow, fileIndex Fixed
 	return r
 }
 
-// CloseFD closes a descriptor (io_uring_prep_close). Requests that are in
-// flight on it go on and keep the file open, so a connection is not hung up
-// before they have ended: cancel them first. Needs Linux 5.6.
+// CloseFD closes a descriptor (io_uring_prep_close). Requests in flight on it
+// go on and keep the file open, so a connection is not hung up before they have
+// ended: cancel them first. Needs Linux 5.6.
 func (l *Loop) CloseFD(fd int, cb Callback) Request {
 	if l.refuses() {
 		return l.refuse(OpClose, cb)
@@ -471,11 +470,10 @@ func (l *Loop) CloseFD(fd int, cb Callback) Request {
 }
 
 // CloseDirect empties a place of the registered files
-// (io_uring_prep_close_direct). EBADF if it is empty. Requests that are in
-// flight on the file go on. Linux 6.12 and older let go of the file only when
-// all requests on registered files that were made earlier have ended, 6.1 and
-// older a second later: have the other end of a connection told first
-// (Shutdown). Needs Linux 5.15.
+// (io_uring_prep_close_direct). EBADF if it is empty. Requests in flight on the
+// file go on. Linux 6.12 and older release the file only when all earlier
+// requests on registered files have ended, 6.1 and older a second later: use
+// Shutdown first to tell the other end of a connection. Needs Linux 5.15.
 func (l *Loop) CloseDirect(fileIndex Fixed, cb Callback) Request {
 	if l.refuses() {
 		return l.refuse(OpClose, cb)
@@ -486,9 +484,10 @@ func (l *Loop) CloseDirect(fileIndex Fixed, cb Callback) Request {
 	return r
 }
 
-// Statx stores in statx what statx(2) tells of a file, as much as mask asks for
-// (io_uring_prep_statx). With AT_EMPTY_PATH in flags and an empty path it is
-// the file that dfd is. It always takes a worker thread. Needs Linux 5.6.
+// Statx stores in statx what statx(2) tells about a file, as far as mask asks
+// for it (io_uring_prep_statx). With AT_EMPTY_PATH in flags and an empty path
+// it is about the file dfd itself. It always takes a worker thread. Needs Linux
+// 5.6.
 func (l *Loop) Statx(dfd int, path string, flags int, mask int, statx *Statx, cb Callback) Request {
 	if l.refuses() {
 		return l.refuse(OpStatx, cb)
@@ -687,8 +686,8 @@ func (l *Loop) Linkat(oldDfd int, oldPath string, newDfd int, newPath string, fl
 }
 
 // Link is Linkat for paths that begin at the working directory
-// (io_uring_prep_link). It always takes a worker thread. Request.LinkNext is
-// what makes a chain of requests. Needs Linux 5.15.
+// (io_uring_prep_link). It always takes a worker thread. To make a chain of
+// requests, see Request.LinkNext. Needs Linux 5.15.
 func (l *Loop) Link(oldPath string, newPath string, flags int, cb Callback) Request {
 	if l.refuses() {
 		return l.refuse(OpLinkat, cb)
@@ -711,7 +710,7 @@ func (l *Loop) Link(oldPath string, newPath string, flags int, cb Callback) Requ
 }
 
 // Getxattr reads the extended attribute name of the file at path into value;
-// the result is its length, with an empty value that which it has
+// the result is its length, which an empty value can be used to ask for
 // (io_uring_prep_getxattr). ENODATA if there is none, ERANGE if value is too
 // short. It always takes a worker thread. Needs Linux 5.19.
 func (l *Loop) Getxattr(name string, value []byte, path string, cb Callback) Request {
@@ -802,8 +801,8 @@ func (l *Loop) Fsetxattr(fd int, name string, value []byte, flags int, cb Callba
 }
 
 // Pipe makes a pipe and stores the descriptors of its reading and its writing
-// end in fds (io_uring_prep_pipe). flags are those of pipe2(2): O_CLOEXEC has
-// to be asked for. Needs Linux 6.16.
+// end in fds (io_uring_prep_pipe). flags are those of pipe2(2): ask for
+// O_CLOEXEC if you want it. Needs Linux 6.16.
 func (l *Loop) Pipe(fds *[2]int, flags int, cb Callback) Request {
 	if l.refuses() {
 		return l.refuse(OpPipe, cb)
@@ -818,7 +817,7 @@ func (l *Loop) Pipe(fds *[2]int, flags int, cb Callback) Request {
 
 // PipeDirect makes a pipe whose ends take two places of the registered files,
 // fileIndex and the next, or with FileIndexAlloc two that the kernel picks; fds
-// has their numbers (io_uring_prep_pipe_direct). Needs Linux 6.16.
+// gets their numbers (io_uring_prep_pipe_direct). Needs Linux 6.16.
 func (l *Loop) PipeDirect(fds *[2]int, flags int, fileIndex Fixed, cb Callback) Request {
 	if l.refuses() {
 		return l.refuse(OpPipe, cb)
@@ -846,8 +845,8 @@ func (l *Loop) CmdDiscard(fd int, offset uint64, nbytes int64, cb Callback) Requ
 }
 
 // Socket makes a socket, as socket(2) does; the result is its descriptor
-// (io_uring_prep_socket). SOCK_CLOEXEC has to be asked for in typ; flags must
-// be 0 so far. Needs Linux 5.19.
+// (io_uring_prep_socket). Ask for SOCK_CLOEXEC in typ if you want it; flags
+// must be 0 so far. Needs Linux 5.19.
 func (l *Loop) Socket(domain int, typ int, protocol int, flags int, cb Callback) Request {
 	if l.refuses() {
 		return l.refuse(OpSocket, cb)
@@ -892,8 +891,8 @@ func (l *Loop) Bind(fd int, to *Sockaddr, cb Callback) Request {
 	return r
 }
 
-// Listen has a socket take connections, of which at most backlog wait to be
-// accepted (io_uring_prep_listen). Needs Linux 6.11.
+// Listen makes a socket listen for connections, of which at most backlog wait
+// to be accepted (io_uring_prep_listen). Needs Linux 6.11.
 func (l *Loop) Listen(fd int, backlog int, cb Callback) Request {
 	if l.refuses() {
 		return l.refuse(OpListen, cb)
@@ -906,8 +905,8 @@ func (l *Loop) Listen(fd int, backlog int, cb Callback) Request {
 
 // Accept accepts a connection; the result is its descriptor
 // (io_uring_prep_accept). The peer's address is stored in peer, which may be
-// nil. flags are those of accept4(2): SOCK_CLOEXEC has to be asked for. Needs
-// Linux 5.5.
+// nil. flags are those of accept4(2): ask for SOCK_CLOEXEC if you want it.
+// Needs Linux 5.5.
 func (l *Loop) Accept(fd int, peer *Sockaddr, flags int, cb Callback) Request {
 	if l.refuses() {
 		return l.refuse(OpAccept, cb)
@@ -935,8 +934,8 @@ func (l *Loop) AcceptDirect(fd int, peer *Sockaddr, flags int, fileIndex Fixed, 
 
 // MultishotAccept accepts connections until it is cancelled or fails, as Accept
 // does, one completion with CQEFMore each (io_uring_prep_multishot_accept).
-// peer, if not nil, is overwritten by each. The limit of descriptors is that of
-// the time when the request was made. Needs Linux 5.19.
+// peer, if not nil, is overwritten by each. The limit of descriptors is the one
+// at the time the request was made. Needs Linux 5.19.
 func (l *Loop) MultishotAccept(fd int, peer *Sockaddr, flags int, cb Callback) Request {
 	if l.refuses() {
 		return l.refuse(OpAccept, cb)
@@ -962,8 +961,8 @@ func (l *Loop) MultishotAcceptDirect(fd int, peer *Sockaddr, flags int, cb Callb
 }
 
 // Connect connects a socket (io_uring_prep_connect). It waits until the
-// connection is made or refused, whether the socket is O_NONBLOCK or not. Needs
-// Linux 5.5.
+// connection is made or refused, even if the socket is O_NONBLOCK. Needs Linux
+// 5.5.
 func (l *Loop) Connect(fd int, to *Sockaddr, cb Callback) Request {
 	if l.refuses() {
 		return l.refuse(OpConnect, cb)
@@ -989,9 +988,9 @@ func (l *Loop) Shutdown(fd int, how int, cb Callback) Request {
 // Send sends buf on a socket (io_uring_prep_send). The result is the number of
 // bytes, on a stream without MSG_WAITALL possibly less than all. flags are
 // those of send(2). Several sends in flight on one stream may overtake each
-// other: a loopio.Writer keeps their order; or wait for one before you make the
-// next, or link them, with MSG_WAITALL so that a short one ends the chain.
-// Needs Linux 5.6.
+// other: use a loopio.Writer, which keeps their order, or wait for one before
+// you make the next, or link them, with MSG_WAITALL so that a short one ends
+// the chain. Needs Linux 5.6.
 func (l *Loop) Send(fd int, buf []byte, flags int, cb Callback) Request {
 	if l.refuses() {
 		return l.refuse(OpSend, cb)
@@ -1020,9 +1019,9 @@ func (l *Loop) Sendto(fd int, buf []byte, flags int, to *Sockaddr, cb Callback) 
 // SendBundle sends as many buffers of a group as there are in one go, on a
 // stream (io_uring_prep_send_bundle). length, if not 0, limits what the first
 // completion may have sent, not what comes after it. The first buffer's number
-// comes with the completion, the others follow it; one that fails or sends less
-// than all has used up all that it was to send. Encrypted sockets (kTLS) refuse
-// it (EOPNOTSUPP). Request.Flags with SQEBufferSelect, and SetBufGroup of
+// comes with the completion, the others follow it; a bundle that fails or sends
+// less than all has used up all its buffers. Encrypted sockets (kTLS) refuse it
+// (EOPNOTSUPP). Request.Flags with SQEBufferSelect, and SetBufGroup of
 // Request.SQE, say which group. Needs Linux 6.10.
 func (l *Loop) SendBundle(fd int, length int, flags int, cb Callback) Request {
 	if l.refuses() {
@@ -1037,14 +1036,14 @@ func (l *Loop) SendBundle(fd int, length int, flags int, cb Callback) Request {
 	return r
 }
 
-// SendZC sends buf on a socket without copying it (io_uring_prep_send_zc). Two
-// completions come: the result, the number of bytes, with CQEFMore, and another
-// with CQEFNotif when the network is done with buf, which must not change until
-// then. As a rule the second one comes also if the first is an error; CQEFMore
-// tells. flags are those of send(2), zcFlags those of the kernel, such as
-// SendZCReportUsage. Short sends and the order of several are as with Send.
-// Sockets that can't send so (Unix sockets among them) refuse it (EOPNOTSUPP).
-// Needs Linux 6.0.
+// SendZC sends buf on a socket without copying it (io_uring_prep_send_zc).
+// There are two completions: the result, the number of bytes, with CQEFMore,
+// and another with CQEFNotif when the network is done with buf, which must not
+// change until then. As a rule the second one comes even if the first is an
+// error; CQEFMore tells. flags are those of send(2), zcFlags those of the
+// kernel, such as SendZCReportUsage. Short sends and the order of several are
+// as with Send. Sockets that can't do this (Unix sockets among them) refuse it
+// (EOPNOTSUPP). Needs Linux 6.0.
 func (l *Loop) SendZC(fd int, buf []byte, flags int, zcFlags RecvSendFlags, cb Callback) Request {
 	if l.refuses() {
 		return l.refuse(OpSendZC, cb)
@@ -1115,12 +1114,12 @@ func (l *Loop) SendmsgZCFixed(fd int, msg *Msghdr, flags int, bufIndex int, cb C
 }
 
 // Recv receives into buf from a socket (io_uring_prep_recv). The result is the
-// number of bytes: of a stream, as many as are there, or with MSG_WAITALL all
-// of buf, and 0 when the peer has closed; of datagrams, one, which may be
-// empty, and what buf has no room for is lost. flags are those of recv(2); with
-// MSG_TRUNC the result is the datagram's length, also if that is more than buf
-// has. With a nil buf, Request.Buffers names a group that the memory comes
-// from. Needs Linux 5.6.
+// number of bytes: from a stream, as many as are there, or with MSG_WAITALL all
+// of buf, and 0 when the peer has closed; from a datagram socket, those of one
+// datagram, which may be empty, and what buf has no room for is lost. flags are
+// those of recv(2); with MSG_TRUNC the result is the datagram's length, even if
+// that is more than buf holds. With a nil buf, Request.Buffers names a group
+// that the memory comes from. Needs Linux 5.6.
 func (l *Loop) Recv(fd int, buf []byte, flags int, cb Callback) Request {
 	if l.refuses() {
 		return l.refuse(OpRecv, cb)
@@ -1131,9 +1130,9 @@ func (l *Loop) Recv(fd int, buf []byte, flags int, cb Callback) Request {
 	return r
 }
 
-// RecvMultishot receives again and again, as Recv does, one completion with
+// RecvMultishot receives repeatedly, as Recv does, with one completion with
 // CQEFMore each (io_uring_prep_recv_multishot): until it is cancelled, fails,
-// the peer closes, an empty datagram comes, or the buffers have run dry
+// the peer closes, an empty datagram comes, or the buffers have run out
 // (ENOBUFS). buf must be nil: the memory comes from a group of buffers.
 // MSG_WAITALL is refused (EINVAL). Request.Buffers says which group, and Rearm
 // makes the request again. Needs Linux 6.0.
@@ -1149,8 +1148,8 @@ func (l *Loop) RecvMultishot(fd int, buf []byte, flags int, cb Callback) Request
 
 // Recvmsg receives a message into the buffers that msg names, with the sender's
 // address and control messages if it has room for them (io_uring_prep_recvmsg).
-// The result is the number of bytes, 0 when the peer has closed the stream or
-// the datagram is empty; msg.Flags tells what was cut. flags are those of
+// The result is the number of bytes, 0 if the peer has closed the stream or the
+// datagram is empty; msg.Flags tells what was cut. flags are those of
 // recvmsg(2). Needs Linux 5.3.
 func (l *Loop) Recvmsg(fd int, msg *Msghdr, flags int, cb Callback) Request {
 	if l.refuses() {
@@ -1163,12 +1162,12 @@ func (l *Loop) Recvmsg(fd int, msg *Msghdr, flags int, cb Callback) Request {
 }
 
 // RecvmsgMultishot receives messages into buffers of a group, one completion
-// with CQEFMore each, until it is cancelled, fails, or the group has run dry
+// with CQEFMore each, until it is cancelled, fails, or the group has run out
 // (ENOBUFS) (io_uring_prep_recvmsg_multishot). Of msg only Namelen and
 // Controllen count: the room for the sender's address and for control messages,
-// which with a header precede the payload in each buffer; RecvmsgValidate takes
-// it apart. A payload of 0 bytes ends it: the peer has closed, or the datagram
-// was empty. Request.Buffers says which group. Needs Linux 6.0.
+// which follow a header and precede the payload in each buffer; RecvmsgValidate
+// takes it apart. A payload of 0 bytes ends it: the peer has closed, or the
+// datagram was empty. Request.Buffers says which group. Needs Linux 6.0.
 func (l *Loop) RecvmsgMultishot(fd int, msg *Msghdr, flags int, cb Callback) Request {
 	if l.refuses() {
 		return l.refuse(OpRecvmsg, cb)
@@ -1179,13 +1178,13 @@ func (l *Loop) RecvmsgMultishot(fd int, msg *Msghdr, flags int, cb Callback) Req
 	return r
 }
 
-// CmdSock has a socket carry out a command (io_uring_prep_cmd_sock):
+// CmdSock makes a socket carry out a command (io_uring_prep_cmd_sock):
 // SocketOpSIOCINQ and SocketOpSIOCOUTQ, whose result is a number of bytes,
 // SocketOpGetsockopt (level SOL_SOCKET only), whose result is the option's
-// length, or SocketOpSetsockopt. optval has the option. EOPNOTSUPP if the
-// socket does not know the command. SocketOpTXTimestamp, which tells of the
-// times of sent packets in big completions, takes no option: it is for
-// URingCmd. Needs Linux 6.7.
+// length, or SocketOpSetsockopt. optval holds the option. EOPNOTSUPP if the
+// socket does not know the command. SocketOpTXTimestamp, which reports the
+// times of sent packets in big completions, takes no option: use URingCmd for
+// it. Needs Linux 6.7.
 func (l *Loop) CmdSock(op SocketOp, fd int, level int, optname int, optval []byte, cb Callback) Request {
 	if l.refuses() {
 		return l.refuse(OpURingCmd, cb)
@@ -1227,7 +1226,8 @@ func (l *Loop) Nop(cb Callback) Request {
 }
 
 // Nop128 is Nop in a big entry (io_uring_prep_nop128). EINVAL if the ring has
-// none. A loop has them with SetupSQEMixed or SetupSQE128. Needs Linux 6.19.
+// no big entries. A loop has them with SetupSQEMixed or SetupSQE128. Needs
+// Linux 6.19.
 func (l *Loop) Nop128(cb Callback) Request {
 	if l.refuses() {
 		return l.refuse(OpNop128, cb)
@@ -1237,11 +1237,10 @@ func (l *Loop) Nop128(cb Callback) Request {
 	return r
 }
 
-// MsgRing posts a completion to the ring whose descriptor is fd: data is its
+// MsgRing posts a completion to the ring whose descriptor is fd; data is its
 // user data, res its result (io_uring_prep_msg_ring). EOVERFLOW if that ring
-// has no room, EBADFD if fd is no ring. A Loop takes data for the token of one
-// of its requests, which it must not be: use Post to reach one. Needs Linux
-// 5.18.
+// has no room, EBADFD if fd is no ring. To another Loop send no data that could
+// be the token of one of its requests; use Post to reach it. Needs Linux 5.18.
 func (l *Loop) MsgRing(fd int, res int32, data uint64, flags MsgRingFlags, cb Callback) Request {
 	if l.refuses() {
 		return l.refuse(OpMsgRing, cb)
@@ -1274,9 +1273,9 @@ func (l *Loop) MsgRingCQEFlags(fd int, res int32, data uint64, flags MsgRingFlag
 // targetFD of the ring whose descriptor is fd, or with FileIndexAlloc into one
 // that the kernel picks (io_uring_prep_msg_ring_fd). The result is 0, or the
 // number of the place that was picked; a completion with that result and the
-// user data data is posted there, but for MsgRingCQESkip. EBADF if there is no
-// such file, ENFILE if no place is free. HandOver moves a file to another Loop.
-// Needs Linux 6.0.
+// user data data is posted there, unless the flags have MsgRingCQESkip. EBADF
+// if there is no such file, ENFILE if no place is free. HandOver moves a file
+// to another Loop. Needs Linux 6.0.
 func (l *Loop) MsgRingFD(fd int, sourceFD Fixed, targetFD Fixed, data uint64, flags MsgRingFlags, cb Callback) Request {
 	if l.refuses() {
 		return l.refuse(OpMsgRing, cb)
@@ -1309,7 +1308,7 @@ func (l *Loop) MsgRingFDAlloc(fd int, sourceFD Fixed, data uint64, flags MsgRing
 // descriptors fds; -1 empties a place (io_uring_prep_files_update). The result
 // is how many were set. With offset FileIndexAlloc the kernel picks free places
 // and stores their numbers in fds. ENXIO if the ring has no registered files,
-// EINVAL if there are not so many places. Needs Linux 5.6.
+// EINVAL if there are too few places. Needs Linux 5.6.
 func (l *Loop) FilesUpdate(fds []int, offset Fixed, cb Callback) Request {
 	if l.refuses() {
 		return l.refuse(OpFilesUpdate, cb)
@@ -1322,7 +1321,7 @@ func (l *Loop) FilesUpdate(fds []int, offset Fixed, cb Callback) Request {
 	return r
 }
 
-// FixedFDInstall gives the registered file in the place fd a descriptor of the
+// FixedFDInstall gives the registered file at the place fd a descriptor of the
 // process, the result (io_uring_prep_fixed_fd_install). It is closed on exec
 // unless flags has FixedFDNoCloexec. EBADF if the place is empty. Needs Linux
 // 6.8.
@@ -1338,7 +1337,7 @@ func (l *Loop) FixedFDInstall(fd Fixed, flags FixedFDInstallFlags, cb Callback) 
 
 // ProvideBuffers adds nr buffers of length bytes each, which lie one after the
 // other in mem, to the group bgid, numbered from bid on; mem must stay
-// reachable as long as they are in the group, longer than the request
+// reachable as long as they are in the group, which is longer than the request
 // (io_uring_prep_provide_buffers). E2BIG if mem has no room for them. A BufRing
 // does the same without requests. Needs Linux 5.7.
 func (l *Loop) ProvideBuffers(mem []byte, length int, nr int, bgid uint16, bid uint16, cb Callback) Request {
@@ -1351,9 +1350,9 @@ func (l *Loop) ProvideBuffers(mem []byte, length int, nr int, bgid uint16, bid u
 	return r
 }
 
-// RemoveBuffers takes nr buffers out of the group bgid; the result is how many
-// there were (io_uring_prep_remove_buffers). ENOENT if there is no such group.
-// Needs Linux 5.7.
+// RemoveBuffers removes nr buffers from the group bgid; the result is how many
+// were removed (io_uring_prep_remove_buffers). ENOENT if there is no such
+// group. Needs Linux 5.7.
 func (l *Loop) RemoveBuffers(nr int, bgid uint16, cb Callback) Request {
 	if l.refuses() {
 		return l.refuse(OpRemoveBuffers, cb)
@@ -1364,14 +1363,14 @@ func (l *Loop) RemoveBuffers(nr int, bgid uint16, cb Callback) Request {
 	return r
 }
 
-// URingCmd has the driver behind a descriptor carry out a command of its own
-// (io_uring_prep_uring_cmd). What the result means is the driver's business: of
-// an NVMe drive it may be a status above zero, which is a failure and ends no
-// chain; what such a command returns beside it is the first half of the
-// completion's BigCQE. As a rule it can't be cancelled. EOPNOTSUPP if there are
-// no such commands. Request.CmdBytes sets the command's data, which is zero
-// without, and Request.FixedBuffer names a registered buffer; the loop keeps
-// nothing alive of what the data leads to. Needs Linux 5.19.
+// URingCmd makes the driver behind a descriptor carry out a command of its own
+// (io_uring_prep_uring_cmd). What the result means is up to the driver: an NVMe
+// drive's may be a status above zero, which is a failure but ends no chain;
+// what else such a command returns is the first half of the completion's
+// BigCQE. As a rule it can't be cancelled. EOPNOTSUPP if the driver has no such
+// commands. Request.CmdBytes sets the command's data, which is otherwise zero,
+// and Request.FixedBuffer names a registered buffer; the loop does not keep
+// alive what addresses in the data point to. Needs Linux 5.19.
 func (l *Loop) URingCmd(cmdOp uint32, fd int, cb Callback) Request {
 	if l.refuses() {
 		return l.refuse(OpURingCmd, cb)
@@ -1385,8 +1384,8 @@ func (l *Loop) URingCmd(cmdOp uint32, fd int, cb Callback) Request {
 }
 
 // URingCmd128 is URingCmd in a big entry (io_uring_prep_uring_cmd128). EINVAL
-// if the ring has none. A loop has them with SetupSQEMixed or SetupSQE128.
-// Needs Linux 6.19.
+// if the ring has no big entries. A loop has them with SetupSQEMixed or
+// SetupSQE128. Needs Linux 6.19.
 func (l *Loop) URingCmd128(cmdOp uint32, fd int, cb Callback) Request {
 	if l.refuses() {
 		return l.refuse(OpURingCmd128, cb)
@@ -1402,12 +1401,12 @@ func (l *Loop) URingCmd128(cmdOp uint32, fd int, cb Callback) Request {
 // Timeout completes when the time d has passed, with ETIME, or with 0 once
 // count other requests of the ring have completed, whichever comes first; with
 // count 0 the time alone counts (io_uring_prep_timeout). With TimeoutAbs d is a
-// point in time of the clock that flags name, CLOCK_MONOTONIC without one. With
+// point in time on the clock that flags name, by default CLOCK_MONOTONIC. With
 // TimeoutMultishot (Linux 6.4) it fires each time d has passed, count times or
-// with 0 without end, one completion with ETIME and CQEFMore each. With
+// with 0 without end, with one completion with ETIME and CQEFMore each. With
 // TimeoutEtimeSuccess ETIME does not end a chain. A Loop's own requests do not
-// count, but in a chain they do. The end by count comes when the callbacks of
-// what has completed meanwhile have run. Needs Linux 5.4.
+// count, except in a chain. The end by count comes after the callbacks of what
+// has completed by then. Needs Linux 5.4.
 func (l *Loop) Timeout(d time.Duration, count int, flags TimeoutFlags, cb Callback) Request {
 	if l.refuses() {
 		return l.refuse(OpTimeout, cb)
@@ -1423,7 +1422,7 @@ func (l *Loop) Timeout(d time.Duration, count int, flags TimeoutFlags, cb Callba
 	return r
 }
 
-// TimeoutRemove takes the timeout back that target names
+// TimeoutRemove removes the timeout that target names
 // (io_uring_prep_timeout_remove). The result is 0, ENOENT if there is none,
 // EBUSY or EALREADY if it is firing. The timeout itself completes with
 // ECANCELED. flags must be 0. Needs Linux 5.5.
@@ -1439,10 +1438,10 @@ func (l *Loop) TimeoutRemove(target Token, flags TimeoutFlags, cb Callback) Requ
 	return r
 }
 
-// TimeoutUpdate sets the timeout that target names to another time, d from now
-// on; with LinkTimeoutUpdate it is a linked one, with TimeoutAbs d is a point
-// in time (io_uring_prep_timeout_update). The result is 0, ENOENT if there is
-// none, EALREADY if it is firing. Needs Linux 5.11.
+// TimeoutUpdate sets the timeout that target names to another time, d from now;
+// with LinkTimeoutUpdate that timeout is a linked one, with TimeoutAbs d is a
+// point in time (io_uring_prep_timeout_update). The result is 0, ENOENT if
+// there is none, EALREADY if it is firing. Needs Linux 5.11.
 func (l *Loop) TimeoutUpdate(d time.Duration, target Token, flags TimeoutFlags, cb Callback) Request {
 	if l.refuses() {
 		return l.refuse(OpTimeoutRemove, cb)
@@ -1454,13 +1453,14 @@ func (l *Loop) TimeoutUpdate(d time.Duration, target Token, flags TimeoutFlags, 
 	return r
 }
 
-// LinkTimeout cancels the request that is linked to it, the one before, if that
-// has not completed when the time d has passed (io_uring_prep_link_timeout).
-// Then the timeout's result is ETIME (before Linux 7 it is 1 where a waitid or
-// a wait for futexes was cancelled), or EALREADY if it came too late to cancel;
-// otherwise it is ECANCELED. What a worker thread is blocked in, such as a
-// splice from an empty pipe, it does not end. With TimeoutAbs d is a point in
-// time. Request.Deadline makes one. Needs Linux 5.5.
+// LinkTimeout cancels the request before it, which must be linked to it, if
+// that has not completed when the time d has passed
+// (io_uring_prep_link_timeout). Then the timeout's result is ETIME (before
+// Linux 7 it is 1 if a waitid or a wait for futexes was cancelled), or EALREADY
+// if it came too late to cancel; otherwise it is ECANCELED. It does not end
+// what a worker thread is blocked in, such as a splice from an empty pipe. With
+// TimeoutAbs d is a point in time. Request.Deadline makes one of these. Needs
+// Linux 5.5.
 func (l *Loop) LinkTimeout(d time.Duration, flags TimeoutFlags, cb Callback) Request {
 	if l.refuses() {
 		return l.refuse(OpLinkTimeout, cb)
@@ -1472,9 +1472,9 @@ func (l *Loop) LinkTimeout(d time.Duration, flags TimeoutFlags, cb Callback) Req
 	return r
 }
 
-// PollAdd waits until a descriptor is ready; mask has the events of poll(2),
-// and so has the result (io_uring_prep_poll_add). Regular files and directories
-// are always ready. Needs Linux 5.1.
+// PollAdd waits until a descriptor is ready; mask and the result hold events of
+// poll(2) (io_uring_prep_poll_add). Regular files and directories are always
+// ready. Needs Linux 5.1.
 func (l *Loop) PollAdd(fd int, mask int, cb Callback) Request {
 	if l.refuses() {
 		return l.refuse(OpPollAdd, cb)
@@ -1498,7 +1498,7 @@ func (l *Loop) PollMultishot(fd int, mask int, cb Callback) Request {
 	return r
 }
 
-// PollRemove takes the poll request back that target names
+// PollRemove removes the poll request that target names
 // (io_uring_prep_poll_remove). The result is 0, ENOENT if there is none,
 // EALREADY if it is completing. The poll request itself completes with
 // ECANCELED. Needs Linux 5.1.
@@ -1512,10 +1512,9 @@ func (l *Loop) PollRemove(target Token, cb Callback) Request {
 }
 
 // PollUpdate changes the events of the poll request that target names to those
-// of mask (io_uring_prep_poll_update). flags must have PollUpdateEvents;
-// PollAddMulti beside it makes it one that completes again and again. The
-// result is 0, ENOENT if there is none, EALREADY if it is completing. Needs
-// Linux 5.13.
+// of mask (io_uring_prep_poll_update). flags must have PollUpdateEvents; adding
+// PollAddMulti makes it complete again and again. The result is 0, ENOENT if
+// there is none, EALREADY if it is completing. Needs Linux 5.13.
 func (l *Loop) PollUpdate(target Token, mask int, flags PollFlags, cb Callback) Request {
 	if l.refuses() {
 		return l.refuse(OpPollRemove, cb)
@@ -1533,10 +1532,10 @@ func (l *Loop) PollUpdate(target Token, mask int, flags PollFlags, cb Callback) 
 // (io_uring_prep_cancel64); the flags came with Linux 5.19. The result is 0 if
 // it was found and cancelled, ENOENT if not found, EALREADY if it is too late
 // to stop it; with AsyncCancelAll the number of those cancelled. The cancelled
-// request completes itself, as a rule with ECANCELED, or with EINTR where a
-// worker thread was blocked in it. Drivers' commands can't be cancelled as a
-// rule (ENOENT). CancelFD cancels what is in flight on a descriptor, CancelOp
-// what is of an operation. Needs Linux 5.5.
+// request completes too, as a rule with ECANCELED, or with EINTR if a worker
+// thread was blocked in it. Drivers' commands can't be cancelled as a rule
+// (ENOENT). CancelFD cancels what is in flight on a descriptor, CancelOp the
+// requests of an operation. Needs Linux 5.5.
 func (l *Loop) Cancel(target Token, flags CancelFlags, cb Callback) Request {
 	if l.refuses() {
 		return l.refuse(OpAsyncCancel, cb)
@@ -1566,9 +1565,9 @@ func (l *Loop) CancelFD(fd int, flags CancelFlags, cb Callback) Request {
 	return r
 }
 
-// Waitid waits for a child to change its state, as waitid(2) does, and stores
-// what happened in info, which may be nil (io_uring_prep_waitid). The result is
-// 0. ECHILD if there is no such child. flags must be 0. Needs Linux 6.7.
+// Waitid waits for a child to change state, as waitid(2) does, and stores what
+// happened in info, which may be nil (io_uring_prep_waitid). The result is 0.
+// ECHILD if there is no such child. flags must be 0. Needs Linux 6.7.
 func (l *Loop) Waitid(idType int, id int, info *Siginfo, options int, flags int, cb Callback) Request {
 	if l.refuses() {
 		return l.refuse(OpWaitid, cb)
@@ -1640,9 +1639,9 @@ func (l *Loop) EpollCtl(epfd int, fd int, op int, event *EpollEvent, cb Callback
 	return r
 }
 
-// EpollWait waits until an epoll instance has something to tell and stores it
-// in events; the result is how many (io_uring_prep_epoll_wait). flags must be
-// 0. Needs Linux 6.15.
+// EpollWait waits until an epoll instance has events and stores them in events;
+// the result is how many (io_uring_prep_epoll_wait). flags must be 0. Needs
+// Linux 6.15.
 func (l *Loop) EpollWait(epfd int, events []EpollEvent, flags int, cb Callback) Request {
 	if l.refuses() {
 		return l.refuse(OpEpollWait, cb)
