@@ -152,7 +152,7 @@ type ZCRXFeatures uint32
 // ZCRXCtrlOp is an operation on a zero-copy receive instance, ZCRX_CTRL_*.
 type ZCRXCtrlOp uint32
 
-// String joins liburing's names of the set bits, in small letters and without
+// String returns liburing's names of the set bits, in lower case and without
 // the prefix, and tells the buffer's ID when there is one.
 func (v CQEFlags) String() string {
 	if v&CQEFBuffer == 0 {
@@ -162,7 +162,7 @@ func (v CQEFlags) String() string {
 	return flagString(uint64(v&low), namesOfCQEFlags[:]) + "|bid=" + strconv.Itoa(int(v>>CQEBufferShift))
 }
 
-// String returns liburing's name in small letters, without IORING_, and says
+// String returns liburing's name in lower case, without IORING_, and says
 // when the ring is named by its registered index.
 func (v RegisterOp) String() string {
 	name := enumString("RegisterOp", uint64(v&^RegisterUseRegisteredRing), namesOfRegisterOp[:])
@@ -172,7 +172,7 @@ func (v RegisterOp) String() string {
 	return name
 }
 
-// String returns liburing's names in small letters, without FUTEX2_. The size is
+// String returns liburing's names in lower case, without FUTEX2_. The size is
 // always told: it is a number, not a set.
 func (v Futex2Flags) String() string {
 	sizes := [...]string{"size_u8", "size_u16", "size_u32", "size_u64"}

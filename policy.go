@@ -385,7 +385,7 @@ type policyJSON struct {
 	FixedFilesOnly bool     `json:"fixedFilesOnly"`
 }
 
-// MarshalJSON writes the policy with liburing's names in small letters.
+// MarshalJSON writes the policy with liburing's names in lower case.
 func (p Policy) MarshalJSON() ([]byte, error) {
 	j := policyJSON{Ops: []string{}, RegisterOps: []string{}, Flags: []string{}, FixedFilesOnly: p.FixedFilesOnly}
 	for _, op := range sorted(p.Ops) {

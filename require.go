@@ -289,7 +289,7 @@ var abilities = [AbilityLast]struct {
 	SparseFiles:      {"sparse_files", "5.19", (*kernel).hasSparseFiles},
 }
 
-// String returns the ability's name in small letters.
+// String returns the ability's name in lower case.
 func (v Ability) String() string {
 	if v >= AbilityLast {
 		return fmt.Sprintf("Ability(%d)", uint8(v))

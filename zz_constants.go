@@ -107,8 +107,8 @@ const (
 	CQEFTstampHW     CQEFlags = 1 << 16 // IORING_CQE_F_TSTAMP_HW
 )
 
-// Where the numbers begin that CQE.Flags holds beside its flags: the buffer's
-// ID, and the timestamp's source and type.
+// Where the numbers in CQE.Flags begin, beside its flags: the buffer's ID, and
+// the timestamp's source and type.
 const (
 	CQEBufferShift     = 16 // IORING_CQE_BUFFER_SHIFT
 	TimestampHWShift   = 16 // IORING_TIMESTAMP_HW_SHIFT
@@ -226,14 +226,14 @@ const (
 	RegisterUseRegisteredRing RegisterOp = 1 << 31 // IORING_REGISTER_USE_REGISTERED_RING
 )
 
-// What the kernel tells in the submission queue's flags word.
+// What the kernel reports in the submission queue's flags word.
 const (
 	SQNeedWakeup SQRingFlags = 1 << 0 // IORING_SQ_NEED_WAKEUP
 	SQCQOverflow SQRingFlags = 1 << 1 // IORING_SQ_CQ_OVERFLOW
 	SQTaskrun    SQRingFlags = 1 << 2 // IORING_SQ_TASKRUN
 )
 
-// What the application tells in the completion queue's flags word.
+// What the application requests in the completion queue's flags word.
 const (
 	CQEventfdDisabled CQRingFlags = 1 << 0 // IORING_CQ_EVENTFD_DISABLED
 )
@@ -254,8 +254,8 @@ const (
 	FileIndexAlloc = 0xffffffff // IORING_FILE_INDEX_ALLOC
 )
 
-// User data that liburing itself gives to a timeout which it queues on kernels
-// without FeatExtArg.
+// The user data of a timeout that liburing itself queues on kernels without
+// FeatExtArg.
 const (
 	UdataTimeout uint64 = 0xffffffffffffffff // LIBURING_UDATA_TIMEOUT
 )
@@ -284,7 +284,7 @@ const (
 	TimeoutUpdateMask   TimeoutFlags = 0x12   // IORING_TIMEOUT_UPDATE_MASK
 )
 
-// Flags of splice and tee requests beside those of splice(2).
+// Flags of splice and tee requests in addition to those of splice(2).
 const (
 	SpliceFFDInFixed SpliceFlags = 1 << 31 // SPLICE_F_FD_IN_FIXED
 )
@@ -325,7 +325,7 @@ const (
 	AcceptPollFirst AcceptFlags = 1 << 2 // IORING_ACCEPT_POLL_FIRST
 )
 
-// What a message to another ring is. It goes into SQE.Addr.
+// Kinds of messages to another ring. They go into SQE.Addr.
 const (
 	MsgData   MsgRingCmd = 0 // IORING_MSG_DATA
 	MsgSendFD MsgRingCmd = 1 // IORING_MSG_SEND_FD
@@ -365,7 +365,7 @@ const (
 )
 
 // The size of a futex: a number, of which futex requests need exactly one, and
-// the mask that cuts it out of their flags.
+// the mask that extracts it from their flags.
 const (
 	Futex2SizeU8   Futex2Flags = 0 // FUTEX2_SIZE_U8
 	Futex2SizeU16  Futex2Flags = 1 // FUTEX2_SIZE_U16
@@ -374,7 +374,7 @@ const (
 	Futex2SizeMask Futex2Flags = 3 // FUTEX2_SIZE_MASK
 )
 
-// Flags of futex requests beside the size.
+// Flags of futex requests besides the size.
 const (
 	Futex2NUMA    Futex2Flags = 1 << 2 // FUTEX2_NUMA
 	Futex2Mpol    Futex2Flags = 1 << 3 // FUTEX2_MPOL
@@ -405,7 +405,7 @@ const (
 	RegisterFilesSkip = -2 // IORING_REGISTER_FILES_SKIP
 )
 
-// What a probe tells of an opcode.
+// What a probe tells about an opcode.
 const (
 	OpSupported ProbeOpFlags = 1 << 0 // IO_URING_OP_SUPPORTED
 )
@@ -564,7 +564,7 @@ var namesOfOp = [...]string{
 	OpURingCmd128:    "uring_cmd128",
 }
 
-// String returns liburing's name in small letters and without the prefix.
+// String returns liburing's name in lower case and without the prefix.
 func (v Op) String() string { return enumString("Op", uint64(v), namesOfOp[:]) }
 
 var namesOfSQEFlags = [...]flagName{
@@ -577,7 +577,7 @@ var namesOfSQEFlags = [...]flagName{
 	{uint64(SQECQESkipSuccess), "cqe_skip_success"},
 }
 
-// String joins liburing's names of the set bits, in small letters and without
+// String returns liburing's names of the set bits, in lower case and without
 // the prefix.
 func (v SQEFlags) String() string { return flagString(uint64(v), namesOfSQEFlags[:]) }
 
@@ -596,7 +596,7 @@ var namesOfNotifUsage = [...]flagName{
 	{uint64(NotifUsageZCCopied), "zc_copied"},
 }
 
-// String joins liburing's names of the set bits, in small letters and without
+// String returns liburing's names of the set bits, in lower case and without
 // the prefix.
 func (v NotifUsage) String() string { return flagString(uint64(v), namesOfNotifUsage[:]) }
 
@@ -624,7 +624,7 @@ var namesOfSetupFlags = [...]flagName{
 	{uint64(SetupSQRewind), "sq_rewind"},
 }
 
-// String joins liburing's names of the set bits, in small letters and without
+// String returns liburing's names of the set bits, in lower case and without
 // the prefix.
 func (v SetupFlags) String() string { return flagString(uint64(v), namesOfSetupFlags[:]) }
 
@@ -649,7 +649,7 @@ var namesOfFeatures = [...]flagName{
 	{uint64(FeatNoIowait), "no_iowait"},
 }
 
-// String joins liburing's names of the set bits, in small letters and without
+// String returns liburing's names of the set bits, in lower case and without
 // the prefix.
 func (v Features) String() string { return flagString(uint64(v), namesOfFeatures[:]) }
 
@@ -664,7 +664,7 @@ var namesOfEnterFlags = [...]flagName{
 	{uint64(EnterNoIowait), "no_iowait"},
 }
 
-// String joins liburing's names of the set bits, in small letters and without
+// String returns liburing's names of the set bits, in lower case and without
 // the prefix.
 func (v EnterFlags) String() string { return flagString(uint64(v), namesOfEnterFlags[:]) }
 
@@ -715,7 +715,7 @@ var namesOfSQRingFlags = [...]flagName{
 	{uint64(SQTaskrun), "taskrun"},
 }
 
-// String joins liburing's names of the set bits, in small letters and without
+// String returns liburing's names of the set bits, in lower case and without
 // the prefix.
 func (v SQRingFlags) String() string { return flagString(uint64(v), namesOfSQRingFlags[:]) }
 
@@ -723,7 +723,7 @@ var namesOfCQRingFlags = [...]flagName{
 	{uint64(CQEventfdDisabled), "eventfd_disabled"},
 }
 
-// String joins liburing's names of the set bits, in small letters and without
+// String returns liburing's names of the set bits, in lower case and without
 // the prefix.
 func (v CQRingFlags) String() string { return flagString(uint64(v), namesOfCQRingFlags[:]) }
 
@@ -731,7 +731,7 @@ var namesOfRWAttrFlags = [...]flagName{
 	{uint64(RWAttrFlagPI), "pi"},
 }
 
-// String joins liburing's names of the set bits, in small letters and without
+// String returns liburing's names of the set bits, in lower case and without
 // the prefix.
 func (v RWAttrFlags) String() string { return flagString(uint64(v), namesOfRWAttrFlags[:]) }
 
@@ -739,7 +739,7 @@ var namesOfFsyncFlags = [...]flagName{
 	{uint64(FsyncDatasync), "datasync"},
 }
 
-// String joins liburing's names of the set bits, in small letters and without
+// String returns liburing's names of the set bits, in lower case and without
 // the prefix.
 func (v FsyncFlags) String() string { return flagString(uint64(v), namesOfFsyncFlags[:]) }
 
@@ -754,7 +754,7 @@ var namesOfTimeoutFlags = [...]flagName{
 	{uint64(TimeoutImmediateArg), "immediate_arg"},
 }
 
-// String joins liburing's names of the set bits, in small letters and without
+// String returns liburing's names of the set bits, in lower case and without
 // the prefix.
 func (v TimeoutFlags) String() string { return flagString(uint64(v), namesOfTimeoutFlags[:]) }
 
@@ -762,7 +762,7 @@ var namesOfSpliceFlags = [...]flagName{
 	{uint64(SpliceFFDInFixed), "fd_in_fixed"},
 }
 
-// String joins liburing's names of the set bits, in small letters and without
+// String returns liburing's names of the set bits, in lower case and without
 // the prefix.
 func (v SpliceFlags) String() string { return flagString(uint64(v), namesOfSpliceFlags[:]) }
 
@@ -773,7 +773,7 @@ var namesOfPollFlags = [...]flagName{
 	{uint64(PollAddLevel), "add_level"},
 }
 
-// String joins liburing's names of the set bits, in small letters and without
+// String returns liburing's names of the set bits, in lower case and without
 // the prefix.
 func (v PollFlags) String() string { return flagString(uint64(v), namesOfPollFlags[:]) }
 
@@ -786,7 +786,7 @@ var namesOfCancelFlags = [...]flagName{
 	{uint64(AsyncCancelOp), "op"},
 }
 
-// String joins liburing's names of the set bits, in small letters and without
+// String returns liburing's names of the set bits, in lower case and without
 // the prefix.
 func (v CancelFlags) String() string { return flagString(uint64(v), namesOfCancelFlags[:]) }
 
@@ -799,7 +799,7 @@ var namesOfRecvSendFlags = [...]flagName{
 	{uint64(SendVectorized), "send_vectorized"},
 }
 
-// String joins liburing's names of the set bits, in small letters and without
+// String returns liburing's names of the set bits, in lower case and without
 // the prefix.
 func (v RecvSendFlags) String() string { return flagString(uint64(v), namesOfRecvSendFlags[:]) }
 
@@ -809,7 +809,7 @@ var namesOfAcceptFlags = [...]flagName{
 	{uint64(AcceptPollFirst), "poll_first"},
 }
 
-// String joins liburing's names of the set bits, in small letters and without
+// String returns liburing's names of the set bits, in lower case and without
 // the prefix.
 func (v AcceptFlags) String() string { return flagString(uint64(v), namesOfAcceptFlags[:]) }
 
@@ -818,7 +818,7 @@ var namesOfMsgRingCmd = [...]string{
 	MsgSendFD: "send_fd",
 }
 
-// String returns liburing's name in small letters and without the prefix.
+// String returns liburing's name in lower case and without the prefix.
 func (v MsgRingCmd) String() string { return enumString("MsgRingCmd", uint64(v), namesOfMsgRingCmd[:]) }
 
 var namesOfMsgRingFlags = [...]flagName{
@@ -826,7 +826,7 @@ var namesOfMsgRingFlags = [...]flagName{
 	{uint64(MsgRingFlagsPass), "flags_pass"},
 }
 
-// String joins liburing's names of the set bits, in small letters and without
+// String returns liburing's names of the set bits, in lower case and without
 // the prefix.
 func (v MsgRingFlags) String() string { return flagString(uint64(v), namesOfMsgRingFlags[:]) }
 
@@ -834,7 +834,7 @@ var namesOfFixedFDInstallFlags = [...]flagName{
 	{uint64(FixedFDNoCloexec), "no_cloexec"},
 }
 
-// String joins liburing's names of the set bits, in small letters and without
+// String returns liburing's names of the set bits, in lower case and without
 // the prefix.
 func (v FixedFDInstallFlags) String() string {
 	return flagString(uint64(v), namesOfFixedFDInstallFlags[:])
@@ -845,7 +845,7 @@ var namesOfNopFlags = [...]flagName{
 	{uint64(NopCQE32), "cqe32"},
 }
 
-// String joins liburing's names of the set bits, in small letters and without
+// String returns liburing's names of the set bits, in lower case and without
 // the prefix.
 func (v NopFlags) String() string { return flagString(uint64(v), namesOfNopFlags[:]) }
 
@@ -853,7 +853,7 @@ var namesOfURingCmdFlags = [...]flagName{
 	{uint64(URingCmdFixed), "fixed"},
 }
 
-// String joins liburing's names of the set bits, in small letters and without
+// String returns liburing's names of the set bits, in lower case and without
 // the prefix.
 func (v URingCmdFlags) String() string { return flagString(uint64(v), namesOfURingCmdFlags[:]) }
 
@@ -866,7 +866,7 @@ var namesOfSocketOp = [...]string{
 	SocketOpGetsockname: "getsockname",
 }
 
-// String returns liburing's name in small letters and without the prefix.
+// String returns liburing's name in lower case and without the prefix.
 func (v SocketOp) String() string { return enumString("SocketOp", uint64(v), namesOfSocketOp[:]) }
 
 var namesOfFutex2Flags = [...]flagName{
@@ -880,14 +880,14 @@ var namesOfIOWQType = [...]string{
 	IOWQUnbound: "unbound",
 }
 
-// String returns liburing's name in small letters and without the prefix.
+// String returns liburing's name in lower case and without the prefix.
 func (v IOWQType) String() string { return enumString("IOWQType", uint64(v), namesOfIOWQType[:]) }
 
 var namesOfRsrcFlags = [...]flagName{
 	{uint64(RsrcRegisterSparse), "register_sparse"},
 }
 
-// String joins liburing's names of the set bits, in small letters and without
+// String returns liburing's names of the set bits, in lower case and without
 // the prefix.
 func (v RsrcFlags) String() string { return flagString(uint64(v), namesOfRsrcFlags[:]) }
 
@@ -895,7 +895,7 @@ var namesOfProbeOpFlags = [...]flagName{
 	{uint64(OpSupported), "supported"},
 }
 
-// String joins liburing's names of the set bits, in small letters and without
+// String returns liburing's names of the set bits, in lower case and without
 // the prefix.
 func (v ProbeOpFlags) String() string { return flagString(uint64(v), namesOfProbeOpFlags[:]) }
 
@@ -906,7 +906,7 @@ var namesOfRestrictionOp = [...]string{
 	RestrictionSQEFlagsRequired: "sqe_flags_required",
 }
 
-// String returns liburing's name in small letters and without the prefix.
+// String returns liburing's name in lower case and without the prefix.
 func (v RestrictionOp) String() string {
 	return enumString("RestrictionOp", uint64(v), namesOfRestrictionOp[:])
 }
@@ -916,7 +916,7 @@ var namesOfCloneBuffersFlags = [...]flagName{
 	{uint64(RegisterDstReplace), "dst_replace"},
 }
 
-// String joins liburing's names of the set bits, in small letters and without
+// String returns liburing's names of the set bits, in lower case and without
 // the prefix.
 func (v CloneBuffersFlags) String() string { return flagString(uint64(v), namesOfCloneBuffersFlags[:]) }
 
@@ -925,7 +925,7 @@ var namesOfBufRingFlags = [...]flagName{
 	{uint64(PbufRingInc), "inc"},
 }
 
-// String joins liburing's names of the set bits, in small letters and without
+// String returns liburing's names of the set bits, in lower case and without
 // the prefix.
 func (v BufRingFlags) String() string { return flagString(uint64(v), namesOfBufRingFlags[:]) }
 
@@ -933,7 +933,7 @@ var namesOfRegionFlags = [...]flagName{
 	{uint64(MemRegionTypeUser), "user"},
 }
 
-// String joins liburing's names of the set bits, in small letters and without
+// String returns liburing's names of the set bits, in lower case and without
 // the prefix.
 func (v RegionFlags) String() string { return flagString(uint64(v), namesOfRegionFlags[:]) }
 
@@ -941,7 +941,7 @@ var namesOfMemRegionFlags = [...]flagName{
 	{uint64(MemRegionRegWaitArg), "reg_wait_arg"},
 }
 
-// String joins liburing's names of the set bits, in small letters and without
+// String returns liburing's names of the set bits, in lower case and without
 // the prefix.
 func (v MemRegionFlags) String() string { return flagString(uint64(v), namesOfMemRegionFlags[:]) }
 
@@ -949,7 +949,7 @@ var namesOfRegWaitFlags = [...]flagName{
 	{uint64(RegWaitTS), "ts"},
 }
 
-// String joins liburing's names of the set bits, in small letters and without
+// String returns liburing's names of the set bits, in lower case and without
 // the prefix.
 func (v RegWaitFlags) String() string { return flagString(uint64(v), namesOfRegWaitFlags[:]) }
 
@@ -959,14 +959,14 @@ var namesOfQueryOp = [...]string{
 	QuerySCQ:     "scq",
 }
 
-// String returns liburing's name in small letters and without the prefix.
+// String returns liburing's name in lower case and without the prefix.
 func (v QueryOp) String() string { return enumString("QueryOp", uint64(v), namesOfQueryOp[:]) }
 
 var namesOfBPFCmd = [...]string{
 	BPFCmdFilter: "filter",
 }
 
-// String returns liburing's name in small letters and without the prefix.
+// String returns liburing's name in lower case and without the prefix.
 func (v BPFCmd) String() string { return enumString("BPFCmd", uint64(v), namesOfBPFCmd[:]) }
 
 var namesOfBPFFilterFlags = [...]flagName{
@@ -974,7 +974,7 @@ var namesOfBPFFilterFlags = [...]flagName{
 	{uint64(BPFFilterSzStrict), "sz_strict"},
 }
 
-// String joins liburing's names of the set bits, in small letters and without
+// String returns liburing's names of the set bits, in lower case and without
 // the prefix.
 func (v BPFFilterFlags) String() string { return flagString(uint64(v), namesOfBPFFilterFlags[:]) }
 
@@ -982,7 +982,7 @@ var namesOfZCRXAreaFlags = [...]flagName{
 	{uint64(ZCRXAreaDMABuf), "dmabuf"},
 }
 
-// String joins liburing's names of the set bits, in small letters and without
+// String returns liburing's names of the set bits, in lower case and without
 // the prefix.
 func (v ZCRXAreaFlags) String() string { return flagString(uint64(v), namesOfZCRXAreaFlags[:]) }
 
@@ -991,7 +991,7 @@ var namesOfZCRXRegFlags = [...]flagName{
 	{uint64(ZCRXRegNodev), "nodev"},
 }
 
-// String joins liburing's names of the set bits, in small letters and without
+// String returns liburing's names of the set bits, in lower case and without
 // the prefix.
 func (v ZCRXRegFlags) String() string { return flagString(uint64(v), namesOfZCRXRegFlags[:]) }
 
@@ -999,7 +999,7 @@ var namesOfZCRXFeatures = [...]flagName{
 	{uint64(ZCRXFeatureRXPageSize), "rx_page_size"},
 }
 
-// String joins liburing's names of the set bits, in small letters and without
+// String returns liburing's names of the set bits, in lower case and without
 // the prefix.
 func (v ZCRXFeatures) String() string { return flagString(uint64(v), namesOfZCRXFeatures[:]) }
 
@@ -1008,5 +1008,5 @@ var namesOfZCRXCtrlOp = [...]string{
 	ZCRXCtrlExport:  "export",
 }
 
-// String returns liburing's name in small letters and without the prefix.
+// String returns liburing's name in lower case and without the prefix.
 func (v ZCRXCtrlOp) String() string { return enumString("ZCRXCtrlOp", uint64(v), namesOfZCRXCtrlOp[:]) }

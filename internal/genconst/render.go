@@ -71,7 +71,7 @@ func (bl block) enumString(b *bytes.Buffer) {
 	}
 	b.WriteString("}\n")
 	if !bl.ownString {
-		fmt.Fprintf(b, "\n// String returns liburing's name in small letters and without the prefix.\n"+
+		fmt.Fprintf(b, "\n// String returns liburing's name in lower case and without the prefix.\n"+
 			"func (v %s) String() string { return enumString(%q, uint64(v), %s[:]) }\n", bl.typ, bl.typ, table)
 	}
 }
@@ -88,7 +88,7 @@ func (bl block) flagsString(b *bytes.Buffer) {
 	}
 	b.WriteString("}\n")
 	if !bl.ownString {
-		fmt.Fprintf(b, "\n// String joins liburing's names of the set bits, in small letters and without\n// the prefix.\n"+
+		fmt.Fprintf(b, "\n// String returns liburing's names of the set bits, in lower case and without\n// the prefix.\n"+
 			"func (v %s) String() string { return flagString(uint64(v), %s[:]) }\n", bl.typ, table)
 	}
 }

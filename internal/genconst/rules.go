@@ -63,7 +63,7 @@ var groups = []group{
 	},
 	{
 		kind:  number,
-		doc:   "Where the numbers begin that CQE.Flags holds beside its flags: the buffer's ID, and the timestamp's source and type.",
+		doc:   "Where the numbers in CQE.Flags begin, beside its flags: the buffer's ID, and the timestamp's source and type.",
 		names: []string{"IORING_CQE_BUFFER_SHIFT", "IORING_TIMESTAMP_HW_SHIFT", "IORING_TIMESTAMP_TYPE_SHIFT"},
 	},
 	{
@@ -100,13 +100,13 @@ var groups = []group{
 	},
 	{
 		typ: "SQRingFlags", kind: flags,
-		doc:      "What the kernel tells in the submission queue's flags word.",
+		doc:      "What the kernel reports in the submission queue's flags word.",
 		prefixes: []string{"IORING_SQ_"},
 		trim:     []string{"IORING_SQ_"},
 	},
 	{
 		typ: "CQRingFlags", kind: flags,
-		doc:      "What the application tells in the completion queue's flags word.",
+		doc:      "What the application requests in the completion queue's flags word.",
 		prefixes: []string{"IORING_CQ_"},
 		trim:     []string{"IORING_CQ_"},
 	},
@@ -122,7 +122,7 @@ var groups = []group{
 	},
 	{
 		typ: "uint64", kind: number,
-		doc:   "User data that liburing itself gives to a timeout which it queues on kernels without FeatExtArg.",
+		doc:   "The user data of a timeout that liburing itself queues on kernels without FeatExtArg.",
 		names: []string{"LIBURING_UDATA_TIMEOUT"},
 	},
 	{
@@ -145,7 +145,7 @@ var groups = []group{
 	},
 	{
 		typ: "SpliceFlags", kind: flags,
-		doc:      "Flags of splice and tee requests beside those of splice(2).",
+		doc:      "Flags of splice and tee requests in addition to those of splice(2).",
 		prefixes: []string{"SPLICE_F_"},
 		trim:     []string{"SPLICE_F_"},
 	},
@@ -175,7 +175,7 @@ var groups = []group{
 	},
 	{
 		typ: "MsgRingCmd", kind: enum,
-		doc:   "What a message to another ring is. It goes into SQE.Addr.",
+		doc:   "Kinds of messages to another ring. They go into SQE.Addr.",
 		enums: []string{"io_uring_msg_ring_flags"},
 		trim:  []string{"IORING_MSG_"},
 	},
@@ -211,12 +211,12 @@ var groups = []group{
 	},
 	{
 		typ: "Futex2Flags", kind: number,
-		doc:      "The size of a futex: a number, of which futex requests need exactly one, and the mask that cuts it out of their flags.",
+		doc:      "The size of a futex: a number, of which futex requests need exactly one, and the mask that extracts it from their flags.",
 		prefixes: []string{"FUTEX2_SIZE_"},
 	},
 	{
 		typ: "Futex2Flags", kind: flags,
-		doc:       "Flags of futex requests beside the size.",
+		doc:       "Flags of futex requests besides the size.",
 		prefixes:  []string{"FUTEX2_"},
 		trim:      []string{"FUTEX2_"},
 		ownString: true,
@@ -245,7 +245,7 @@ var groups = []group{
 	},
 	{
 		typ: "ProbeOpFlags", kind: flags,
-		doc:      "What a probe tells of an opcode.",
+		doc:      "What a probe tells about an opcode.",
 		prefixes: []string{"IO_URING_OP_"},
 		trim:     []string{"IO_URING_OP_"},
 	},
