@@ -1,12 +1,11 @@
-// Package doctor finds out whether io_uring works for this process: what the kernel
-// can do, what stands in the way (a sysctl, a seccomp filter, the limit of locked
-// memory, a control group), and the one thing to do about each. It is what `uring
-// doctor` prints, as a value that a service can log when it starts, or put on its page
-// of health:
+// Package doctor finds out whether io_uring works for this process: what the kernel can
+// do, what stands in the way (a sysctl, a seccomp filter, the limit of locked memory, a
+// control group), and what to do about each. This is what `uring doctor` prints, as a
+// value that a service can log when it starts, or put on its health page:
 //
 //	expvar.Publish("io_uring", doctor.Diagnose())
 //
-// liburing.Require asks for single features.
+// liburing.Require checks for single features.
 package doctor
 
 import "encoding/json"
@@ -20,8 +19,8 @@ const (
 	Fail Status = "fail"
 )
 
-// Finding is what a check found. The names in JSON, and those of the checks, do not
-// change.
+// Finding is the result of a check. The names in JSON, and those of the checks, are
+// stable.
 type Finding struct {
 	Check  string `json:"check"`
 	Status Status `json:"status"`
@@ -37,15 +36,15 @@ type Support struct {
 	Supported bool   `json:"supported"`
 }
 
-// RingSize is a size of ring that was tried.
+// RingSize is a ring size that was tried.
 type RingSize struct {
 	Entries int   `json:"entries"`
 	Bytes   int64 `json:"bytes"` // below zero where liburing is too old to tell
 	Fits    bool  `json:"fits"`
 }
 
-// Diagnosis is all that was found. The lists are left out when there can be no ring to
-// ask.
+// Diagnosis is everything that was found. The lists are left out if no ring can be made
+// to ask.
 type Diagnosis struct {
 	Usable    bool       `json:"usable"`
 	Kernel    string     `json:"kernel"`
@@ -59,15 +58,14 @@ type Diagnosis struct {
 	Rings     []RingSize `json:"rings,omitempty"`
 }
 
-// Diagnose makes all checks but those that need a file. It takes some milliseconds,
-// sets up rings and gives them back, and forks a child that makes three system calls,
-// because a seccomp filter may be deadly. Where there is no Linux the one finding
-// says so.
+// Diagnose makes all checks except those that need a file. It takes some milliseconds,
+// sets up rings and closes them, and forks a child that makes three system calls,
+// because a seccomp filter may kill the process for them. On other systems a single
+// finding says that this is not Linux.
 func Diagnose() *Diagnosis { return diagnose("") }
 
-// DiagnoseIn is Diagnose that also reads a file in a folder, which it makes there and
-// removes, in two ways: as every program does, and polling the disk for the completion
-// (SetupIOPoll).
+// DiagnoseIn is Diagnose that also creates a file in a folder, reads it in two ways,
+// the ordinary one and polling the disk for completions (SetupIOPoll), and removes it.
 func DiagnoseIn(dir string) *Diagnosis { return diagnose(dir) }
 
 // String returns the diagnosis as JSON, which makes it an expvar.Var.

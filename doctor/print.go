@@ -12,8 +12,8 @@ const (
 	textWidth = 100
 )
 
-// Print writes the diagnosis for people: what is well in a line, and what is not
-// with its meaning and remedy; verbose tells the meaning of both.
+// Print writes the diagnosis for people: a line for what is fine, and the meaning and
+// remedy for what is not; verbose adds the meaning of everything.
 func (d *Diagnosis) Print(w io.Writer, verbose bool) error {
 	out := bufio.NewWriter(w)
 	for _, f := range d.Findings {

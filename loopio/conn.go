@@ -7,11 +7,11 @@ import (
 	"github.com/go-liburing/liburing"
 )
 
-// Serve accepts the connections that a listening socket gets (Listen), and calls
-// serve with the descriptor of each, which is close-on-exec. failed is told of errors:
-// with over false the stream goes on, as after too many descriptors, when it pauses
-// first; with over true it has ended. The end by Stop or by the loop's Close is no
-// error. Needs Linux 5.19.
+// Serve accepts the connections of a listening socket (Listen), and calls serve with
+// the descriptor of each, which is close-on-exec. failed is called with errors: if over
+// is false the stream goes on (after too many descriptors, when it has paused); if over
+// is true it has ended. Ending by Stop or by the loop's Close is not an error. Needs
+// Linux 5.19.
 func Serve(l *liburing.Loop, listener int, serve func(fd int), failed func(err error, over bool)) *liburing.Stream {
 	return l.Rearm(func(cb liburing.Callback) liburing.Request {
 		return l.MultishotAccept(listener, nil, sockCloexec, cb)
@@ -27,10 +27,10 @@ func Serve(l *liburing.Loop, listener int, serve func(fd int), failed func(err e
 	})
 }
 
-// Conn is a connection on which messages come and are answered: a Writer for what
-// goes out, and for what comes in a stream that puts messages together from the pieces
-// in which they arrive. Its methods are for callbacks, posted
-// functions, and the goroutine that will call Run.
+// Conn is a connection on which messages come in and are answered: a Writer for what
+// goes out, and for what comes in a stream that assembles messages from the pieces in
+// which they arrive. Call its methods in callbacks, posted functions, and on the
+// goroutine that will call Run.
 type Conn struct {
 	*Writer
 	in      *liburing.Stream
@@ -39,28 +39,28 @@ type Conn struct {
 	ended   bool
 }
 
-// ConnOptions are how a Conn works: Received and Buffers there must be.
+// ConnOptions are the options of a Conn. Received and Buffers are required.
 type ConnOptions struct {
 	WriterOptions
 	// Buffers are what the kernel receives into.
 	Buffers *liburing.BufGroup
-	// Received is called with all that has come and was not used yet. It returns how
-	// many bytes it is done with: the rest, such as the beginning of a message, is
-	// handed over again with what comes next. data is only for the call. An error
-	// ends the receiving.
+	// Received is called with everything that has come and was not used yet. It returns
+	// how many bytes it is done with: the rest, such as the beginning of a message, is
+	// passed again together with what comes next. data is valid only during the call. An
+	// error stops receiving.
 	Received func(data []byte) (used int, err error)
-	// Most is how many bytes may come that Received does not use, before the Conn
-	// ends with EMSGSIZE; 0 stands for 1 MiB.
+	// Most is how many bytes may come that Received does not use before the Conn ends with
+	// EMSGSIZE; 0 stands for 1 MiB.
 	Most int
-	// Ended is called once, when nothing more is received: with nil where the peer has
-	// ended its side, else with the error, Received's or that of a receive or a
-	// send. Answers may still be written. Without it the Conn is closed then, and
-	// aborted if the peer does not read (ErrWriterFull).
+	// Ended is called once, when receiving has ended: with nil if the peer has ended its
+	// side, else with the error, that of Received, a receive or a send. Answers may still
+	// be written. Without Ended the Conn is then closed, or aborted if the peer does not
+	// read (ErrWriterFull).
 	Ended func(err error)
 }
 
-// NewConn returns a Conn for a descriptor that nobody else reads or writes, and begins to
-// receive. Close, or Abort, closes it. Needs Linux 6.0.
+// NewConn returns a Conn for a descriptor that nothing else reads or writes, and begins
+// to receive. Close or Abort closes it. Needs Linux 6.0.
 func NewConn(l *liburing.Loop, fd int, options ConnOptions) *Conn {
 	if options.Most <= 0 {
 		options.Most = 1 << 20
@@ -151,20 +151,20 @@ func (c *Conn) end(err error) {
 	}
 }
 
-// Stop ends the receiving: Ended is told ECANCELED. What was written is still sent.
+// Stop stops receiving: Ended is called with ECANCELED. What was written is still sent.
 func (c *Conn) Stop() {
 	if c.in != nil { // else the loop is closed, and tells so before there is a stream
 		c.in.Stop()
 	}
 }
 
-// Close is Writer.Close, and ends the receiving.
+// Close is Writer.Close, and stops receiving.
 func (c *Conn) Close(done func(error)) {
 	c.Writer.Close(done)
 	c.Stop()
 }
 
-// Abort is Writer.Abort, and ends the receiving.
+// Abort is Writer.Abort, and stops receiving.
 func (c *Conn) Abort(done func(error)) {
 	c.Writer.Abort(done)
 	c.Stop()

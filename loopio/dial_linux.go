@@ -11,14 +11,14 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Listen returns a descriptor that listens on an address, and that address as it is,
-// with the port that the kernel has chosen for 0: for Loop.Accept and
-// Loop.MultishotAccept. The networks and addresses are those of net.Listen ("tcp",
-// "tcp4", "tcp6", "unix", "unixpacket"), and so is what is set (SO_REUSEADDR, the
-// backlog; TCP_NODELAY, which connections inherit); for more, give liburing.FD a listener of a
-// net.ListenConfig. It is not for Multipath
-// TCP, which net listens for too: connections of such a listener refuse to send without
-// a copy (EOPNOTSUPP), ordinary ones as well. Close it by CloseFD.
+// Listen returns a descriptor that listens on an address, for Loop.Accept and
+// Loop.MultishotAccept, and the actual address, with the port that the kernel has
+// chosen for 0. The networks and addresses are those of net.Listen ("tcp", "tcp4",
+// "tcp6", "unix", "unixpacket"), and so are the options (SO_REUSEADDR, the backlog;
+// TCP_NODELAY, which connections inherit); for others, pass liburing.FD a listener of a
+// net.ListenConfig. Unlike net it does not listen for Multipath TCP: connections of
+// such a listener, even ordinary ones, refuse to send without a copy (EOPNOTSUPP).
+// Close it with CloseFD.
 func Listen(network, address string) (fd int, local net.Addr, err error) {
 	var config net.ListenConfig
 	config.SetMultipathTCP(false)
@@ -42,7 +42,7 @@ func noDelay(fd int) error {
 	return os.NewSyscallError("setsockopt", unix.SetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_NODELAY, 1))
 }
 
-// ListenPacket is Listen for datagrams ("udp", "udp4", "udp6", "unixgram"), as
+// ListenPacket is Listen for datagrams ("udp", "udp4", "udp6", "unixgram"), like
 // net.ListenPacket: for Loop.Recvmsg and Loop.RecvmsgMultishot.
 func ListenPacket(network, address string) (fd int, local net.Addr, err error) {
 	var config net.ListenConfig
@@ -61,13 +61,13 @@ func duplicate(c syscall.Conn) (fd int, err error) {
 	return fd, os.NewSyscallError("fcntl", err)
 }
 
-// Dial connects a new stream socket to an address, and calls done with its
-// descriptor, or the error. The request can be given a context or a deadline, as any:
+// Dial connects a new stream socket to an address, and calls done with its descriptor,
+// or the error. Like any request, it can be given a context or a deadline:
 //
 //	loopio.Dial(loop, liburing.SockaddrFrom(addr), done).WithContext(ctx)
 //
-// Names are not looked up: that blocks (net.Resolver). TCP_NODELAY is set, as package
-// net has it. Needs Linux 5.5.
+// Names are not looked up, because that blocks (use net.Resolver). TCP_NODELAY is set,
+// as in package net. Needs Linux 5.5.
 func Dial(l *liburing.Loop, to *liburing.Sockaddr, done func(fd int, err error)) liburing.Request {
 	if done == nil { // there is no function to give the socket to
 		return refuseDial(l, nil, func(int, error) {})

@@ -1,6 +1,6 @@
-// Package loopio has what programs of a liburing.Loop do with connections, pipes and
-// files beside single requests: a Writer that sends everything in its order, a Conn that
-// puts messages together, whole buffers, sockets to listen and to dial.
+// Package loopio has what programs on a liburing.Loop need for connections, pipes and
+// files beyond single requests: a Writer that sends everything in order, a Conn that
+// assembles messages, transfers of whole buffers, sockets to listen on and to dial.
 //
 //	fd, addr, err := loopio.Listen("tcp", ":7000")
 //	loopio.Serve(loop, fd, func(fd int) {
@@ -13,10 +13,10 @@
 //		})
 //	}, nil)
 //
-// It stands on the public methods of the Loop alone, so what it does not have can be
-// written beside it: Loop.BeforeSubmit is how the Writers of a loop collect what the
-// callbacks of a turn write, Loop.Local where they keep their buffers.
+// It uses only the Loop's public methods, so you can write what it lacks in the same
+// way: through Loop.BeforeSubmit the Writers of a loop collect what the callbacks of a
+// turn write, in Loop.Local they keep their buffers.
 //
-// All of it is called where requests are made: in callbacks, posted functions, and on the
+// Call all of it where requests are made: in callbacks, posted functions, and on the
 // goroutine that will call Run. Package ringio is for ordinary goroutines.
 package loopio

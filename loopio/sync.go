@@ -8,11 +8,11 @@ import (
 
 // What a Writer holds back, and what it brings to the disk.
 
-// Hold has what is written from now on wait until release is called: answers that may
-// only be given when something else is done, while others go on being made. It may be
-// called again meanwhile: what is written waits for all releases before it. Close waits
-// too; Abort, and the loop's Close, do not. release is for where requests are made, and
-// only its first call counts.
+// Hold makes what is written from now on wait until release is called: for answers that
+// may only go out when something else is done, while further ones are already written.
+// It may be called again meanwhile: what is written waits for all Holds before it.
+// Close waits too; Abort, and the loop's Close, do not. Call release where requests are
+// made; only its first call counts.
 func (w *Writer) Hold() (release func()) {
 	closing := w.loop.Closing()
 	h := new(hold)
@@ -66,9 +66,10 @@ func (w *Writer) passHolds() bool {
 }
 
 // Sync calls done when what was written before is on the disk (fdatasync(2)), or with
-// the error why it is not, which is the Writer's then: nothing more is written. Syncs that
-// are asked for while one is on its way share the next (group commit). Close waits for
-// them. It is for files: open the file with O_APPEND, or leave its offset at its end.
+// the error why it is not, which then is the Writer's: nothing more is written. Syncs
+// that are requested while one is on its way share the next (group commit). Close waits
+// for them. It is for files: open the file with O_APPEND, or leave its offset at its
+// end.
 func (w *Writer) Sync(done func(error)) {
 	w.loop.Closing() // panics on a wrong goroutine
 	if done == nil {

@@ -8,17 +8,17 @@ import (
 	"github.com/go-liburing/liburing"
 )
 
-// ReadFull reads until buf is full, and calls done with the number of bytes and, as
-// io.ReadFull has it, io.EOF if there were none and io.ErrUnexpectedEOF if there were
-// too few. offset is as in Read: CurrentPosition for sockets and pipes.
-// When ctx ends, so does the reading, with its error; it may be nil.
+// ReadFull reads until buf is full, and calls done with the number of bytes and, like
+// io.ReadFull, with io.EOF if there were none and io.ErrUnexpectedEOF if there were too
+// few. offset is as for Read: CurrentPosition for sockets and pipes. When ctx ends, so
+// does the reading, with ctx's error; ctx may be nil.
 func ReadFull(ctx context.Context, l *liburing.Loop, fd int, buf []byte, offset uint64, done func(n int, err error)) {
 	startTransfer(ctx, l, liburing.OpRead, fd, buf, offset, done)
 }
 
-// WriteAll writes all of buf, as ReadFull reads. A full disk may leave a part of it
-// written: done's n tells. Between its parts others of the same stream may come: see
-// NewWriter.
+// WriteAll writes all of buf, as ReadFull reads. A full disk may leave only a part of
+// it written: n tells how much. Other writes to the same stream may come between its
+// parts: see NewWriter.
 func WriteAll(ctx context.Context, l *liburing.Loop, fd int, buf []byte, offset uint64, done func(n int, err error)) {
 	startTransfer(ctx, l, liburing.OpWrite, fd, buf, offset, done)
 }

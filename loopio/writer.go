@@ -7,12 +7,11 @@ import (
 	"github.com/go-liburing/liburing"
 )
 
-// Writer sends bytes through a socket, a pipe or a terminal: all of them, in the
-// order in which it gets them. It has one send on its way at a time, because the
-// kernel may carry out several of one stream in any order, and puts what is written
-// meanwhile, or in callbacks that run in the same turn, into the next. Like requests,
-// its methods are for callbacks, posted functions, and the goroutine that will call
-// Run.
+// Writer sends bytes through a socket, a pipe or a terminal: all of them, in the order
+// in which it gets them. It has one send on its way at a time, because the kernel may
+// carry out several on one stream in any order, and puts what is written meanwhile, or
+// in callbacks that run in the same turn, into the next. Like requests, call its
+// methods in callbacks, posted functions, and on the goroutine that will call Run.
 type Writer struct {
 	loop    *liburing.Loop
 	stock   *stock
@@ -39,26 +38,25 @@ type Writer struct {
 	ends     []writerEnd
 }
 
-// WriterOptions are how a Writer works. The zero value will do.
+// WriterOptions are the options of a Writer. The zero value will do.
 type WriterOptions struct {
-	// Limit is how many bytes may wait before Write refuses more; 0 stands for
-	// 1 MiB. The last Write that is taken may go beyond it.
+	// Limit is how many bytes may wait before Write refuses more; 0 stands for 1 MiB. The
+	// last Write that is accepted may exceed it.
 	Limit int
-	// ZeroCopy is the least length in bytes of a WriteNoCopy that is sent without
-	// a copy in the kernel; 0 means none. It pays from some 10 KiB on, over a
-	// network. Needs Linux 6.1; on older ones, and on sockets that can't, the bytes
-	// are copied.
+	// ZeroCopy is the length in bytes from which a WriteNoCopy is sent without a copy in
+	// the kernel; 0 means never. It pays off from some 10 KiB on, over a network. Needs
+	// Linux 6.1; on older kernels, and on sockets that can't do it, the bytes are copied.
 	ZeroCopy int
-	// Drained is called when the bytes that wait have become half of Limit or
-	// less, after there had been Limit of them.
+	// Drained is called when no more than half of Limit bytes wait, after there were Limit
+	// or more.
 	Drained func()
-	// Failed is called once with the first error of a send. Nothing is sent any
-	// more; Close is still to be called.
+	// Failed is called once with the first error of a send. Nothing more is sent; you
+	// still have to call Close.
 	Failed func(err error)
 }
 
-// ErrWriterFull is returned by a Writer that has as much to send as it may. Its peer
-// does not read: wait for Drained, or give it up.
+// ErrWriterFull is returned by a Writer that already has as much to send as its Limit
+// allows. Its peer does not read: wait for Drained, or give up.
 var ErrWriterFull = fmt.Errorf("loopio: the writer is full: %w", syscall.EAGAIN)
 
 // piece is some bytes that are to be sent.
@@ -69,8 +67,8 @@ type piece struct {
 	hold  *hold // instead of bytes: what is behind it waits
 }
 
-// NewWriter returns a Writer for a descriptor, or a registered file (Fixed.FD), of
-// which nobody else may write to. Needs Linux 5.6.
+// NewWriter returns a Writer for a descriptor, or a registered file (Fixed.FD), to
+// which nothing else may write. Needs Linux 5.6.
 func NewWriter(l *liburing.Loop, fd int, options WriterOptions) *Writer {
 	if options.Limit <= 0 {
 		options.Limit = 1 << 20
@@ -82,8 +80,8 @@ func NewWriter(l *liburing.Loop, fd int, options WriterOptions) *Writer {
 	return w
 }
 
-// Write has a copy of b sent. It takes all of it or, with ErrWriterFull, nothing;
-// other errors are those of an earlier send (Err), and ErrClosed.
+// Write sends a copy of b. It takes all of it or, with ErrWriterFull, nothing; other
+// errors are those of an earlier send (Err), and ErrClosed.
 func (w *Writer) Write(b []byte) (int, error) { return write(w, b) }
 
 // WriteString is Write of a string.
@@ -110,9 +108,9 @@ func write[T []byte | string](w *Writer, b T) (int, error) {
 	return n, nil
 }
 
-// WriteNoCopy has b itself sent: it must not be changed before done is called, which
-// may be nil. That is when the kernel is done with the memory, with the error of its
-// send. An error that WriteNoCopy returns is as of Write, and done is not called.
+// WriteNoCopy sends b itself, which must not be changed before done, which may be nil,
+// is called: when the kernel is done with the memory, with the error of the send. If
+// WriteNoCopy itself returns an error, as Write does, done is not called.
 func (w *Writer) WriteNoCopy(b []byte, done func(error)) error {
 	if err := w.takes(); err != nil {
 		return err
@@ -249,21 +247,21 @@ type writerEnd struct {
 	done  func(error)
 }
 
-// CloseWrite tells the peer that nothing more will come, when all has been sent
+// CloseWrite tells the peer, once everything has been sent, that nothing more will come
 // (shutdown(2)). What the peer sends can still be received. done, which may be nil, is
-// called then, with the Writer's first error. On a pipe or a terminal it does nothing
-// but wait. Needs Linux 5.11.
+// called then, with the Writer's first error. On a pipe or a terminal it only waits.
+// Needs Linux 5.11.
 func (w *Writer) CloseWrite(done func(error)) { w.finish(writerHalf, done) }
 
-// Close closes the descriptor when all has been sent, or can't be. A receive in flight
-// ends with 0 bytes. done, which may be nil, is called when the descriptor is closed,
-// with the Writer's first error. A peer that reads nothing is waited for: see Abort.
-// One that still sends may lose the last bytes, as TCP has it: CloseWrite, receive
-// until the end, then Close.
+// Close closes the descriptor when everything has been sent, or can't be. A receive in
+// flight ends with 0 bytes. done, which may be nil, is called when the descriptor is
+// closed, with the Writer's first error. Close waits for a peer that does not read: see
+// Abort. A peer that is still sending may lose the last bytes, as always with TCP: use
+// CloseWrite, receive until the end, then Close.
 func (w *Writer) Close(done func(error)) { w.finish(writerClosed, done) }
 
 // Abort is Close that drops what has not been sent. The Writer's error is ECANCELED,
-// if it had none; Failed is not called.
+// unless it already had one; Failed is not called.
 func (w *Writer) Abort(done func(error)) {
 	w.finish(writerAborted, done)
 	w.fail(&liburing.OpError{Op: "writer", Err: syscall.ECANCELED, Hint: "it was aborted"})

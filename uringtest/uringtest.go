@@ -1,32 +1,32 @@
-// Package uringtest is a kernel for the tests of programs that use package liburing: a
-// simulation of io_uring which does on purpose what the real one does now and then.
-// Transfers are short, completions come late, out of order, or after the request was
-// cancelled, provided buffers run out, multishot requests end, waits are interrupted,
-// submissions refused for a moment, the completion queue overflows. All of that is
-// chance, and the seed decides: the same seed does the same again.
+// Package uringtest is a simulated kernel for the tests of programs that use package
+// liburing. It does on purpose what the real io_uring does now and then: transfers are
+// short, completions come late, out of order, or after the request was cancelled,
+// provided buffers run out, multishot requests end, waits are interrupted, submissions
+// are refused for a moment, the completion queue overflows. All of this happens at
+// random, by a seed: the same seed does the same again.
 //
 //	func TestService(t *testing.T) {
 //		loop := uringtest.NewLoop(t, 64, uringtest.AllFaults)
 //		…
 //	}
 //
-// A test that fails tells its seed, and URINGTEST_SEED=… replays it. What the program
-// does on other goroutines, and what depends on the time, is not a part of that.
+// A failing test prints its seed, and URINGTEST_SEED=… replays it; except for what the
+// program does on other goroutines, and what depends on time.
 //
-// The loop, or Ring, is the real one; what it asks the kernel for the simulation does
-// with ordinary system calls, on real files and sockets. So neither io_uring has to be
-// there nor the right to use it. It takes a build without liburing's C half: CGO_ENABLED=0
-// or
+// The Loop or Ring is the real one; what it asks of the kernel the simulation does with
+// ordinary system calls, on real files and sockets. So the machine needs neither
+// io_uring nor the permission to use it. It needs a build without liburing's C code:
+// CGO_ENABLED=0 or
 //
 //	go test -tags liburing_go
 //
-// It knows the operations and setup flags of Linux 6.1 that have to do with files,
-// sockets, polls and timers, the newer ReadMultishot, Ftruncate, Bind and Listen, and
-// provided buffers that are used up bit by bit. What it lacks it refuses as an older kernel
-// does (EINVAL), and a probe tells: SQPOLL, IOPOLL, queues of big entries, resizing,
-// messages between rings, drivers' commands, futexes, bundles. An open of a FIFO to read
-// does not wait for a writer. It has a descriptor of its own for each request that waits,
-// and makes a system call each time that it looks at one: it is no kernel to measure.
+// It knows the operations and setup flags of Linux 6.1 for files, sockets, polls and
+// timers, the newer ReadMultishot, Ftruncate, Bind and Listen, and provided buffers
+// that are used up bit by bit. What it lacks it refuses like an older kernel (EINVAL),
+// and a probe tells: SQPOLL, IOPOLL, queues of big entries, resizing, messages between
+// rings, drivers' commands, futexes, bundles. Opening a FIFO for reading does not wait
+// for a writer. The simulation uses a descriptor of its own for each waiting request,
+// and makes a system call each time it looks at one: don't measure speed with it.
 package uringtest
 
 import (
@@ -42,8 +42,8 @@ import (
 	"github.com/go-liburing/liburing/internal/seam"
 )
 
-// Faults says how often the kernel does what programs have to bear: 0 never, 1 whenever
-// it can.
+// Faults says how often the kernel does what programs have to cope with: 0 never, 1
+// whenever it can.
 type Faults struct {
 	Short        float64 // a transfer is of fewer bytes than it could be
 	Late         float64 // a request that could complete is left for later; one that is cancelled too
@@ -55,13 +55,13 @@ type Faults struct {
 	Overflow     float64 // a completion finds no room in the queue
 }
 
-// AllFaults has everything happen often, and NoFaults nothing.
+// AllFaults makes everything happen often, NoFaults nothing.
 var (
 	AllFaults = Faults{Short: 0.3, Late: 0.3, Reorder: 0.5, NoBuffers: 0.1, EndMultishot: 0.1, Interrupted: 0.1, Refused: 0.05, Overflow: 0.1}
 	NoFaults  = Faults{}
 )
 
-// Kernel is a simulated kernel. Its rings share nothing but the seed.
+// Kernel is a simulated kernel. Its rings share only the seed.
 type Kernel struct {
 	seed   uint64
 	faults Faults
@@ -74,7 +74,7 @@ type Kernel struct {
 // maker makes a kernel's rings for package liburing.
 type maker struct{ k *Kernel }
 
-// Event is a completion that a kernel has told.
+// Event is a completion that a kernel has delivered.
 type Event struct {
 	Ring  int // the number of the ring, from 0 on
 	Op    liburing.Op
@@ -82,7 +82,7 @@ type Event struct {
 	Flags liburing.CQEFlags
 }
 
-// New makes a kernel. In a build whose rings are liburing's the error is
+// New makes a kernel. In a build that uses liburing's rings the error is
 // liburing.ErrNotSupported.
 func New(seed uint64, faults Faults) (*Kernel, error) {
 	if seam.Option == nil {
@@ -95,10 +95,10 @@ func New(seed uint64, faults Faults) (*Kernel, error) {
 // Seed returns the seed.
 func (k *Kernel) Seed() uint64 { return k.seed }
 
-// Option has a ring or loop (New, NewLoop, NewLoopGroup) be one of this kernel.
+// Option puts a ring or loop (New, NewLoop, NewLoopGroup) on this kernel.
 func (k *Kernel) Option() liburing.Option { return seam.Option(maker{k}).(liburing.Option) }
 
-// Events returns the completions that were told so far, the last 100,000 of them.
+// Events returns the completions so far, at most the last 100,000.
 func (k *Kernel) Events() []Event {
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -116,12 +116,12 @@ func (k *Kernel) tell(e Event) {
 	k.events = append(k.events, e)
 }
 
-// SeedEnv is the variable whose number is the seed of NewLoop's kernels.
+// SeedEnv is the environment variable that sets the seed of NewLoop's kernels.
 const SeedEnv = "URINGTEST_SEED"
 
 // NewLoop returns a loop on a kernel with these faults, which is closed when the test
-// ends. The seed is another each time, unless the environment has one; should the test
-// fail, it tells the seed. In builds whose rings are liburing's the test is skipped.
+// ends. The seed differs each time, unless the environment sets one; if the test fails,
+// the seed is logged. In builds that use liburing's rings the test is skipped.
 func NewLoop(t testing.TB, entries int, faults Faults, opts ...liburing.Option) *liburing.Loop {
 	t.Helper()
 	seed := rand.Uint64()
