@@ -8,13 +8,13 @@ import (
 )
 
 // Appender appends to a file for many goroutines at a time, durably: what they append
-// while the disk is at work goes together, with one write and one sync for all of them
+// while the disk is busy goes together, with one write and one sync for all of it
 // (group commit).
 //
 //	log, err := ringio.NewAppender(file)
 //	off, err := log.Append(record) // from any goroutine; it is on the disk now
 //
-// Nobody else may write to the file's end meanwhile.
+// Nothing else may write to the file's end meanwhile.
 type Appender struct {
 	file    *File
 	durably durably
@@ -62,9 +62,9 @@ func NewAppender(f *File) (*Appender, error) {
 
 func (a *Appender) newGroup() *group { return &group{done: sync.Cond{L: &a.mu}} }
 
-// Append appends b and returns where it begins in the file, when the disk has it. Once
-// an Append has failed all fail with the same error: what is at the file's end is not
-// known then.
+// Append appends b and returns where it begins in the file, once it is on the disk.
+// After an Append has failed all fail with the same error, because what is at the
+// file's end is then unknown.
 func (a *Appender) Append(b []byte) (off int64, err error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()

@@ -10,9 +10,9 @@ var (
 	errOldKernel = errors.New("ringio: this kernel's io_uring is too old: Linux 5.7 is the first that will do")
 )
 
-// Available returns nil if io_uring can be used here, else why not and what to do
-// about it: a sandbox, a sysctl, a limit, an old kernel, another system, a build
-// without cgo. All of the package works then too, on os and net.
+// Available returns nil if io_uring can be used here, else why not and what to do about
+// it: a sandbox, a sysctl, a limit, an old kernel, another system. The whole package
+// works then too, on os and net.
 func Available() error { return available() }
 
 var available = sync.OnceValue(func() error {

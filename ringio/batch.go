@@ -13,9 +13,9 @@ type ReadRequest struct {
 	Err error
 }
 
-// ReadBatch carries out many reads as one: what the page cache does not have is asked
-// of the ring in one submission. Each is what File.ReadAt would be. It returns the
-// first error, io.EOF among them.
+// ReadBatch carries out many reads together: what the page cache does not have is
+// requested from the ring in one submission. Each read does what File.ReadAt would. It
+// returns the first error, which may be io.EOF.
 func ReadBatch(reads []ReadRequest) error { return ReadBatchContext(context.Background(), reads) }
 
 // ReadBatchContext is ReadBatch that ends with ctx, see File.ReadAtContext.

@@ -7,23 +7,23 @@ import (
 	"os"
 )
 
-// File is an open file, as os.File is: the same methods, the same results, the same
-// errors. Where it pays its reads, writes and syncs go through a ring, so that a
-// goroutine which waits for the disk costs no thread.
+// File is an open file like os.File: the same methods, the same results, the same
+// errors. Where it pays off, its reads, writes and syncs go through a ring, so that a
+// goroutine that waits for the disk does not take a thread.
 //
-//   - ReadAt asks the page cache first, by a plain system call that does not wait, and
-//     has the ring bring the rest. Files of file systems that can't be asked so
+//   - ReadAt tries the page cache first, by a plain system call that does not wait, and
+//     gets the rest through the ring. Files on file systems that can't do this
 //     (overlayfs, tmpfs, /proc) are read by plain system calls.
-//   - With O_DIRECT, reads and writes go to the ring straight, with O_SYNC and O_DSYNC
+//   - With O_DIRECT, reads and writes go straight to the ring, with O_SYNC and O_DSYNC
 //     writes do; but a single one at a time is a plain call, which is faster.
 //   - Other writes go to the page cache, by plain calls.
 //   - Several calls of Sync at a time share one.
-//   - Pipes, FIFOs, terminals and directories are os.File's matter alone.
+//   - Pipes, FIFOs, terminals and directories are left to os.File.
 //
 // The methods not listed here (Chdir, Chmod, Chown, Close, Fd, Name, ReadDir, Readdir,
-// Readdirnames, Stat, SyscallConn, Truncate) are os.File's own. Fd and SyscallConn give
-// the descriptor out: what shares it must not move the file's position while Read or
-// Write run.
+// Readdirnames, Stat, SyscallConn, Truncate) are os.File's own. Fd and SyscallConn
+// reveal the descriptor: whoever shares it must not move the file's position while Read
+// or Write are running.
 type File struct {
 	*osFile
 	disk   *disk // the way through a ring, nil if there is none
@@ -38,18 +38,17 @@ type osFile = os.File
 // Open opens a file for reading, as os.Open does.
 func Open(name string) (*File, error) { return shared().Open(name) }
 
-// Create makes a file, or empties it, and opens it, as os.Create does.
+// Create creates or truncates a file and opens it, as os.Create does.
 func Create(name string) (*File, error) { return shared().Create(name) }
 
-// OpenFile opens a file, as os.OpenFile does. It opens on the caller's thread: a FIFO
-// whose other end is not open keeps that waiting, OpenFileContext does not.
+// OpenFile opens a file, as os.OpenFile does. It opens on the caller's thread, which a
+// FIFO whose other end is not open keeps waiting; OpenFileContext does not.
 func OpenFile(name string, flag int, perm fs.FileMode) (*File, error) {
 	return shared().OpenFile(name, flag, perm)
 }
 
-// OpenFileContext is OpenFile that ends with ctx's error when ctx ends, of which it
-// takes notice while it waits for a FIFO's other end. A file that is open by then is
-// returned.
+// OpenFileContext is OpenFile that ends with ctx's error when ctx ends, even while it
+// waits for a FIFO's other end. A file that is open by then is returned.
 func OpenFileContext(ctx context.Context, name string, flag int, perm fs.FileMode) (*File, error) {
 	return shared().OpenFileContext(ctx, name, flag, perm)
 }
@@ -57,7 +56,7 @@ func OpenFileContext(ctx context.Context, name string, flag int, perm fs.FileMod
 // NewFile returns a File for a descriptor, as os.NewFile does.
 func NewFile(fd uintptr, name string) *File { return Wrap(os.NewFile(fd, name)) }
 
-// Wrap returns a File for an open os.File, which belongs to it then.
+// Wrap returns a File for an open os.File, which then belongs to it.
 func Wrap(f *os.File) *File { return shared().Wrap(f) }
 
 // Open is the package's Open on this engine.
@@ -146,7 +145,7 @@ func (f *File) viaDisk(b []byte, off int64) bool {
 func (f *File) Read(b []byte) (int, error) { return f.ReadContext(context.Background(), b) }
 
 // ReadContext is Read that ends when ctx does. What has been read by then is returned;
-// what has not stays there for the next Read.
+// the rest is left for the next Read.
 func (f *File) ReadContext(ctx context.Context, b []byte) (int, error) {
 	if f.viaDisk(b, 0) {
 		return f.disk.read(ctx, f.osFile, b)
@@ -157,14 +156,14 @@ func (f *File) ReadContext(ctx context.Context, b []byte) (int, error) {
 	return f.reads.do(ctx, f, "read", (*os.File).SetReadDeadline, func() (int, error) { return f.osFile.Read(b) })
 }
 
-// ReadAt reads from an offset, as os.File does: an error, io.EOF among them, if it is
-// less than all of b.
+// ReadAt reads from an offset, as os.File does: if it reads less than all of b it
+// returns an error, which may be io.EOF.
 func (f *File) ReadAt(b []byte, off int64) (int, error) {
 	return f.ReadAtContext(context.Background(), b, off)
 }
 
 // ReadAtContext is ReadAt that ends with ctx's error when ctx does, but not before the
-// kernel has done with b: a read from a disk goes on for a moment.
+// kernel is done with b: a read from a disk goes on for a moment.
 func (f *File) ReadAtContext(ctx context.Context, b []byte, off int64) (int, error) {
 	if f.viaDisk(b, off) {
 		return f.disk.readAt(ctx, f.osFile, b, off)
@@ -198,7 +197,7 @@ func (f *File) ReadVAtContext(ctx context.Context, bufs [][]byte, off int64) (n 
 // Write writes at the file's position, as os.File does: all of b, or an error.
 func (f *File) Write(b []byte) (int, error) { return f.WriteContext(context.Background(), b) }
 
-// WriteContext is Write that ends when ctx does, and tells how much it has written.
+// WriteContext is Write that ends when ctx does, and returns how much it has written.
 func (f *File) WriteContext(ctx context.Context, b []byte) (int, error) {
 	if f.viaDisk(b, 0) {
 		return f.disk.write(ctx, f.osFile, b)
@@ -228,7 +227,7 @@ func (f *File) WriteAt(b []byte, off int64) (int, error) {
 }
 
 // WriteAtContext is WriteAt that ends with ctx's error when ctx does, but not before
-// the kernel has done with b, and tells how much it has written.
+// the kernel is done with b, and returns how much it has written.
 func (f *File) WriteAtContext(ctx context.Context, b []byte, off int64) (int, error) {
 	if f.viaDisk(b, off) && !f.disk.appends {
 		return f.disk.writeAt(ctx, f.osFile, b, off)
@@ -259,8 +258,8 @@ func (f *File) WriteVAtContext(ctx context.Context, bufs [][]byte, off int64) (n
 	return n, nil
 }
 
-// Sync has the disk keep what was written, as os.File does. Calls that come while one
-// is under way wait for the next, which does for all of them.
+// Sync flushes what was written to the disk, as os.File does. Calls that come while one
+// is under way share the next one.
 func (f *File) Sync() error { return f.SyncContext(context.Background()) }
 
 // SyncContext is Sync that ends with ctx's error when ctx does.
@@ -274,8 +273,8 @@ func (f *File) SyncContext(ctx context.Context) error {
 	return f.std().Sync()
 }
 
-// SyncData is Sync without what is not needed to read the data back, such as the times
-// (fdatasync), where the system knows the difference.
+// SyncData is Sync without metadata that is not needed to read the data back, such as
+// times (fdatasync), where the system makes that difference.
 func (f *File) SyncData() error { return f.SyncDataContext(context.Background()) }
 
 // SyncDataContext is SyncData that ends with ctx's error when ctx does.

@@ -28,8 +28,8 @@ func (f *File) SetDeadline(t time.Time) error {
 	return f.SetWriteDeadline(t)
 }
 
-// SetReadDeadline sets when reads end, as os.File does: those of files that have
-// deadlines, such as pipes.
+// SetReadDeadline sets when reads end, as os.File does, on files that have deadlines,
+// such as pipes.
 func (f *File) SetReadDeadline(t time.Time) error {
 	if f == nil {
 		return f.std().SetReadDeadline(t)
@@ -37,8 +37,8 @@ func (f *File) SetReadDeadline(t time.Time) error {
 	return f.reads.set(f, t, (*os.File).SetReadDeadline)
 }
 
-// SetWriteDeadline sets when writes end, as os.File does: those of files that have
-// deadlines, such as pipes.
+// SetWriteDeadline sets when writes end, as os.File does, on files that have deadlines,
+// such as pipes.
 func (f *File) SetWriteDeadline(t time.Time) error {
 	if f == nil {
 		return f.std().SetWriteDeadline(t)

@@ -14,9 +14,9 @@ import (
 )
 
 // TCPConn is what Dial and Accept return for the networks "tcp", "tcp4" and "tcp6", as
-// a net.Conn: it has the methods of *net.TCPConn, which is one too, and is what they
-// return where io_uring is not available. What the methods do, and their errors, are
-// as in net.
+// a net.Conn: it has the methods of *net.TCPConn, which also is a TCPConn, and is what
+// they return where io_uring is not available. The methods and their errors are as in
+// net.
 type TCPConn interface {
 	net.Conn
 	syscall.Conn
@@ -35,7 +35,8 @@ type TCPConn interface {
 }
 
 // UnixConn is what Dial, Accept and ListenPacket return for the networks "unix",
-// "unixgram" and "unixpacket": it has the methods of *net.UnixConn, which is one too.
+// "unixgram" and "unixpacket": it has the methods of *net.UnixConn, which also is a
+// UnixConn.
 type UnixConn interface {
 	net.Conn
 	net.PacketConn
@@ -51,7 +52,7 @@ type UnixConn interface {
 }
 
 // UDPConn is what Dial and ListenPacket return for the networks "udp", "udp4" and
-// "udp6": it has the methods of *net.UDPConn, which is one too.
+// "udp6": it has the methods of *net.UDPConn, which also is a UDPConn.
 type UDPConn interface {
 	net.Conn
 	net.PacketConn
@@ -70,8 +71,8 @@ type UDPConn interface {
 }
 
 // SocketListener is what Listen returns as a net.Listener: *net.TCPListener and
-// *net.UnixListener are such listeners too. Those of Unix sockets have the method
-// SetUnlinkOnClose beside.
+// *net.UnixListener are such listeners too. Listeners on Unix sockets also have the
+// method SetUnlinkOnClose.
 type SocketListener interface {
 	net.Listener
 	syscall.Conn
@@ -95,9 +96,9 @@ type filer interface {
 }
 
 // WaitReadable waits until c has something to read: bytes, the end or an error, which
-// Read tells then. The deadline for reading ends it, and Close. So a goroutine needs a
-// buffer only while there is something to put into it, and thousands of connections
-// that say nothing hold none:
+// Read then returns. The read deadline ends it, and so does Close. So a goroutine needs
+// a buffer only while there is something to put into it, and thousands of silent
+// connections hold none:
 //
 //	for ringio.WaitReadable(c) == nil {
 //		buf := buffers.Get().(*[4096]byte) // a sync.Pool
@@ -106,9 +107,9 @@ type filer interface {
 //		buffers.Put(buf)
 //	}
 //
-// c is a connection of this package or of net; of others it does not know, and returns
-// an error that wraps errors.ErrUnsupported: what wraps a connection, as crypto/tls does,
-// may have bytes of its own.
+// c must be a connection of this package or of net; for others it returns an error that
+// wraps errors.ErrUnsupported, because what wraps a connection, as crypto/tls does, may
+// already hold bytes.
 func WaitReadable(c net.Conn) error {
 	if ours, ok := c.(interface{ waitReadable() error }); ok {
 		return ours.waitReadable()
@@ -135,10 +136,10 @@ func waitNets(c net.Conn) (err error) {
 	return err
 }
 
-// WriteBuffers writes buffers to c and takes what it has written from them, as
-// net.Buffers.WriteTo does, which knows of net's own connections only how to write many
-// buffers with one system call. This knows of both. On a connection of datagrams the
-// buffers are one.
+// WriteBuffers writes buffers to c and removes what it has written from them, as
+// net.Buffers.WriteTo does, which writes many buffers with one system call only on
+// net's own connections. WriteBuffers does so on both. On a datagram connection the
+// buffers are one datagram.
 func WriteBuffers(c net.Conn, buffers *net.Buffers) (int64, error) {
 	if ours, ok := c.(interface {
 		writeBuffers(*net.Buffers) (int64, error)
@@ -149,8 +150,8 @@ func WriteBuffers(c net.Conn, buffers *net.Buffers) (int64, error) {
 }
 
 // Dialer is a net.Dialer whose connections use io_uring: the fields are the same, and
-// mean the same. Names are looked up, addresses tried in turn and connected to by net;
-// what is connected then is handed over.
+// mean the same. net looks up names, tries addresses in turn and connects; the
+// connection is then handed over to the ring.
 type Dialer net.Dialer
 
 // Dial connects to an address. See DialContext.
@@ -174,8 +175,8 @@ func DialTimeout(network, address string, timeout time.Duration) (net.Conn, erro
 	return (&Dialer{Timeout: timeout}).Dial(network, address)
 }
 
-// DialContext is Dial that ends with ctx: it is what http.Transport.DialContext, the
-// DialFunc of database drivers and grpc.WithContextDialer want.
+// DialContext is Dial that ends with ctx: it fits http.Transport.DialContext, the
+// DialFunc of database drivers and grpc.WithContextDialer.
 func DialContext(ctx context.Context, network, address string) (net.Conn, error) {
 	return new(Dialer).DialContext(ctx, network, address)
 }
@@ -184,10 +185,10 @@ func DialContext(ctx context.Context, network, address string) (net.Conn, error)
 // fields are the same, and mean the same.
 type ListenConfig net.ListenConfig
 
-// MultipathTCP reports whether Listen is to listen for Multipath TCP too.
+// MultipathTCP reports whether Listen also listens for Multipath TCP.
 func (lc *ListenConfig) MultipathTCP() bool { return (*net.ListenConfig)(lc).MultipathTCP() }
 
-// SetMultipathTCP says whether Listen is to listen for Multipath TCP too, as net does by
+// SetMultipathTCP says whether Listen also listens for Multipath TCP, as net does by
 // default.
 func (lc *ListenConfig) SetMultipathTCP(use bool) { (*net.ListenConfig)(lc).SetMultipathTCP(use) }
 
@@ -198,8 +199,8 @@ func (lc *ListenConfig) Listen(ctx context.Context, network, address string) (ne
 	return shared().listen(ctx, lc, network, address)
 }
 
-// ListenPacket opens a socket for datagrams at an address; networks, addresses and
-// errors are those of net.ListenConfig.ListenPacket. It is a UDPConn or a UnixConn.
+// ListenPacket opens a datagram socket on an address; networks, addresses and errors
+// are those of net.ListenConfig.ListenPacket. It is a UDPConn or a UnixConn.
 func (lc *ListenConfig) ListenPacket(ctx context.Context, network, address string) (net.PacketConn, error) {
 	return shared().listenPacket(ctx, lc, network, address)
 }
@@ -219,26 +220,25 @@ func Listen(network, address string) (net.Listener, error) {
 	return new(ListenConfig).Listen(context.Background(), network, address)
 }
 
-// ListenPacket opens a socket for datagrams at an address, as net.ListenPacket does.
+// ListenPacket opens a datagram socket on an address, as net.ListenPacket does.
 func ListenPacket(network, address string) (net.PacketConn, error) {
 	return new(ListenConfig).ListenPacket(context.Background(), network, address)
 }
 
-// FileConn returns a connection of a copy of the file's descriptor, a socket that is
-// connected, as net.FileConn does. Close f when it is no longer needed.
+// FileConn returns a connection for a copy of the file's descriptor, which must be a
+// connected socket, as net.FileConn does. Close f when it is no longer needed.
 func FileConn(f *os.File) (net.Conn, error) {
 	c, err := net.FileConn(f)
 	return taken(shared(), c, err)
 }
 
-// FileListener is FileConn for a socket that listens, such as one that systemd has
-// opened.
+// FileListener is FileConn for a listening socket, such as one that systemd has opened.
 func FileListener(f *os.File) (net.Listener, error) {
 	l, err := net.FileListener(f)
 	return takenListener(shared(), l, err, new(ListenConfig).acceptKeepAlive(), false)
 }
 
-// FilePacketConn is FileConn for a socket of datagrams.
+// FilePacketConn is FileConn for a datagram socket.
 func FilePacketConn(f *os.File) (net.PacketConn, error) {
 	c, err := net.FilePacketConn(f)
 	return taken(shared(), c, err)

@@ -12,41 +12,41 @@ import (
 	"github.com/go-liburing/liburing"
 )
 
-// Options are wishes for an Engine; the zero value has the defaults.
+// Options are the options of an Engine; the zero value has the defaults.
 type Options struct {
-	// Entries is how many requests go to the kernel at once, 256 if it is zero. More
-	// may be in flight.
+	// Entries is how many requests go to the kernel at once, 256 if zero. More may be in
+	// flight.
 	Entries int
 
-	// Rings is how many rings the engine has, one if it is zero. Files and connections
-	// are spread over them.
+	// Rings is how many rings the engine has, one if zero. Files and connections are
+	// spread over them.
 	Rings int
 
-	// SQPoll, if not zero, has a kernel thread take the requests, which sleeps after
-	// that long without one. It takes a processor of its own to be worth it.
+	// SQPoll, if not zero, makes a kernel thread take the requests; it sleeps after that
+	// long without one. This is worth it only with a spare processor.
 	SQPoll time.Duration
 
 	// Workers is how many kernel threads each of the process's threads may have for
-	// requests that block, 8 if it is zero.
+	// requests that block, 8 if zero.
 	Workers int
 
-	// FixedBuffers is how many buffers of FixedBufferSize bytes, 4096 if that is zero,
-	// the rings are to know beforehand: Engine.Buffers has them. With O_DIRECT reads and
-	// writes of such memory spare the kernel looking up its pages.
+	// FixedBuffers is how many buffers of FixedBufferSize bytes, 4096 if zero, are
+	// registered with the rings: Engine.Buffers has them. With O_DIRECT, reads and writes
+	// of such memory save the kernel looking up its pages.
 	FixedBuffers    int
 	FixedBufferSize int
 
-	// Interrupts has the kernel interrupt a thread to tell it of a completion. Without,
-	// one that computes is told when it next enters the kernel, a few milliseconds later
-	// at most, which costs others that much and spares a third of the processor's time.
-	// It is for programs that compute for milliseconds at a time and have to answer
+	// Interrupts makes the kernel interrupt a thread to deliver a completion. Otherwise a
+	// thread that computes delivers it when it next enters the kernel, a few milliseconds
+	// later at most; others wait that much longer, but a third of the processor time is
+	// saved. It is for programs that compute for milliseconds at a time and have to answer
 	// faster than that.
 	Interrupts bool
 
-	// Histograms has Stats tell how long operations take.
+	// Histograms makes Stats tell how long operations take.
 	Histograms bool
 
-	// NoRing has the engine do without io_uring: os and net do all the work.
+	// NoRing makes the engine do without io_uring: os and net do all the work.
 	NoRing bool
 }
 
@@ -64,9 +64,9 @@ func (o Options) workers() int {
 	return o.Workers
 }
 
-// Engine is what carries out the requests of files and connections: one or several
-// rings, or, where there can be none, os and net. The package's functions use one that
-// the process shares and that is made on first use.
+// Engine carries out the requests of files and connections: with one or several rings,
+// or, where there can be none, with os and net. The package's functions use one that
+// the whole process shares and that is made on first use.
 type Engine struct {
 	rings   []*engine // none: os and net
 	why     error     // why there are none
@@ -76,8 +76,8 @@ type Engine struct {
 	known   int // how many of them the rings know
 }
 
-// New returns an Engine of one's own. Where io_uring can't be used it is one over os
-// and net, and Available says why. Shut it down when it is not needed any more.
+// New returns a new Engine. If io_uring can't be used it runs on os and net, and
+// Available says why. Shut it down when it is no longer needed.
 func New(o Options) (*Engine, error) {
 	if o.Entries < 0 || o.Rings < 0 || o.Workers < 0 || o.SQPoll < 0 || o.FixedBuffers < 0 || o.FixedBufferSize < 0 {
 		return nil, errors.New("ringio: an option is below zero")
@@ -127,9 +127,9 @@ func (e *Engine) register(n int) {
 	e.known = n
 }
 
-// Buffers returns the buffers of Options.FixedBuffers, nil if there are none. They begin
-// at a page, as O_DIRECT wants it, and lie outside of Go's heap. Give back what was taken
-// before the engine is shut down.
+// Buffers returns the buffers of Options.FixedBuffers, nil if there are none. They
+// begin at a page boundary, as O_DIRECT requires, and lie outside Go's heap. Give back
+// what was taken before the engine is shut down.
 func (e *Engine) Buffers() *liburing.BufferPool { return e.buffers }
 
 // pick returns the ring for a new file or connection, nil if there is none.
@@ -143,9 +143,9 @@ func (e *Engine) pick() *engine {
 	return e.rings[e.turn.Add(1)%uint32(len(e.rings))]
 }
 
-// Shutdown gives the rings back. It waits until what is in flight has ended; when ctx
-// ends first it cancels that, waits for the kernel to be done with it, and returns
-// ctx's error. Files go on working, by plain system calls.
+// Shutdown closes the rings. It waits until what is in flight has ended; if ctx ends
+// first it cancels that, waits for the kernel to be done with it, and returns ctx's
+// error. Files go on working, by plain system calls.
 func (e *Engine) Shutdown(ctx context.Context) error {
 	var all sync.WaitGroup
 	errs := make([]error, len(e.rings))

@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// Stats are an Engine's figures since it was made.
+// Stats are an Engine's figures since its creation.
 type Stats struct {
 	Fallback bool   // there is no ring: os and net do the work
 	Why      string `json:",omitempty"` // why there is none
@@ -25,18 +25,18 @@ type Stats struct {
 	Overflows uint64 // how often completions did not fit into the queue
 	InFlight  int    // requests that the kernel has
 
-	// How long operations took, by their names, if Options.Histograms is set: read, write,
-	// sync and open of files, recv, send, accept and connect of connections, which wait for
-	// the peer, too. Connections of net, on the fallback, tell of connect alone.
+	// How long operations took, by name, if Options.Histograms is set: read, write, sync
+	// and open on files; recv, send, accept and connect on connections, including the wait
+	// for the peer. On the fallback net's connections only report connect.
 	Latency map[string]Histogram `json:",omitempty"`
 }
 
-// Histogram counts durations: place i has those below 2^i nanoseconds that are in no
-// place before.
+// Histogram counts durations: place i has those below 2^i nanoseconds that are not in
+// an earlier place.
 type Histogram [40]uint64
 
-// Quantile returns a duration that the given part of all, from 0 to 1, did not exceed,
-// no more than twice too long.
+// Quantile returns a duration that the given share of all, from 0 to 1, did not exceed,
+// at most twice too long.
 func (h Histogram) Quantile(part float64) time.Duration {
 	all := uint64(0)
 	for _, n := range h {
@@ -86,8 +86,8 @@ func (e *Engine) String() string {
 	return string(b)
 }
 
-// Default returns the engine that the package's functions use, to look at its Stats or
-// to publish it: expvar.Publish("ringio", ringio.Default()).
+// Default returns the engine that the package's functions use, to read its Stats or to
+// publish it: expvar.Publish("ringio", ringio.Default()).
 func Default() *Engine { return shared() }
 
 // kind is an operation that is watched.

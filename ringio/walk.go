@@ -8,8 +8,8 @@ import (
 	"time"
 )
 
-// WalkDir calls fn for root and all below it, in the order and with the errors of
-// filepath.WalkDir. Where an Info has to wait for the disk, the ring asks for those of
+// WalkDir calls fn for root and everything below it, in the order and with the errors
+// of filepath.WalkDir. If an Info has to wait for the disk, the ring requests those of
 // the whole folder at once.
 func WalkDir(root string, fn fs.WalkDirFunc) error { return shared().WalkDir(root, fn) }
 
