@@ -26,7 +26,7 @@ func (l *Loop) submitAndReap(wait time.Duration) error {
 		return nil
 	}
 	ready := l.prepare()
-	pending := m.unsubmitted()
+	pending := m.sq.sqeTail - l.sqHead // which measure has found: only an enter moves it
 	done := ready && pending == 0 && !m.needsFlush()
 	var err error
 	if l.rawEnter && !l.mayBlock && !done && (ready || pending != 0) {

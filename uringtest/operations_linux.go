@@ -217,12 +217,10 @@ func (q *request) isStream() bool {
 	return false
 }
 
-const currentPosition = ^uint64(0)
-
 // transfer reads or writes at the request's offset, if its file has one.
 func (q *request) transfer(at func(int, []byte, int64) (int, error), plain func(int, []byte) (int, error), addr uint64, n uint32) int32 {
 	buf := unsafe.Slice((*byte)(pointer(addr)), n)
-	if q.sqe.Off != currentPosition {
+	if q.sqe.Off != liburing.CurrentPosition {
 		moved, err := at(int(q.fd), buf, int64(q.sqe.Off))
 		if err != unix.ESPIPE {
 			return moveResult(moved, err)
@@ -353,7 +351,7 @@ func (q *request) vector(at func(int, [][]byte, int64) (int, error), plain func(
 		bufs = append(bufs, unsafe.Slice(v.Base, v.Len))
 	}
 	return q.withoutWaiting(func() int32 {
-		if q.sqe.Off != currentPosition {
+		if q.sqe.Off != liburing.CurrentPosition {
 			moved, err := at(int(q.fd), bufs, int64(q.sqe.Off))
 			if err != unix.ESPIPE {
 				return moveResult(moved, err)

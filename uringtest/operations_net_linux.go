@@ -194,7 +194,7 @@ func (q *request) splice() {
 
 func splice(in, out int32, s *liburing.SQE, flags int) (int64, error) {
 	offset := func(at uint64) *int64 {
-		if at == currentPosition {
+		if at == liburing.CurrentPosition {
 			return nil
 		}
 		off := int64(at)
