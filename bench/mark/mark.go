@@ -1,6 +1,6 @@
-// Package mark is imported for its effect: the program prints how many objects
-// it has allocated each time it gets SIGUSR1. That is how servers are asked which
-// have no beginning and end of a measurement themselves.
+// Package mark is imported for its effect: the program prints how many objects it has
+// allocated each time it gets SIGUSR1. This is for servers, which do not know
+// themselves when a measurement begins and ends.
 package mark
 
 import (

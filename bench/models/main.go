@@ -1,7 +1,7 @@
-// Models is one small HTTP server in the ways that servers on Linux have been
-// written in: one client after the other, processes, threads, poll, epoll,
-// io_uring, goroutines. Whatever the model, the answers are the same, so that
-// what differs is what the model costs.
+// Models is one small HTTP server in the ways that servers on Linux have been written:
+// one client after the other, processes, threads, poll, epoll, io_uring, goroutines.
+// Whatever the model, the answers are the same, so that what differs is what the model
+// costs.
 package main
 
 import (

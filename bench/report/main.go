@@ -1,5 +1,5 @@
-// Report writes what the benchmarks measured for people to read: a page with
-// charts, and docs/benchmarks.md.
+// Report presents what the benchmarks measured: a page with charts, and
+// docs/benchmarks.md.
 package main
 
 import (

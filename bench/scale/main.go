@@ -1,4 +1,4 @@
-// Scale measures what one more costs where there are many already: timers, requests in
+// Scale measures what one more costs where there are already many: timers, requests in
 // flight, contexts, posts, buffers, files. It prints a line of readings, WHAT/N=ns.
 package main
 

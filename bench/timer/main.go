@@ -1,5 +1,5 @@
 // Timer measures timers that are armed and stopped again, as servers do for each
-// request: the counterpart of bench/c/timer.c, which has none but the kernel's timeouts,
+// request: the counterpart of bench/c/timer.c, which has only the kernel's timeouts,
 // with the same command line and the same line of output.
 package main
 

@@ -1,6 +1,6 @@
-// Uring is io_uring on the command line: it tells what is wrong with this
-// machine's io_uring, shows and copies files, serves a folder and measures, all
-// through package liburing. README.md has examples.
+// Uring is io_uring on the command line: it diagnoses this machine's io_uring, shows
+// and copies files, serves a folder and measures speed, all through package liburing.
+// README.md has examples.
 package main
 
 import (

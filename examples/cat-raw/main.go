@@ -1,10 +1,10 @@
-// Cat-raw writes files to the standard output like cat, but on the interface
-// that the kernel has: no liburing, and none of this module's packages.
+// Cat-raw writes files to the standard output like cat, but directly on the kernel's
+// interface: without liburing, and without this module's packages.
 //
-// It teaches what a library spares you. ring.go sets a ring up, maps it, and
-// moves its indexes by hand, with the memory barriers that this takes; and it
-// leaves out what a real program needs besides: more than one request, a full
-// queue, an overflow, memory that must not move or be freed.
+// It teaches what a library saves you. ring.go sets a ring up, maps it, and moves its
+// indexes by hand, with the memory barriers that this takes; and it leaves out what a
+// real program needs besides: more than one request, a full queue, an overflow, memory
+// that must not move or be freed.
 package main
 
 import (

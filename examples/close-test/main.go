@@ -1,11 +1,10 @@
 // Close-test reads the first four blocks of a file on a ring whose descriptor is
-// closed: the ring is registered with its thread and used by that registration.
-// It answers to liburing's examples/io_uring-close-test.c and prints the same
+// closed: the ring is registered with its thread and used by that registration. It is
+// the counterpart of liburing's examples/io_uring-close-test.c and prints the same
 // line.
 //
-// It teaches RegisterRingFD and CloseRingFD: a ring without a descriptor cannot
-// be inherited or be hit by a close of the wrong number, and each system call
-// saves looking one up.
+// It teaches RegisterRingFD and CloseRingFD: a ring without a descriptor cannot be
+// inherited or be closed by a wrong number, and each system call saves looking one up.
 package main
 
 import (

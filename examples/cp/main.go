@@ -2,8 +2,8 @@
 // written as soon as it has been read, in buffers that are registered with the
 // kernel. It is the counterpart of liburing's examples/io_uring-cp.c.
 //
-// It teaches how requests follow each other per block while the blocks are
-// independent of one another, and what short reads and writes ask for.
+// It teaches how requests follow each other per block while the blocks are independent
+// of one another, and how to handle short reads and writes.
 package main
 
 import (

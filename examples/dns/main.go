@@ -1,7 +1,7 @@
 // Dns answers the question for one name's addresses, over UDP on IPv4 and IPv6.
 //
-// It teaches datagrams with all that comes along: the sender's address, and in a
-// control message the address that it sent to, so that a server with several
+// It teaches datagrams with everything that comes with them: the sender's address, and
+// in a control message the address that it sent to, so that a server with several
 // addresses answers from the right one; and an answer in memory of its own, which the
 // loop keeps until it is sent.
 package main

@@ -2,10 +2,10 @@
 // connections, in one thread. It is the counterpart of liburing's
 // examples/echo-server.c.
 //
-// It teaches multishot accept and receive, which are asked for once and complete
-// for each connection and each message; connections that are registered files
-// from the start, so that the kernel need not look them up; buffers that it takes
-// only when data is there; and to keep a buffer until it has been sent.
+// It teaches multishot accept and receive, which are requested once and complete for
+// each connection and each message; connections that are registered files from the
+// start, so that the kernel need not look them up; buffers that are taken only when
+// there is data; and keeping a buffer until it has been sent.
 package main
 
 import (

@@ -1,10 +1,10 @@
-// Eventfd reads a file through a ring whose completions are announced by an
-// eventfd. A goroutine sleeps in a read of it, as an event loop that a program
-// already has would do by poll or epoll.
+// Eventfd reads a file through a ring whose completions are announced by an eventfd. A
+// goroutine sleeps in a read of it, as a program's existing event loop would do in poll
+// or epoll.
 //
-// It teaches how a ring joins what is there: whoever waits for descriptors can
-// wait for a ring too, and takes the completions when it is told that there are
-// some. Several of them may be announced at once.
+// It teaches how a ring fits into an existing program: whatever waits for descriptors
+// can wait for a ring too, and takes the completions when they are announced. Several
+// may be announced at once.
 package main
 
 import (

@@ -1,10 +1,10 @@
 // Fixed-buffers copies a file through one registered buffer, from and to
 // registered files.
 //
-// It teaches what registering saves: the kernel pins the buffer's memory and
-// looks the files up once, not for each request. A registered file has a place
-// and needs no descriptor any more; Fixed gives the place where a descriptor
-// goes, and the program closes its own descriptors before it begins.
+// It teaches what registering saves: the kernel pins the buffer's memory and looks up
+// the files once, not for each request. A registered file has a place and no longer
+// needs a descriptor; Fixed names the place wherever a descriptor goes, and the program
+// closes its own descriptors before it begins.
 package main
 
 import (

@@ -1,11 +1,11 @@
-// Kdigest has the kernel hash a file, by any algorithm of its crypto API: blocks
-// are read out of order and sent in order to a socket (AF_ALG), from which the
-// digest is received. It answers to liburing's examples/kdigest.c and prints the
-// same line.
+// Kdigest lets the kernel hash a file, with any algorithm of its crypto API: blocks are
+// read out of order and sent in order to a socket (AF_ALG), from which the digest is
+// received. It is the counterpart of liburing's examples/kdigest.c and prints the same
+// line.
 //
-// It teaches bundles: the blocks that are next go into a ring of provided
-// buffers, and one request sends them all. Where the kernel has no bundles
-// (before Linux 6.10), linked requests keep the order.
+// It teaches bundles: the next blocks go into a ring of provided buffers, and one
+// request sends them all. On kernels without bundles (before Linux 6.10), linked
+// requests keep the order.
 package main
 
 import (

@@ -1,9 +1,9 @@
-// Link-cp copies a file by pairs of linked requests: the kernel begins the write
-// of a block when its read has completed, without a word from the program. It
-// answers to liburing's examples/link-cp.c.
+// Link-cp copies a file with pairs of linked requests: the kernel begins the write of a
+// block when its read has completed, without the program's help. It is the counterpart
+// of liburing's examples/link-cp.c.
 //
-// It teaches SQEIOLink on a Ring: both requests of a pair go with the same
-// submission, and a read that fails or is short cancels the write behind it.
+// It teaches SQEIOLink on a Ring: both requests of a pair go with the same submission,
+// and a read that fails or is short cancels the write after it.
 package main
 
 import (

@@ -1,9 +1,9 @@
 // Link writes a line to a file, syncs it, reads it back and closes the file, in
 // one submission: each request begins when the one before it has succeeded.
 //
-// It teaches chains. With -fail the write goes to a file that is open for
-// reading only, and what is linked behind it is cancelled. With -quiet only the
-// last request of the chain is heard of, or the first that fails.
+// It teaches chains. With -fail the write goes to a file that is open for reading only,
+// and what is linked after it is cancelled. With -quiet only the last request of the
+// chain completes, or the first that fails.
 package main
 
 import (

@@ -1,5 +1,5 @@
-// Napi-busy-poll-client sends small datagrams to napi-busy-poll-server, one at a
-// time, and tells how long the answers took. It is the counterpart of liburing's
+// Napi-busy-poll-client sends small datagrams to napi-busy-poll-server, one at a time,
+// and prints how long the answers took. It is the counterpart of liburing's
 // examples/napi-busy-poll-client.c.
 //
 // It teaches what polling the network device is worth: run it with and without

@@ -2,9 +2,9 @@
 // napi-busy-poll-client. It is the counterpart of liburing's
 // examples/napi-busy-poll-server.c.
 //
-// It teaches how to have the waits of a ring poll the network device instead of
-// waiting for its interrupt, which costs a processor and saves microseconds; and
-// a Ring used by hand, where the way of waiting matters.
+// It teaches how to make the waits of a ring poll the network device instead of waiting
+// for its interrupt, which costs a processor and saves microseconds; and how to use a
+// Ring by hand, where the way of waiting matters.
 package main
 
 import (

@@ -1,9 +1,9 @@
-// Nvme asks an NVMe drive who it is and reads its first blocks, by commands that go
-// to the drive itself, past the block layer.
+// Nvme asks an NVMe drive to identify itself and reads its first blocks, with commands
+// that go to the drive directly, past the block layer.
 //
 // It teaches the commands of drivers: entries and completions of twice the size, a
 // command with an address among its bytes, a status above zero that is a failure,
-// registered buffers, and with -poll a ring that polls the drive for what it has done.
+// registered buffers, and with -poll a ring that polls the drive for completions.
 package main
 
 import (

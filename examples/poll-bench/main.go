@@ -1,9 +1,9 @@
-// Poll-bench counts how many poll requests a second complete: many wait for one
-// pipe, a byte into it completes them all, and the round begins again. It
-// answers to liburing's examples/poll-bench.c.
+// Poll-bench counts how many poll requests complete per second: many wait for one pipe,
+// a byte written to it completes them all, and the next round begins. It is the
+// counterpart of liburing's examples/poll-bench.c.
 //
-// It teaches what saves the kernel work where a ring is used hard: registered
-// files, a registered ring, a single issuer.
+// It teaches what saves the kernel work when a ring is used heavily: registered files,
+// a registered ring, a single issuer.
 package main
 
 import (

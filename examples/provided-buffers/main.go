@@ -1,9 +1,9 @@
-// Provided-buffers receives messages into buffers that the kernel picks: none is
-// named by a request, none is taken before data is there.
+// Provided-buffers receives messages into buffers that the kernel picks: no request
+// names one, and none is taken before there is data.
 //
-// It teaches a group of buffers: which buffer each message came in, keeping one
-// when the callback returns, what happens when all are kept, and how receiving
-// goes on by itself when one is given back.
+// It teaches a group of buffers: which buffer each message came in, keeping one beyond
+// the callback, what happens when all are kept, and how receiving goes on by itself
+// when one is given back.
 package main
 
 import (

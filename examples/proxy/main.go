@@ -1,11 +1,11 @@
-// Proxy hands TCP connections on to another address, both ways, or with -sink
-// drops what comes in. It is the counterpart of liburing's examples/proxy.c.
+// Proxy forwards TCP connections to another address, both ways, or with -sink drops
+// what comes in. It is the counterpart of liburing's examples/proxy.c.
 //
-// It teaches backpressure. Each direction of a connection has a few buffers of
-// its own, and the kernel reads only while one of them is free: what a slow
-// receiver has not taken yet stays with the sender, and neither memory nor other
-// connections suffer. A connection that is closed for one direction stays open
-// for the other, and one that breaks is broken off on both sides.
+// It teaches backpressure. Each direction of a connection has a few buffers of its own,
+// and the kernel reads only while one of them is free: what a slow receiver has not
+// taken yet stays with the sender, and neither memory nor other connections suffer. A
+// connection that is closed in one direction stays open in the other, and one that
+// breaks is closed on both sides.
 package main
 
 import (

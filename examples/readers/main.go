@@ -3,7 +3,7 @@
 // It teaches how goroutines share a loop: an io.ReaderAt whose ReadAt posts a request
 // and waits on a channel, so that whatever takes an io.ReaderAt can use the loop; a
 // context that ends one goroutine's read; and that the loop may be closed while
-// thousands of them read, for each is told.
+// thousands of them read, because each is told.
 package main
 
 import (

@@ -1,11 +1,11 @@
-// Redis answers a few of Redis's commands (GET, SET, DEL, INCR, PING) and does not
-// forget: what changes stands in an append-only log before it is confirmed.
+// Redis answers a few of Redis's commands (GET, SET, DEL, INCR, PING) durably: a change
+// is in an append-only log before it is confirmed.
 //
 // It teaches a service of three parts on one loop without a lock: connections (Conn)
 // whose requests come in pieces or many at a time, and whose answers go out in few
-// sends; a log that is written and synced once for all that have come meanwhile, while
-// answers are held back (Writer.Sync, Writer.Hold); and a stop in which nothing
-// confirmed is lost.
+// sends; a log that is written and synced once for everything that has come meanwhile,
+// while answers are held back (Writer.Sync, Writer.Hold); and a stop that loses nothing
+// that was confirmed.
 package main
 
 import (

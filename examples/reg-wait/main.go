@@ -1,10 +1,10 @@
-// Reg-wait waits for completions as waits that were registered before say: one
-// that ends when its time is over, and one that makes do with what has come
-// after a shorter time. It answers to liburing's examples/reg-wait.c, and prints
-// how long each has taken.
+// Reg-wait waits for completions with waits that were registered in advance: one that
+// ends when its time is over, and one that after a shorter time makes do with what has
+// come. It is the counterpart of liburing's examples/reg-wait.c, and prints how long
+// each took.
 //
-// It teaches registered waits: how to wait is written down once in memory that
-// the kernel has mapped, so that entering it has nothing to copy.
+// It teaches registered waits: the arguments of a wait are written once to memory that
+// the kernel has mapped, so that entering the kernel copies nothing.
 package main
 
 import (

@@ -1,9 +1,9 @@
 // Ringio-kv is a key-value server: lines SET KEY VALUE, GET KEY and DEL KEY over TCP, a
 // goroutine for each client. What was confirmed is on the disk.
 //
-// It teaches group commit: many goroutines append to one log, and those who come while
-// the disk is at work share the next write and the next sync. A client that says nothing
-// costs no buffer (WaitReadable).
+// It teaches group commit: many goroutines append to one log, and those that come while
+// the disk is busy share the next write and the next sync. A silent client needs no
+// buffer (WaitReadable).
 package main
 
 import (

@@ -1,9 +1,9 @@
-// Ringio-proxy hands TCP connections on to another address, both ways, with two
+// Ringio-proxy forwards TCP connections to another address, both ways, with two
 // goroutines for each.
 //
-// It teaches what io.Copy does with connections of package ringio: one that waits has no
-// buffer, what is little is read and written, what is much the kernel moves by itself. A
-// connection that ends in one direction stays open in the other.
+// It teaches what io.Copy does with connections of package ringio: one that waits has
+// no buffer, small amounts are read and written, large ones are moved by the kernel
+// itself. A connection that ends in one direction stays open in the other.
 package main
 
 import (

@@ -1,9 +1,9 @@
 // Ringio-web serves the files of a folder with net/http, on connections and files of
 // package ringio.
 //
-// It teaches that a program changes its imports and no more: http.Serve takes the
-// listener, http.FS the folder. Where io_uring is missing or forbidden the same program
-// runs on net and os.
+// It teaches that a program only changes its imports: http.Serve takes the listener,
+// http.FS the folder. Where io_uring is missing or forbidden the same program runs on
+// net and os.
 package main
 
 import (

@@ -1,6 +1,5 @@
-// Rsrc-update-bench counts how many places of the registered files can be
-// replaced in a second by requests. It answers to liburing's
-// examples/rsrc-update-bench.c.
+// Rsrc-update-bench counts how many registered files requests can replace per second.
+// It is the counterpart of liburing's examples/rsrc-update-bench.c.
 //
 // It teaches the table of registered files: made empty, filled, and changed
 // while the ring is in use.

@@ -1,11 +1,11 @@
-// Send-zerocopy sends as much as it can for a while, over TCP or UDP, and tells
-// how much that was; with -receive it is the other end. It is the counterpart of
-// liburing's examples/send-zerocopy.c.
+// Send-zerocopy sends as much as it can for a while, over TCP or UDP, and prints how
+// much that was; with -receive it is the other end. It is the counterpart of liburing's
+// examples/send-zerocopy.c.
 //
-// It teaches sending without copying: the completion that tells the result is
-// not the last one, for the network still reads the memory. A notification comes
-// when it is done with it, and says whether the bytes were copied after all, as
-// they are on the way to the same machine.
+// It teaches sending without copying: the completion with the result is not the last
+// one, because the network still reads the memory. A notification comes when it is done
+// with that, and says whether the bytes were copied after all, as they are on the way
+// to the same machine.
 package main
 
 import (

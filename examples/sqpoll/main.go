@@ -1,10 +1,10 @@
 // Sqpoll reads a file again and again without a system call: a thread of the
 // kernel looks for requests in the ring, and the program for their completions.
 //
-// It teaches SQPOLL, and what it costs: a processor that looks all the time.
-// When there has been nothing to do for the idle time the kernel's thread
-// sleeps, and it takes a system call to wake it, which the library makes by
-// itself. The program says how many that were.
+// It teaches SQPOLL, and what it costs: a processor that is always busy looking. When
+// there has been nothing to do for the idle time the kernel's thread sleeps, and waking
+// it takes a system call, which the library makes by itself. The program prints how
+// many there were.
 package main
 
 import (

@@ -1,5 +1,5 @@
-// Test reads the first four blocks of a file past the page cache (O_DIRECT), all
-// at once, and tells how many bytes there were. It answers to liburing's
+// Test reads the first four blocks of a file past the page cache (O_DIRECT), all at
+// once, and prints how many bytes there were. It is the counterpart of liburing's
 // examples/io_uring-test.c and prints the same line.
 //
 // It teaches the life of a Ring from setup to Close: take entries, prepare them,

@@ -2,7 +2,7 @@
 // there goes to the file, without a copy.
 //
 // It teaches a driver's commands that wait: each completes when the driver asks for
-// something, and the next one brings it the answer. The memory of what is asked has no
+// something, and the next one brings it the answer. The memory of such a request has no
 // address in this process: the driver puts it among the registered buffers.
 package main
 

@@ -1,10 +1,10 @@
-// Ucontext-cp copies files at the same time, each in a goroutine of its own that
-// reads, writes and waits as if those were system calls. It answers to
-// liburing's examples/ucontext-cp.c, where contexts that the program switches by
-// hand do what goroutines do here, and prints each step as that does.
+// Ucontext-cp copies files at the same time, each in a goroutine of its own that reads,
+// writes and waits as if those were system calls. It is the counterpart of liburing's
+// examples/ucontext-cp.c, where contexts that the program switches by hand do what
+// goroutines do here, and prints the same steps.
 //
-// It teaches how goroutines use a Loop: they post their request to it and wait
-// on a channel for what its callback tells. A thousand that wait cost no thread.
+// It teaches how goroutines use a Loop: they post their requests to it and wait on a
+// channel for the callback's result. A thousand that wait take no thread.
 package main
 
 import (

@@ -1,10 +1,10 @@
 // Udp sends datagrams back to where they came from. It is the counterpart of
 // liburing's examples/io_uring-udp.c.
 //
-// It teaches multishot recvmsg, which is asked for once and puts each datagram
-// into a buffer together with its sender's address; taking such a buffer apart;
-// sending from the buffer before it goes back to the kernel; and a registered
-// file in the place of a descriptor.
+// It teaches multishot recvmsg, which is requested once and puts each datagram into a
+// buffer together with its sender's address; taking such a buffer apart; sending from
+// the buffer before it goes back to the kernel; and a registered file in place of a
+// descriptor.
 package main
 
 import (

@@ -1,12 +1,12 @@
-// Webserver serves the files of a folder over HTTP/1.1, for any number of
-// clients in one thread. The server is package internal/httpd, to be read next
-// to this; here is what turns it into a program.
+// Webserver serves the files of a folder over HTTP/1.1, for any number of clients in
+// one thread. The server is package internal/httpd, best read together with this; here
+// is what turns it into a program.
 //
-// It teaches how a protocol becomes a chain of callbacks: receive, open, look,
-// read, send, one request after the other for each connection and thousands of
-// connections side by side; timeouts of all clients with one timer; what the
-// ring has no request for, done in a goroutine that posts its result; and to end
-// without breaking off what is being sent.
+// It teaches how a protocol becomes a chain of callbacks: receive, open, stat, read,
+// send, one request after the other for each connection and thousands of connections
+// side by side; the timeouts of all clients with one timer; what the ring has no
+// request for, done in a goroutine that posts its result; and stopping without cutting
+// off what is being sent.
 package main
 
 import (

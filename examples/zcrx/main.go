@@ -2,17 +2,17 @@
 // card itself puts the bytes there. It is the counterpart of liburing's
 // examples/zcrx.c.
 //
-// It teaches registering a receive queue of a card with the memory that data
-// lands in, receiving from it with completions that say where, and giving the
-// memory back through a queue shared with the kernel. It takes a card that can
-// do that, and one of its queues with the connections steered to it:
+// It teaches registering a receive queue of a card with the memory that data lands in,
+// receiving from it with completions that say where the data is, and giving the memory
+// back through a queue shared with the kernel. It needs a card that can do that, with
+// the connections steered to one of its queues:
 //
 //	ethtool -G eth0 tcp-data-split on
 //	ethtool -X eth0 equal 1                                        # all else to queue 0
 //	ethtool -N eth0 flow-type tcp6 dst-port 8000 action 1          # these to queue 1
 //	zcrx -if eth0 -queue 1
 //
-// Where something is missing it says what.
+// If something is missing it says what.
 package main
 
 import (

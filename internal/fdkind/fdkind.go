@@ -1,3 +1,3 @@
-// Package fdkind tells what kind of file a descriptor is of, and what never works on
-// which: for the errors of requests.
+// Package fdkind tells what kind of file a descriptor refers to, and what never works
+// on which kind, for the errors of requests.
 package fdkind

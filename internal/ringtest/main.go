@@ -1,8 +1,8 @@
 //go:build linux
 
-// Package ringtest has what the tests of all packages share: rings and loops of
-// every kind, the running of loops, skips by what the kernel knows, fixtures, and
-// the check that a package's tests leave nothing behind.
+// Package ringtest has what the tests of all packages share: rings and loops of every
+// kind, running loops, skips by what the kernel supports, fixtures, and the check that
+// a package's tests leave nothing behind.
 //
 // The tests of package liburing itself use it too, as package liburing_test; those
 // that are inside of the package can't, because it imports liburing.

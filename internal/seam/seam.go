@@ -1,5 +1,5 @@
-// Package seam is where a simulated kernel takes the real one's place: package
-// liburing says with which option a ring is one of it, package uringtest makes it.
+// Package seam is where a simulated kernel takes the real one's place: package liburing
+// provides the option that puts a ring on it, package uringtest the kernel.
 package seam
 
 import "unsafe"

@@ -9,8 +9,9 @@ import (
 	"time"
 )
 
-// Wheel is a hierarchical timing wheel, in which to add, to remove and to put off a timer
-// costs the same however many there are. The zero Wheel is an empty one, whose time is 0.
+// Wheel is a hierarchical timing wheel, in which adding, removing and postponing a
+// timer cost the same however many there are. The zero Wheel is an empty one, whose
+// time is 0.
 //
 // A level has 64 slots, each of which is as long as all of the level below; those of the
 // lowest are a tick long. A timer lies on the level of the highest digit in which its
