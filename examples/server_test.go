@@ -42,7 +42,7 @@ func startSaying(t *testing.T, words, name string, args ...string) *server {
 	t.Helper()
 	path := program(t, name)
 	needsKernel(t, path)
-	ctx, cancel := context.WithTimeout(context.Background(), runFor)
+	ctx, cancel := context.WithTimeout(context.Background(), 5*runFor) // a test asks it many things
 	t.Cleanup(cancel)
 	s := &server{cmd: exec.CommandContext(ctx, path, args...), stdout: make(chan string, 1)}
 	s.cmd.Stderr = &s.stderr

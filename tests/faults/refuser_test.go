@@ -221,7 +221,7 @@ func refusing(t *testing.T) bool {
 		}
 		return true
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), 3*patience)
+	ctx, cancel := context.WithTimeout(context.Background(), 10*patience) // hundreds of calls, one by one
 	defer cancel()
 	// The collector maps small pieces of memory of its own.
 	cmd := childOf(ctx, t, "GOGC=off")

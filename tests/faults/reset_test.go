@@ -175,8 +175,10 @@ func TestResetBeforeAccept(t *testing.T) {
 	defer unix.Close(alive)
 	served := 0
 	s := loopio.Serve(l, door, func(fd int) {
-		served++
-		l.Write(fd, []byte("!"), 0, func(liburing.Completion) { l.CloseFD(fd, nil) })
+		l.Write(fd, []byte("!"), 0, func(liburing.Completion) {
+			served++
+			l.CloseFD(fd, nil)
+		})
 	}, func(err error, over bool) { require.False(t, over, "%v", err) })
 	ringtest.RunUntil(t, l, time.Millisecond, func() bool { return served == 9 })
 	hears(t, alive)
