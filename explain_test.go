@@ -357,7 +357,7 @@ func TestErrorOfLockedMemory(t *testing.T) {
 // sendLocked sends more than may be locked, and prints what comes of it.
 func sendLocked() error {
 	limit := unix.Rlimit{Cur: 1 << 16, Max: 1 << 16}
-	if err := errors.Join(unix.Setrlimit(unix.RLIMIT_MEMLOCK, &limit), syscall.Setuid(65532)); err != nil {
+	if err := errors.Join(unix.Setrlimit(unix.RLIMIT_MEMLOCK, &limit), syscall.Setuid(100000+os.Getpid())); err != nil {
 		return err
 	}
 	l, err := liburing.NewLoop(8)

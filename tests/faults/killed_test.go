@@ -82,7 +82,6 @@ func ignoreMissing(err error) error {
 func init() { programs["victim"] = victim }
 
 const (
-	nobody      = 65533
 	lockable    = 2 << 20
 	victimLocks = 1200 << 10 // more than half of it
 	victimFile  = 32 << 10
@@ -95,7 +94,7 @@ func victim() int {
 		if err := unix.Setrlimit(unix.RLIMIT_MEMLOCK, &limit); err != nil {
 			return fatal(err)
 		}
-		if err := syscall.Setuid(nobody); err != nil {
+		if err := syscall.Setuid(100000 + os.Getppid()); err != nil { // all victims of a test are one user
 			return fatal(err)
 		}
 	}
