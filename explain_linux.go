@@ -68,7 +68,8 @@ func (f *failure) whyUnknown() string {
 }
 
 // whyCancelled is for what the kernel cancels by itself: what takes a worker thread, where
-// there is none and none can be made.
+// there is none and none can be made. Up to Linux 6.18 signals are a reason, too: it gives
+// up after a few tries that find one pending.
 func (f *failure) whyCancelled() string {
 	names, err := filepath.Glob("/proc/self/task/*/comm")
 	if err != nil || len(names) == 0 {
@@ -80,7 +81,8 @@ func (f *failure) whyCancelled() string {
 		}
 	}
 	return "it takes a worker thread of the kernel's, and there is none: if it was not cancelled, none could be made; raise the limit of " +
-		"tasks (pids.max of the control group, TasksMax= in systemd, --pids-limit in Docker, `ulimit -u`)"
+		"tasks (pids.max of the control group, TasksMax= in systemd, --pids-limit in Docker, `ulimit -u`), or make the request again " +
+		"if the process gets many signals (up to Linux 6.18)"
 }
 
 // kernelLacks reports whether the kernel is older than what came with version. Distributions
