@@ -11,6 +11,9 @@ const (
 // closeFD closes a descriptor without a loop.
 func closeFD(fd int) error { return unix.Close(fd) }
 
+// shutdownFD shuts a connection down without a loop.
+func shutdownFD(fd, how int) error { return unix.Shutdown(fd, how) }
+
 func isSocket(fd int) bool {
 	_, err := unix.GetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_TYPE)
 	return err == nil

@@ -16,8 +16,9 @@ const (
 	sockCloexec = 0o2000000
 )
 
-func closeFD(int) error { return liburing.ErrNotSupported }
-func isSocket(int) bool { return false }
+func closeFD(int) error         { return liburing.ErrNotSupported }
+func shutdownFD(int, int) error { return liburing.ErrNotSupported }
+func isSocket(int) bool         { return false }
 
 // Listen needs Linux.
 func Listen(network, address string) (fd int, local net.Addr, err error) {

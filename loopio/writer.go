@@ -1,6 +1,7 @@
 package loopio
 
 import (
+	"errors"
 	"fmt"
 	"syscall"
 
@@ -291,7 +292,11 @@ func (w *Writer) end() {
 	case wanted == writerHalf:
 		w.ending = true
 		w.loop.Shutdown(w.fd, shutWrite, func(c liburing.Completion) {
-			if err := c.Err(); err != nil && c.Res != -int32(syscall.ENOTSOCK) {
+			err := c.Err()
+			if _, fixed := liburing.FixedOf(w.fd); !fixed && c.Unbegun() && !w.loop.Closing() {
+				err = shutdownFD(w.fd, shutWrite) // the kernel could make no worker for it
+			}
+			if err != nil && !errors.Is(err, syscall.ENOTSOCK) {
 				w.fail(err)
 			}
 			w.reach(writerHalf)

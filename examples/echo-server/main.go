@@ -213,11 +213,24 @@ func (c *connection) goOn() {
 	switch {
 	case c.receiving || len(c.out) > 0:
 	case c.gone:
-		// Linux 6.12 and older let go of a closed direct descriptor only when all requests on
-		// others that were made before have ended. So the client is told first.
-		c.loop.Shutdown(c.fd, unix.SHUT_RDWR, nil).HardLinkNext()
-		c.loop.CloseFD(c.fd, nil)
+		c.close(tries)
 	default:
 		c.receive()
 	}
+}
+
+// tries is how often a client is told of the end: where the kernel can make no worker for
+// that, which signals are enough for, it is ECANCELED.
+const tries = 3
+
+// close hangs up. Linux 6.12 and older let go of a closed direct descriptor only when all
+// requests on others that were made before have ended. So the client is told first.
+func (c *connection) close(tries int) {
+	c.loop.Shutdown(c.fd, unix.SHUT_RDWR, func(done liburing.Completion) {
+		if done.Unbegun() && tries > 1 && !c.loop.Closing() {
+			c.close(tries - 1)
+			return
+		}
+		c.loop.CloseFD(c.fd, nil)
+	})
 }

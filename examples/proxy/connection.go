@@ -174,7 +174,7 @@ func (d *direction) endIfDone() {
 	}
 	if !d.broken {
 		d.shut = true
-		d.loop.Shutdown(d.to, unix.SHUT_WR, nil)
+		unix.Shutdown(d.to, unix.SHUT_WR) // does not wait; as a request it would take a worker of the kernel's
 	}
 	d.giveBack(d.buffers)
 	d.ended()

@@ -137,7 +137,8 @@ const lingerFor = 2 * time.Second
 func (c *conn) linger() {
 	c.last = true
 	by := time.Now().Add(lingerFor)
-	c.wait(c.server.loop.Shutdown(c.fd, unix.SHUT_WR, func(liburing.Completion) { c.drop(by) }), by)
+	unix.Shutdown(c.fd, unix.SHUT_WR) // does not wait; as a request it would take a worker of the kernel's
+	c.drop(by)
 }
 
 // drop throws away what the client sends until it closes.
