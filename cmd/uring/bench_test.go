@@ -26,7 +26,7 @@ func TestBench(t *testing.T) {
 	require.Len(t, got.Charts[1].Rows, len(depths))
 	for _, c := range got.Charts {
 		for _, r := range c.Rows {
-			assert.Greater(t, r.PerSecond, 100.0, "%s: %s", c.Title, r.Name)
+			assert.Positive(t, r.PerSecond, "%s: %s", c.Title, r.Name)
 		}
 	}
 
@@ -54,7 +54,7 @@ func TestBenchKilledLeavesNothing(t *testing.T) {
 	dir := t.TempDir()
 	p := uring(t, "bench", "-seconds", "0.001", "-size", "4G", "-dir", dir)
 	require.NoError(t, p.Start())
-	require.Eventually(t, func() bool { return written(p.Process.Pid, dir) > 0 }, 10*time.Second, time.Millisecond)
+	require.Eventually(t, func() bool { return written(p.Process.Pid, dir) > 0 }, time.Minute, time.Millisecond)
 	require.NoError(t, p.Process.Kill())
 	p.ends(-1)
 	empty(t, dir)
