@@ -146,7 +146,7 @@ func (p *program) hasRing() {
 			}
 		}
 		return false
-	}, 10*time.Second, time.Millisecond)
+	}, time.Minute, time.Millisecond)
 }
 
 func short(b *bytes.Buffer) []byte { return b.Bytes()[:min(b.Len(), 1000)] }
