@@ -87,7 +87,8 @@ func (d *disk) buffered() bool { return !d.slow }
 const (
 	trusted  = 256 // hits in a row
 	hopeless = -32
-	asking   = 16
+	doubt    = 32 // one of so many reads asks where the page cache is trusted
+	hope     = 16 // and of so many where it is hopeless
 )
 
 func (d *disk) hit() {
@@ -102,27 +103,28 @@ func (d *disk) miss() {
 	}
 }
 
-// asks reports whether it is time to ask the page cache all the same.
-func asks() bool { return rand.Uint32()%asking == 0 }
+// oneOf is true once in n times.
+func oneOf(n uint32) bool { return rand.Uint32()%n == 0 }
 
-// readsPlainly reports whether a read is os.File's to do. If so, its end is to be told
-// to waiters: only so many of them may each keep a thread, if it has to wait after all.
+// readsPlainly reports whether a read is os.File's to do.
 func (d *disk) readsPlainly(ctx context.Context) bool {
-	if ctx.Done() != nil || d.watch.on.Load() || d.score.Load() < trusted && d.reading.Load() != plain || asks() {
-		return false
-	}
-	if d.engine.waiters.Add(1) > d.engine.threads {
-		d.engine.waiters.Add(-1)
-		return false
-	}
-	return true
+	return ctx.Done() == nil && !d.watch.on.Load() && (d.reading.Load() == plain || d.trustsCache())
+}
+
+// trustsCache reports whether to take for granted that the page cache has what is read.
+// Where that is wrong the read keeps a thread while it waits, so only so many may at a
+// time. They are more than there are processors: threads that the kernel has put aside in
+// the middle of a read count, too.
+func (d *disk) trustsCache() bool {
+	return d.score.Load() >= trusted && d.engine.plainReads.Load() < d.engine.threads && !oneOf(doubt)
 }
 
 func (d *disk) read(ctx context.Context, f *os.File, b []byte) (int, error) {
 	d.position.Lock()
 	defer d.position.Unlock()
 	if d.readsPlainly(ctx) {
-		defer d.engine.waiters.Add(-1)
+		d.engine.plainReads.Add(1)
+		defer d.engine.plainReads.Add(-1)
 		return f.Read(b)
 	}
 	t := newTransfer(d, ctx, toRead, -1)
@@ -132,8 +134,9 @@ func (d *disk) read(ctx context.Context, f *os.File, b []byte) (int, error) {
 
 func (d *disk) readAt(ctx context.Context, f *os.File, b []byte, off int64) (int, error) {
 	if d.readsPlainly(ctx) {
+		d.engine.plainReads.Add(1)
 		n, err := f.ReadAt(b, off)
-		d.engine.waiters.Add(-1)
+		d.engine.plainReads.Add(-1)
 		return n, err
 	}
 	t := newTransfer(d, ctx, toRead, off)
@@ -304,7 +307,7 @@ func (t *transfer) some(fd int) (n int, err error) {
 	}
 	switch t.reading.Load() {
 	case fromCache:
-		if t.score.Load() <= hopeless && !asks() {
+		if t.score.Load() <= hopeless && !oneOf(hope) {
 			return t.wait(fd)
 		}
 		n, err = t.call(fd, unix.RWF_NOWAIT)

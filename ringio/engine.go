@@ -49,8 +49,11 @@ type engine struct {
 		closed bool // nothing more is taken
 	}
 	waiters atomic.Int32 // goroutines that wait for a disk, by the ring or not
-	threads int32        // how many of them may be in plain calls
 	present atomic.Int32 // flying, for those without the lock
+
+	plainReads atomic.Int32 // those that are under way
+	threads    int32        // how many of them may be, unless it is known that they need not wait
+
 	waiting atomic.Bool  // something is staged
 	parked  atomic.Bool  // the pump is, or is about to be
 	awaited atomic.Int32 // see await
@@ -78,6 +81,10 @@ func (e *engine) snapshot() counts {
 	return c
 }
 
+// spareThreads is how many threads beside one a processor may be in reads of which the
+// page cache should have everything.
+const spareThreads = 64
+
 var errEngineClosed = errors.New("ringio: the engine is shut down")
 
 // newEngine sets up a ring and starts its pump.
@@ -87,7 +94,7 @@ func newEngine(o Options) (*engine, error) {
 		return nil, err
 	}
 	e := &engine{
-		ring: ring, sqPoll: ring.Flags()&liburing.SetupSQPoll != 0, threads: int32(runtime.GOMAXPROCS(0)),
+		ring: ring, sqPoll: ring.Flags()&liburing.SetupSQPoll != 0, threads: int32(runtime.GOMAXPROCS(0)) + spareThreads,
 		gone: make(chan struct{}), errands: make(chan struct{}, 1),
 	}
 	e.look = e.ready

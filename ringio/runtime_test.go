@@ -470,3 +470,32 @@ func TestScore(t *testing.T) {
 		d.score.Store(0)
 	}
 }
+
+// A file that the page cache has had for long is read by plain calls, but for a few that
+// ask, and never by more threads at a time than may have to wait.
+func TestTrustedReadsAreBounded(t *testing.T) {
+	e := ownEngine(t, Options{})
+	f, err := e.Create(filepath.Join(t.TempDir(), "file"))
+	require.NoError(t, err)
+	defer f.Close()
+	f.disk.reading.Store(fromCache)
+	plainly := func() (n int) {
+		for range 2000 {
+			if f.disk.readsPlainly(context.Background()) {
+				n++
+			}
+		}
+		return n
+	}
+	require.Zero(t, plainly())
+	f.disk.score.Store(trusted)
+	n := plainly()
+	require.Greater(t, n, 1800)
+	require.Less(t, n, 2000, "no read asks any more")
+	ring := f.disk.engine
+	ring.plainReads.Store(ring.threads)
+	require.Zero(t, plainly())
+	f.disk.reading.Store(plain)
+	require.Equal(t, 2000, plainly(), "a file that can't be asked")
+	ring.plainReads.Store(0)
+}
