@@ -32,7 +32,9 @@ func (s *socket) recvOnce(p []byte) (int, error) {
 	o.entry().PrepRecv(s.fd, p, 0)
 	n, err := s.await(h, o)
 	s.dry = n < len(p)
-	s.warm(n)
+	if n > 0 {
+		s.warm(n)
+	}
 	return n, err
 }
 

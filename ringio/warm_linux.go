@@ -16,7 +16,7 @@ import (
 // missing there.
 
 const (
-	warmReads  = 8       // in a row, until there is a stream
+	warmReads  = 2       // in a row, until there is a stream: most connections are read once or very often
 	shortReads = 1 << 10 // what such a read brings at most
 	fullReads  = 4       // buffers that came full in a row, until there is none
 )
@@ -45,7 +45,7 @@ func (s *socket) recvStream(r *stream, p []byte) (n int, done bool, err error) {
 	}
 }
 
-// warm notes a read of n bytes that had to wait.
+// warm notes a read that had to wait and brought n bytes, or a wait for some.
 func (s *socket) warm(n int) {
 	if s.kind != unix.SOCK_STREAM || s.family == unix.AF_UNIX || s.exact.Load() {
 		return
