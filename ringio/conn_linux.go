@@ -158,6 +158,7 @@ func (s *socket) awaitReadable() error {
 // pollReadable is awaitReadable without a stream. To look by a read would take the
 // socket's error away.
 func (s *socket) pollReadable() error {
+	s.leaveLone()
 	if !s.dry && readableNow(s.fd) {
 		return nil
 	}

@@ -54,14 +54,17 @@ type engine struct {
 	plainReads atomic.Int32 // those that are under way
 	threads    int32        // how many of them may be, unless it is known that they need not wait
 
-	waiting atomic.Bool  // something is staged
-	parked  atomic.Bool  // the pump is, or is about to be
-	awaited atomic.Int32 // see await
-	parks   atomic.Uint64
-	woken   int            // goroutines, in this turn
-	crowd   crowd          // whether there are many of them
-	shared  *sharedBuffers // what streams receive into, made when the first is
-	sharing atomic.Int32   // 1: there are some, -1: there can be none
+	waiting   atomic.Bool  // something is staged
+	parked    atomic.Bool  // the pump is, or is about to be
+	awaited   atomic.Int32 // see await
+	parks     atomic.Uint64
+	woken     int            // goroutines, in this turn
+	crowd     crowd          // whether there are many of them
+	only      *stream        // whose reader was woken last, nil if another goroutine was
+	onlyTimes int            // how often in a row
+	lones     lones          // connections that do without the pump
+	shared    *sharedBuffers // what streams receive into, made when the first is
+	sharing   atomic.Int32   // 1: there are some, -1: there can be none
 
 	poller  *os.File // a duplicate of the ring's descriptor
 	readied syscall.RawConn
@@ -607,11 +610,12 @@ func (e *engine) settle(ctx context.Context) (err error) {
 func (e *engine) idle() bool {
 	e.mu.Lock()
 	defer e.unlock()
-	return e.flying == 0 && len(e.queued) == 0 && !e.waiting.Load()
+	return e.flying == 0 && len(e.queued) == 0 && !e.waiting.Load() && e.lones.none()
 }
 
 // cancelAll cancels all that the kernel has.
 func (e *engine) cancelAll() {
+	e.lones.endAll()
 	for _, token := range e.inFlight() {
 		e.cancelToken(token, time.Millisecond)
 	}

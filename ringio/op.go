@@ -75,6 +75,7 @@ func (o *op) finish(res int32, flags liburing.CQEFlags) {
 	}
 	if o.first = more; !more {
 		o.engine.woken++
+		o.engine.sawWake(nil)
 		if o.quick {
 			o.ended <- struct{}{}
 		} else {

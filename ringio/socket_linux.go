@@ -32,6 +32,7 @@ type socket struct {
 	in     half                   // what reads and accepts
 	out    half                   // what writes
 	stream atomic.Pointer[stream] // what receives in advance
+	lone   *lone                  // how it waits while it is the only busy one
 	left   *leftover              // what it has received when it was ended
 	box    *outbox                // what sends behind the writer's back
 	exact  atomic.Bool            // nothing may be received in advance
@@ -115,6 +116,7 @@ func (s *socket) close() error {
 func (s *socket) leaveStream() {
 	s.in.mu.Lock()
 	defer s.in.mu.Unlock()
+	s.leaveLone()
 	if r := s.stream.Load(); r != nil {
 		s.cool(r)
 	}
@@ -142,6 +144,7 @@ func (s *socket) leaveBox() error {
 
 // bury closes the descriptor when nobody has the socket any more, as net does.
 func (s *socket) bury() {
+	s.leaveLone()
 	r := s.stream.Load()
 	if r == nil {
 		unix.Close(s.fd)

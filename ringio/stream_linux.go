@@ -22,6 +22,7 @@ type stream struct {
 	engine *engine
 	fd     int32
 	full   atomic.Int32 // buffers in a row that came full
+	alone  atomic.Bool  // the ring has long woken nobody else
 
 	mu          sync.Mutex
 	op          *op           // the request, nil if there is none
@@ -242,6 +243,11 @@ func (r *stream) recall() (gone chan struct{}) {
 }
 
 func (r *stream) wakeReader() {
+	if len(r.waiting) > 0 {
+		r.engine.sawWake(r)
+	} else { // it has no memory while it waits, which one that is alone needs
+		r.engine.sawWake(nil)
+	}
 	r.waiting = nil
 	r.engine.woken++
 	r.wake <- struct{}{}

@@ -20,6 +20,11 @@ const longTransfer = 16 << 10
 // recvOnce receives what is there, waiting until something is.
 func (s *socket) recvOnce(p []byte) (int, error) {
 	h := &s.in
+	if s.lone != nil {
+		if n, done, err := s.recvLone(p); done {
+			return n, err
+		}
+	}
 	if !s.dry {
 		n, err := transferNow(unix.SYS_RECVFROM, s.fd, p, unix.MSG_DONTWAIT)
 		if err != unix.EAGAIN {

@@ -30,6 +30,8 @@ func (s *socket) recvStream(r *stream, p []byte) (n int, done bool, err error) {
 		case hasRead:
 			if s.exact.Load() || r.full.Load() >= fullReads && len(p) > sharedSize {
 				s.cool(r)
+			} else if r.alone.Load() {
+				s.beLone(r)
 			}
 			if n == 0 && err == nil {
 				err = io.EOF
@@ -114,6 +116,7 @@ func (s *socket) readLeft(p []byte) (n int, err error) {
 // descriptor.
 func (s *socket) bare() {
 	s.exact.Store(true)
+	s.leaveLone()
 	if r := s.stream.Load(); r != nil {
 		s.cool(r)
 	}
