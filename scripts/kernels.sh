@@ -193,7 +193,7 @@ make_machine() {
     go build -ldflags='-s -w' -o "$work/root/programs/" "${programs[@]}"
   )
   go list -f '{{.Dir}}' "${rooms[@]}" | sed "s:^$PWD:/work:" >"$work/root/suite/rooms"
-  tar -c --exclude=./third_party --exclude=./.git . | tar -x -C "$work/root/work" # tests read some of it
+  tar -c --exclude=./third_party --exclude=./.git --exclude=./bench/tmp --exclude=./bench/results . | tar -x -C "$work/root/work" # tests read some of it
   cp -r third_party/liburing/lib "$work/root/work/third_party/liburing/"
   cp "$(busybox_of)" "$work/root/bin/busybox"
   local library
