@@ -28,6 +28,10 @@ func startUblk(t *testing.T) (s *server, device *os.File, name string) {
 	}
 	name = filepath.Join(t.TempDir(), "file")
 	require.NoError(t, os.WriteFile(name, nil, 0o600))
+	// An empty file is refused, but only where the driver can do what serving one takes.
+	if said := run(t, program(t, "ublk"), name).stderr; strings.Contains(said, "does not register the memory") {
+		t.Skip(strings.TrimSpace(said))
+	}
 	require.NoError(t, os.Truncate(name, ublkSize))
 	s = startSaying(t, "serving on ", "ublk", name)
 	device, err := os.OpenFile(s.addr, os.O_RDWR, 0)

@@ -10,6 +10,7 @@ const (
 	startDevice   = controlOp + 0x06
 	stopDevice    = controlOp + 0x07
 	setParameters = controlOp + 0x08
+	getFeatures   = controlOp&^(1<<30) + 0x13
 	deleteDevice  = controlOp&^(1<<30) + 0x14 // does not wait for programs that have it open
 
 	fetch          = ioOp + 0x20

@@ -68,6 +68,9 @@ func serve(ctx context.Context, name string) (err error) {
 	if err := s.loop.Control(func(r *liburing.Ring) error { return r.RegisterBuffersSparse(depth) }); err != nil {
 		return err
 	}
+	if err := s.needs(autoBuffers); err != nil {
+		return err
+	}
 	info := deviceInfo{queues: 1, depth: depth, maxBytes: 512 << 10, id: anyID, flags: zeroCopy | autoBuffers}
 	if err := s.do(addDevice, anyID, bytesOf(&info), 0); err != nil {
 		return err
@@ -75,6 +78,17 @@ func serve(ctx context.Context, name string) (err error) {
 	s.id = info.id
 	defer func() { err = errors.Join(err, s.do(deleteDevice, s.id, nil, 0)) }()
 	return s.serve(ctx)
+}
+
+// needs returns an error if the driver lacks a feature: it takes a device that asks for
+// one, and leaves it out.
+func (s *server) needs(feature uint64) error {
+	var features uint64
+	err := s.do(getFeatures, anyID, bytesOf(&features), 0)
+	if errors.Is(err, unix.EOPNOTSUPP) || err == nil && features&feature == 0 {
+		return errors.New("this kernel's ublk_drv does not register the memory of requests: Linux 6.16 and newer do")
+	}
+	return err
 }
 
 // serve has the device live until ctx ends.
