@@ -162,16 +162,11 @@ func (b *echoBench) programs(connections int, args ...string) []program {
 
 // run has the client measure a server.
 func (b *echoBench) run(ctx context.Context, s server, connections int, args []string) (reading, error) {
-	ctx, stop := context.WithCancel(ctx)
-	running, err := s.start(ctx, b.cpu)
+	running, end, err := s.startUntil(ctx, b.cpu)
 	if err != nil {
-		stop()
 		return nil, err
 	}
-	defer func() {
-		stop()
-		<-running.ended
-	}()
+	defer end()
 	args = append([]string{
 		"-port", running.port,
 		"-server", strconv.Itoa(running.cmd.Process.Pid),

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"net"
-	"os/exec"
 	"strconv"
 )
 
@@ -150,11 +149,7 @@ func goroutinePipelines(ctx context.Context, t *tools) ([]contest, error) {
 
 // httpContests has net/http answer wrk, on net's connections and on ringio's.
 func httpContests(ctx context.Context, t *tools) ([]contest, error) {
-	wrk, err := exec.LookPath("wrk")
-	if err != nil {
-		return nil, missing("it needs wrk: make bench installs it, or apt-get install wrk")
-	}
-	loadCPU, err := otherCPU(t.cpu)
+	wrk, err := findWrk(t)
 	if err != nil {
 		return nil, err
 	}
@@ -165,7 +160,7 @@ func httpContests(ctx context.Context, t *tools) ([]contest, error) {
 	const clients = 256
 	c := contest{title: fmt.Sprintf("net/http, %d connections", clients)}
 	for _, s := range t.goServers(bin, "http") {
-		w := webSide{modelSide{server: append([]string{s.bin}, s.args("0")...), serverCPU: t.cpu, load: wrk, loadCPU: loadCPU, clients: clients}}
+		w := wrk.side(clients, append([]string{s.bin}, s.args("0")...)...)
 		c.programs = append(c.programs, program{name: s.name, takes: modelStartUp + wrkTime, run: w.run, peer: s.peer})
 	}
 	c.figures = []figure{c.against("http/ringio", "1/s", "requests_per_second")}

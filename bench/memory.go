@@ -52,16 +52,11 @@ func memoryContests(ctx context.Context, t *tools) ([]contest, error) {
 
 // idle returns what a connection takes of a server's memory that has echoed once.
 func (b *echoBench) idle(ctx context.Context, s server) (reading, error) {
-	ctx, stop := context.WithCancel(ctx)
-	running, err := s.start(ctx, b.cpu)
+	running, end, err := s.startUntil(ctx, b.cpu)
 	if err != nil {
-		stop()
 		return nil, err
 	}
-	defer func() {
-		stop()
-		<-running.ended
-	}()
+	defer end()
 	before, err := resident(running.cmd.Process.Pid)
 	if err != nil {
 		return nil, err

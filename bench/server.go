@@ -33,6 +33,19 @@ type runningServer struct {
 	ended     chan struct{} // closed when it has
 }
 
+// startUntil starts a server that runs until end is called.
+func (s server) startUntil(ctx context.Context, cpu int) (r *runningServer, end func(), err error) {
+	ctx, stop := context.WithCancel(ctx)
+	if r, err = s.start(ctx, cpu); err != nil {
+		stop()
+		return nil, nil, err
+	}
+	return r, func() {
+		stop()
+		<-r.ended
+	}, nil
+}
+
 // start starts a server and waits until it takes connections. It ends with the
 // context.
 func (s server) start(ctx context.Context, cpu int) (*runningServer, error) {

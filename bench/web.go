@@ -12,13 +12,30 @@ import (
 // wrkTime is how long wrk measures: it takes whole seconds.
 const wrkTime = time.Second
 
+// wrkLoad is wrk, with a processor of its own beside the servers'.
+type wrkLoad struct {
+	bin       string
+	cpu       int
+	serverCPU int
+}
+
+func findWrk(t *tools) (w wrkLoad, err error) {
+	if w.bin, err = exec.LookPath("wrk"); err != nil {
+		return w, missing("it needs wrk: make bench installs it, or apt-get install wrk")
+	}
+	w.serverCPU = t.cpu
+	w.cpu, err = otherCPU(t.cpu)
+	return w, err
+}
+
+// side is a server that answers wrk.
+func (w wrkLoad) side(clients int, server ...string) webSide {
+	return webSide{modelSide{server: server, serverCPU: w.serverCPU, load: w.bin, loadCPU: w.cpu, clients: clients}}
+}
+
 // webContests has some of the models answer wrk, which keeps its connections.
 func webContests(ctx context.Context, t *tools) ([]contest, error) {
-	wrk, err := exec.LookPath("wrk")
-	if err != nil {
-		return nil, missing("it needs wrk: make bench installs it, or apt-get install wrk")
-	}
-	loadCPU, err := otherCPU(t.cpu)
+	wrk, err := findWrk(t)
 	if err != nil {
 		return nil, err
 	}
@@ -33,7 +50,7 @@ func webContests(ctx context.Context, t *tools) ([]contest, error) {
 	var contests []contest
 	for _, clients := range []int{64, 1000} {
 		side := func(name string, server ...string) program {
-			w := webSide{modelSide{server: server, serverCPU: t.cpu, load: wrk, loadCPU: loadCPU, clients: clients}}
+			w := wrk.side(clients, server...)
 			return program{name: name, takes: modelStartUp + wrkTime, run: w.run}
 		}
 		model := func(name string) program { return side(name, servers, "-model", name) }
