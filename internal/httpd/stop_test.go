@@ -21,7 +21,7 @@ import (
 
 // TestStopFinishes stops the server in the middle of an answer.
 func TestStopFinishes(t *testing.T) {
-	s := newSite(t, Options{})
+	s := newSite(t, Options{Timeout: patience, Grace: patience})
 	s.writeLarge("large")
 	s.write("a", "text")
 	idle, begun, busy := s.dial(), s.dial(), s.dial()

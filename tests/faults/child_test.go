@@ -30,7 +30,7 @@ func inChild(t *testing.T, env ...string) bool {
 	if os.Getenv(childEnv) == t.Name() {
 		return true
 	}
-	limit := patience
+	limit := 5 * patience
 	if long {
 		limit = 10 * time.Minute
 	}

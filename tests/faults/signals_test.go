@@ -60,7 +60,7 @@ func storm(t *testing.T, f func()) {
 	senders.Wait()
 	signal.Stop(signals)
 	t.Logf("%d signals in %v", came.Load(), spent.Round(time.Millisecond))
-	require.Greater(t, came.Load(), spent.Milliseconds()/40, "the storm was none") // an emulator is slow
+	require.Greater(t, came.Load(), spent.Milliseconds()/200, "the storm was none") // an emulator is slow
 }
 
 // interval has SIGALRM sent to the process in intervals, 0 for an end.
