@@ -14,10 +14,14 @@ type deadline struct {
 	mu      sync.Mutex
 	timer   *time.Timer
 	waiting waiter
-	setting uint32 // counts the calls of set: a timer of an older one is void
-	expired atomic.Bool
-	closed  bool
+	setting uint32        // counts the calls of set: a timer of an older one is void
+	over    atomic.Uint32 // isPast, isClosed; one word, there are thousands of deadlines
 }
+
+const (
+	isPast uint32 = 1 << iota
+	isClosed
+)
 
 // waiter is what a deadline ends: an op, or a stream's reader.
 type waiter interface{ expire() }
@@ -34,7 +38,7 @@ func (d *deadline) set(t time.Time) {
 		d.timer.Stop()
 		d.timer = nil
 	}
-	d.expired.Store(false)
+	d.over.And(^isPast)
 	if t.IsZero() {
 		return
 	}
@@ -55,7 +59,7 @@ func (d *deadline) set(t time.Time) {
 }
 
 func (d *deadline) expire() {
-	d.expired.Store(true)
+	d.over.Or(isPast)
 	d.cancelWaiting()
 }
 
@@ -69,7 +73,7 @@ func (d *deadline) cancelWaiting() {
 func (d *deadline) close() {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	d.closed = true
+	d.over.Or(isClosed)
 	d.setting++
 	if d.timer != nil {
 		d.timer.Stop()
@@ -80,7 +84,7 @@ func (d *deadline) close() {
 
 // passed reports whether the deadline is over, which close does not make it.
 func (d *deadline) passed() bool {
-	return d.expired.Load()
+	return d.over.Load()&isPast != 0
 }
 
 // attach has the deadline end w, at once if it is over or closed.
@@ -88,7 +92,7 @@ func (d *deadline) attach(w waiter) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.waiting = w
-	if d.expired.Load() || d.closed {
+	if d.over.Load() != 0 {
 		d.cancelWaiting()
 	}
 }
