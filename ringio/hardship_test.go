@@ -156,7 +156,7 @@ func brokenDisk(t *testing.T) (device string) {
 	require.NoError(t, os.WriteFile(backing, make([]byte, size), 0o600))
 	out, err := exec.Command("losetup", "--find", "--show", backing).Output()
 	if err != nil {
-		t.Skip("it needs a loop device: ", err)
+		t.Skip("there are no loop devices: losetup: ", err)
 	}
 	device = strings.TrimSpace(string(out))
 	t.Cleanup(func() { require.NoError(t, exec.Command("losetup", "--detach", device).Run()) })
