@@ -47,6 +47,37 @@ func TestConnectionsAreOnTheRing(t *testing.T) {
 	}, 10*time.Second, 10*time.Microsecond)
 }
 
+// A deadline that has passed and is put off at once ends a read or does not, and nothing
+// else is seen of it.
+func TestDeadlineIsPutOff(t *testing.T) {
+	onStacks(t, func(t *testing.T, s stack) {
+		for _, network := range []string{"tcp", "unix", "udp"} {
+			var c net.Conn
+			if network == "udp" {
+				c = s.mustListenPacket(t, network).(net.Conn)
+			} else {
+				c, _ = s.pair(t, network)
+			}
+			ended := make(chan error)
+			go func() {
+				for {
+					if _, err := c.Read(make([]byte, 8)); !os.IsTimeout(err) {
+						ended <- err
+						return
+					}
+				}
+			}()
+			for range 300 {
+				c.SetReadDeadline(longAgo)
+				c.SetReadDeadline(time.Time{})
+				time.Sleep(time.Microsecond)
+			}
+			c.Close()
+			within(t, func() { require.ErrorIs(t, <-ended, net.ErrClosed) })
+		}
+	})
+}
+
 // The interfaces are net's method sets.
 var (
 	_ TCPConn        = (*net.TCPConn)(nil)

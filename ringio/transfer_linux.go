@@ -133,21 +133,27 @@ func (s *socket) poll(h *half, events uint32) error {
 }
 
 // await has the kernel carry o out, and returns its result when nothing of it is left
-// there. The deadline and Close cancel it.
+// there. The deadline and Close cancel it. Where the deadline has been put off by then, it
+// is carried out anew, as in net.
 func (s *socket) await(h *half, o *op) (int, error) {
-	if err := s.engine.stage(o); err != nil {
-		s.engine.release(o)
-		return 0, err
-	}
-	s.engine.kickAside()
-	res, _ := s.engine.wait(o, &h.deadline)
-	s.engine.release(o)
-	if r := s.stream.Load(); r != nil && h == &s.in {
-		h.deadline.attach(r) // it was o's meanwhile
-	}
-	if res < 0 {
+	for {
+		if err := s.engine.stage(o); err != nil {
+			s.engine.release(o)
+			return 0, err
+		}
+		s.engine.kickAside()
+		res, _ := s.engine.wait(o, &h.deadline)
+		if r := s.stream.Load(); r != nil && h == &s.in {
+			h.deadline.attach(r) // it was o's meanwhile
+		}
 		cqe := liburing.CQE{Res: res}
-		return 0, cqe.Err()
+		err := cqe.Err()
+		if err == unix.ECANCELED {
+			if err = s.ready(h); err == nil {
+				continue
+			}
+		}
+		s.engine.release(o)
+		return max(int(res), 0), err
 	}
-	return int(res), nil
 }
