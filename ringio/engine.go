@@ -62,7 +62,7 @@ type engine struct {
 	crowd     crowd          // whether there are many of them
 	only      *stream        // whose reader was woken last, nil if another goroutine was
 	onlyTimes int            // how often in a row
-	lones     lones          // connections that do without the pump
+	lones     lones          // the connection that does without the pump
 	shared    *sharedBuffers // what streams receive into, made when the first is
 	sharing   atomic.Int32   // 1: there are some, -1: there can be none
 
@@ -615,7 +615,7 @@ func (e *engine) idle() bool {
 
 // cancelAll cancels all that the kernel has.
 func (e *engine) cancelAll() {
-	e.lones.endAll()
+	e.lones.end()
 	for _, token := range e.inFlight() {
 		e.cancelToken(token, time.Millisecond)
 	}

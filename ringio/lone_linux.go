@@ -5,7 +5,6 @@ package ringio
 import (
 	"os"
 	"sync"
-	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -28,7 +27,6 @@ type lone struct {
 	file *os.File // the socket's other descriptor
 	raw  syscall.RawConn
 	look func(fd uintptr) bool // try, made once
-	over atomic.Bool           // another one is it now, or the engine is shut down
 
 	reads int
 	parks uint64 // the pump's at the last look
@@ -55,52 +53,51 @@ func newLone(e *engine, fd int) *lone {
 	return l
 }
 
-// lones are an engine's connections that are alone: the last one, and those that have not
-// noticed yet that another one is it.
+// lones knows an engine's connection that is alone.
 type lones struct {
-	mu  sync.Mutex
-	all map[*lone]bool
+	mu   sync.Mutex
+	last *lone
 }
 
-// add adds the one that is alone from now on.
+// add has l be the one that is alone from now on.
 func (s *lones) add(l *lone) {
-	s.endAll()
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.all == nil {
-		s.all = map[*lone]bool{}
-	}
-	s.all[l] = true
+	s.close()
+	s.last = l
 }
 
-// remove takes l off the list, whose file can be closed then.
+// remove has l not be it any more, and closes its descriptor.
 func (s *lones) remove(l *lone) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	delete(s.all, l)
+	if s.last == l {
+		s.last = nil
+	}
+	l.file.Close() // if it is not
 }
 
-// endAll has all wait by the ring again, at once if they wait.
-func (s *lones) endAll() {
+// end has none be alone.
+func (s *lones) end() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for l := range s.all {
-		if !l.over.Swap(true) {
-			l.expire()
-		}
+	s.close()
+	s.last = nil
+}
+
+// close closes the descriptor, also if nobody is going to read for long: then who waits
+// looks up.
+func (s *lones) close() {
+	if s.last != nil {
+		s.last.file.Close()
 	}
 }
 
-// none reports whether all that there are know that they are not alone any more.
+// none reports whether none is alone.
 func (s *lones) none() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for l := range s.all {
-		if !l.over.Load() {
-			return false
-		}
-	}
-	return true
+	return s.last == nil
 }
 
 // expire has the reader look up, now or when it is about to wait.
@@ -114,9 +111,6 @@ func (l *lone) try(fd uintptr) bool {
 
 // company reports whether others have something to do.
 func (l *lone) company(e *engine) bool {
-	if l.over.Load() {
-		return true
-	}
 	if l.reads++; l.reads < loneLooks {
 		return false
 	}
@@ -145,7 +139,6 @@ func (s *socket) leaveLone() {
 	}
 	s.in.deadline.detach()
 	s.engine.lones.remove(s.lone)
-	s.lone.file.Close()
 	s.lone = nil
 	s.warmth = 0
 }
@@ -160,13 +153,13 @@ func (s *socket) recvLone(p []byte) (n int, done bool, err error) {
 		if failed == nil {
 			return l.n, true, l.err
 		}
-		// The deadline, Close, or another one is alone. Who has put the deadline off
-		// meanwhile waits on.
+		// The deadline or Close; or the descriptor is closed, because another one is
+		// alone. Who has put the deadline off meanwhile waits on.
 		if !os.IsTimeout(failed) || l.file.SetReadDeadline(time.Time{}) != nil {
 			break
 		}
-		if s.ready(&s.in) != nil {
-			return 0, true, unix.ECANCELED
+		if why := s.ready(&s.in); why != nil {
+			return 0, true, why
 		}
 	}
 	s.leaveLone()

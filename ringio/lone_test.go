@@ -194,6 +194,21 @@ func TestAloneConnectionComesBack(t *testing.T) {
 	others.Close()
 }
 
+// Nobody may read it for long: it has one descriptor again all the same.
+func TestAloneConnectionKeepsNoDescriptor(t *testing.T) {
+	e := ownEngine(t, Options{})
+	ours, theirs := alonePair(t, e)
+	file := ours.(*tcpConn).s.lone.file
+	others, _ := alonePair(t, e)
+	_, err := file.Stat()
+	require.ErrorIs(t, err, os.ErrClosed)
+	done := waits(t, func() { _, err := ours.Read(make([]byte, 8)); require.NoError(t, err) })
+	theirs.Write([]byte("x"))
+	within(t, func() { <-done })
+	ours.Close()
+	others.Close()
+}
+
 func TestAloneConnectionComesBackToABusyRing(t *testing.T) {
 	e := ownEngine(t, Options{})
 	ours, theirs := alonePair(t, e)
