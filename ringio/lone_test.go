@@ -11,6 +11,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/go-liburing/liburing"
+	"github.com/go-liburing/liburing/internal/ringtest"
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sys/unix"
 )
@@ -35,6 +37,7 @@ func alonePair(t testing.TB, e *Engine) (ours, theirs net.Conn) {
 // beAlone has ours become the one that is alone.
 func beAlone(t testing.TB, ours, theirs net.Conn) {
 	t.Helper()
+	ringtest.NeedsFeatures(t, liburing.BufRings, liburing.MultishotRecv)
 	within(t, func() {
 		buf := make([]byte, 8)
 		for !isAlone(ours) {
