@@ -29,7 +29,7 @@
 /* What it says to do must be possible wherever this file lies: in a clone, in
  * the module cache, in a vendor folder, where the script is not beside it. */
 #if !__has_include(<liburing.h>)
-#error "liburing is missing: install liburing 2.9 or newer (Debian 13: liburing-dev), or build it with scripts/vendor-liburing.sh of github.com/go-liburing/liburing: in a clone without arguments, for a module cache or vendor folder with --prefix DIR (README, Use it)"
+#error "liburing is missing: install liburing 2.9 or newer (Debian 13: liburing-dev), or build it with scripts/vendor-liburing.sh of github.com/go-liburing/liburing: in a clone without arguments, for a module cache or vendor folder with --prefix DIR; or build without it, with CGO_ENABLED=0 or -tags liburing_go (README, Use it)"
 #else
 
 #include <errno.h>
@@ -45,7 +45,7 @@
 #endif
 
 #ifdef GO_LIBURING_TOO_OLD
-#error "this liburing is older than 2.9: install liburing 2.9 or newer (Debian 13: liburing-dev), or build it with scripts/vendor-liburing.sh of github.com/go-liburing/liburing: in a clone without arguments, for a module cache or vendor folder with --prefix DIR (README, Use it)"
+#error "this liburing is older than 2.9: install liburing 2.9 or newer (Debian 13: liburing-dev), or build it with scripts/vendor-liburing.sh of github.com/go-liburing/liburing: in a clone without arguments, for a module cache or vendor folder with --prefix DIR; or build without it, with CGO_ENABLED=0 or -tags liburing_go (README, Use it)"
 #else
 
 /* A liburing function that the linked version does not have answers
