@@ -256,8 +256,12 @@ func (r *Ring) UnregisterNAPI(n *NAPI) error {
 // RegisterClock chooses the clock of waits with a timeout, CLOCK_MONOTONIC or
 // CLOCK_BOOTTIME (io_uring_register_clock). Needs Linux 6.12.
 func (r *Ring) RegisterClock(clock int) error {
+	const op = "io_uring_register_clock"
+	if err := checkCount(op, clock); err != nil {
+		return err
+	}
 	reg := abi.ClockRegister{ClockID: uint32(clock)}
-	return r.call("io_uring_register_clock", func(m *ringMem) int32 { return cRegisterClock(m, &reg) })
+	return r.call(op, func(m *ringMem) int32 { return cRegisterClock(m, &reg) })
 }
 
 // SetIowait says whether a wait counts as waiting for I/O in the processor's
