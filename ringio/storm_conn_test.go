@@ -203,3 +203,38 @@ func TestIdleConnectionsUseNoProcessor(t *testing.T) {
 		return after.parks-before.parks <= 2 && after.enters-before.enters <= 2
 	}, 20*time.Second, time.Millisecond)
 }
+
+// A reset that comes right behind bytes ends a read that waits, also where the kernel
+// forgets it (see doubts).
+func TestResetBehindBytes(t *testing.T) {
+	onStacks(t, func(t *testing.T, s stack) {
+		var all sync.WaitGroup
+		for range 300 {
+			ours, theirs := s.pair(t, "tcp")
+			ours.SetReadDeadline(time.Now().Add(time.Minute))
+			all.Go(func() {
+				buf := make([]byte, 100)
+				for range 10 {
+					if _, err := theirs.Write(buf); err != nil {
+						t.Error(err)
+					}
+					time.Sleep(time.Duration(rand.IntN(1000)) * time.Microsecond)
+				}
+				theirs.(TCPConn).SetLinger(0)
+				theirs.Write(buf)
+				theirs.Close()
+			})
+			all.Go(func() {
+				for {
+					if _, err := ours.Read(make([]byte, 1000)); err != nil {
+						if errors.Is(err, os.ErrDeadlineExceeded) {
+							t.Error("the end was missed")
+						}
+						return
+					}
+				}
+			})
+		}
+		all.Wait()
+	})
+}
