@@ -269,24 +269,26 @@ func (s *socket) failed(h *half, call string, err error) error {
 // what was sent so is on its way. The error is that of a write.
 func (s *socket) sendBehind(p []byte) (taken bool, err error) {
 	behind := s.engine.crowd.here.Load() && !s.engine.parked.Load() && s.stream.Load() != nil && len(p) <= boxSize && len(p) > 0
-	if !behind && s.box == nil {
+	b := s.box.Load()
+	if !behind && b == nil {
 		return false, nil
 	}
 	if err := s.ready(&s.out); err != nil {
 		return false, err
 	}
-	if s.box == nil {
-		s.box = newOutbox(s.engine, s.fd)
+	if b == nil {
+		b = newOutbox(s.engine, s.fd)
+		s.box.Store(b)
 	}
 	if behind {
-		taken, err = s.box.put(p)
+		taken, err = b.put(p)
 	}
 	switch {
 	case err == nil && taken:
 		s.engine.kickAside()
 		return true, nil
 	case err == nil:
-		err = s.flush(s.box)
+		err = s.flush(b)
 	}
 	if err != nil {
 		return false, s.failed(&s.out, "write", s.resetOf(err))

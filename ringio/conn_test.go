@@ -43,7 +43,7 @@ func TestConnectionsAreOnTheRing(t *testing.T) {
 	makeCrowd(t)
 	require.Eventually(t, func() bool {
 		ours.Write([]byte("x"))
-		return ours.(*tcpConn).s.box != nil
+		return ours.(*tcpConn).s.box.Load() != nil
 	}, 10*time.Second, 10*time.Microsecond)
 }
 

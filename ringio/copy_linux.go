@@ -152,12 +152,13 @@ func (s *socket) beginOut() error {
 	if err := s.begin(&s.out); err != nil {
 		return err
 	}
-	if s.box == nil {
+	b := s.box.Load()
+	if b == nil {
 		return nil
 	}
 	err := s.ready(&s.out)
 	if err == nil {
-		err = s.flush(s.box)
+		err = s.flush(b)
 	}
 	if err != nil {
 		s.end(&s.out)

@@ -24,6 +24,7 @@ type outbox struct {
 	flying  *boxful // what the kernel has
 	sent    int     // bytes of it that have been sent
 	failed  unix.Errno
+	ends    bool // the connection's end is to be sent behind all that
 }
 
 const boxSize = 4 << 10
@@ -46,6 +47,8 @@ func (b *outbox) put(p []byte) (taken bool, err error) {
 	switch {
 	case b.failed != 0:
 		return false, b.failed
+	case b.ends:
+		return false, unix.EPIPE
 	case b.waiting == nil:
 		b.waiting = boxfuls.Get().(*boxful)
 		b.waiting.n = 0
@@ -89,9 +92,22 @@ func (b *outbox) told(o *op, res int32) {
 		boxfuls.Put(b.flying)
 		b.flying, b.sent = nil, 0
 	}
-	if b.failed != 0 || b.flying == nil && b.waiting == nil || b.engine.stage(o) != nil {
+	all := b.failed == 0 && b.flying == nil && b.waiting == nil
+	if all && b.ends {
+		unix.Shutdown(b.fd, unix.SHUT_WR) // the descriptor is open as long as there is a send
+	}
+	if all || b.failed != 0 || b.engine.stage(o) != nil {
 		b.idle()
 	}
+}
+
+// endBehind has the connection's end sent behind what is to be sent. There is nothing
+// behind which it could be if it reports false.
+func (b *outbox) endBehind() bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.ends = b.ends || b.op != nil
+	return b.op != nil
 }
 
 // idle says that nothing is to be sent any more.

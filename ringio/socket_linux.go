@@ -34,7 +34,7 @@ type socket struct {
 	stream atomic.Pointer[stream] // what receives in advance
 	lone   *lone                  // how it waits while it is the only busy one
 	left   *leftover              // what it has received when it was ended
-	box    *outbox                // what sends behind the writer's back
+	box    atomic.Pointer[outbox] // what sends behind the writer's back; the writer makes it
 	exact  atomic.Bool            // nothing may be received in advance
 
 	dry       bool  // the last read found nothing more: the next had better wait on the ring
@@ -129,8 +129,8 @@ func (s *socket) leaveStream() {
 // does not read does not keep Close waiting: as with what is in the kernel, it is sent
 // later.
 func (s *socket) leaveBox() error {
-	s.out.mu.Lock()
-	b := s.box
+	s.out.mu.Lock() // the last writer may be about to make it
+	b := s.box.Load()
 	s.out.mu.Unlock()
 	if b == nil || b.flushes(boxPatience) {
 		return s.done()
@@ -145,13 +145,18 @@ func (s *socket) leaveBox() error {
 // bury closes the descriptor when nobody has the socket any more, as net does.
 func (s *socket) bury() {
 	s.leaveLone()
-	r := s.stream.Load()
-	if r == nil {
+	r, b := s.stream.Load(), s.box.Load()
+	if r == nil && b == nil {
 		unix.Close(s.fd)
 		return
 	}
 	go func() {
-		r.retire()
+		if r != nil {
+			r.retire()
+		}
+		if b != nil {
+			b.flushes(1 << 62)
+		}
 		unix.Close(s.fd)
 	}()
 }
@@ -261,8 +266,8 @@ func (s *socket) raw(h *half, events uint32, f func(fd uintptr) bool) error {
 	defer s.end(h)
 	if h == &s.in {
 		s.bare()
-	} else if s.box != nil {
-		if err := s.flush(s.box); err != nil {
+	} else if b := s.box.Load(); b != nil {
+		if err := s.flush(b); err != nil {
 			return err
 		}
 	}

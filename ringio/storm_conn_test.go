@@ -238,3 +238,33 @@ func TestResetBehindBytes(t *testing.T) {
 		all.Wait()
 	})
 }
+
+// What was written before CloseWrite comes, whatever the write deadline is by then.
+func TestCloseWriteBehindADeadline(t *testing.T) {
+	onStacks(t, func(t *testing.T, s stack) {
+		var all sync.WaitGroup
+		for range 200 {
+			ours, theirs := s.pair(t, "tcp")
+			all.Go(func() {
+				want := 0
+				for range 10 {
+					ours.SetWriteDeadline(time.Now().Add(time.Minute))
+					n, err := ours.Write(make([]byte, 300))
+					want += n
+					if err != nil {
+						t.Error(err)
+					}
+				}
+				ours.SetWriteDeadline(longAgo)
+				if err := ours.(TCPConn).CloseWrite(); err != nil {
+					t.Error(err)
+				}
+				got, err := io.ReadAll(theirs)
+				if len(got) != want || err != nil {
+					t.Errorf("%d bytes of %d, %v", len(got), want, err)
+				}
+			})
+		}
+		all.Wait()
+	})
+}

@@ -167,13 +167,15 @@ func (s *socket) addLeft() {
 	}
 }
 
-// closeWrite sends the end behind what has been written.
+// closeWrite sends the end behind what has been written, whatever the deadline is now: that
+// has been told to be written.
 func (s *socket) closeWrite() error {
-	s.out.mu.Lock()
-	b := s.box
-	s.out.mu.Unlock()
-	if b != nil && !s.closed() {
-		s.flush(b)
+	if err := s.use(); err != nil {
+		return err
+	}
+	defer s.done()
+	if b := s.box.Load(); b != nil && b.endBehind() {
+		return nil
 	}
 	return s.shutdown(unix.SHUT_WR)
 }
