@@ -11,6 +11,7 @@ import (
 	"io/fs"
 	"os"
 	"os/exec"
+	"os/signal"
 	"path/filepath"
 	"regexp"
 	"strings"
@@ -445,6 +446,9 @@ func interrupt(t *testing.T, to string, sig os.Signal, copying func() *program) 
 
 func TestCpInterrupted(t *testing.T) {
 	from := bigFile(t)
+	noticed := make(chan os.Signal, 1)
+	signal.Notify(noticed, unix.SIGHUP) // or the program would ignore it if this process does, as under nohup
+	defer signal.Stop(noticed)
 	for _, sig := range []os.Signal{unix.SIGINT, unix.SIGTERM, unix.SIGHUP} {
 		to := filepath.Join(t.TempDir(), "to")
 		p := interrupt(t, to, sig, func() *program {
