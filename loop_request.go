@@ -93,15 +93,18 @@ func (r Request) FixedFile() Request { return r.Flags(SQEFixedFile) }
 
 // PollFirst makes a receive, a send or an accept wait for its socket before it tries,
 // which saves the attempt if nothing can be there yet (IORING_RECVSEND_POLL_FIRST,
-// IORING_ACCEPT_POLL_FIRST). On other operations it does nothing. Needs Linux 5.19, for
-// an accept 6.10.
+// IORING_ACCEPT_POLL_FIRST). On other operations it does nothing, nor on a multishot
+// receive, which would miss a reset that comes right behind bytes (Linux 6.18). Needs
+// Linux 5.19, for an accept 6.10.
 func (r Request) PollFirst() Request {
 	if sqe := r.open(); sqe != nil {
 		switch sqe.Opcode {
 		case OpAccept:
 			sqe.IOPrio |= uint16(AcceptPollFirst)
 		case OpRecv, OpRecvmsg, OpSend, OpSendmsg, OpSendZC, OpSendmsgZC:
-			sqe.IOPrio |= uint16(RecvSendPollFirst)
+			if sqe.IOPrio&uint16(RecvMultishot) == 0 {
+				sqe.IOPrio |= uint16(RecvSendPollFirst)
+			}
 		}
 	}
 	return r

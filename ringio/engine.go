@@ -63,7 +63,6 @@ type engine struct {
 	only      *stream        // whose reader was woken last, nil if another goroutine was
 	onlyTimes int            // how often in a row
 	lones     lones          // the connection that does without the pump
-	doubts    doubts         // streams whose end may have been missed
 	shared    *sharedBuffers // what streams receive into, made when the first is
 	sharing   atomic.Int32   // 1: there are some, -1: there can be none
 

@@ -204,8 +204,7 @@ func TestIdleConnectionsUseNoProcessor(t *testing.T) {
 	}, 20*time.Second, time.Millisecond)
 }
 
-// A reset that comes right behind bytes ends a read that waits, also where the kernel
-// forgets it (see doubts).
+// A reset that comes right behind bytes ends a read that waits.
 func TestResetBehindBytes(t *testing.T) {
 	onStacks(t, func(t *testing.T, s stack) {
 		var all sync.WaitGroup

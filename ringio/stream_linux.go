@@ -37,8 +37,6 @@ type stream struct {
 	armed       bool // the request is staged, and the ring has not been told
 	interrupted bool // the deadline or Close wants the reader to look up
 	dry         bool // the shared buffers were all taken
-	fresh       bool // something has come since doubts last had it
-	doubted     bool // doubts has it
 }
 
 const (
@@ -72,33 +70,21 @@ func (r *stream) read(p []byte) (n int, is outcome, err error) {
 		} else if is, err = r.state(); is == mustWait {
 			r.waiting = p
 		}
+		armed := r.armed
+		r.armed = false
+		r.mu.Unlock()
 		if is != mustWait {
-			r.mu.Unlock()
 			return n, is, err
 		}
-		r.await()
+		if armed {
+			r.engine.kickAside()
+		}
+		<-r.wake
 		if n = int(r.got); n > 0 { // nobody else has to do with it before the next read
 			r.got = 0
 			return n, hasRead, nil
 		}
 	}
-}
-
-// await waits until the reader is woken. It gives the lock back.
-func (r *stream) await() {
-	armed, doubt := r.armed, r.fresh && !r.doubted
-	r.armed = false
-	if doubt {
-		r.fresh, r.doubted = false, true
-	}
-	r.mu.Unlock()
-	if armed {
-		r.engine.kickAside()
-	}
-	if doubt {
-		r.engine.doubts.add(r)
-	}
-	<-r.wake
 }
 
 // nothing is the memory of who waits without any.
@@ -120,11 +106,16 @@ func (r *stream) wait() outcome {
 			r.waiting = nothing
 			is = mustWait
 		}
+		armed := r.armed
+		r.armed = false
+		r.mu.Unlock()
 		if is != mustWait {
-			r.mu.Unlock()
 			return is
 		}
-		r.await()
+		if armed {
+			r.engine.kickAside()
+		}
+		<-r.wake
 	}
 }
 
@@ -153,8 +144,7 @@ func (r *stream) state() (outcome, error) {
 func (r *stream) arm() bool {
 	o := r.engine.acquire()
 	sqe := o.entry()
-	sqe.PrepRecvMultishot(int(r.fd), nil, 0)
-	sqe.IOPrio |= uint16(liburing.RecvSendPollFirst)
+	sqe.PrepRecvMultishot(int(r.fd), nil, 0) // RecvSendPollFirst has the kernel miss resets
 	sqe.SetFlags(liburing.SQEBufferSelect)
 	sqe.SetBufGroup(sharedGroup)
 	o.keep, o.told = r, toldStream
@@ -196,7 +186,6 @@ func (r *stream) bring(id, n int) {
 	if shared.free--; shared.free < shared.made/8 {
 		shared.grow()
 	}
-	r.fresh = true
 	switch {
 	case n <= 0:
 		shared.add(id)

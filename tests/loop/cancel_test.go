@@ -342,3 +342,13 @@ func TestAcceptDontWait(t *testing.T) {
 	require.ErrorIs(t, not, unix.EAGAIN)
 	require.NoError(t, waited)
 }
+
+// A multishot receive that polls first misses resets on Linux 6.18: it does not.
+func TestPollFirstIsNotForMultishotReceives(t *testing.T) {
+	l := ringtest.NewLoop(t, 8)
+	const first = uint16(liburing.RecvSendPollFirst)
+	require.Equal(t, first, l.Recv(-1, make([]byte, 1), 0, nil).PollFirst().SQE().IOPrio&first)
+	require.Zero(t, l.RecvMultishot(-1, nil, 0, nil).PollFirst().SQE().IOPrio&first)
+	require.Zero(t, l.RecvmsgMultishot(-1, new(liburing.Msghdr), 0, nil).PollFirst().SQE().IOPrio&first)
+	ringtest.RunIdle(t, l)
+}
