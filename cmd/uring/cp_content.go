@@ -15,7 +15,7 @@ const cpShort = 256 << 10
 // copier copies files. Short ones are read and written by system calls,
 // several at once: to the ring they would be worth a worker thread for each call
 // that makes something. Longer ones go through the ring, one after the
-// other, each with many blocks at once.
+// other, each with several blocks at once.
 type copier struct {
 	cpOptions
 	ctx   context.Context

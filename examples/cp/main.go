@@ -1,4 +1,4 @@
-// Cp copies a file through a Loop: many reads and writes in flight, each block
+// Cp copies a file through a Loop: several reads and writes in flight, each block
 // written as soon as it has been read, in buffers that are registered with the
 // kernel. It is the counterpart of liburing's examples/io_uring-cp.c.
 //
