@@ -88,7 +88,7 @@ func (c *copier) short(out int, in original) (copied int64, err error) {
 			return copied, os.NewSyscallError("read", err)
 		}
 		if n == 0 {
-			return copied, stillReaches(in.fd, copied, in.info.Size)
+			return copied, stillReaches(in.fd, in.info.Size)
 		}
 		if err := writeAll(out, (*buf)[:n]); err != nil {
 			return copied, os.NewSyscallError("write", err)

@@ -11,11 +11,13 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// A write of many pages costs the file system less than many writes do, as long as what was
-// read is still in the processor's cache when it is written.
+// A write of many pages costs the file system less than many writes do. What is mapped is
+// written from where it is in the page cache, and not copied before; what is read should
+// still be in the processor's cache when it is written.
 const (
-	cpDepth = 4 // blocks on their way at once
-	cpBlock = 1 << 20
+	cpDepth  = 4 // blocks on their way at once
+	cpMapped = 8 << 20
+	cpBlock  = 1 << 20 // of a file that can't be mapped
 )
 
 // cpRing is what files of many blocks are copied by.
@@ -71,6 +73,7 @@ type transfer struct {
 	next, end int64 // what is left of the piece of data that is being read
 	ended     int64 // where there was nothing more to read
 	whole     int64 // all before it is copied, or will be
+	unmapped  bool  // blocks are read
 	err       error // the first; no block is begun after it
 }
 
@@ -87,6 +90,8 @@ func (t *transfer) run() (int64, error) {
 	case err != nil:
 	case copied < t.size && t.ctx.Err() != nil:
 		err = errInterrupted
+	case t.ended == t.size:
+		err = stillReaches(t.in, t.size) // a mapped file seems to go on to the end of its last page
 	case t.ended < t.size:
 		err = os.NewSyscallError("ftruncate", unix.Ftruncate(t.out, t.ended))
 	}
@@ -110,7 +115,7 @@ func nextData(fd int, off, size int64) (start, end int64, err error) {
 	start, err = unix.Seek(fd, off, unix.SEEK_DATA)
 	switch {
 	case err == unix.ENXIO: // nothing but a hole, or the file does not reach that far any more
-		return size, size, stillReaches(fd, off, size)
+		return size, size, stillReaches(fd, size)
 	case err != nil: // the file system does not tell holes
 		return off, size, nil
 	}
@@ -121,15 +126,15 @@ func nextData(fd int, off, size int64) (start, end int64, err error) {
 	return min(start, size), min(end, size), nil
 }
 
-// stillReaches returns an error if a file that was read up to a byte has become
-// shorter meanwhile. Sizes that are not what can be read, as in /sys, stay.
-func stillReaches(fd int, at, size int64) error {
+// stillReaches returns an error if a file has become shorter while it was read. Sizes that
+// are not what can be read, as in /sys, stay.
+func stillReaches(fd int, size int64) error {
 	var info unix.Stat_t
 	if err := unix.Fstat(fd, &info); err != nil {
 		return os.NewSyscallError("fstat", err)
 	}
 	if info.Size < size {
-		return fmt.Errorf("it ended at byte %d and not at %d: it became shorter meanwhile: %w", max(at, info.Size), size, io.ErrUnexpectedEOF)
+		return fmt.Errorf("it ended at byte %d and not at %d: it became shorter meanwhile: %w", info.Size, size, io.ErrUnexpectedEOF)
 	}
 	return nil
 }
@@ -141,22 +146,65 @@ func (t *transfer) start() {
 		if !ok {
 			return
 		}
-		n := min(int64(len(buf.Bytes)), t.end-t.next)
-		b := &block{transfer: t, buf: buf, off: t.next, rest: buf.Bytes[:n]}
-		t.next += n
+		b := &block{transfer: t, buf: buf, off: t.next}
+		b.take()
 		if t.next == t.end {
 			t.advance()
 		}
-		b.read(b.rest)
+		if b.mapped != nil {
+			b.write()
+		} else {
+			b.readRest()
+		}
 	}
+}
+
+// take has the block be the next part of the data, which it maps if it can and if that is
+// worth it. The kernel reads what it maps.
+func (b *block) take() {
+	n := b.end - b.next
+	if !b.unmapped && n >= cpBlock {
+		mapped, err := unix.Mmap(b.in, b.next, int(min(n, cpMapped)), unix.PROT_READ, unix.MAP_SHARED|unix.MAP_POPULATE)
+		b.unmapped = err != nil
+		b.mapped, b.rest = mapped, mapped
+	}
+	if b.mapped == nil {
+		b.behind = min(n, cpBlock)
+	}
+	b.next += int64(len(b.rest)) + b.behind
 }
 
 // block is one block on its way.
 type block struct {
 	*transfer
-	buf  liburing.Buffer
-	off  int64  // of rest
-	rest []byte // what is to be written
+	buf    liburing.Buffer
+	off    int64  // of rest
+	rest   []byte // what is to be written
+	behind int64  // bytes that follow and have not been read
+	mapped []byte // all of the block, or nil
+}
+
+// readRest reads what has not been read, or as much as the buffer holds.
+func (b *block) readRest() {
+	b.rest = b.buf.Bytes[:min(b.behind, int64(len(b.buf.Bytes)))]
+	b.behind -= int64(len(b.rest))
+	b.read(b.rest)
+}
+
+// unmap has what is left of a block be read: it can't be had from memory, and a read tells
+// why.
+func (b *block) unmap() {
+	b.unmapped = true
+	b.behind = int64(len(b.rest))
+	b.release()
+	b.readRest()
+}
+
+func (b *block) release() {
+	if b.mapped != nil {
+		b.err = errors.Join(b.err, os.NewSyscallError("munmap", unix.Munmap(b.mapped)))
+		b.mapped = nil
+	}
 }
 
 // read reads the part of the block that is missing.
@@ -186,11 +234,11 @@ func (b *block) read(missing []byte) {
 // is not what can be read.
 func (b *block) endsEarly(missing []byte) {
 	end := b.off + int64(len(b.rest)-len(missing))
-	if err := stillReaches(b.in, end, b.size); err != nil {
+	if err := stillReaches(b.in, b.size); err != nil {
 		b.finish(err)
 		return
 	}
-	b.rest = b.rest[:len(b.rest)-len(missing)]
+	b.rest, b.behind = b.rest[:len(b.rest)-len(missing)], 0
 	b.ended = min(b.ended, end)
 	b.next = b.size
 	if len(b.rest) == 0 {
@@ -202,7 +250,7 @@ func (b *block) endsEarly(missing []byte) {
 
 func (b *block) write() {
 	fd, off := b.out, uint64(b.off)
-	if b.fixed {
+	if b.fixed && b.mapped == nil {
 		b.loop.WriteFixed(fd, b.rest, off, b.buf.Index, b.written)
 	} else {
 		b.loop.Write(fd, b.rest, off, b.written)
@@ -217,11 +265,18 @@ func (b *block) written(c liburing.Completion) {
 	b.rest = b.rest[n:]
 	b.off += int64(n)
 	b.bar.add(int64(n))
-	if err == nil && len(b.rest) > 0 && b.ctx.Err() == nil {
+	switch {
+	case errors.Is(err, unix.EFAULT) && b.mapped != nil:
+		b.unmap()
+	case err != nil || b.ctx.Err() != nil:
+		b.finish(err)
+	case len(b.rest) > 0:
 		b.write()
-		return
+	case b.behind > 0:
+		b.readRest()
+	default:
+		b.finish(nil)
 	}
-	b.finish(err)
 }
 
 // finish gives the buffer back and begins the next block.
@@ -229,9 +284,10 @@ func (b *block) finish(err error) {
 	if b.err == nil {
 		b.err = err
 	}
-	if len(b.rest) > 0 {
+	if len(b.rest) > 0 || b.behind > 0 {
 		b.whole = min(b.whole, b.off)
 	}
+	b.release()
 	b.pool.Put(b.buf)
 	b.start()
 }

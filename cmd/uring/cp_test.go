@@ -25,7 +25,7 @@ import (
 
 // sizes are those around a block, and around all blocks that are on their way at
 // once.
-var sizes = []int{0, 1, 4095, cpShort - 1, cpShort, cpShort + 1, cpBlock - 1, cpBlock, cpBlock + 1, cpDepth * cpBlock, 2*cpDepth*cpBlock + 17}
+var sizes = []int{0, 1, 4095, cpShort - 1, cpShort, cpShort + 1, cpBlock - 1, cpBlock, cpBlock + 1, cpMapped - 1, cpMapped + 1, 2*cpDepth*cpMapped + 17}
 
 // read returns what a file contains.
 func read(t *testing.T, name string) []byte {
@@ -538,6 +538,11 @@ func TestCpOfAFileThatChanges(t *testing.T) {
 	from += ".other"
 	p := amid(t, to, copying, func(*program) { require.NoError(t, os.Truncate(from, 1000)) }).ends(1)
 	require.Contains(t, p.errs.String(), fmt.Sprintf("and not at %d: it became shorter", bigSize))
+	require.Empty(t, names(t, filepath.Dir(to)))
+
+	newFile(t, from, content)
+	p = amid(t, to, copying, func(*program) { require.NoError(t, os.Truncate(from, bigSize-1)) }).ends(1)
+	require.Contains(t, p.errs.String(), fmt.Sprintf("it ended at byte %d and not at %d: it became shorter", bigSize-1, bigSize))
 	require.Empty(t, names(t, filepath.Dir(to)))
 
 	newFile(t, from, content)
