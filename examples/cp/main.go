@@ -1,9 +1,10 @@
-// Cp copies a file through a Loop: several reads and writes in flight, each block
-// written as soon as it has been read, in buffers that are registered with the
-// kernel. It is the counterpart of liburing's examples/io_uring-cp.c.
+// Cp copies a file through a Loop: it maps a few blocks at a time, has the kernel read
+// each into memory, and writes it from where it is in the page cache. It is the
+// counterpart of liburing's examples/io_uring-cp.c, which copies each block into a buffer
+// of its own before it writes it.
 //
 // It teaches how requests follow each other per block while the blocks are independent
-// of one another, and how to handle short reads and writes.
+// of one another, how to handle short writes, and when memory may be given back.
 package main
 
 import (
@@ -17,13 +18,13 @@ import (
 
 	"github.com/go-liburing/liburing"
 	"github.com/go-liburing/liburing/examples/internal/filecopy"
+	"golang.org/x/sys/unix"
 )
 
-// Few large blocks: a write of many pages costs the file system less than many writes
-// do, as long as what was read is still in the processor's cache when it is written.
+// Few large blocks: a write of many pages costs the file system less than many writes do.
 const (
 	depth     = 4
-	blockSize = 512 << 10
+	blockSize = 4 << 20
 )
 
 func main() {
@@ -52,16 +53,11 @@ func copyBlocks(ctx context.Context, in, out int, size int64) (err error) {
 	if err != nil {
 		return err
 	}
-	pool, err := liburing.NewBufferPool(depth, blockSize)
-	if err != nil {
-		return errors.Join(err, loop.Close(context.Background()))
+	defer func() { err = errors.Join(err, loop.Close(context.Background())) }()
+	c := copier{loop: loop, in: in, out: out, size: size, bar: newProgress(size)}
+	for range depth {
+		c.begin()
 	}
-	defer func() { err = errors.Join(err, loop.Close(context.Background()), pool.Close()) }()
-	if err := loop.Control(func(r *liburing.Ring) error { return r.RegisterBuffers(pool.Buffers()) }); err != nil {
-		return err
-	}
-	c := copier{loop: loop, pool: pool, in: in, out: out, size: size, bar: newProgress(size)}
-	c.start()
 	err = loop.RunUntilIdle(ctx)
 	c.bar.end()
 	return errors.Join(err, c.err)
@@ -70,7 +66,6 @@ func copyBlocks(ctx context.Context, in, out int, size int64) (err error) {
 // copier has the state of one copy.
 type copier struct {
 	loop    *liburing.Loop
-	pool    *liburing.BufferPool
 	in, out int
 	size    int64
 	next    int64 // where the next block begins
@@ -79,48 +74,44 @@ type copier struct {
 	bar     progress
 }
 
-// start begins a block for every free buffer.
-func (c *copier) start() {
-	for c.err == nil && c.next < c.size {
-		buf, ok := c.pool.Get()
-		if !ok {
-			return
-		}
-		n := min(int64(len(buf.Bytes)), c.size-c.next)
-		b := &block{copier: c, buf: buf, off: c.next, rest: buf.Bytes[:n]}
-		c.next += n
-		b.read(b.rest)
+// begin begins the next block, if there is one.
+func (c *copier) begin() {
+	if c.err != nil || c.next >= c.size {
+		return
 	}
+	n := min(blockSize, c.size-c.next)
+	mem, err := unix.Mmap(c.in, c.next, int(n), unix.PROT_READ, unix.MAP_SHARED)
+	if err != nil {
+		c.err = os.NewSyscallError("mmap", err)
+		return
+	}
+	b := &block{copier: c, mem: mem, off: c.next, rest: mem}
+	c.next += n
+	b.read()
 }
 
 // block is one block on its way.
 type block struct {
 	*copier
-	buf  liburing.Buffer
+	mem  []byte
 	off  int64  // of rest
 	rest []byte // what is to be written
 }
 
-// read reads the part of the block that is missing.
-func (b *block) read(missing []byte) {
-	off := uint64(b.off) + uint64(len(b.rest)-len(missing))
-	b.loop.ReadFixed(b.in, missing, off, b.buf.Index, func(c liburing.Completion) {
-		n, err := c.Result()
-		switch {
-		case err != nil:
-			b.end(err)
-		case n == 0:
-			b.end(fmt.Errorf("the file became shorter while it was copied: %w", io.ErrUnexpectedEOF))
-		case n < len(missing):
-			b.read(missing[n:])
-		default:
-			b.write()
+// read has all of the block in memory. Kernels before 5.14 can't do that: they read each
+// page when it is written.
+func (b *block) read() {
+	b.loop.Madvise(b.mem, unix.MADV_POPULATE_READ, func(c liburing.Completion) {
+		if err := c.Err(); err != nil && !errors.Is(err, unix.EINVAL) {
+			b.end(explain(err))
+			return
 		}
+		b.write()
 	})
 }
 
 func (b *block) write() {
-	b.loop.WriteFixed(b.out, b.rest, uint64(b.off), b.buf.Index, func(c liburing.Completion) {
+	b.loop.Write(b.out, b.rest, uint64(b.off), func(c liburing.Completion) {
 		n, err := c.Result()
 		if err == nil && n == 0 {
 			err = io.ErrShortWrite
@@ -132,16 +123,25 @@ func (b *block) write() {
 			b.write()
 			return
 		}
-		b.end(err)
+		b.end(explain(err))
 	})
 }
 
-// end gives the buffer back and begins the next block.
+// explain says what it means that mapped memory can't be had.
+func explain(err error) error {
+	if errors.Is(err, unix.EFAULT) {
+		return fmt.Errorf("the file became shorter while it was copied, or the disk failed: %w", err)
+	}
+	return err
+}
+
+// end gives the memory back, which the kernel does not use any more, and begins the next
+// block.
 func (b *block) end(err error) {
+	err = errors.Join(err, os.NewSyscallError("munmap", unix.Munmap(b.mem)))
 	if b.err == nil {
 		b.err = err
 	}
-	b.pool.Put(b.buf)
 	b.bar.show(b.done)
-	b.start()
+	b.begin()
 }

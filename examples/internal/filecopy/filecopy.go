@@ -44,6 +44,9 @@ func Copy(from, to string, blocks func(in, out int, size int64) error) (err erro
 	if err := blocks(liburing.FD(in), liburing.FD(out), size); err != nil {
 		return fmt.Errorf("copy %s to %s: %w", from, to, err)
 	}
+	if now, err := Size(in); err != nil || now < size { // where memory is mapped nothing else may tell
+		return errors.Join(err, fmt.Errorf("%s became shorter while it was copied: %w", from, io.ErrUnexpectedEOF))
+	}
 	return nil
 }
 
