@@ -26,3 +26,20 @@ func TestCopyingIsMeasured(t *testing.T) {
 	_, err = c.run(t.Context())
 	require.ErrorContains(t, err, "the reason")
 }
+
+func TestCopyingOfATreeIsMeasured(t *testing.T) {
+	tree := filepath.Join(t.TempDir(), "tree")
+	require.NoError(t, os.MkdirAll(filepath.Join(tree, "folder"), 0o755))
+	for _, name := range []string{"a", "folder/b"} {
+		require.NoError(t, os.WriteFile(filepath.Join(tree, name), make([]byte, 1000), 0o600))
+	}
+	c := copying{free: true, command: []string{"cp", "-r"}, from: tree, to: tree + ".copy", prepare: warmTree}
+	r, err := c.run(t.Context())
+	require.NoError(t, err)
+	require.Positive(t, r["ms"])
+	require.NoDirExists(t, c.to)
+
+	c.command = []string{"/bin/sh", "-c", `cp -r "$1" "$2" && rm "$2/folder/b"`, "sh"}
+	_, err = c.run(t.Context())
+	require.ErrorContains(t, err, "the copy has 1000 bytes of 2000")
+}

@@ -18,6 +18,7 @@ var groups = []group{
 	{"timer", "timeouts armed and cancelled through Loop", timerContests},
 	{"randread", "random reads of a file past the page cache, 1 to 128 at once", randreadContests},
 	{"cp", "a file copied, from the page cache and from the disk", cpContests},
+	{"copies", "a file and a tree of 20,000 small ones, by the uring command", copiesContests},
 	{"echo", "a TCP echo server with 64, 500 and 1,000 connections", echoContests},
 	{"echo-pipelined", "the same with 64 connections and 32 small messages in flight on each", pipelinedContests},
 	{"pipeline", "the same by goroutines", goroutinePipelines},

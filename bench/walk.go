@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -50,10 +49,7 @@ func (w walked) make(ctx context.Context, t *tools) error {
 	t.say("making 100,000 files in bench/tmp/walk.ext4, once")
 	part := w
 	part.image += ".part"
-	if err := errors.Join(os.WriteFile(part.image, nil, 0o600), os.Truncate(part.image, walkedSize)); err != nil {
-		return err
-	}
-	if _, err := command(ctx, "mke2fs", "-q", "-F", "-t", "ext4", "-N", strconv.Itoa(2*walkedFiles), part.image); err != nil {
+	if err := makeImage(ctx, part.image, walkedSize, "-N", strconv.Itoa(2*walkedFiles)); err != nil {
 		return err
 	}
 	_, err := part.mounted(ctx, func() (reading, error) {
@@ -68,23 +64,9 @@ func (w walked) make(ctx context.Context, t *tools) error {
 
 func (w walked) tree() string { return w.dir + "/tree" }
 
-// mounted mounts the file system for a run: the kernel knows nothing of its files then,
-// and reads them from the disk.
-func (w walked) mounted(ctx context.Context, run func() (reading, error)) (r reading, err error) {
-	device, err := command(ctx, "losetup", "--find", "--show", "--direct-io=on", w.image)
-	if err != nil {
-		return nil, err
-	}
-	undo := func(name string, args ...string) {
-		_, failed := command(context.WithoutCancel(ctx), name, args...)
-		err = errors.Join(err, failed)
-	}
-	defer undo("losetup", "--detach", device)
-	if _, err := command(ctx, "mount", "-o", "noatime", device, w.dir); err != nil {
-		return nil, err
-	}
-	defer undo("umount", w.dir)
-	return run()
+// mounted mounts the file system for a run, whose first look at each file reads the disk.
+func (w walked) mounted(ctx context.Context, run func() (reading, error)) (reading, error) {
+	return mountedImage(ctx, w.image, w.dir, run)
 }
 
 func (t *tools) walks(state string, w walked, warm bool) contest {

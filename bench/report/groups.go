@@ -40,6 +40,11 @@ var groups = []group{
 		charts: results.copies,
 	},
 	{
+		name: "copies", Title: "Copies by the command",
+		About: "A file of 1 GiB, and 20,000 files of up to 9,000 bytes in 200 folders, copied from the page cache to a new file system, with all processors.",
+		one:   "copy", at: " on %s",
+	},
+	{
 		name: "echo", Title: "Echo server",
 		About: "A TCP server that sends back what it receives; one message in flight on each connection.",
 		one:   "request", does: "answers", at: " with %s connections",
