@@ -315,7 +315,8 @@ interrupt() {
   local status=0
   compiler slow-cc "echo \$\$ >$tmp/pid; mv $tmp/pid $tmp/compiler; exec sleep 100"
   rm -f "$tmp/compiler"
-  CC=$tmp/slow-cc LIBURING_VERSION=$old "$tmp/scripts/vendor-liburing.sh" &
+  # What runs in the background may have been told to ignore an interrupt, and its children with it.
+  CC=$tmp/slow-cc LIBURING_VERSION=$old env --default-signal=INT,TERM "$tmp/scripts/vendor-liburing.sh" &
   job=$!
   await "$tmp/compiler"
   kill -s "$1" "$job"
