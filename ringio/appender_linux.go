@@ -59,8 +59,8 @@ func (d *durableWrite) all(fd uintptr) {
 
 // some writes by a plain call if nobody else wants anything, else by the ring.
 func (d *durableWrite) some(fd int) (int, error) {
-	defer d.engine.waiters.Add(-1)
-	if d.engine.waiters.Add(1); !d.engine.quiet() {
+	defer d.engine.syncs.Add(-1)
+	if d.engine.syncs.Add(1); !d.engine.syncsPlainly() {
 		if n, err := d.byRing(fd); err != unix.ECANCELED && err != unix.EINTR {
 			return n, err
 		}

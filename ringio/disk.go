@@ -352,7 +352,7 @@ const maxVector = 1024
 func (t *transfer) wait(fd int) (n int, err error) {
 	if t.ctx.Done() == nil {
 		defer t.engine.waiters.Add(-1)
-		if t.engine.waiters.Add(1) == 1 && (!t.writes || t.engine.quiet()) {
+		if t.engine.waiters.Add(1) == 1 && (!t.writes || t.engine.mayBlock()) {
 			return t.call(fd, 0)
 		}
 	}

@@ -90,8 +90,8 @@ func (d *disk) syncOnce(ctx context.Context, dataOnly bool) (err error) {
 
 func (d *disk) syncFD(ctx context.Context, fd int, dataOnly bool) error {
 	if ctx.Done() == nil {
-		defer d.engine.waiters.Add(-1)
-		if d.engine.waiters.Add(1); d.engine.quiet() {
+		defer d.engine.syncs.Add(-1)
+		if d.engine.syncs.Add(1); d.engine.syncsPlainly() {
 			return plainSync(fd, dataOnly)
 		}
 	}

@@ -37,6 +37,7 @@ type engine struct {
 	table  table
 	queued []*op // taken from the list that is staged, and to be filled in
 	flying int   // requests that the kernel has
+	owing  owing // by whom they were submitted
 	ended  bool  // the ring is gone
 	sqPoll bool  // the kernel takes requests in its own time
 	watch  *watch
@@ -48,7 +49,8 @@ type engine struct {
 		ops    []*op
 		closed bool // nothing more is taken
 	}
-	waiters atomic.Int32 // goroutines that wait for a disk, by the ring or not
+	waiters atomic.Int32 // goroutines whose reads and writes wait for a disk, by the ring or not
+	syncs   atomic.Int32 // and those that wait until what was written is there
 	present atomic.Int32 // flying, for those without the lock
 
 	plainReads atomic.Int32 // those that are under way
@@ -409,11 +411,6 @@ func (e *engine) turn() (did bool) {
 	return did
 }
 
-// quiet reports whether a caller that has added itself to the waiters is the only one
-// who wants anything. Else it must not sit in a system call for long: a completion has
-// to wait for the thread that submitted its request, which may be this one.
-func (e *engine) quiet() bool { return e.waiters.Load() == 1 && e.present.Load() == 0 }
-
 // refuse ends what is staged when the ring is gone.
 func (e *engine) refuse() {
 	for _, o := range e.queued {
@@ -451,7 +448,10 @@ func (e *engine) takeStaged() {
 
 // fill puts requests into the ring's queue, as many as have room.
 func (e *engine) fill() (filled int) {
-	n := 0
+	if len(e.queued) == 0 {
+		return 0
+	}
+	thread, n := thisThread(), 0
 	for ; n < len(e.queued); n++ {
 		o := e.queued[n]
 		if o.cancelled.Load() {
@@ -469,6 +469,7 @@ func (e *engine) fill() (filled int) {
 		}
 		*sqe = o.sqe
 		sqe.UserData = o.token()
+		o.place = e.owing.more(thread)
 		filled++
 	}
 	rest := copy(e.queued, e.queued[n:])
@@ -524,6 +525,7 @@ func (e *engine) complete(cqe *liburing.CQE) {
 	}
 	if flags&liburing.CQEFMore == 0 {
 		e.flying--
+		e.owing.less(o.place)
 		if e.lost(o, cqe) {
 			return
 		}

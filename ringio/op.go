@@ -45,6 +45,7 @@ type op struct {
 	use    uint32        // counts the submissions; belongs to the ring's lock
 	next   atomic.Uint32 // in the list of free ones: index + 1
 	flying bool          // the kernel has it; belongs to the ring's lock
+	place  uint8         // among those who owe; the ring's lock
 	remade uint8         // since it was staged; the ring's lock
 	first  bool          // res is that of a completion before the last; the ring's lock
 	quick  bool          // waitContext waits
