@@ -27,10 +27,7 @@ func (fs ringFS) Open(name string, opts ...vfs.OpenOption) (vfs.File, error) {
 	if err != nil {
 		return nil, err
 	}
-	for _, opt := range opts {
-		opt.Apply(f)
-	}
-	return f, nil
+	return f, advise(f, opts)
 }
 
 func (fs ringFS) OpenReadWrite(name string, opts ...vfs.OpenOption) (vfs.File, error) {
@@ -38,10 +35,7 @@ func (fs ringFS) OpenReadWrite(name string, opts ...vfs.OpenOption) (vfs.File, e
 	if err != nil {
 		return nil, err
 	}
-	for _, opt := range opts {
-		opt.Apply(f)
-	}
-	return f, nil
+	return f, advise(f, opts)
 }
 
 func (fs ringFS) ReuseForWrite(oldname, newname string) (vfs.File, error) {
@@ -49,6 +43,18 @@ func (fs ringFS) ReuseForWrite(oldname, newname string) (vfs.File, error) {
 		return nil, err
 	}
 	return open(newname, os.O_RDWR|os.O_CREATE)
+}
+
+// advise tells the kernel how a file will be read, which the options do themselves where they
+// get a descriptor.
+func advise(f vfs.File, opts []vfs.OpenOption) error {
+	for _, opt := range opts {
+		advice := map[vfs.OpenOption]int{vfs.RandomReadsOption: unix.FADV_RANDOM, vfs.SequentialReadsOption: unix.FADV_SEQUENTIAL}
+		if err := f.(ringFile).control(func(fd int) error { return unix.Fadvise(fd, 0, 0, advice[opt]) }); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // ringFile is a ringio.File with what else pebble asks of one.
