@@ -308,7 +308,7 @@ func requireFlat(t *testing.T, samples []sample) {
 		"resident memory": {loadRSS, func(s sample) int { return s.rss }},
 		"descriptors":     {16, func(s sample) int { return s.fds }},
 		"threads":         {loadThreads, func(s sample) int { return s.threads }},
-		"goroutines":      {16, func(s sample) int { return s.goroutines }},
+		"goroutines":      {64, func(s sample) int { return s.goroutines }},
 		"handles":         {2 * soakJobs, func(s sample) int { return s.handles }},
 	} {
 		if name == "resident memory" && ringtest.Race { // its shadow of the heap grows for a while
