@@ -1,0 +1,229 @@
+//go:build linux
+
+package ringio
+
+import (
+	"runtime"
+	"time"
+
+	"github.com/go-liburing/liburing"
+	"golang.org/x/sys/unix"
+)
+
+// What is done with the ring's lock, by the pump or in its place: requests go to the
+// kernel, and completions to who waits for them.
+
+// pump serves the ring until it is given back.
+func (e *engine) pump() {
+	defer close(e.gone)
+	for {
+		e.mu.Lock()
+		did := e.turn()
+		e.crowd.woke(e.woken)
+		e.await(e.woken)
+		e.woken = 0
+		e.mu.Unlock()
+		if did || e.waiting.Load() {
+			runtime.Gosched() // who was woken may have more to submit
+			e.crowd.ran()
+			continue
+		}
+		e.parked.Store(true)
+		if !e.waiting.Load() && e.park() != nil {
+			return
+		}
+		e.parked.Store(false)
+	}
+}
+
+// park waits until the ring has a completion. It fails when the poller is closed.
+func (e *engine) park() error {
+	e.parks.Add(1)
+	return e.readied.Read(e.look)
+}
+
+// ready reports whether there are completions. It looks without the lock: whoever has
+// that may be past taking completions, and the netpoller tells each one once.
+func (e *engine) ready(uintptr) bool { return e.ring.CQReady() != 0 || e.ring.CQHasOverflow() }
+
+// turn submits what is staged and tells what is done. It reports whether there was
+// anything.
+func (e *engine) turn() (did bool) {
+	for {
+		e.takeStaged()
+		if e.ended {
+			e.refuse()
+			return false
+		}
+		e.shared.takeBack()
+		filled := e.fill()
+		took := e.ring.SQReady() == 0 || e.enter()
+		reaped := e.reap()
+		did = did || filled != 0 || reaped != 0
+		if !took {
+			e.tryLater()
+			break
+		}
+		if len(e.queued) == 0 && (e.sqPoll || e.ring.SQReady() == 0) {
+			break
+		}
+	}
+	if did {
+		e.present.Store(int32(e.flying))
+	}
+	return did
+}
+
+// refuse ends what is staged when the ring is gone.
+func (e *engine) refuse() {
+	for _, o := range e.queued {
+		o.finish(-int32(unix.ECANCELED), 0)
+	}
+	clear(e.queued)
+	e.queued = e.queued[:0]
+}
+
+// tryLater has the ring looked at again when the kernel may have memory or room.
+func (e *engine) tryLater() {
+	time.AfterFunc(200*time.Microsecond, func() {
+		e.waiting.Store(true)
+		e.kick()
+	})
+}
+
+// takeStaged moves what is staged to the end of the queue.
+func (e *engine) takeStaged() {
+	if !e.waiting.Load() {
+		return
+	}
+	e.waiting.Store(false)
+	s := &e.staging
+	s.Lock()
+	if len(e.queued) == 0 {
+		e.queued, s.ops = s.ops, e.queued[:0]
+	} else {
+		e.queued = append(e.queued, s.ops...)
+		clear(s.ops)
+		s.ops = s.ops[:0]
+	}
+	s.Unlock()
+}
+
+// fill puts requests into the ring's queue, as many as have room.
+func (e *engine) fill() (filled int) {
+	if len(e.queued) == 0 {
+		return 0
+	}
+	thread, n := thisThread(), 0
+	for ; n < len(e.queued); n++ {
+		o := e.queued[n]
+		if o.cancelled.Load() {
+			o.finish(-int32(unix.ECANCELED), 0)
+			continue
+		}
+		sqe := e.ring.GetSQE()
+		if sqe == nil {
+			break
+		}
+		o.use++
+		o.flying, o.first = true, false
+		if o.late != nil {
+			o.late(o)
+		}
+		*sqe = o.sqe
+		sqe.UserData = o.token()
+		o.place = e.owing.more(thread)
+		filled++
+	}
+	rest := copy(e.queued, e.queued[n:])
+	clear(e.queued[rest:])
+	e.queued = e.queued[:rest]
+	e.flying += filled
+	return filled
+}
+
+// enter submits, and reports whether the kernel took all that it looked at. If not, it
+// has no memory or no room for completions: what it has not taken stays in the queue.
+func (e *engine) enter() bool {
+	e.counts.enters++
+	n, err := e.ring.Submit()
+	e.counts.submitted += uint64(n)
+	if e.sqPoll && len(e.queued) != 0 {
+		err = e.ring.SQRingWait()
+	}
+	return err == nil
+}
+
+// reap tells the completions that are there.
+func (e *engine) reap() (n int) {
+	for {
+		for cqe := range e.ring.CQEs() {
+			n++
+			e.complete(cqe)
+		}
+		if e.ring.SQFlags()&(liburing.SQCQOverflow|liburing.SQTaskrun) == 0 {
+			break
+		}
+		if e.ring.CQHasOverflow() {
+			e.counts.overflows++
+		}
+		if e.ring.GetEvents() != nil || e.ring.CQReady() == 0 {
+			break
+		}
+	}
+	e.counts.completed += uint64(n)
+	return n
+}
+
+// complete tells one completion.
+func (e *engine) complete(cqe *liburing.CQE) {
+	o := e.table.find(cqe.UserData)
+	if o == nil {
+		e.counts.stale++
+		return
+	}
+	res, flags := cqe.Res, cqe.Flags
+	if res <= -512 && cqe.Err() != nil { // the kernel's own words for a signal
+		res = -int32(unix.EINTR)
+	}
+	if flags&liburing.CQEFMore == 0 {
+		e.flying--
+		e.owing.less(o.place)
+		if e.lost(o, cqe) {
+			return
+		}
+	}
+	o.finish(res, flags)
+}
+
+// mostRemade is how often a request is made anew which takes a worker. The kernel cancels
+// such a one, after some 30 ms, also where none can be had because the limit of tasks is
+// reached. The caller then makes a plain system call.
+const mostRemade = 1
+
+// takesWorker reports whether the kernel may have one of its threads carry the request out.
+func (o *op) takesWorker() bool {
+	switch o.sqe.Opcode {
+	case liburing.OpRecv, liburing.OpSend, liburing.OpRecvmsg, liburing.OpSendmsg, liburing.OpPollAdd:
+		return false // these wait in the kernel without one
+	}
+	return true
+}
+
+// lost makes a request anew that nobody has cancelled and that has come to nothing
+// because its thread has ended, and reports whether it did.
+func (e *engine) lost(o *op, cqe *liburing.CQE) bool {
+	if cqe.Res >= 0 || cqe.Flags&liburing.CQEFNotif != 0 || o.first || o.cancelled.Load() {
+		return false
+	}
+	if err := cqe.Err(); err != unix.ECANCELED && err != unix.EINTR {
+		return false
+	}
+	if o.remade++; o.remade > mostRemade && o.takesWorker() {
+		return false
+	}
+	o.flying = false
+	e.counts.remade++
+	e.put(o, true)
+	return true
+}
