@@ -238,14 +238,14 @@ func loopOnce(t *testing.T, opts []liburing.Option) {
 	told := make(chan error, 4)
 	post := func(f func()) { require.NoError(t, l.Post(f)) }
 	post(func() {
-		l.Read(r, b, 0, func(c liburing.Completion) { told <- c.Err() })
+		untilDone(func(cb liburing.Callback) { l.Read(r, b, 0, cb) }, told)
 		l.After(2*time.Millisecond, func() {
 			if ringtest.KernelBefore(5, 12) { // a worker there gives a write up when signals come
 				_, err := unix.Write(w, []byte("8 bytes."))
 				told <- err
 				return
 			}
-			l.Write(w, []byte("8 bytes."), 0, func(c liburing.Completion) { told <- c.Err() })
+			untilDone(func(cb liburing.Callback) { l.Write(w, []byte("8 bytes."), 0, cb) }, told)
 		})
 		l.Timeout(3*time.Millisecond, 0, 0, func(c liburing.Completion) {
 			if c.Res != -int32(unix.ETIME) {
@@ -271,6 +271,18 @@ func loopOnce(t *testing.T, opts []liburing.Option) {
 	}
 	unix.Close(r)
 	unix.Close(w)
+}
+
+// untilDone makes a request, again each time that the kernel gives it up, which it does when
+// a signal comes while it makes a worker thread for it. Nothing has been done then.
+func untilDone(request func(liburing.Callback), told chan<- error) {
+	request(func(c liburing.Completion) {
+		if c.Res == -int32(unix.ECANCELED) {
+			untilDone(request, told)
+			return
+		}
+		told <- c.Err()
+	})
 }
 
 func pipe(t *testing.T) (r, w int) {
