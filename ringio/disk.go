@@ -87,8 +87,8 @@ func (d *disk) buffered() bool { return !d.slow }
 const (
 	trusted  = 256 // hits in a row
 	hopeless = -32
-	doubt    = 32 // one of so many reads asks where the page cache is trusted
-	hope     = 16 // and of so many where it is hopeless
+	doubt    = 128 // one of so many reads asks where the page cache is trusted
+	hope     = 16  // and of so many where it is hopeless
 )
 
 func (d *disk) hit() {
@@ -353,6 +353,7 @@ func (t *transfer) wait(fd int) (n int, err error) {
 	if t.ctx.Done() == nil {
 		defer t.engine.waiters.Add(-1)
 		if t.engine.waiters.Add(1) == 1 && (!t.writes || t.engine.mayBlock()) {
+			t.engine.yield.Look()
 			return t.call(fd, 0)
 		}
 	}

@@ -92,6 +92,7 @@ func (d *disk) syncFD(ctx context.Context, fd int, dataOnly bool) error {
 	if ctx.Done() == nil {
 		defer d.engine.syncs.Add(-1)
 		if d.engine.syncs.Add(1); d.engine.syncsPlainly() {
+			d.engine.yield.Look()
 			return plainSync(fd, dataOnly)
 		}
 	}

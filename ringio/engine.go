@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/go-liburing/liburing"
+	"github.com/go-liburing/liburing/internal/yield"
 	"golang.org/x/sys/unix"
 )
 
@@ -55,6 +56,7 @@ type engine struct {
 
 	plainReads atomic.Int32 // those that are under way
 	threads    int32        // how many of them may be, unless it is known that they need not wait
+	yield      yield.Shared // before calls that wait for a disk
 
 	waiting   atomic.Bool  // something is staged
 	parked    atomic.Bool  // the pump is, or is about to be

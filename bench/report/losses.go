@@ -24,7 +24,7 @@ var reasons = []struct{ pattern, rival, why string }{
 	{"echo/*/*", "C", "Nearly all of the time is the kernel's, for both. The loop's table and the callbacks take some 2 % of it."},
 	{"pipeline/ringio", "Loop", "A waiting goroutine has to be woken and given a processor; a callback is just called."},
 	{"memory/ringio", "net, no buffer", "Without a buffer, the saving comes from first waiting for something to read, which net's connections can do too."},
-	{"cached/ringio/*", "*", "ringio makes the same plain call, counts who is in one, and has one in thirty-two ask whether the page cache has what is read."},
+	{"cached/ringio/*", "*", "ringio makes the same plain call, counts who is in one, and has one in 128 ask whether the page cache has what is read."},
 	{"pipeline/ringio", "*", "Of the processor's time four fifths are the kernel's, for TCP, whoever asks it; the client has not much more to give."},
 	{"echo/ringio/10000", "*", "Of a connection's few messages here the first ones take a request each: only from the third read on it receives in advance. And a quarter find none of the ring's buffers free."},
 	{"*/ringio/*", "Loop", "A waiting goroutine has to be woken and given a processor; a callback is just called."},
