@@ -120,8 +120,11 @@ func nextData(fd int, off, size int64) (start, end int64, err error) {
 		return off, size, nil
 	}
 	end, err = unix.Seek(fd, start, unix.SEEK_HOLE)
-	if err != nil {
+	switch {
+	case err != nil:
 		return 0, 0, os.NewSyscallError("lseek", err)
+	case end == start: // somebody has made a hole of it meanwhile
+		return nextData(fd, end, size)
 	}
 	return min(start, size), min(end, size), nil
 }

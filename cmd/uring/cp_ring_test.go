@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sys/unix"
@@ -54,4 +55,34 @@ func TestCpReadsWhatMemoryDoesNotHave(t *testing.T) {
 	require.NoError(t, copying.loop.RunUntilIdle(context.Background()))
 	require.NoError(t, copying.err)
 	same(t, content, copied())
+}
+
+// Data of which somebody makes a hole while it is looked for does not end the copy.
+func TestNextDataBesidePunches(t *testing.T) {
+	const size = 64 << 10
+	f, err := os.Create(filepath.Join(t.TempDir(), "f"))
+	require.NoError(t, err)
+	defer f.Close()
+	_, err = f.Write(randomBytes(size))
+	require.NoError(t, err)
+	fd, over, stopped := int(f.Fd()), make(chan bool), make(chan bool)
+	go func() {
+		defer close(stopped)
+		page := randomBytes(4096)
+		for {
+			select {
+			case <-over:
+				return
+			default:
+				unix.Fallocate(fd, unix.FALLOC_FL_PUNCH_HOLE|unix.FALLOC_FL_KEEP_SIZE, 0, 4096)
+				unix.Pwrite(fd, page, 0)
+			}
+		}
+	}()
+	defer func() { close(over); <-stopped }()
+	for end := time.Now().Add(500 * time.Millisecond); time.Now().Before(end); {
+		from, to, err := nextData(fd, 0, size)
+		require.NoError(t, err)
+		require.Less(t, from, to)
+	}
 }
