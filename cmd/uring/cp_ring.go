@@ -95,7 +95,20 @@ func (t *transfer) run() (int64, error) {
 	case t.ended < t.size:
 		err = os.NewSyscallError("ftruncate", unix.Ftruncate(t.out, t.ended))
 	}
+	if err != nil {
+		copied = t.withoutRest(copied)
+	}
 	return copied, err
+}
+
+// withoutRest leaves out what was copied of a mapped page behind the end that the file has
+// now.
+func (t *transfer) withoutRest(copied int64) int64 {
+	var info unix.Stat_t
+	if unix.Fstat(t.in, &info) == nil && copied-info.Size < int64(os.Getpagesize()) {
+		copied = min(copied, info.Size)
+	}
+	return copied
 }
 
 // advance goes on to the next piece of data when one has been read.
