@@ -68,8 +68,14 @@ func (c *copier) content(out int, in original, to place, intoFile bool) (copied 
 		return 0, c.ring.stream(c.ctx, out, in, to)
 	}
 	t := transfer{cpRing: c.ring, ctx: c.ctx, bar: &c.bar, in: in.fd, out: out, size: in.info.Size, ended: in.info.Size, whole: in.info.Size}
+	t.unmapped = !isStored(&in.info)
 	return t.run()
 }
+
+// isStored reports whether a file takes room in its file system. Those of /sys don't: some
+// are the registers of a device (a PCI device's resource0), which can be mapped but refuse
+// to be read, and to look at one may change it.
+func isStored(info *unix.Stat_t) bool { return info.Blocks > 0 }
 
 // isSparse reports whether a file may have holes that are worth keeping.
 func isSparse(info *unix.Stat_t) bool { return info.Size > 4096 && info.Blocks*512 < info.Size }

@@ -42,6 +42,17 @@ func TestCpWithoutMapping(t *testing.T) {
 	same(t, content, copied())
 }
 
+// What is in /sys may be a device's memory.
+func TestCpMapsOnlyWhatIsStored(t *testing.T) {
+	var file, device unix.Stat_t
+	require.NoError(t, unix.Stat(newFile(t, filepath.Join(t.TempDir(), "f"), randomBytes(cpBlock)), &file))
+	require.True(t, isStored(&file))
+	if unix.Stat("/sys/kernel/uevent_seqnum", &device) != nil {
+		t.Skip("there is no /sys")
+	}
+	require.False(t, isStored(&device))
+}
+
 // Where memory has nothing, because the disk fails or the file has become shorter, the rest
 // is read: that works, or tells why not.
 func TestCpReadsWhatMemoryDoesNotHave(t *testing.T) {
