@@ -81,13 +81,13 @@ func (t *tools) onNew(ctx context.Context, on string, c copying) (reading, error
 	c.to = filepath.Join(dir, "copy")
 	run := func() (reading, error) { return c.run(ctx) }
 	if on == "tmpfs" {
-		return mountedMemory(ctx, dir, copiesSize, run)
+		return mountedMemory(dir, copiesSize, run)
 	}
 	defer os.Remove(image)
 	if err := makeImage(ctx, image, copiesSize); err != nil {
 		return nil, err
 	}
-	return mountedImage(ctx, image, dir, run)
+	return mountedImage(image, dir, run)
 }
 
 // smallFiles returns the folder of a tree of small files, which is made once.

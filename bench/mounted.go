@@ -4,37 +4,47 @@ import (
 	"context"
 	"errors"
 	"os"
+	"os/exec"
 	"strconv"
+	"syscall"
 )
 
 // mountedImage calls run while the file system in a file is mounted: the kernel knows
 // nothing of its files then.
-func mountedImage(ctx context.Context, image, dir string, run func() (reading, error)) (r reading, err error) {
-	device, err := command(ctx, "losetup", "--find", "--show", "--direct-io=on", image)
+func mountedImage(image, dir string, run func() (reading, error)) (r reading, err error) {
+	device, err := whole("losetup", "--find", "--show", "--direct-io=on", image)
 	if err != nil {
 		return nil, err
 	}
-	defer undo(ctx, &err, "losetup", "--detach", device)
-	if _, err := command(ctx, "mount", "-o", "noatime", device, dir); err != nil {
+	defer undo(&err, "losetup", "--detach", device)
+	if _, err := whole("mount", "-o", "noatime", device, dir); err != nil {
 		return nil, err
 	}
-	defer undo(ctx, &err, "umount", dir)
+	defer undo(&err, "umount", dir)
 	return run()
 }
 
 // mountedMemory is mountedImage for a new file system in memory.
-func mountedMemory(ctx context.Context, dir string, size int64, run func() (reading, error)) (r reading, err error) {
-	if _, err := command(ctx, "mount", "-t", "tmpfs", "-o", "size="+strconv.FormatInt(size, 10), "tmpfs", dir); err != nil {
+func mountedMemory(dir string, size int64, run func() (reading, error)) (r reading, err error) {
+	if _, err := whole("mount", "-t", "tmpfs", "-o", "size="+strconv.FormatInt(size, 10), "tmpfs", dir); err != nil {
 		return nil, err
 	}
-	defer undo(ctx, &err, "umount", dir)
+	defer undo(&err, "umount", dir)
 	return run()
 }
 
-// undo runs a command that takes something back, also when all is to end.
-func undo(ctx context.Context, err *error, name string, args ...string) {
-	_, failed := command(context.WithoutCancel(ctx), name, args...)
+// undo runs a command that takes something back.
+func undo(err *error, name string, args ...string) {
+	_, failed := whole(name, args...)
 	*err = errors.Join(*err, failed)
+}
+
+// whole is command for one that comes to its end also when all is to end: of one that is
+// killed nobody knows what has to be taken back. A terminal's Ctrl-C goes to all of a group.
+func whole(name string, args ...string) (string, error) {
+	cmd := exec.Command(name, args...)
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	return output(cmd)
 }
 
 // makeImage makes an empty ext4 in a new file.

@@ -66,7 +66,7 @@ func (w walked) tree() string { return w.dir + "/tree" }
 
 // mounted mounts the file system for a run, whose first look at each file reads the disk.
 func (w walked) mounted(ctx context.Context, run func() (reading, error)) (reading, error) {
-	return mountedImage(ctx, w.image, w.dir, run)
+	return mountedImage(w.image, w.dir, run)
 }
 
 func (t *tools) walks(state string, w walked, warm bool) contest {
@@ -101,10 +101,14 @@ func (t *tools) walks(state string, w walked, warm bool) contest {
 
 // command runs a command of the system and returns what it prints.
 func command(ctx context.Context, name string, args ...string) (string, error) {
-	out, err := exec.CommandContext(ctx, name, args...).CombinedOutput()
+	return output(exec.CommandContext(ctx, name, args...))
+}
+
+func output(cmd *exec.Cmd) (string, error) {
+	out, err := cmd.CombinedOutput()
 	text := strings.TrimSpace(string(out))
 	if err != nil {
-		return "", fmt.Errorf("%s: %w: %s", name, err, text)
+		return "", fmt.Errorf("%s: %w: %s", cmd.Args[0], err, text)
 	}
 	return text, nil
 }
