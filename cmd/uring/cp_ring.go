@@ -176,18 +176,27 @@ func (t *transfer) start() {
 }
 
 // take has the block be the next part of the data, which it maps if it can and if that is
-// worth it. The kernel reads what it maps.
+// worth it.
 func (b *block) take() {
 	n := b.end - b.next
 	if !b.unmapped && n >= cpBlock {
-		mapped, err := unix.Mmap(b.in, b.next, int(min(n, cpMapped)), unix.PROT_READ, unix.MAP_SHARED|unix.MAP_POPULATE)
+		mapped, err := unix.Mmap(b.in, b.next, int(min(n, cpMapped)), unix.PROT_READ, unix.MAP_SHARED)
 		b.unmapped = err != nil
 		b.mapped, b.rest = mapped, mapped
+		populate(mapped)
 	}
 	if b.mapped == nil {
 		b.behind = min(n, cpBlock)
 	}
 	b.next += int64(len(b.rest)) + b.behind
+}
+
+// populate has the kernel read what is mapped, as far as that works: the write tells what is
+// missing. MAP_POPULATE would not do: where the disk fails it tries for ever.
+func populate(mapped []byte) {
+	if len(mapped) > 0 {
+		unix.Madvise(mapped, unix.MADV_POPULATE_READ)
+	}
 }
 
 // block is one block on its way.

@@ -370,6 +370,35 @@ func TestCpToFullDisk(t *testing.T) {
 	uring(t, "cp", small, to).exits(0) // the room is back
 }
 
+// What the disk does not have any more is not waited for.
+func TestCpFromAFailingDisk(t *testing.T) {
+	const size = 40 << 20
+	disk, image := t.TempDir(), filepath.Join(t.TempDir(), "image")
+	mount := func(script string) {
+		if out, err := exec.Command("sh", "-c", script, "sh", image, disk).CombinedOutput(); err != nil {
+			t.Skipf("a disk cannot be mounted: %v: %s", err, out)
+		}
+		t.Cleanup(func() { unix.Unmount(disk, 0) })
+	}
+	mount(`truncate -s 64M "$1" && mkfs.ext4 -q -F -O ^has_journal "$1" && mount -o loop "$1" "$2"`)
+	content := randomBytes(size)
+	from := newFile(t, filepath.Join(disk, "from"), content)
+	require.NoError(t, unix.Unmount(disk, 0))
+	mount(`mount -o loop,ro "$1" "$2"`) // the kernel knows nothing of the file
+	require.NoError(t, os.Truncate(image, 45<<20))
+
+	to := newFile(t, filepath.Join(t.TempDir(), "to"), []byte("old"))
+	p := uring(t, "cp", from, to)
+	require.NoError(t, p.Start())
+	defer time.AfterFunc(20*time.Second, func() { p.Process.Kill() }).Stop()
+	p.ends(1)
+	require.Contains(t, p.errs.String(), "input/output error")
+	part := read(t, to)
+	require.NotEmpty(t, part)
+	require.Less(t, len(part), size)
+	same(t, content[:len(part)], part)
+}
+
 const bigSize = 256 << 20
 
 // bigFile makes a file that takes a while to copy.
