@@ -72,6 +72,8 @@ func TestEngineManyAtOnce(t *testing.T) {
 			})
 		}
 		all.Wait()
+		counts := e.snapshot()
+		require.Equal(t, counts.completed, counts.submitted)
 	})
 }
 

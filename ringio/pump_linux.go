@@ -139,6 +139,9 @@ func (e *engine) fill() (filled int) {
 	clear(e.queued[rest:])
 	e.queued = e.queued[:rest]
 	e.flying += filled
+	if e.sqPoll {
+		e.counts.submitted += uint64(filled)
+	}
 	return filled
 }
 
@@ -147,7 +150,9 @@ func (e *engine) fill() (filled int) {
 func (e *engine) enter() bool {
 	e.counts.enters++
 	n, err := e.ring.Submit()
-	e.counts.submitted += uint64(n)
+	if !e.sqPoll { // where n has again what the kernel's thread has not taken yet
+		e.counts.submitted += uint64(n)
+	}
 	if e.sqPoll && len(e.queued) != 0 {
 		err = e.ring.SQRingWait()
 	}
