@@ -82,7 +82,7 @@ func (c *copier) begin() {
 	n := min(blockSize, c.size-c.next)
 	mem, err := unix.Mmap(c.in, c.next, int(n), unix.PROT_READ, unix.MAP_SHARED)
 	if err != nil {
-		c.err = os.NewSyscallError("mmap", err)
+		c.err = fmt.Errorf("it can't be mapped: %w", err) // in /sys, for one
 		return
 	}
 	b := &block{copier: c, mem: mem, off: c.next, rest: mem}
