@@ -136,8 +136,8 @@ func nextData(fd int, off, size int64) (start, end int64, err error) {
 	switch {
 	case err != nil:
 		return 0, 0, os.NewSyscallError("lseek", err)
-	case end == start: // somebody has made a hole of it meanwhile
-		return nextData(fd, end, size)
+	case end == start: // somebody has made a hole of it meanwhile: some of it is copied as data
+		end = start + cpBlock
 	}
 	return min(start, size), min(end, size), nil
 }
