@@ -12,8 +12,9 @@
 // In os, a goroutine that waits for a disk occupies a thread; here thousands wait on
 // one ring, whose requests go to the kernel together. Random reads by many goroutines
 // that miss the page cache gain the most, and many connections with small messages. A
-// single goroutine, and data in the page cache, gain nothing: there the package makes
-// the plain system call, and loses nothing. A program that can be written with
+// single goroutine, and data in the page cache, take the plain system call, and lose
+// nothing; one that waits for the disk again and again gains, too, because it yields now
+// and then, which spares it the scheduler's monitor. A program that can be written with
 // callbacks is faster still on a liburing.Loop.
 //
 // # What it promises
