@@ -291,8 +291,8 @@ func (r *Ring) Submit() (int, error) {
 		r.inspect()
 	}
 	var ret int32
-	if r.mem.isQuick() {
-		n, flags := r.mem.flushQuick()
+	if n, quick := r.mem.isQuick(); quick {
+		flags := r.mem.flushQuick()
 		ret = r.mem.taken(n, r.mem.rawEnter(n, flags))
 	} else {
 		ret = cSubmit(r.mem)

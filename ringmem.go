@@ -140,19 +140,20 @@ func (m *ringMem) canRawEnter() bool {
 // there are, the less the crossing into C costs each.
 const quickBatch = 16
 
-// isQuick reports whether what is queued may be submitted by rawEnter: a few requests
-// of operations that never hold the submitter up (opFacts.quick).
-func (m *ringMem) isQuick() bool {
+// isQuick reports whether what is queued may be submitted by rawEnter, and how much it
+// is: a few requests of operations that never hold the submitter up (opFacts.quick).
+func (m *ringMem) isQuick() (queued uint32, quick bool) {
 	head := m.loadSQHead()
-	if !m.isRaw || m.sq.sqeTail-head-1 >= quickBatch {
-		return false
+	queued = m.sq.sqeTail - head
+	if !m.isRaw || queued-1 >= quickBatch {
+		return queued, false
 	}
 	for ; head != m.sq.sqeTail; head++ {
 		if !quickOps[m.sqe(head).Opcode] {
-			return false
+			return queued, false
 		}
 	}
-	return true
+	return queued, true
 }
 
 // quickOps is opFacts.quick, for any byte.
@@ -165,14 +166,14 @@ var quickOps = func() (ops [256]bool) {
 
 // flushQuick is what liburing does before a submission; rawEnter is to follow, in the
 // caller itself (see submitAndReap about calls).
-func (m *ringMem) flushQuick() (n uint32, flags EnterFlags) {
-	n, flags = m.unsubmitted(), m.enterFlags()
+func (m *ringMem) flushQuick() EnterFlags {
+	flags := m.enterFlags()
 	if m.needsFlush() {
 		flags |= EnterGetEvents
 	}
 	m.flushSQ()
 	race.Release()
-	return n, flags
+	return flags
 }
 
 // taken is what io_uring_enter would have returned where rawEnter has returned ret: how

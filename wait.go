@@ -170,8 +170,8 @@ func (r *Ring) SubmitAndWait(n int) (int, error) {
 		r.inspect()
 	}
 	var ret int32
-	if r.isQuickWait(uint32(n)) {
-		submit, flags := m.flushQuick()
+	if submit, quick := r.isQuickWait(uint32(n)); quick {
+		flags := m.flushQuick()
 		ret = m.taken(submit, m.rawEnter(submit, flags|EnterGetEvents))
 		if m.cqReady() < uint32(n) {
 			r.slowWaits = waitsAfterMiss
@@ -192,13 +192,16 @@ const waitsAfterMiss = 31
 
 // isQuickWait reports whether to submit by a raw enter, which does not wait, and to
 // look then whether there is something to wait for: if the last requests were done when
-// they were submitted.
-func (r *Ring) isQuickWait(n uint32) bool {
+// they were submitted. Then it says how many there are now.
+func (r *Ring) isQuickWait(n uint32) (queued uint32, quick bool) {
 	if r.slowWaits > 0 {
 		r.slowWaits--
-		return false
+		return 0, false
 	}
-	return n != 0 && r.mem.isQuick()
+	if n == 0 {
+		return 0, false
+	}
+	return r.mem.isQuick()
 }
 
 // SubmitAndWaitTimeout submits and waits until there are n completions or the time is
