@@ -55,9 +55,7 @@ func copyBlocks(ctx context.Context, in, out int, size int64) (err error) {
 	}
 	defer func() { err = errors.Join(err, loop.Close(context.Background())) }()
 	c := copier{loop: loop, in: in, out: out, size: size, bar: newProgress(size)}
-	for range depth {
-		c.begin()
-	}
+	c.begin()
 	err = loop.RunUntilIdle(ctx)
 	c.bar.end()
 	return errors.Join(err, c.err)
@@ -69,14 +67,17 @@ type copier struct {
 	in, out int
 	size    int64
 	next    int64 // where the next block begins
+	blocks  int   // that are on their way
+	reading bool  // one of them is being read
 	done    int64 // bytes written
 	err     error // the first; no block is begun after it
 	bar     progress
 }
 
-// begin begins the next block, if there is one.
+// begin begins the next block, if it is its turn. The blocks are read one after the other,
+// which is what a disk and its readahead do best, while others are written.
 func (c *copier) begin() {
-	if c.err != nil || c.next >= c.size {
+	if c.err != nil || c.next >= c.size || c.reading || c.blocks == depth {
 		return
 	}
 	n := min(blockSize, c.size-c.next)
@@ -87,6 +88,7 @@ func (c *copier) begin() {
 	}
 	b := &block{copier: c, mem: mem, off: c.next, rest: mem}
 	c.next += n
+	c.blocks++
 	b.read()
 }
 
@@ -101,12 +103,15 @@ type block struct {
 // read has all of the block in memory. Kernels before 5.14 can't do that: they read each
 // page when it is written.
 func (b *block) read() {
+	b.reading = true
 	b.loop.Madvise(b.mem, unix.MADV_POPULATE_READ, func(c liburing.Completion) {
+		b.reading = false
 		if err := c.Err(); err != nil && !errors.Is(err, unix.EINVAL) {
 			b.end(explain(err))
 			return
 		}
 		b.write()
+		b.begin()
 	})
 }
 
@@ -142,6 +147,7 @@ func (b *block) end(err error) {
 	if b.err == nil {
 		b.err = err
 	}
+	b.blocks--
 	b.bar.show(b.done)
 	b.begin()
 }
