@@ -113,7 +113,7 @@ part_arm64() {
 part_others() {
   emulator qemu-system-s390x
   emulator qemu-system-riscv64
-  scripts/kernels.sh trixie:s390x trixie:riscv64
+  BACKEND=go scripts/kernels.sh trixie:s390x trixie:riscv64
 }
 
 # of_rooms CHECK COMMAND…: the command with the packages of one of scripts/rooms.sh's checks.
