@@ -96,7 +96,7 @@ func (e entry) knownReason(rival string) string {
 
 // hasTwin reports whether the program in C works as ours does, over io_uring.
 func (e entry) hasTwin() bool {
-	return e.C > 0 && !slices.Contains([]string{"web", "models"}, e.part(0))
+	return e.C > 0 && !slices.Contains([]string{"cp", "web", "models"}, e.part(0))
 }
 
 // busy returns for which part of the time a server of ours used its processor.
