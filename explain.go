@@ -68,6 +68,8 @@ func (s *SQE) explained(errno syscall.Errno) bool {
 		return s.Opcode == OpSplice || s.Opcode == OpTee
 	case syscall.ECANCELED:
 		return s.Opcode < OpLast && s.Opcode.facts().worker
+	case syscall.ENFILE:
+		return s.picksPlace()
 	}
 	return errno < 64*3 && explained[errno/64]&(1<<(errno%64)) != 0
 }
@@ -112,6 +114,8 @@ func (l *Loop) remember(token Token, h *handle, c *Completion) {
 		f = closing.failure
 	case errno == syscall.ECANCELED && l.mayBeShort(h, sqe):
 		f = &failure{short: true}
+	case sqe == nil && errno == syscall.ENFILE:
+		f = &failure{sqe: SQE{Opcode: h.op}}
 	case sqe == nil || !sqe.explained(errno) || errno == syscall.ENOBUFS && h.group != 0:
 		return
 	default:
@@ -275,6 +279,8 @@ func (f *failure) why(errno syscall.Errno) string {
 		return f.whyNoBuffers()
 	case syscall.ENOMEM:
 		return f.whyNoMemory()
+	case syscall.ENFILE:
+		return f.whyNoPlace()
 	case syscall.ECANCELED:
 		return f.whyCancelled()
 	case syscall.EINVAL, syscall.EOPNOTSUPP:
@@ -390,6 +396,28 @@ func (f *failure) whyNoBuffers() string {
 		return ""
 	}
 	return fmt.Sprintf("the group %d of provided buffers has none left, or there is no such group", f.sqe.BufIndex)
+}
+
+// picksPlace reports whether the kernel is to pick a place of the registered files.
+func (s *SQE) picksPlace() bool {
+	switch s.Opcode {
+	case OpAccept, OpSocket, OpOpenat, OpOpenat2, OpPipe, OpMsgRing:
+		return s.FileIndex == FileIndexAlloc
+	case OpFilesUpdate:
+		return uint32(s.Off) == FileIndexAlloc
+	}
+	return false
+}
+
+// whyNoPlace is also for requests whose entry is gone, as that of a multishot accept is
+// by the time that the table is full: these may have asked for descriptors.
+func (f *failure) whyNoPlace() string {
+	whose := "the ring's"
+	if f.sqe.Opcode == OpMsgRing {
+		whose = "the other ring's"
+	}
+	return "no place is free in " + whose + " table of registered files: make a larger one (Ring.RegisterFilesSparse), " +
+		"or close some; or the system has no file left (fs.file-max)"
 }
 
 // whyNoMemory is for what counts as locked memory while it is sent.

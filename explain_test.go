@@ -9,6 +9,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -205,6 +206,65 @@ func TestErrorOfFixedBuffer(t *testing.T) {
 	requireHint(t, l, unix.EFAULT, "its memory does not lie in the registered buffer 1", read(mem[:8], 1))
 	n := ringtest.One(t, l, read(mem[:8], 0))
 	require.Equal(t, 8, n)
+}
+
+const fullTable = "no place is free in the ring's table of registered files: make a larger one (Ring.RegisterFilesSparse), " +
+	"or close some; or the system has no file left (fs.file-max)"
+
+// A request that finds no place among the registered files says so, since the kernel's
+// error speaks of the system's files.
+func TestErrorOfFullTable(t *testing.T) {
+	ringtest.OverLoops(t, 8, func(t *testing.T, l *liburing.Loop) {
+		ringtest.SparseFiles(t, l, 1)
+		socket := func(cb liburing.Callback) liburing.Request {
+			return l.SocketDirectAlloc(unix.AF_UNIX, unix.SOCK_STREAM, 0, 0, cb)
+		}
+		require.Zero(t, ringtest.One(t, l, socket))
+		requireHint(t, l, unix.ENFILE, fullTable, socket)
+		requireHint(t, l, unix.ENFILE, fullTable, func(cb liburing.Callback) liburing.Request {
+			return l.Openat2Direct(unix.AT_FDCWD, "/dev/null", &unix.OpenHow{}, liburing.FileIndexAlloc, cb)
+		})
+		requireHint(t, l, unix.ENFILE, fullTable, func(cb liburing.Callback) liburing.Request {
+			return l.FilesUpdate([]int{0}, liburing.FileIndexAlloc, cb)
+		})
+		if !ringtest.Knows(t, liburing.OpSendZC) { // came with files for other rings, in Linux 6.0
+			return
+		}
+		to := ringtest.NewRing(t, 8)
+		require.NoError(t, to.RegisterFiles([]int{0}))
+		requireHint(t, l, unix.ENFILE, strings.Replace(fullTable, "the ring's", "the other ring's", 1), func(cb liburing.Callback) liburing.Request {
+			return l.MsgRingFDAlloc(to.FD(), 0, 0, 0, cb)
+		})
+	})
+}
+
+// So does a stream of accepts, whose entry in the queue other requests have had since.
+func TestErrorOfFullTableOfStream(t *testing.T) {
+	l := ringtest.NewLoop(t, 8)
+	ringtest.SparseFiles(t, l, 1)
+	door, at := ringtest.Listener(t)
+	var refused liburing.Completion
+	accepts := l.Rearm(func(cb liburing.Callback) liburing.Request {
+		return l.MultishotAcceptDirect(door, nil, 0, cb)
+	}, func(c liburing.Completion) {
+		if c.Res < 0 && c.More() {
+			refused = c
+		}
+	})
+	nops := 0
+	for range 32 {
+		l.Nop(func(liburing.Completion) { nops++ })
+	}
+	ringtest.RunUntil(t, l, time.Millisecond, func() bool { return nops == 32 })
+	for range 2 {
+		client, err := net.Dial("tcp", at.String())
+		require.NoError(t, err)
+		defer client.Close()
+	}
+	ringtest.RunUntil(t, l, time.Millisecond, func() bool { return refused.Res != 0 })
+	requireHintOf(t, refused, unix.ENFILE, fullTable)
+	accepts.Stop()
+	ringtest.RunIdle(t, l)
 }
 
 // A request whose chain has broken says where.

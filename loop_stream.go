@@ -49,7 +49,10 @@ type Stream struct {
 //
 // An accept that finds no room (EMFILE, ENFILE, ENOBUFS, ENOMEM), or whose peer has
 // gone (ECONNABORTED and the like), does not end the stream: cb is told of the error,
-// with More true, and the stream goes on, in the first case after a pause.
+// with More true, and the stream goes on, in the first case after a pause. A client
+// waits while there is no descriptor for it; where there is no place for it among the
+// registered files it loses its connection, for the kernel accepts before it looks for a
+// place: have one for each client.
 //
 // A peer that sends more than a group holds ends the request each time the group has
 // run out: 200 messages of 1,000 bytes, sent as fast as possible, took 195 requests

@@ -69,8 +69,8 @@ func (s *SQE) PrepMultishotAccept(fd int, peer *Sockaddr, flags int) {
 
 // PrepMultishotAcceptDirect is PrepMultishotAccept into places of the
 // registered files that the kernel picks; the results are their numbers
-// (io_uring_prep_multishot_accept_direct). ENFILE if none is free. Needs Linux
-// 5.19.
+// (io_uring_prep_multishot_accept_direct). ENFILE if none is free: then the
+// connection is lost, so have a place for each. Needs Linux 5.19.
 func (s *SQE) PrepMultishotAcceptDirect(fd int, peer *Sockaddr, flags int) {
 	s.PrepMultishotAccept(fd, peer, flags)
 	s.setAllocatedFile(FileIndexAlloc)

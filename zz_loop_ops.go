@@ -948,8 +948,8 @@ func (l *Loop) MultishotAccept(fd int, peer *Sockaddr, flags int, cb Callback) R
 
 // MultishotAcceptDirect is MultishotAccept into places of the registered files
 // that the kernel picks; the results are their numbers
-// (io_uring_prep_multishot_accept_direct). ENFILE if none is free. Needs Linux
-// 5.19.
+// (io_uring_prep_multishot_accept_direct). ENFILE if none is free: then the
+// connection is lost, so have a place for each. Needs Linux 5.19.
 func (l *Loop) MultishotAcceptDirect(fd int, peer *Sockaddr, flags int, cb Callback) Request {
 	if l.refuses() {
 		return l.refuse(OpAccept, cb)
