@@ -15,6 +15,7 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	"golang.org/x/sys/unix"
 )
 
 func TestEchoServerPipelined(t *testing.T) {
@@ -100,6 +101,30 @@ func writeUntilFull(c net.Conn, seed int) (n int, err error) {
 		}
 	}
 	return n, errors.New("it took all, and nobody has read what it sent back")
+}
+
+// The table of connections is as large as the process may have files, not some thousands:
+// whom the kernel finds no place for it resets.
+func TestEchoServerThousands(t *testing.T) {
+	const most = 4500
+	if os.Getenv(builtEnv) != "" {
+		t.Skip("an emulator takes minutes for so many connections")
+	}
+	var files unix.Rlimit
+	require.NoError(t, unix.Getrlimit(unix.RLIMIT_NOFILE, &files))
+	if files.Cur < most+100 {
+		t.Skipf("%d clients need as many files, and the limit is %d", most, files.Cur)
+	}
+	s := start(t, "echo-server", "-addr", "127.0.0.1:0")
+	clients := make([]net.Conn, most)
+	for i := range clients {
+		clients[i] = dial(t, "tcp", s.addr)
+	}
+	for i, c := range clients {
+		require.NoError(t, write(c, i, 64))
+		require.NoError(t, read(c, i, 64), "client %d", i)
+	}
+	require.Empty(t, s.stop(t, syscall.SIGTERM).stderr)
 }
 
 // Whoever finds all places taken is turned away, and nobody else.

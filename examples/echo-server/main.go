@@ -1,4 +1,4 @@
-// Echo-server sends back what it receives over TCP, for any number of
+// Echo-server sends back what it receives over TCP, for tens of thousands of
 // connections, in one thread. It is the counterpart of liburing's
 // examples/echo-server.c.
 //
@@ -31,7 +31,7 @@ func main() {
 	size := flag.Int("size", 2048, "`bytes` of a buffer")
 	count := flag.Int("buffers", 1024, "the `number` of buffers for all connections")
 	latency := flag.Duration("latency", 0, "how long messages may wait for others to come, so that they cost less")
-	most := flag.Uint("connections", 4096, "the `number` of connections at a time; more are turned away")
+	most := flag.Uint("connections", placesByDefault(), "the `number` of connections at a time; more are turned away")
 	flag.Usage = func() {
 		fmt.Fprintf(flag.CommandLine.Output(), "usage: echo-server [flags]\n\nSends back what it receives over TCP.\n")
 		flag.PrintDefaults()
@@ -48,6 +48,19 @@ func main() {
 		fmt.Fprintln(os.Stderr, "echo-server:", err)
 		os.Exit(1)
 	}
+}
+
+// placesByDefault is how many connections can be registered files unless the command line
+// says so. A client for whom there is no place is turned away by the kernel, and 16 bytes
+// are cheap: so it is as many as the kernel lets a table have, up to a number that one
+// thread has enough to do with.
+func placesByDefault() uint {
+	const enough = 1 << 16
+	var files unix.Rlimit
+	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &files); err != nil {
+		return enough
+	}
+	return uint(min(files.Cur, enough))
 }
 
 // badArguments tells what is wrong with the command line. The limits are the
