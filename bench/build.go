@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 )
 
@@ -48,15 +49,43 @@ func (t *tools) buildC(ctx context.Context, name string) (string, error) {
 // buildExample builds one of liburing's example programs from its sources,
 // which come with the vendored liburing.
 func (t *tools) buildExample(ctx context.Context, name string, sources ...string) (string, error) {
-	folder := vendored + "/src/examples/"
-	if !exists(t.path(folder)) {
-		return "", missing("liburing's examples are not in " + folder + ": run make deps")
+	if err := t.checkExamples(); err != nil {
+		return "", err
 	}
 	args := []string{"-D_GNU_SOURCE"}
 	for _, source := range sources {
-		args = append(args, folder+source)
+		args = append(args, examples+source)
 	}
 	return t.compile(ctx, name, args...)
+}
+
+// examples is the folder of liburing's example programs.
+const examples = vendored + "/src/examples/"
+
+func (t *tools) checkExamples() error {
+	if !exists(t.path(examples)) {
+		return missing("liburing's examples are not in " + examples + ": run make deps")
+	}
+	return nil
+}
+
+// exampleWith writes a source of liburing's examples with a macro that is a number set to
+// another one, and returns its path.
+func (t *tools) exampleWith(source, macro string, number int) (string, error) {
+	if err := t.checkExamples(); err != nil {
+		return "", err
+	}
+	text, err := os.ReadFile(t.path(examples + source))
+	if err != nil {
+		return "", err
+	}
+	definition := regexp.MustCompile(`(?m)^(#define ` + macro + `\s+)\d+`)
+	if !definition.Match(text) {
+		return "", fmt.Errorf("%s defines no number %s", source, macro)
+	}
+	changed := filepath.Join(t.bin, source)
+	text = definition.ReplaceAll(text, fmt.Appendf(nil, "${1}%d", number))
+	return changed, os.WriteFile(changed, text, 0o600)
 }
 
 // compile compiles C with the liburing that the library is linked to, the

@@ -4,7 +4,9 @@ import (
 	"context"
 	"fmt"
 	"net"
+	"os"
 	"strconv"
+	"syscall"
 	"time"
 )
 
@@ -25,10 +27,10 @@ func echoContests(ctx context.Context, t *tools) ([]contest, error) {
 		return nil, err
 	}
 	var contests []contest
-	for _, connections := range []int{64, 500, 1000} {
+	for _, connections := range []int{64, 500, 1000, manyConnections} {
 		contest := contest{
 			title:    fmt.Sprintf("echo, %d connections", connections),
-			programs: bench.programs(connections),
+			programs: bench.longerFor(connections).programs(connections),
 			busy:     true,
 		}
 		contest.figures = []figure{{
@@ -42,7 +44,7 @@ func echoContests(ctx context.Context, t *tools) ([]contest, error) {
 		}}
 		contests = append(contests, contest)
 	}
-	for _, connections := range []int{1, 64, 500, 1000, 10000} {
+	for _, connections := range []int{1, 64, 500, 1000, manyConnections} {
 		c, err := bench.goroutineEcho(ctx, fmt.Sprintf("echo/ringio/%d", connections), connections)
 		if err != nil {
 			return nil, err
@@ -102,6 +104,9 @@ func newEchoBench(ctx context.Context, t *tools, peers []peer) (*echoBench, erro
 	if err != nil {
 		return nil, err
 	}
+	if err := allowFiles(); err != nil {
+		return nil, err
+	}
 	servers, err := t.buildEchoServers(ctx, peers)
 	if err != nil {
 		return nil, err
@@ -110,8 +115,33 @@ func newEchoBench(ctx context.Context, t *tools, peers []peer) (*echoBench, erro
 	return &echoBench{t, client, clientCPU, servers}, err
 }
 
+const manyConnections = 10_000
+
+// longerFor measures many connections for longer, so that each has more than a handful
+// of messages.
+func (b *echoBench) longerFor(connections int) *echoBench {
+	if connections < manyConnections {
+		return b
+	}
+	longer := *b
+	longer.tools = b.longer(4)
+	return &longer
+}
+
+// allowFiles has the servers have as many files as the system allows. Go's do so by
+// themselves, C's do not.
+func allowFiles() error {
+	var limit syscall.Rlimit
+	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit); err != nil {
+		return os.NewSyscallError("getrlimit", err)
+	}
+	limit.Cur = limit.Max
+	// Without this call a child gets the limit that this process was started with.
+	return os.NewSyscallError("setrlimit", syscall.Setrlimit(syscall.RLIMIT_NOFILE, &limit))
+}
+
 func (t *tools) buildEchoServers(ctx context.Context, peers []peer) ([]server, error) {
-	c, err := t.buildExample(ctx, "echo-server", "echo-server.c", "helpers.c")
+	c, err := t.buildEchoExample(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -140,6 +170,17 @@ func (t *tools) buildEchoServers(ctx context.Context, peers []peer) ([]server, e
 		servers = append(servers, server{name: p.name, bin: p.bin, args: onLoopback, peer: true})
 	}
 	return servers, nil
+}
+
+// buildEchoExample builds liburing's echo server with places for as many connections as
+// the client can make: as it comes it hangs up on the 1,025th.
+func (t *tools) buildEchoExample(ctx context.Context) (string, error) {
+	const most = 16384
+	source, err := t.exampleWith("echo-server.c", "MAX_CONNS", most)
+	if err != nil {
+		return "", err
+	}
+	return t.compile(ctx, "echo-server", "-D_GNU_SOURCE", "-I"+examples, source, examples+"helpers.c")
 }
 
 // echoStartUp is about what a server and the client need beside the client's
@@ -181,7 +222,8 @@ func (b *echoBench) run(ctx context.Context, s server, connections int, args []s
 		return nil, running.failure()
 	}
 	if err != nil {
-		return nil, fmt.Errorf("the client: %w", err)
+		end()
+		return nil, fmt.Errorf("the client: %w%s", err, running.complained())
 	}
 	r, err := parseReading(out)
 	if err != nil {

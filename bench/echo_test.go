@@ -5,6 +5,7 @@ import (
 	"os"
 	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -142,6 +143,42 @@ func TestServerThatDoesNotStart(t *testing.T) {
 	args := func(string) []string { return []string{"-c", "echo the reason >&2; exit 3"} }
 	_, err = server{bin: "/bin/sh", args: args}.start(t.Context(), cpu)
 	require.ErrorContains(t, err, "the reason")
+}
+
+// C's server, as it comes, hangs up on the 1,025th.
+func TestEchoOfManyConnections(t *testing.T) {
+	const connections = 2000
+	b := buildAnEchoBench(t)
+	var files syscall.Rlimit
+	require.NoError(t, syscall.Getrlimit(syscall.RLIMIT_NOFILE, &files))
+	if files.Cur < connections+100 {
+		t.Skipf("%d connections need as many files, and the limit is %d", connections, files.Cur)
+	}
+	for _, p := range b.programs(connections)[:2] {
+		onSomeTry(t, func(c *assert.CollectT) {
+			r, err := p.run(t.Context())
+			require.NoError(c, err, p.name)
+			require.Positive(c, r["requests_per_second"], p.name)
+		})
+	}
+}
+
+func TestExampleWithUnknownMacro(t *testing.T) {
+	b := buildAnEchoBench(t)
+	_, err := b.exampleWith("echo-server.c", "NO_SUCH", 1)
+	require.ErrorContains(t, err, "echo-server.c defines no number NO_SUCH")
+}
+
+// A client that fails may have the server to thank for it.
+func TestEchoTellsWhatTheServerSays(t *testing.T) {
+	b := buildAnEchoBench(t)
+	full := b.servers[1]
+	full.args = func(port string) []string {
+		return []string{"-addr", net.JoinHostPort("127.0.0.1", port), "-connections", "2"}
+	}
+	_, err := b.run(t.Context(), full, 8, nil)
+	require.ErrorContains(t, err, "the client: ")
+	require.ErrorContains(t, err, "(the server: echo-server: accept: too many open files in system: no place is free in the ring's")
 }
 
 func TestServerSaysWhatItAllocates(t *testing.T) {

@@ -106,18 +106,13 @@ func goServer(bin, name, on, kind string, procs int) server {
 	}
 }
 
-const manyConnections = 10_000
-
 // goroutineEcho has goroutines echo what their connections bring.
 func (b *echoBench) goroutineEcho(ctx context.Context, name string, connections int, args ...string) (contest, error) {
 	bin, err := b.buildGo(ctx, "bench/goservers")
 	if err != nil {
 		return contest{}, err
 	}
-	alone := *b
-	if connections >= manyConnections {
-		alone.tools = b.longer(4) // so that each has more than a handful of messages
-	}
+	alone := *b.longerFor(connections)
 	alone.servers = b.goServers(bin, "echo")
 	for _, s := range b.servers {
 		if s.name == "Go" {

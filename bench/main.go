@@ -19,7 +19,7 @@ var groups = []group{
 	{"randread", "random reads of a file past the page cache, 1 to 128 at once", randreadContests},
 	{"cp", "a file copied, from the page cache and from the disk", cpContests},
 	{"copies", "a file and a tree of 20,000 small ones, by the uring command", copiesContests},
-	{"echo", "a TCP echo server with 64, 500 and 1,000 connections", echoContests},
+	{"echo", "a TCP echo server with 64 to 10,000 connections", echoContests},
 	{"echo-pipelined", "the same with 64 connections and 32 small messages in flight on each", pipelinedContests},
 	{"pipeline", "the same by goroutines", goroutinePipelines},
 	{"latency", "the same at a fixed rate: how long single messages take", latencyContests},

@@ -34,7 +34,7 @@ func memoryContests(ctx context.Context, t *tools) ([]contest, error) {
 		servers = append(servers, s)
 	}
 	c := contest{title: fmt.Sprintf("memory of %d idle connections", idleConnections)}
-	names := map[string]bool{"C": true} // which takes fewer connections
+	names := map[string]bool{"C": true} // which has places for all connections from the start
 	for _, s := range servers {
 		if names[s.name] { // net is among both
 			continue

@@ -115,6 +115,16 @@ func (r *runningServer) failure() error {
 	return fmt.Errorf("the server has ended (%v): %s", r.cmd.ProcessState, strings.TrimSpace(r.complaint.String()))
 }
 
+// complained returns what the server has said first of what went wrong, in brackets, ""
+// if nothing did. It must have ended.
+func (r *runningServer) complained() string {
+	first, _, _ := strings.Cut(strings.TrimSpace(r.complaint.String()), "\n")
+	if first == "" {
+		return ""
+	}
+	return " (the server: " + first + ")"
+}
+
 // allocated returns how many objects the server has allocated during the
 // measurement that has just ended.
 func (r *runningServer) allocated() (float64, error) {
