@@ -5,6 +5,7 @@ package faults_test
 import (
 	"bytes"
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"net"
@@ -200,12 +201,16 @@ func askParent() error {
 	// counted, twice.
 	const flags = unix.SECCOMP_FILTER_FLAG_NEW_LISTENER | unix.SECCOMP_FILTER_FLAG_TSYNC | unix.SECCOMP_FILTER_FLAG_TSYNC_ESRCH |
 		unix.SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV
-	fd, _, errno := unix.Syscall(unix.SYS_SECCOMP, unix.SECCOMP_SET_MODE_FILTER, flags, uintptr(unsafe.Pointer(&prog)))
+	rights := unix.UnixRights(-1)
+	// Until the parent has the listener nobody answers: with a call that gives the processor
+	// up, another goroutine could take it, and hold it in a call that is asked about.
+	fd, _, errno := unix.RawSyscall(unix.SYS_SECCOMP, unix.SECCOMP_SET_MODE_FILTER, flags, uintptr(unsafe.Pointer(&prog)))
 	if errno != 0 {
 		return errno
 	}
 	defer unix.Close(int(fd))
-	return unix.Sendmsg(childSocket, []byte{0}, unix.UnixRights(int(fd)), nil, 0)
+	binary.NativeEndian.PutUint32(rights[unix.CmsgLen(0):], uint32(fd))
+	return unix.Sendmsg(childSocket, []byte{0}, rights, nil, 0)
 }
 
 // childSocket is the child's end of a socket pair with its parent.
