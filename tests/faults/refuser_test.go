@@ -31,6 +31,7 @@ const (
 	steerArm    = 0 // have the n-th call fail with an errno
 	steerDisarm = 1 // return how many calls there were, and whether one has failed
 	steerMapped = 2 // return how many bytes are mapped, and not unmapped
+	steerUrge   = 3 // send each thread that enters a ring a signal first, or do so no longer
 )
 
 // refusable are the system calls that may be made to fail.
@@ -43,6 +44,8 @@ var refusable = map[int32]string{
 // refuser is the parent's side.
 type refuser struct {
 	listener int
+	child    int // its process
+	urges    bool
 	n, seen  int
 	errno    unix.Errno
 	refused  string
@@ -103,6 +106,8 @@ func (r *refuser) answer(n *notification) (a answer) {
 	case n.nr == steer:
 		a.val = r.steer(n.args[0], n.args[1], n.args[2])
 		return a
+	case n.nr == unix.SYS_IO_URING_ENTER && r.urges:
+		unix.Tgkill(r.child, int(n.pid), unix.SIGURG)
 	case n.nr == unix.SYS_MUNMAP:
 		r.mapped[n.args[1]]--
 	case r.fails(n):
@@ -161,6 +166,8 @@ func (r *refuser) steer(what, n, errno uint64) (val int64) {
 		for size, n := range r.mapped {
 			val += int64(size) * int64(max(n, 0))
 		}
+	case steerUrge:
+		r.urges = n != 0
 	}
 	return val
 }
@@ -178,6 +185,9 @@ func mapped() int {
 	val, _, _ := unix.Syscall(steer, steerMapped, 0, 0)
 	return int(val)
 }
+
+// urge has each enter of a ring find a signal pending from now on, or no longer.
+func urge(on uintptr) { unix.Syscall(steer, steerUrge, on, 0) }
 
 // askParent has the kernel ask the parent about the calls of all threads from now on.
 func askParent() error {
@@ -262,7 +272,7 @@ func superviseChild(cmd *exec.Cmd) (out []byte, refused []string, err error) {
 		return both.Bytes(), nil, errors.Join(cmd.Wait(), ignoreEOF(err))
 	}
 	defer unix.Close(listener)
-	r := &refuser{listener: listener, mapped: map[uint64]int{}}
+	r := &refuser{listener: listener, child: cmd.Process.Pid, mapped: map[uint64]int{}}
 	served := make(chan error, 1)
 	go func() { served <- r.serve() }()
 	err = cmd.Wait()

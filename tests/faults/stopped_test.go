@@ -93,8 +93,10 @@ func useLoops(loops []*liburing.Loop) (err error) {
 		}
 		got, told := make([]byte, 8), make(chan error, 1)
 		l.Post(func() {
-			l.Read(fds[0], got, 0, func(c liburing.Completion) { told <- c.Err() })
-			l.After(time.Millisecond, func() { l.Write(fds[1], []byte("8 bytes."), 0, nil) })
+			read := func(cb liburing.Callback) liburing.Request { return l.Read(fds[0], got, 0, cb) }
+			write := func(cb liburing.Callback) liburing.Request { return l.Write(fds[1], []byte("8 bytes."), 0, cb) }
+			untilDone(l, read, func(c liburing.Completion) { told <- c.Err() })
+			l.After(time.Millisecond, func() { untilDone(l, write, func(liburing.Completion) {}) })
 		})
 		err = errors.Join(err, within(told))
 		if string(got) != "8 bytes." {
