@@ -43,6 +43,38 @@ func TestCloseSendsWhatWasWritten(t *testing.T) {
 	})
 }
 
+// A write that waits for room ends with its deadline, or with Close, also on a connection
+// whose other direction has ended: there the kernel has a worker wait, which it interrupts.
+func TestWriteThatWaitsOnAHalfClosedConnectionEnds(t *testing.T) {
+	ends := []struct {
+		with error
+		end  func(c net.Conn) error
+	}{
+		{os.ErrDeadlineExceeded, func(c net.Conn) error { return c.SetWriteDeadline(longAgo) }},
+		{net.ErrClosed, net.Conn.Close},
+	}
+	onStacks(t, func(t *testing.T, s stack) {
+		for _, network := range []string{"tcp", "unix", "unixpacket"} {
+			for _, e := range ends {
+				ours, theirs := s.pair(t, network)
+				ended := make(chan error)
+				go func() {
+					var err error
+					for chunk := make([]byte, 64<<10); err == nil; {
+						_, err = ours.Write(chunk)
+					}
+					ended <- err
+				}()
+				time.Sleep(5 * time.Millisecond) // it waits by now
+				require.NoError(t, theirs.(halfCloser).CloseWrite())
+				time.Sleep(5 * time.Millisecond)
+				require.NoError(t, e.end(ours))
+				within(t, func() { require.ErrorIs(t, <-ended, e.with, network) })
+			}
+		}
+	})
+}
+
 // What has been written comes, though the process ends at once.
 func TestTheProcessEndsAfterAWrite(t *testing.T) {
 	const asked = "RINGIO_WRITE_AND_EXIT"

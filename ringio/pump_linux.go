@@ -198,6 +198,9 @@ func (e *engine) complete(cqe *liburing.CQE) {
 			return
 		}
 	}
+	if res == -int32(unix.EINTR) && o.cancelled.Load() {
+		res = -int32(unix.ECANCELED) // the kernel's word for a cancel that ends what a worker of its waits in
+	}
 	o.finish(res, flags)
 }
 
