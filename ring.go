@@ -411,8 +411,8 @@ func (r *Ring) peekBatch(cqes []*CQE) int {
 
 // CQEs returns an iterator over the completions that are there, without waiting. They
 // are marked as seen together when the loop ends, up to the one it ended at if by a
-// break: the body must not do that itself, and must copy what it wants to keep
-// (io_uring_for_each_cqe with io_uring_cq_advance).
+// break: the body must not do that itself, and must copy what it wants to keep. A body
+// that closes the ring ends the loop (io_uring_for_each_cqe with io_uring_cq_advance).
 func (r *Ring) CQEs() iter.Seq[*CQE] {
 	// There is no defer here, so that the compiler can make a plain loop of it:
 	// after a panic in the body the completions are still there.
@@ -434,7 +434,11 @@ func (r *Ring) CQEs() iter.Seq[*CQE] {
 					continue
 				}
 			}
-			if !yield(cqe) {
+			more := yield(cqe)
+			if r.mem != m { // closed: the queue's memory is gone
+				return
+			}
+			if !more {
 				break
 			}
 		}

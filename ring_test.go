@@ -332,6 +332,29 @@ func TestRingPeek(t *testing.T) {
 	})
 }
 
+// A loop over completions may close the ring: then it ends, and leaves alone the memory
+// that went with the ring.
+func TestRingCloseInALoopOverCompletions(t *testing.T) {
+	for _, leave := range []bool{false, true} {
+		ringtest.OverSetups(t, 4, func(t *testing.T, r *liburing.Ring) {
+			for range 3 {
+				r.GetSQE().PrepNop()
+			}
+			_, err := r.SubmitAndWait(3)
+			require.NoError(t, err)
+			seen := 0
+			for range r.CQEs() {
+				seen++
+				require.NoError(t, r.Close())
+				if leave {
+					break
+				}
+			}
+			require.Equal(t, 1, seen)
+		})
+	}
+}
+
 func TestRingFullSQ(t *testing.T) {
 	ringtest.OverSetups(t, 4, func(t *testing.T, r *liburing.Ring) {
 		for range 4 {
