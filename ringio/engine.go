@@ -330,12 +330,16 @@ func (e *engine) cancel(o *op) {
 	token, flying := o.token(), o.flying
 	e.mu.Unlock() // kick comes
 	if flying {   // else it has not been submitted, and will not be
-		e.cancelToken(token, time.Millisecond)
+		e.cancelToken(token, cancelPause)
 	} else {
 		e.waiting.Store(true)
 	}
 	e.kick()
 }
+
+// cancelPause is how long it takes until a cancel that has found nothing is repeated, for the
+// first time.
+const cancelPause = time.Millisecond
 
 // cancelToken cancels what token names. What the kernel does not find may be between
 // two states: it is looked for again.
@@ -406,7 +410,7 @@ func (e *engine) idle() bool {
 func (e *engine) cancelAll() {
 	e.lones.end()
 	for _, token := range e.inFlight() {
-		e.cancelToken(token, time.Millisecond)
+		e.cancelToken(token, cancelPause)
 	}
 }
 

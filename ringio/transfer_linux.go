@@ -43,20 +43,17 @@ func (s *socket) recvOnce(p []byte) (int, error) {
 	return n, err
 }
 
-// sendOnce sends what there is room for, waiting until there is for all of it or, if the
-// request is cancelled, a part.
+// sendOnce sends what there is room for, waiting until there is some.
 func (s *socket) sendOnce(p []byte) (int, error) {
-	n, err := transferNow(unix.SYS_SENDTO, s.fd, p, unix.MSG_DONTWAIT|unix.MSG_NOSIGNAL)
+	n, err := s.sendWaiting(func() (int, error) {
+		return transferNow(unix.SYS_SENDTO, s.fd, p, unix.MSG_DONTWAIT|unix.MSG_NOSIGNAL)
+	})
 	if err != unix.EAGAIN {
 		return n, err
 	}
-	flags := unix.MSG_NOSIGNAL
-	if s.kind == unix.SOCK_STREAM {
-		flags |= unix.MSG_WAITALL
-	}
 	o := s.engine.acquire()
 	o.hold(p)
-	o.entry().PrepSend(s.fd, p, flags)
+	o.entry().PrepSend(s.fd, p, unix.MSG_NOSIGNAL)
 	return s.await(&s.out, o)
 }
 
@@ -99,7 +96,9 @@ func (s *socket) recvMsg(m *message, flags int) (int, error) {
 
 // sendMsg sends m, waiting until there is room.
 func (s *socket) sendMsg(m *message) (int, error) {
-	n, err := messageNow(unix.SYS_SENDMSG, s.fd, m, unix.MSG_DONTWAIT|unix.MSG_NOSIGNAL)
+	n, err := s.sendWaiting(func() (int, error) {
+		return messageNow(unix.SYS_SENDMSG, s.fd, m, unix.MSG_DONTWAIT|unix.MSG_NOSIGNAL)
+	})
 	if err != unix.EAGAIN {
 		return n, err
 	}
@@ -126,7 +125,11 @@ func messageNow(call uintptr, fd int, m *message, flags int) (int, error) {
 func (s *socket) poll(h *half, events uint32) error {
 	o := s.engine.acquire()
 	o.entry().PrepPollAdd(s.fd, events)
-	if _, err := s.await(h, o); err != nil {
+	got, err := s.await(h, o)
+	if err == nil && got == unix.POLLRDHUP && events == unix.POLLOUT {
+		err = s.awaitRoom()
+	}
+	if err != nil {
 		return s.failed(h, "poll", err)
 	}
 	return nil

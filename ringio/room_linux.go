@@ -1,0 +1,91 @@
+//go:build linux
+
+package ringio
+
+import (
+	"github.com/go-liburing/liburing"
+	"golang.org/x/sys/unix"
+)
+
+// A connection may end in one direction and go on in the other: the peer has sent its
+// end, or CloseRead was called. For the kernel that is an event which every poll wants,
+// and which stays. So a poll for room comes back at once, and a request to send that finds
+// no room is tried again and again, and then given to a worker, which waits in it: with
+// many such connections there is none left for others. So streams wait for room, and then
+// send by a plain call; and where the other direction has ended, or ends, they wait by a
+// request that is told of changes alone.
+
+// sendWaiting tries to send, and tries again when there is room. Datagrams are left to the
+// ring, EAGAIN says so: it is not told of room for those to any address.
+func (s *socket) sendWaiting(send func() (int, error)) (int, error) {
+	for {
+		n, err := send()
+		if err != unix.EAGAIN || s.kind == unix.SOCK_DGRAM {
+			return n, err
+		}
+		if err := s.poll(&s.out, unix.POLLOUT); err != nil {
+			return 0, err
+		}
+		if err := s.ready(&s.out); err != nil {
+			return 0, err
+		}
+	}
+}
+
+// room is a wait for room.
+type room struct {
+	has   bool
+	res   int32
+	ended chan struct{}
+}
+
+// awaitRoom waits for room on a connection whose other direction has ended. Kernels before
+// 5.13 have no such request: there it does not wait.
+func (s *socket) awaitRoom() error {
+	for {
+		w, err := s.pollRoom()
+		switch {
+		case err != nil:
+			return err
+		case w.has || w.res == -int32(unix.EINVAL):
+			return nil
+		case w.res < 0 && w.res != -int32(unix.ECANCELED):
+			return unix.Errno(-w.res)
+		}
+		if err := s.ready(&s.out); err != nil {
+			return err
+		}
+	}
+}
+
+// pollRoom is one such request.
+func (s *socket) pollRoom() (*room, error) {
+	o, w := s.engine.acquire(), &room{ended: make(chan struct{})}
+	defer s.engine.release(o)
+	o.entry().PrepPollMultishot(s.fd, unix.POLLOUT)
+	o.keep, o.told = w, toldRoom
+	if err := s.engine.stage(o); err != nil {
+		return nil, err
+	}
+	s.engine.kickAside()
+	s.out.deadline.attach(o)
+	<-w.ended
+	s.out.deadline.detach()
+	return w, nil
+}
+
+// toldRoom takes what a poll tells: with room, or an error, which a write is to find, it
+// has done what it is for. The ring is locked.
+func toldRoom(o *op, res int32, _ liburing.CQEFlags, more bool) {
+	w := o.keep.(*room)
+	w.res = res
+	if res > 0 && res&^unix.POLLRDHUP != 0 {
+		w.has = true
+	}
+	switch {
+	case !more:
+		close(w.ended)
+	case w.has && !o.cancelled.Swap(true):
+		o.engine.cancelToken(o.token(), cancelPause)
+	}
+}

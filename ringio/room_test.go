@@ -1,0 +1,87 @@
+//go:build linux
+
+package ringio
+
+import (
+	"io"
+	"net"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/go-liburing/liburing/internal/ringtest"
+	"github.com/stretchr/testify/require"
+	"golang.org/x/sys/unix"
+)
+
+// Many writes wait for peers that have sent their end and do not read. A peer that reads
+// gets all the same what is written to it: nobody takes the kernel's workers from others.
+func TestWritesOfManyHalfClosedConnections(t *testing.T) {
+	const many, size = 60, 8 << 20
+	chunk := make([]byte, size)
+	onStacks(t, func(t *testing.T, s stack) {
+		for _, network := range []string{"tcp", "unix"} {
+			var peers []net.Conn
+			for i := range many {
+				ours, theirs := s.pair(t, network)
+				peers = append(peers, theirs)
+				if i%2 == 0 { // the others have sent it before they are written to
+					defer time.AfterFunc(50*time.Millisecond, func() { theirs.(halfCloser).CloseWrite() }).Stop()
+				} else {
+					require.NoError(t, theirs.(halfCloser).CloseWrite())
+				}
+				go func() {
+					ours.Write(chunk)
+					ours.Close()
+				}()
+			}
+			time.Sleep(100 * time.Millisecond)
+			for _, last := range peers[many-2:] {
+				within(t, func() {
+					got, err := io.Copy(io.Discard, last)
+					require.NoError(t, err)
+					require.EqualValues(t, size, got)
+				})
+			}
+			for _, peer := range peers {
+				peer.Close()
+			}
+		}
+	})
+}
+
+// Whatever waits for room on such a connection waits in the kernel, and does not ask for
+// room again and again.
+func TestWaitsForRoomAreQuiet(t *testing.T) {
+	ringtest.NeedsKernel(t, 5, 13)
+	const size = 16 << 20
+	chunk := make([]byte, size)
+	file := ringtest.TempFile(t, nil)
+	require.NoError(t, file.Truncate(size))
+	for name, write := range map[string]func(c net.Conn){
+		"write":   func(c net.Conn) { c.Write(chunk) },
+		"file":    func(c net.Conn) { io.Copy(c, file) },
+		"buffers": func(c net.Conn) { WriteBuffers(c, &net.Buffers{chunk, chunk}) },
+		"raw": func(c net.Conn) {
+			raw, _ := c.(syscall.Conn).SyscallConn()
+			raw.Write(func(fd uintptr) bool {
+				for {
+					if _, err := unix.Write(int(fd), chunk); err != nil {
+						return err != unix.EAGAIN
+					}
+				}
+			})
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			ours, theirs := ringStack.pair(t, "tcp")
+			require.NoError(t, theirs.(halfCloser).CloseWrite())
+			waiting := waits(t, func() { write(ours) })
+			before := shared().Stats()
+			time.Sleep(50 * time.Millisecond)
+			require.Less(t, shared().Stats().Completed-before.Completed, uint64(20))
+			ours.Close()
+			within(t, func() { <-waiting })
+		})
+	}
+}
