@@ -35,7 +35,8 @@ func (l *Loop) Control(f func(*Ring) error) error {
 // call calls f on the loop's thread.
 func (l *Loop) call(f func() error) error {
 	if l.onThread() {
-		return f()
+		panicked, err := guard(f)
+		return jobEnd{err, panicked}.result()
 	}
 	j := l.newJob(f, nil)
 	select {
@@ -164,10 +165,14 @@ func (e jobEnd) result() error {
 	return e.err
 }
 
-// guard calls f and catches its panic.
+// guard calls f and catches its panic. One that was caught before, by a call within f,
+// stays what it is.
 func guard(f func() error) (panicked *CallbackPanic, err error) {
 	defer func() {
-		if v := recover(); v != nil {
+		v := recover()
+		if caught, ok := v.(*CallbackPanic); ok {
+			panicked = caught
+		} else if v != nil {
 			panicked = &CallbackPanic{Value: v, Stack: debug.Stack()}
 		}
 	}()

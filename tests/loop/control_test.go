@@ -40,6 +40,28 @@ func TestControlPanics(t *testing.T) {
 	})
 }
 
+// Within a callback, too, the panic comes out as one of a callback, and Run tells of the
+// panic itself, not of one around it.
+func TestControlPanicsInACallback(t *testing.T) {
+	l := ringtest.NewLoop(t, 8)
+	why := errors.New("why")
+	caught := func(f func()) (p *liburing.CallbackPanic) {
+		defer func() { p, _ = recover().(*liburing.CallbackPanic) }()
+		f()
+		return nil
+	}
+	fails := func() { l.Control(func(*liburing.Ring) error { panic(why) }) }
+	var inside *liburing.CallbackPanic
+	l.Nop(func(liburing.Completion) { inside = caught(fails) })
+	ringtest.RunIdle(t, l)
+	require.NotNil(t, inside)
+	require.Equal(t, why, inside.Value)
+	l.Nop(func(liburing.Completion) { fails() })
+	outside := caught(func() { l.RunUntilIdle(t.Context()) })
+	require.NotNil(t, outside)
+	require.Equal(t, why, outside.Value)
+}
+
 func TestControlGoexit(t *testing.T) {
 	for range 100 { // what Control returns and the loop's end come at once
 		testControlGoexit(t)
