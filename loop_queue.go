@@ -327,8 +327,8 @@ func (l *Loop) tellRefused() bool {
 		l.inClose(func() error { r.tell(); return nil })
 	}
 	// What they send is refused. A function of theirs that panics leaves the rest.
-	for again := true; again; again = len(l.eve.list) > 0 {
-		l.inClose(func() error { l.runEve(); return nil })
+	for panicked := true; panicked; {
+		l.inClose(func() error { l.runEve(); panicked = false; return nil })
 	}
 	return len(list) > 0
 }

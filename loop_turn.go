@@ -1,6 +1,7 @@
 package liburing
 
 import (
+	"slices"
 	"sync/atomic"
 	"syscall"
 	"time"
@@ -63,7 +64,7 @@ func (l *Loop) prepare() (ready bool) {
 	}
 	if len(l.eve.list) != 0 {
 		l.runEve()
-		ready = ready || l.inFlight == l.inner // there may be nothing to wait for
+		ready = ready || l.inFlight == l.inner || len(l.eve.list) != 0 // there may be nothing to wait for
 	}
 	if l.backlog.len() != 0 || l.holding {
 		l.fill()
@@ -83,13 +84,20 @@ func (l *Loop) prepare() (ready bool) {
 
 // eve is what is to be called before the loop submits.
 type eve struct {
-	list []func()
-	next int // the first of them whose turn has not come
+	list    []func()
+	next    int // the first of them whose turn has not come
+	running bool
 }
 
+// eveRounds is how many functions in a row, each of which the one before has asked for, run
+// before one submission. One that asks for itself would keep the loop from everything else.
+const eveRounds = 16
+
 // BeforeSubmit has the loop call f once, the next time before it submits requests: what
-// callbacks have collected until then can go to the kernel as one request. A loop that
-// has ended calls f at once. Call it where requests are made.
+// callbacks have collected until then can go to the kernel as one request. If f calls
+// BeforeSubmit in turn, that is as a rule still before the same submission; after 16 in a
+// row the loop submits first. A loop that has ended calls f at once. Call it where requests
+// are made.
 func (l *Loop) BeforeSubmit(f func()) {
 	l.checkCaller()
 	l.checkAwake()
@@ -104,16 +112,28 @@ func (l *Loop) BeforeSubmit(f func()) {
 // runEve calls those functions. Should one panic, the next turn goes on behind it.
 func (l *Loop) runEve() {
 	e := &l.eve
-	for e.next < len(e.list) {
-		f := e.list[e.next]
-		e.list[e.next] = nil
-		e.next++
-		f()
-		if l.ring.mem != nil {
-			l.endChain() // that it has left open
+	if e.running {
+		return // one of them has asked for more, which comes behind it
+	}
+	e.running = true
+	defer func() { e.running = false }()
+	for round := 0; e.next < len(e.list) && round < eveRounds; round++ {
+		for end := len(e.list); e.next < end; {
+			l.runNextEve()
 		}
 	}
-	e.list, e.next = e.list[:0], 0
+	e.list, e.next = slices.Delete(e.list, 0, e.next), 0
+}
+
+func (l *Loop) runNextEve() {
+	e := &l.eve
+	f := e.list[e.next]
+	e.list[e.next] = nil
+	e.next++
+	f()
+	if l.ring.mem != nil {
+		l.endChain() // that it has left open
+	}
 }
 
 // waitsForRoom reports whether there are requests in the backlog which only wait for

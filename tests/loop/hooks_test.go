@@ -43,6 +43,34 @@ func TestBeforeSubmit(t *testing.T) {
 	})
 }
 
+// One that asks for itself again and again leaves the loop its turns, and lets it end.
+func TestBeforeSubmitAgainAndAgain(t *testing.T) {
+	ringtest.OverLoops(t, 8, func(t *testing.T, l *liburing.Loop) {
+		const most = int(2e7)
+		calls, left := 0, 2
+		var again func()
+		again = func() {
+			if calls++; calls < most {
+				l.BeforeSubmit(again)
+			}
+		}
+		again()
+		come := func() {
+			if left--; left == 0 {
+				l.Stop()
+			}
+		}
+		l.Nop(func(liburing.Completion) { come() })
+		l.After(time.Millisecond, come)
+		require.NoError(t, l.Run(t.Context()))
+		ringtest.CloseLoop(t, l)
+		require.Less(t, calls, most)
+		calls = 0
+		l.BeforeSubmit(again) // at once, and not for ever
+		require.Less(t, calls, 100)
+	})
+}
+
 // One that panics ends Run; those behind it run in the next, and a chain that it has
 // left open ends with it.
 func TestBeforeSubmitPanics(t *testing.T) {
