@@ -63,6 +63,31 @@ choose() {
   [[ $backend == go || $arch == a* ]] || die "$flavour: with BACKEND=go only"
 }
 
+is_debian_12() { grep -q '^VERSION_CODENAME=bookworm' /etc/os-release; }
+
+# needs_qemu: has install_tools install the chosen machine's emulator.
+needs_qemu() { command -v "${qemu[0]}" >/dev/null || missing+=(qemu-system-misc); }
+
+# newer_qemu: has s390x be emulated by the qemu of Debian 12's backports, which it puts into the cache with all its
+# libraries. Debian 12's own sums wrongly: findings/qemu-for-s390x-sums-wrongly.sh.
+newer_qemu() {
+  local place=$cache/qemu-s390x suites=(bookworm bookworm-backports) arch deb
+  arch=$(dpkg --print-architecture)
+  if [[ ! -d $place/lib ]]; then
+    say "downloading qemu of Debian 12's backports"
+    apt_of qemu-s390x apt-get update -qq
+    apt_of qemu-s390x apt-get install -y -qq --no-install-recommends --download-only -t bookworm-backports \
+      -oDir::State::status=/dev/null qemu-system-s390x \
+      >"$work/log" 2>&1 || { tail -n 20 "$work/log" >&2; die "there is no qemu for s390x to be had"; }
+    mkdir -p "$place/root" "$place/new"
+    for deb in "$place/apt-$arch/cache/archives/"*.deb; do dpkg-deb -x "$deb" "$place/root"; done
+    find "$place/root" -name '*.so.*' ! -type d -exec cp -n {} "$place/new/" \;
+    mv "$place/new" "$place/lib"
+  fi
+  qemu=("$place/lib/"ld-linux*.so.* --library-path "$place/lib" "$place/root/usr/bin/qemu-system-s390x"
+    -L "$place/root/usr/share/qemu" "${qemu[@]:1}")
+}
+
 # install_tools: what the chosen machine takes.
 install_tools() {
   local missing=()
@@ -76,7 +101,8 @@ install_tools() {
       [[ $backend == go ]] || command -v aarch64-linux-gnu-gcc >/dev/null ||
         missing+=(gcc-aarch64-linux-gnu libc6-dev-arm64-cross)
       ;;
-    *) command -v "${qemu[0]}" >/dev/null || missing+=(qemu-system-misc) ;;
+    s390x) is_debian_12 || needs_qemu ;;
+    *) needs_qemu ;;
   esac
   command -v cpio >/dev/null || missing+=(cpio)
   command -v xz >/dev/null || missing+=(xz-utils)
@@ -88,7 +114,7 @@ install_tools() {
   }
 }
 
-# apt_of SUITE COMMAND…: apt with that suite alone, for the chosen machine, whatever this one uses.
+# apt_of SUITE COMMAND…: apt with that suite alone, or with those in suites, for the chosen machine, whatever this one uses.
 apt_of() {
   local place=$cache/$1/apt-$arch suite=$1 site
   shift
@@ -97,7 +123,7 @@ apt_of() {
   [[ $suite != *-security ]] || site=${site%/}-security
   mkdir -p "$place/lists/partial" "$place/cache/archives/partial"
   # Trusted, because this machine need not know the suite's key: the kernel runs in an emulator without a network.
-  echo "deb [trusted=yes arch=$arch] $site $suite main" >"$place/sources.list"
+  printf "deb [trusted=yes arch=$arch] $site %s main\n" "${suites[@]-$suite}" >"$place/sources.list"
   "$@" -oDir::Etc::sourcelist="$place/sources.list" -oDir::Etc::sourceparts=/dev/null -oDir::State::Lists="$place/lists" \
     -oDir::Cache="$place/cache" -oAPT::Architecture="$arch" -oAPT::Architectures="$arch" -oAPT::Sandbox::User=root
 }
@@ -345,6 +371,7 @@ failed=()
 for kernel in "${kernels[@]}"; do
   choose "$kernel"
   install_tools
+  [[ $arch != s390x ]] || ! is_debian_12 || newer_qemu
   [[ -f $dir/vmlinuz && -d $dir/modules ]] || get "the kernel $flavour of $suite" download
   [[ -f $(busybox_of) ]] || get "busybox for $arch" download_busybox
   [[ $made == "$arch" ]] || make_machine
