@@ -189,3 +189,25 @@ func TestCopies(t *testing.T) {
 		require.EqualValues(t, 1000+4<<20, at)
 	})
 }
+
+// What a reader who waits has no memory for is for File's descriptor.
+func TestFileWhileAReaderWaits(t *testing.T) {
+	onStacks(t, func(t *testing.T, s stack) {
+		ours, theirs := s.pair(t, "tcp")
+		warmUp(t, ours, theirs)
+		first, rest := make([]byte, 5), make([]byte, 32)
+		read := waits(t, func() {
+			_, err := io.ReadFull(ours, first)
+			require.NoError(t, err)
+		})
+		f, err := ours.(filer).File()
+		require.NoError(t, err)
+		defer f.Close()
+		theirs.Write([]byte("first and the rest"))
+		<-read
+		require.Equal(t, "first", string(first))
+		n, err := f.Read(rest)
+		require.NoError(t, err)
+		require.Equal(t, " and the rest", string(rest[:n]))
+	})
+}

@@ -37,6 +37,7 @@ type stream struct {
 	armed       bool // the request is staged, and the ring has not been told
 	interrupted bool // the deadline or Close wants the reader to look up
 	dry         bool // the shared buffers were all taken
+	barred      bool // no request is made any more
 }
 
 const (
@@ -100,7 +101,7 @@ func (r *stream) wait() outcome {
 		case r.interrupted:
 			r.interrupted = false
 			is = lookUp
-		case r.dry || r.op == nil && !r.arm():
+		case r.dry || r.barred || r.op == nil && !r.arm():
 			is = askKernel
 		default:
 			r.waiting = nothing
@@ -134,7 +135,7 @@ func (r *stream) state() (outcome, error) {
 	case r.dry:
 		r.dry = false
 		return askKernel, nil
-	case r.op == nil && !r.arm():
+	case r.barred || r.op == nil && !r.arm():
 		return askKernel, nil
 	}
 	return mustWait, nil
@@ -327,6 +328,16 @@ func (r *stream) getBack() {
 		<-gone
 		r.mu.Lock()
 	}
+}
+
+// bar takes the request back for good, from under the reader who waits, too, and reports
+// whether bytes have come in advance.
+func (r *stream) bar() (ahead bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.barred = true
+	r.getBack()
+	return r.ahead > 0
 }
 
 // retire takes the request back, and returns what has come.

@@ -125,10 +125,14 @@ func (s *socket) bare() {
 // errAhead is why a connection with bytes that were received in advance gives no File.
 var errAhead = errors.New("bytes were received in advance, which another descriptor would not get: read them first, or call SyscallConn's Read or Write before the connection is busy")
 
-// bareFile is bare for File. A reader who waits leaves nothing behind.
+// bareFile is bare for File. A reader who waits goes on by a request that takes no more than
+// it has memory for.
 func (s *socket) bareFile() error {
 	s.exact.Store(true)
 	if !s.in.mu.TryLock() {
+		if r := s.stream.Load(); r != nil && r.bar() {
+			return errAhead
+		}
 		return nil
 	}
 	defer s.in.mu.Unlock()
