@@ -27,7 +27,7 @@ cd "$(dirname "$0")/.."
 
 readonly cache=${XDG_CACHE_HOME:-${HOME:-/tmp}/.cache}/go-liburing/kernels
 readonly limit=2400 # seconds a kernel
-readonly modules=(ublk_drv tls crc16 mbcache jbd2 ext4 nvme-keyring nvme-auth nvme-core nvme) # those before that others need
+readonly modules=(ublk_drv tls crc16 mbcache jbd2 crc32c_generic ext4 nvme-keyring nvme-auth nvme-core nvme) # those before that others need
 readonly backend=${BACKEND:-cgo}
 readonly unexpected='   <- this kernel should have it: see scripts/kernels.skips'
 work=$(mktemp -d "${TMPDIR:-/tmp}/liburing-kernels.XXXXXX")
@@ -342,9 +342,11 @@ summary() {
       reasons[why]++
     }
     function allowed(why, i) {
-      for (i = 1; i <= rules; i++) if (why ~ "^" rule[i] "$") break
-      return since[i] == "any" || (since[i] == "named" ? lacks(why) : version < number(since[i]))
+      for (i = 1; i <= rules; i++) if (why ~ "^" rule[i] "$" && !elsewhere(since[i])) break
+      if (since[i] == "named") return lacks(why)
+      return since[i] ~ /^[a-z]/ || version < number(since[i])
     }
+    function elsewhere(machine) { return machine ~ /[a-z][0-9]/ && kernel !~ machine }
     function lacks(why) { # one of the kernels that it names
       while (match(why, /came with Linux [0-9.]+/)) {
         if (version < number(substr(why, RSTART + 16, RLENGTH - 16))) return 1
