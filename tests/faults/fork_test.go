@@ -137,6 +137,7 @@ func newFixedReads(pool *liburing.BufferPool, n int) *fixedReads {
 	r := new(fixedReads)
 	for range n {
 		b, _ := pool.Get()
+		b.Bytes = b.Bytes[:4096] // a page may be larger
 		r.bufs = append(r.bufs, b)
 	}
 	return r
@@ -195,6 +196,7 @@ func readOn(e *ringio.Engine, f *ringio.File, want []byte, off int64, stop <-cha
 		return fmt.Errorf("there is no buffer")
 	}
 	defer e.Buffers().Put(b)
+	b.Bytes = b.Bytes[:len(want)] // a page may be larger
 	for {
 		clear(b.Bytes)
 		if _, err := f.ReadAt(b.Bytes, off); err != nil || !bytes.Equal(b.Bytes, want) {
