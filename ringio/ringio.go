@@ -30,9 +30,9 @@ type Options struct {
 	// requests that block, 8 if zero.
 	Workers int
 
-	// FixedBuffers is how many buffers of FixedBufferSize bytes, 4096 if zero, are
-	// registered with the rings: Engine.Buffers has them. With O_DIRECT, reads and writes
-	// of such memory save the kernel looking up its pages.
+	// FixedBuffers is how many buffers of FixedBufferSize bytes, 4096 if zero, rounded up
+	// to whole pages, are registered with the rings: Engine.Buffers has them. With
+	// O_DIRECT, reads and writes of such memory save the kernel looking up its pages.
 	FixedBuffers    int
 	FixedBufferSize int
 
