@@ -5,6 +5,7 @@ package zcrx_test
 import (
 	"errors"
 	"net"
+	"os"
 	"sync/atomic"
 	"testing"
 	"unsafe"
@@ -17,10 +18,12 @@ import (
 
 // Where data lands: few pages, so that they go round and round.
 const (
-	page      = 4096 // what Debian's amd64 kernels have, and the size of buffers where nothing else is asked for
 	areaPages = 16
 	rqEntries = 64
 )
+
+// page is the size of the buffers where nothing else is asked for.
+var page = os.Getpagesize()
 
 // deferring is what zero-copy receive asks of a ring, beside big completions.
 const deferring = liburing.SetupSingleIssuer | liburing.SetupDeferTaskrun

@@ -188,7 +188,7 @@ func TestRefusals(t *testing.T) {
 		"no such device":       {deferring | liburing.SetupCQE32, liburing.ZCRXIFQReg{IfIdx: 1 << 20, RqEntries: 64}, unix.ENODEV},
 		"loopback can't":       {deferring | liburing.SetupCQE32, liburing.ZCRXIFQReg{IfIdx: 1, RqEntries: 64}, unix.EOPNOTSUPP},
 		"no device, and one":   {deferring | liburing.SetupCQE32, liburing.ZCRXIFQReg{IfIdx: 1, RqEntries: 64, Flags: liburing.ZCRXRegNodev}, unix.EINVAL},
-		"large buffers":        {deferring | liburing.SetupCQE32, liburing.ZCRXIFQReg{RqEntries: 64, RxBufLen: 2 * page, Flags: liburing.ZCRXRegNodev}, unix.EOPNOTSUPP},
+		"large buffers":        {deferring | liburing.SetupCQE32, liburing.ZCRXIFQReg{RqEntries: 64, RxBufLen: uint32(2 * page), Flags: liburing.ZCRXRegNodev}, unix.EOPNOTSUPP},
 		"a small region":       {deferring | liburing.SetupCQE32, liburing.ZCRXIFQReg{RqEntries: 4096, Flags: liburing.ZCRXRegNodev}, unix.EINVAL},
 		"small completions":    {deferring, liburing.ZCRXIFQReg{RqEntries: 64, Flags: liburing.ZCRXRegNodev}, unix.EINVAL},
 		"no deferred taskwork": {liburing.SetupCQE32, liburing.ZCRXIFQReg{RqEntries: 64, Flags: liburing.ZCRXRegNodev}, unix.EINVAL},
