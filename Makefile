@@ -70,7 +70,7 @@ bench: deps ## measure against C and others; says how long it takes (BENCH="nop 
 	@scripts/deps.sh fio wrk || echo "bench: goes on without what could not be installed"
 	$(GO) run ./bench $(BENCH)
 
-report: ## turn the measurements into bench/results/report.html and docs/benchmarks.md
+report: ## turn the measurements into bench/results/report.html, docs/benchmarks.md and docs/scaling.md
 	$(GO) -C bench/report run .
 
 parity: deps ## compare with liburing, function by function, and write docs/parity.md
