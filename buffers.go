@@ -321,8 +321,8 @@ func (r *Ring) RegisterBufRing(reg BufReg, flags BufRingFlags) error {
 
 // UnregisterBufRing takes back from the kernel a group of provided buffers that
 // RegisterBufRing or another program gave it (io_uring_unregister_buf_ring); a
-// BufRing's Free does it itself. ENOENT if there is no such group, EINVAL on kernels
-// before 6.9. Needs Linux 5.19.
+// BufRing's Free does it itself. ENOENT, before Linux 6.9 EINVAL, if there is no such
+// group. Needs Linux 5.19.
 func (r *Ring) UnregisterBufRing(bgid uint16) error {
 	return r.call("io_uring_unregister_buf_ring", func(m *ringMem) int32 { return cUnregisterBufRing(m, int(bgid)) })
 }

@@ -211,7 +211,7 @@ func (s *SQE) PrepRecv(fd int, buf []byte, flags int) {
 //
 // SQE.Len, if not 0, limits each completion, SQE.FileIndex (optlen in C) all of them
 // together: the request ends when that is reached, with up to a buffer more unless it
-// is a bundle (Linux 6.18).
+// is a bundle. Both need Linux 6.17.
 //
 // The flag SQEBufferSelect and SetBufGroup say which group.
 //

@@ -51,9 +51,9 @@ func (s *SQE) PrepTimeoutUpdate(ts *Timespec, userData uint64, flags TimeoutFlag
 
 // PrepLinkTimeout cancels the request before it, which must be linked to it, if that
 // has not completed when the time ts has passed (io_uring_prep_link_timeout). Then the
-// timeout's result is ETIME (before Linux 7 it is 1 if a waitid or a wait for futexes
-// was cancelled), or EALREADY if it came too late to cancel; otherwise it is ECANCELED.
-// It does not end what a worker thread is blocked in, such as a splice from an empty
+// timeout's result is ETIME (on Linux 6.16 to 7.2 it is 1 if a waitid or a wait for
+// futexes was cancelled), or EALREADY if it came too late to cancel; otherwise it is
+// ECANCELED. It does not end what a worker thread is blocked in, such as a splice from an empty
 // pipe. With TimeoutAbs ts is a point in time. Needs Linux 5.5.
 //
 // ts needs to live until the request is submitted. With TimeoutImmediateArg set

@@ -1455,12 +1455,12 @@ func (l *Loop) TimeoutUpdate(d time.Duration, target Token, flags TimeoutFlags, 
 
 // LinkTimeout cancels the request before it, which must be linked to it, if
 // that has not completed when the time d has passed
-// (io_uring_prep_link_timeout). Then the timeout's result is ETIME (before
-// Linux 7 it is 1 if a waitid or a wait for futexes was cancelled), or EALREADY
-// if it came too late to cancel; otherwise it is ECANCELED. It does not end
-// what a worker thread is blocked in, such as a splice from an empty pipe. With
-// TimeoutAbs d is a point in time. Request.Deadline makes one of these. Needs
-// Linux 5.5.
+// (io_uring_prep_link_timeout). Then the timeout's result is ETIME (on Linux
+// 6.16 to 7.2 it is 1 if a waitid or a wait for futexes was cancelled), or
+// EALREADY if it came too late to cancel; otherwise it is ECANCELED. It does
+// not end what a worker thread is blocked in, such as a splice from an empty
+// pipe. With TimeoutAbs d is a point in time. Request.Deadline makes one of
+// these. Needs Linux 5.5.
 func (l *Loop) LinkTimeout(d time.Duration, flags TimeoutFlags, cb Callback) Request {
 	if l.refuses() {
 		return l.refuse(OpLinkTimeout, cb)
