@@ -17,13 +17,13 @@ import (
 
 // The kernel's structs that golang.org/x/sys/unix has.
 type (
-	Iovec      = unix.Iovec
-	Msghdr     = unix.Msghdr
-	Statx      = unix.Statx_t
-	OpenHow    = unix.OpenHow
-	EpollEvent = unix.EpollEvent
-	Siginfo    = unix.Siginfo
-	Cmsghdr    = unix.Cmsghdr
+	Iovec      = unix.Iovec      // struct iovec: a piece of memory; for PrepReadv and its like
+	Msghdr     = unix.Msghdr     // struct msghdr: a message, see NewMsghdr
+	Statx      = unix.Statx_t    // struct statx: what is known of a file, see FileInfo
+	OpenHow    = unix.OpenHow    // struct open_how: how PrepOpenat2 opens a file
+	EpollEvent = unix.EpollEvent // struct epoll_event: for PrepEpollCtl and PrepEpollWait
+	Siginfo    = unix.Siginfo    // siginfo_t: what PrepWaitid tells of a child
+	Cmsghdr    = unix.Cmsghdr    // struct cmsghdr: the head of a control message, see RecvmsgOut
 )
 
 const (

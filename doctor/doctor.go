@@ -14,9 +14,9 @@ import "encoding/json"
 type Status string
 
 const (
-	OK   Status = "ok"
-	Warn Status = "warn"
-	Fail Status = "fail"
+	OK   Status = "ok"   // nothing stands in the way
+	Warn Status = "warn" // io_uring works; something is missing, or may fail later
+	Fail Status = "fail" // io_uring can't be used
 )
 
 // Finding is the result of a check. The names in JSON, and those of the checks, are
