@@ -9,14 +9,14 @@ lint_staticcheck() {
 	bin=$(mktemp -d)
 	trap 'rm -rf "$bin"' EXIT
 	GOBIN=$bin go install honnef.co/go/tools/cmd/staticcheck@v0.7.0
-	for module in . bench/report bench/peers tests/ringio; do
+	for module in . bench/report bench/peers bench/pebble tests/ringio; do
 		(cd "$module" && "$bin/staticcheck" -checks 'all,-ST1000,-ST1003,-ST1020,-ST1021,-ST1022' ./...)
 	done
 }
 
 lint_shellcheck() {
 	scripts/deps.sh shellcheck
-	shellcheck scripts/*.sh .ci/run
+	shellcheck scripts/*.sh findings/*.sh .ci/run
 }
 
 [ $# != 0 ] || set -- staticcheck shellcheck
