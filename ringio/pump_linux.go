@@ -56,8 +56,7 @@ func (e *engine) turn() (did bool) {
 			return false
 		}
 		e.shared.takeBack()
-		filled := e.fill()
-		took := e.ring.SQReady() == 0 || e.enter()
+		filled, took := e.send()
 		reaped := e.reap()
 		did = did || filled != 0 || reaped != 0
 		if !took {
@@ -107,6 +106,17 @@ func (e *engine) takeStaged() {
 		s.ops = s.ops[:0]
 	}
 	s.Unlock()
+}
+
+// send hands over what is queued, and reports whether the kernel took it. The goroutine
+// stays on the thread for that long which is said to owe the requests.
+func (e *engine) send() (filled int, took bool) {
+	if len(e.queued) != 0 {
+		runtime.LockOSThread()
+		defer runtime.UnlockOSThread()
+	}
+	filled = e.fill()
+	return filled, e.ring.SQReady() == 0 || e.enter()
 }
 
 // fill puts requests into the ring's queue, as many as have room.
