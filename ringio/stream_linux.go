@@ -213,6 +213,7 @@ func (r *stream) ends(o *op, res int32) {
 		r.end = atEnd
 	case res == -int32(unix.ENOBUFS):
 		r.dry = true
+		r.engine.shared.grow()
 	case res == -int32(unix.ECANCELED): // taken back: the next read makes it anew if it may
 	case res < 0:
 		r.end = res
@@ -372,7 +373,7 @@ type sharedBuffers struct {
 
 const (
 	sharedGroup = 1
-	sharedCount = 1024
+	sharedCount = 4096
 	sharedFirst = 128
 	sharedSize  = 2 << 10
 )
