@@ -84,6 +84,10 @@ const scalingNotes = `## What grows in the kernel, and what to do instead
 - **Contexts**: the loop watches each once, however many requests have it. A separate context for each request costs a
   registration, a goroutine when it ends, and a post: for a time limit use ` + "`WithTimeout`" + `.
 - **Futexes and waits for processes** are in one list each, the newest first; what holds for ` + "`Cancel`" + ` holds for them too.
+- **Descriptors**: in a process with threads, as every one of Go's is, the 257th takes some 15 ms, and so does the 513th
+  and each that doubles the table ([finding](../findings/a-growing-descriptor-table-stalls-threads.sh)); a loop that accepts stands still meanwhile.
+  Accept into registered files, whose table does not grow, or have the other grow at the start: ` + "`unix.FcntlInt(fd, unix.F_DUPFD, 1<<16)`" + `,
+  and close what that returns.
 - **Links**: a chain goes to the kernel as a whole, so one of n requests needs a queue of n.
 - **Memory**: a timer takes 64 bytes, allocated by ` + "`After`" + `, and nothing else; a request in flight has a place of 32
   bytes in the loop's table, which grows to the most there ever were at once, and some 300 bytes in the kernel.
