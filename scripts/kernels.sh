@@ -26,7 +26,7 @@ set -m # Ctrl-C reaches this script alone, which then ends its job as a whole
 cd "$(dirname "$0")/.."
 
 readonly cache=${XDG_CACHE_HOME:-${HOME:-/tmp}/.cache}/go-liburing/kernels
-readonly limit=2400 # seconds a kernel
+readonly limit=3600 # seconds a kernel
 readonly modules=(ublk_drv tls crc16 mbcache jbd2 crc32c_generic ext4 nvme-keyring nvme-auth nvme-core nvme) # those before that others need
 readonly backend=${BACKEND:-cgo}
 readonly unexpected='   <- this kernel should have it: see scripts/kernels.skips'
