@@ -10,6 +10,7 @@ import (
 	"os"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sys/unix"
@@ -210,4 +211,38 @@ func TestFileWhileAReaderWaits(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, " and the rest", string(rest[:n]))
 	})
+}
+
+// What comes while the request is taken back, for File, is read before what comes behind it.
+func TestReadWhileFileTakesTheRequestBack(t *testing.T) {
+	ours, theirs := ringStack.pair(t, "tcp")
+	warmUp(t, ours, theirs)
+	socket := ours.(*tcpConn).s
+	if socket.stream.Load() == nil {
+		t.Skip("this kernel receives nothing in advance")
+	}
+	read := waits(t, func() {
+		_, err := ours.Read(make([]byte, 8))
+		require.ErrorIs(t, err, os.ErrDeadlineExceeded)
+	})
+	socket.engine.mu.Lock() // nothing is cancelled until it is given back
+	file := waits(t, func() {
+		if f, err := ours.(filer).File(); err == nil {
+			f.Close()
+		}
+	})
+	require.NoError(t, ours.SetReadDeadline(longAgo))
+	within(t, func() { <-read })
+	require.NoError(t, ours.SetReadDeadline(time.Time{}))
+	theirs.Write([]byte("A"))
+	time.Sleep(5 * time.Millisecond)
+	got := make([]byte, 8)
+	read = waits(t, func() {
+		n, err := ours.Read(got)
+		require.NoError(t, err)
+		got = got[:n]
+	})
+	socket.engine.unlock()
+	within(t, func() { <-file; <-read })
+	require.Equal(t, "A", string(got))
 }

@@ -101,7 +101,7 @@ func (r *stream) wait() outcome {
 		case r.interrupted:
 			r.interrupted = false
 			is = lookUp
-		case r.dry || r.barred || r.op == nil && !r.arm():
+		case r.dry || r.op == nil && !r.arm():
 			is = askKernel
 		default:
 			r.waiting = nothing
@@ -135,14 +135,18 @@ func (r *stream) state() (outcome, error) {
 	case r.dry:
 		r.dry = false
 		return askKernel, nil
-	case r.barred || r.op == nil && !r.arm():
+	case r.op == nil && !r.arm():
 		return askKernel, nil
 	}
 	return mustWait, nil
 }
 
-// arm makes the request. The lock is held.
+// arm makes the request, if it may. The lock is held. Where it may not, the kernel has none
+// any more: what another request brought meanwhile would be out of order.
 func (r *stream) arm() bool {
+	if r.barred {
+		return false
+	}
 	o := r.engine.acquire()
 	sqe := o.entry()
 	sqe.PrepRecvMultishot(int(r.fd), nil, 0) // RecvSendPollFirst has the kernel miss resets
