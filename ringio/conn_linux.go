@@ -149,13 +149,16 @@ func (s *socket) awaitReadable() error {
 		if r == nil {
 			return s.pollReadable()
 		}
-		if r.wait() != lookUp {
+		switch r.wait() {
+		case hasRead:
 			return nil
+		case askKernel:
+			return s.pollReadable()
 		}
 	}
 }
 
-// pollReadable is awaitReadable without a stream. To look by a read would take the
+// pollReadable is awaitReadable without what a stream brings. To look by a read would take the
 // socket's error away.
 func (s *socket) pollReadable() error {
 	s.leaveLone()

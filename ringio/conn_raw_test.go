@@ -213,6 +213,25 @@ func TestFileWhileAReaderWaits(t *testing.T) {
 	})
 }
 
+// Nor does whoever waits without memory take its descriptor for something to read.
+func TestFileWhileSomebodyWaitsForBytes(t *testing.T) {
+	onStacks(t, func(t *testing.T, s stack) {
+		ours, theirs := s.pair(t, "tcp")
+		warmUp(t, ours, theirs)
+		readable := waits(t, func() { require.NoError(t, WaitReadable(ours)) })
+		f, err := ours.(filer).File()
+		require.NoError(t, err)
+		defer f.Close()
+		select {
+		case <-readable:
+			t.Error("there is nothing to read")
+		case <-time.After(20 * time.Millisecond):
+		}
+		theirs.Write([]byte("x"))
+		within(t, func() { <-readable })
+	})
+}
+
 // What comes while the request is taken back, for File, is read before what comes behind it.
 func TestReadWhileFileTakesTheRequestBack(t *testing.T) {
 	ours, theirs := ringStack.pair(t, "tcp")
