@@ -19,13 +19,26 @@ type outbox struct {
 	wake   chan struct{} // one place, for who waits in flush
 
 	mu      sync.Mutex
-	op      *op     // the send, staged or on its way, nil if there is none
+	op      *op     // the send or its wait for room, staged or on its way, nil if there is none
+	does    boxWork // the op
 	waiting *boxful // what the next send has
 	flying  *boxful // what the kernel has
 	sent    int     // bytes of it that have been sent
 	failed  unix.Errno
 	ends    bool // the connection's end is to be sent behind all that
+	room    bool // it has been waited for, and is there
+	blocks  bool // the kernel can't be asked for room, and waits for it in the send
 }
+
+// boxWork is what a box's op does. A send that finds no room does not wait, as in
+// sendWaiting.
+type boxWork uint8
+
+const (
+	boxSends   boxWork = iota
+	boxPolls           // waits for room
+	boxWatches         // waits for it where the other direction has ended
+)
 
 const boxSize = 4 << 10
 
@@ -70,27 +83,46 @@ func (b *outbox) put(p []byte) (taken bool, err error) {
 
 func prepareBox(o *op) { o.keep.(*outbox).prepare(o) }
 
-func toldBox(o *op, res int32, _ liburing.CQEFlags, _ bool) { o.keep.(*outbox).told(o, res) }
+func toldBox(o *op, res int32, _ liburing.CQEFlags, more bool) { o.keep.(*outbox).told(o, res, more) }
 
-// prepare makes the send. The ring is locked.
+// prepare makes the request. The ring is locked.
 func (b *outbox) prepare(o *op) {
 	b.mu.Lock()
+	defer b.mu.Unlock()
+	switch b.does {
+	case boxPolls:
+		o.entry().PrepPollAdd(b.fd, unix.POLLOUT)
+		return
+	case boxWatches:
+		o.entry().PrepPollMultishot(b.fd, unix.POLLOUT)
+		return
+	}
 	if b.flying == nil {
 		b.flying, b.waiting = b.waiting, nil
 	} // else it is made anew, or goes on
-	o.entry().PrepSend(b.fd, b.flying.bytes[b.sent:b.flying.n], unix.MSG_NOSIGNAL|unix.MSG_WAITALL)
-	b.mu.Unlock()
+	flags := unix.MSG_NOSIGNAL | unix.MSG_DONTWAIT
+	if b.blocks {
+		flags = unix.MSG_NOSIGNAL | unix.MSG_WAITALL
+	}
+	o.entry().PrepSend(b.fd, b.flying.bytes[b.sent:b.flying.n], flags)
 }
 
-// told takes the end of a send, and has the next one made. The ring is locked.
-func (b *outbox) told(o *op, res int32) {
+// told takes what a request has come to, and has the next one made. The ring is locked.
+func (b *outbox) told(o *op, res int32, more bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if res < 0 {
+	switch {
+	case b.does != boxSends:
+		b.toldRoom(o, res, more)
+	case res == -int32(unix.EAGAIN) && !b.blocks:
+		b.does = boxPolls
+	case res < 0:
 		b.failed = unix.Errno(-res)
-	} else if b.sent += int(res); b.sent == b.flying.n {
-		boxfuls.Put(b.flying)
-		b.flying, b.sent = nil, 0
+	default:
+		b.toldSent(int(res))
+	}
+	if more {
+		return
 	}
 	all := b.failed == 0 && b.flying == nil && b.waiting == nil
 	if all && b.ends {
@@ -98,6 +130,32 @@ func (b *outbox) told(o *op, res int32) {
 	}
 	if all || b.failed != 0 || b.engine.stage(o) != nil {
 		b.idle()
+	}
+}
+
+func (b *outbox) toldSent(n int) {
+	if b.sent += n; b.sent == b.flying.n {
+		boxfuls.Put(b.flying)
+		b.flying, b.sent = nil, 0
+	}
+}
+
+// toldRoom takes what a wait for room brings.
+func (b *outbox) toldRoom(o *op, res int32, more bool) {
+	b.room = b.room || isRoom(res)
+	switch {
+	case more:
+		if b.room && !o.cancelled.Swap(true) {
+			o.engine.cancelToken(o.token(), cancelPause)
+		}
+	case b.room:
+		b.does, b.room = boxSends, false
+	case res > 0:
+		b.does = boxWatches
+	case res == -int32(unix.EINVAL) && b.does == boxWatches:
+		b.does, b.blocks = boxSends, true
+	default:
+		b.failed = unix.Errno(-res)
 	}
 }
 
@@ -114,6 +172,7 @@ func (b *outbox) endBehind() bool {
 func (b *outbox) idle() {
 	b.engine.release(b.op)
 	b.op, b.flying, b.waiting, b.sent = nil, nil, nil, 0
+	b.does, b.room = boxSends, false
 	b.expire()
 }
 

@@ -12,8 +12,8 @@ import (
 // and which stays. So a poll for room comes back at once, and a request to send that finds
 // no room is tried again and again, and then given to a worker, which waits in it: with
 // many such connections there is none left for others. So streams wait for room, and then
-// send by a plain call; and where the other direction has ended, or ends, they wait by a
-// request that is told of changes alone.
+// send by a plain call, or an outbox by a request that does not wait; and where the other
+// direction has ended, or ends, they wait by a request that is told of changes alone.
 
 // sendWaiting tries to send, and tries again when there is room. Datagrams are left to the
 // ring, EAGAIN says so: it is not told of room for those to any address.
@@ -74,14 +74,15 @@ func (s *socket) pollRoom() (*room, error) {
 	return w, nil
 }
 
-// toldRoom takes what a poll tells: with room, or an error, which a write is to find, it
-// has done what it is for. The ring is locked.
+// isRoom reports whether a poll tells of room, or an error, which a write is to find.
+func isRoom(res int32) bool { return res > 0 && res&^unix.POLLRDHUP != 0 }
+
+// toldRoom takes what a poll tells: with room it has done what it is for. The ring is
+// locked.
 func toldRoom(o *op, res int32, _ liburing.CQEFlags, more bool) {
 	w := o.keep.(*room)
 	w.res = res
-	if res > 0 && res&^unix.POLLRDHUP != 0 {
-		w.has = true
-	}
+	w.has = w.has || isRoom(res)
 	switch {
 	case !more:
 		close(w.ended)

@@ -85,3 +85,45 @@ func TestWaitsForRoomAreQuiet(t *testing.T) {
 		})
 	}
 }
+
+// Nor does what is sent behind the writer's back take them.
+func TestBoxesOfManyHalfClosedConnections(t *testing.T) {
+	ringtest.NeedsKernel(t, 5, 13)
+	const many, size = 40, 100
+	chunk := make([]byte, 64<<10)
+	for _, before := range []bool{false, true} {
+		var peers []net.Conn
+		sent := 0
+		for range many {
+			ours, theirs := ringStack.pair(t, "tcp")
+			peers = append(peers, theirs)
+			if before {
+				require.NoError(t, theirs.(halfCloser).CloseWrite())
+			}
+			s := ours.(*tcpConn).s
+			sent = size
+			for err := error(nil); err == nil; {
+				var n int
+				n, err = transferNow(unix.SYS_SENDTO, s.fd, chunk, unix.MSG_DONTWAIT|unix.MSG_NOSIGNAL)
+				sent += n
+			}
+			b := newOutbox(s.engine, s.fd)
+			s.box.Store(b)
+			taken, err := b.put(chunk[:size])
+			require.NoError(t, err)
+			require.True(t, taken)
+			s.engine.kickAside()
+			time.Sleep(time.Millisecond) // it waits by now
+			require.NoError(t, theirs.(halfCloser).CloseWrite())
+			go ours.Close()
+		}
+		last := peers[many-1]
+		last.SetReadDeadline(time.Now().Add(20 * time.Second))
+		got, err := io.Copy(io.Discard, last)
+		require.NoError(t, err)
+		require.EqualValues(t, sent, got)
+		for _, peer := range peers {
+			peer.Close()
+		}
+	}
+}
