@@ -27,6 +27,7 @@ type outbox struct {
 	failed  unix.Errno
 	ends    bool // the connection's end is to be sent behind all that
 	room    bool // it has been waited for, and is there
+	looked  bool // how it is at first is known: what comes now is a change
 	blocks  bool // the kernel can't be asked for room, and waits for it in the send
 }
 
@@ -142,7 +143,8 @@ func (b *outbox) toldSent(n int) {
 
 // toldRoom takes what a wait for room brings.
 func (b *outbox) toldRoom(o *op, res int32, more bool) {
-	b.room = b.room || isRoom(res)
+	b.room = b.room || isRoom(res, b.looked)
+	b.looked = more
 	switch {
 	case more:
 		if b.room && !o.cancelled.Swap(true) {

@@ -9,11 +9,12 @@ import (
 
 // A connection may end in one direction and go on in the other: the peer has sent its
 // end, or CloseRead was called. For the kernel that is an event which every poll wants,
-// and which stays. So a poll for room comes back at once, and a request to send that finds
-// no room is tried again and again, and then given to a worker, which waits in it: with
-// many such connections there is none left for others. So streams wait for room, and then
-// send by a plain call, or an outbox by a request that does not wait; and where the other
-// direction has ended, or ends, they wait by a request that is told of changes alone.
+// and which stays; so is what is in a socket's queue of errors. So a poll for room comes
+// back at once, and a request to send that finds no room is tried again and again, and then
+// given to a worker, which waits in it: with many such connections there is none left for
+// others. So streams wait for room, and then send by a plain call, or an outbox by a request
+// that does not wait; and where a poll has nothing else to tell they wait by a request that
+// is told of changes alone.
 
 // sendWaiting tries to send, and tries again when there is room. Datagrams are left to the
 // ring, EAGAIN says so: it is not told of room for those to any address.
@@ -35,12 +36,13 @@ func (s *socket) sendWaiting(send func() (int, error)) (int, error) {
 // room is a wait for room.
 type room struct {
 	has   bool
+	told  bool // how it is at first: what comes now is a change
 	res   int32
 	ended chan struct{}
 }
 
-// awaitRoom waits for room on a connection whose other direction has ended. Kernels before
-// 5.13 have no such request: there it does not wait.
+// awaitRoom waits for room on a connection of which polls have something to tell at any time.
+// Kernels before 5.13 have no such request: there it does not wait.
 func (s *socket) awaitRoom() error {
 	for {
 		w, err := s.pollRoom()
@@ -74,15 +76,25 @@ func (s *socket) pollRoom() (*room, error) {
 	return w, nil
 }
 
-// isRoom reports whether a poll tells of room, or an error, which a write is to find.
-func isRoom(res int32) bool { return res > 0 && res&^unix.POLLRDHUP != 0 }
+// isRoom reports whether a poll tells of room, or of what a write is to find: the
+// connection's end, or an error. POLLERR alone is one only if it is new, for it stays while
+// nobody reads the socket's queue of errors, which has the kernel's receipts too; and a
+// connection that fails is at its end.
+func isRoom(res int32, changed bool) bool {
+	stays := int32(unix.POLLRDHUP | unix.POLLERR)
+	if changed {
+		stays = unix.POLLRDHUP
+	}
+	return res > 0 && res&^stays != 0
+}
 
 // toldRoom takes what a poll tells: with room it has done what it is for. The ring is
 // locked.
 func toldRoom(o *op, res int32, _ liburing.CQEFlags, more bool) {
 	w := o.keep.(*room)
 	w.res = res
-	w.has = w.has || isRoom(res)
+	w.has = w.has || isRoom(res, w.told)
+	w.told = true
 	switch {
 	case !more:
 		close(w.ended)

@@ -127,3 +127,37 @@ func TestBoxesOfManyHalfClosedConnections(t *testing.T) {
 		}
 	}
 }
+
+// A queue of errors that nobody reads is no error: writes wait for room all the same, and
+// end when the connection fails.
+func TestWaitsForRoomAreQuietWithErrorsUnread(t *testing.T) {
+	ringtest.NeedsKernel(t, 5, 13)
+	for _, boxed := range []bool{false, true} {
+		ours, theirs := ringStack.pair(t, "tcp")
+		s := ours.(*tcpConn).s
+		require.NoError(t, unix.SetsockoptInt(s.fd, unix.SOL_SOCKET, unix.SO_ZEROCOPY, 1))
+		_, err := unix.SendmsgN(s.fd, []byte("x"), nil, nil, unix.MSG_ZEROCOPY) // whose receipt comes there
+		require.NoError(t, err)
+		_, err = io.ReadFull(theirs, make([]byte, 1))
+		require.NoError(t, err)
+		if boxed {
+			for chunk := make([]byte, 64<<10); err == nil; {
+				_, err = transferNow(unix.SYS_SENDTO, s.fd, chunk, unix.MSG_DONTWAIT|unix.MSG_NOSIGNAL)
+			}
+			b := newOutbox(s.engine, s.fd)
+			s.box.Store(b)
+			_, err = b.put([]byte("x"))
+			require.NoError(t, err)
+		}
+		waiting := waits(t, func() {
+			_, err := ours.Write(make([]byte, 16<<20))
+			require.ErrorIs(t, err, syscall.ECONNRESET)
+		})
+		before := shared().Stats().Completed
+		time.Sleep(50 * time.Millisecond)
+		require.Less(t, shared().Stats().Completed-before, uint64(20))
+		require.NoError(t, theirs.(*tcpConn).SetLinger(0))
+		theirs.Close()
+		within(t, func() { <-waiting })
+	}
+}

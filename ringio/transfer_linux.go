@@ -126,7 +126,7 @@ func (s *socket) poll(h *half, events uint32) error {
 	o := s.engine.acquire()
 	o.entry().PrepPollAdd(s.fd, events)
 	got, err := s.await(h, o)
-	if err == nil && got == unix.POLLRDHUP && events == unix.POLLOUT {
+	if err == nil && events == unix.POLLOUT && !isRoom(int32(got), false) {
 		err = s.awaitRoom()
 	}
 	if err != nil {
