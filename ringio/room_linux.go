@@ -3,6 +3,8 @@
 package ringio
 
 import (
+	"time"
+
 	"github.com/go-liburing/liburing"
 	"golang.org/x/sys/unix"
 )
@@ -42,14 +44,17 @@ type room struct {
 }
 
 // awaitRoom waits for room on a connection of which polls have something to tell at any time.
-// Kernels before 5.13 have no such request: there it does not wait.
+// Kernels before 5.13 have no such request: there room is looked for after a moment.
 func (s *socket) awaitRoom() error {
 	for {
 		w, err := s.pollRoom()
 		switch {
 		case err != nil:
 			return err
-		case w.has || w.res == -int32(unix.EINVAL):
+		case w.has:
+			return nil
+		case w.res == -int32(unix.EINVAL):
+			time.Sleep(time.Millisecond)
 			return nil
 		case w.res < 0 && w.res != -int32(unix.ECANCELED):
 			return unix.Errno(-w.res)
