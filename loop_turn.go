@@ -96,8 +96,8 @@ const eveRounds = 16
 // BeforeSubmit has the loop call f once, the next time before it submits requests: what
 // callbacks have collected until then can go to the kernel as one request. If f calls
 // BeforeSubmit in turn, that is as a rule still before the same submission; after 16 in a
-// row the loop submits first. A loop that has ended calls f at once. Call it where requests
-// are made.
+// row the loop submits first. A loop that has ended calls f at once; there, and where it is
+// being closed, such a row may end with the 16th. Call it where requests are made.
 func (l *Loop) BeforeSubmit(f func()) {
 	l.checkCaller()
 	l.checkAwake()
