@@ -42,6 +42,9 @@ func (s *socket) recvStream(r *stream, p []byte) (n int, done bool, err error) {
 				return 0, true, err
 			}
 		default:
+			if s.exact.Load() {
+				s.cool(r)
+			}
 			return 0, false, nil
 		}
 	}
@@ -66,6 +69,9 @@ func (s *socket) warm(n int) {
 	}
 	s.in.deadline.attach(r)
 	s.stream.Store(r)
+	if s.exact.Load() { // File has come meanwhile
+		s.cool(r)
+	}
 }
 
 // cool ends the stream. What has come in advance is read first.
