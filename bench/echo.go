@@ -96,6 +96,7 @@ type echoBench struct {
 	*tools
 	client    string
 	clientCPU int
+	apart     *processors // the servers' and the client's
 	servers   []server
 }
 
@@ -112,7 +113,7 @@ func newEchoBench(ctx context.Context, t *tools, peers []peer) (*echoBench, erro
 		return nil, err
 	}
 	client, err := t.buildC(ctx, "echo-client")
-	return &echoBench{t, client, clientCPU, servers}, err
+	return &echoBench{t, client, clientCPU, &processors{a: t.cpu, b: clientCPU, wait: 5 * time.Second}, servers}, err
 }
 
 const manyConnections = 10_000
@@ -194,8 +195,10 @@ func (b *echoBench) programs(connections int, args ...string) []program {
 		programs = append(programs, program{
 			name:  s.name,
 			takes: echoStartUp + b.time(),
-			run:   func(ctx context.Context) (reading, error) { return b.run(ctx, s, connections, args) },
-			peer:  s.peer,
+			run: func(ctx context.Context) (reading, error) {
+				return b.apart.whileNear(ctx, func() (reading, error) { return b.run(ctx, s, connections, args) })
+			},
+			peer: s.peer,
 		})
 	}
 	return programs
