@@ -130,8 +130,8 @@ type BufRing struct {
 	mem     *abi.BufRing
 	entries int
 	bgid    uint16
-	keep    map[uint16][]byte // by buffer ID
-	mapped  []byte            // the memory, if the kernel made it
+	keep    []*byte // the buffers' memory, by their IDs
+	mapped  []byte  // the memory, if the kernel made it
 }
 
 // SetupBufRing makes a ring for provided buffers, with a power of two of entries up to
@@ -154,7 +154,7 @@ func (r *Ring) SetupBufRing(entries int, bgid uint16, flags BufRingFlags) (*BufR
 	if err != nil {
 		return nil, explainMemlock(err)
 	}
-	return &BufRing{ring: r, mem: mem, entries: entries, bgid: bgid, keep: map[uint16][]byte{}}, nil
+	return &BufRing{ring: r, mem: mem, entries: entries, bgid: bgid}, nil
 }
 
 // Free takes the group back from the kernel and frees the ring's memory
@@ -216,7 +216,7 @@ func (r *Ring) MapBufRing(reg BufReg) (*BufRing, error) {
 		return nil, &OpError{Op: "mmap", Err: err, Hint: "the kernel's ring of buffers could not be mapped"}
 	}
 	first := (*abi.BufRing)(unsafe.Pointer(unsafe.SliceData(mem)))
-	return &BufRing{ring: r, mem: first, entries: entries, bgid: bgid, keep: map[uint16][]byte{}, mapped: mem}, nil
+	return &BufRing{ring: r, mem: first, entries: entries, bgid: bgid, mapped: mem}, nil
 }
 
 // Mask returns the entries' mask (io_uring_buf_ring_mask).
@@ -232,7 +232,10 @@ func (b *BufRing) Add(buf []byte, bid uint16, offset int) error {
 		return badInput("io_uring_buf_ring_add", "the buffer has %d bytes, less than 4 GiB are allowed", len(buf))
 	}
 	b.set(buf, bid, offset)
-	b.keep[bid] = buf
+	if int(bid) >= len(b.keep) {
+		b.keep = append(b.keep, make([]*byte, max(b.entries, int(bid)+1)-len(b.keep))...)
+	}
+	b.keep[bid] = unsafe.SliceData(buf)
 	return nil
 }
 

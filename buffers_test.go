@@ -3,6 +3,7 @@
 package liburing_test
 
 import (
+	"math"
 	"testing"
 
 	"github.com/go-liburing/liburing"
@@ -62,6 +63,7 @@ func testBufRing(t *testing.T, setUp func(r *liburing.Ring, entries int, bgid ui
 			require.NoError(t, err)
 			require.EqualValues(t, 10, head)
 		}
+		require.NoError(t, br.Add(mem, math.MaxUint16, 0)) // a number may be any
 		require.NoError(t, br.Free())
 		require.NoError(t, br.Free())
 		require.ErrorIs(t, br.Add(mem, 0, 0), liburing.ErrClosed)

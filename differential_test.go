@@ -382,7 +382,7 @@ func (r *fakeRing) cqeAt(address uint64) int {
 }
 
 func (r *fakeRing) bufRing() *BufRing {
-	return &BufRing{ring: &r.Ring, mem: (*abi.BufRing)(unsafe.Pointer(&r.bufs)), entries: bufPlaces, keep: map[uint16][]byte{}}
+	return &BufRing{ring: &r.Ring, mem: (*abi.BufRing)(unsafe.Pointer(&r.bufs)), entries: bufPlaces}
 }
 
 // twins returns two rings in the same random state: any setup, queues that are
