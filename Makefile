@@ -9,7 +9,7 @@ DURATION ?= 10m
 export GOFLAGS ?= -buildvcs=false
 
 .DEFAULT_GOAL := help
-.PHONY: help check deps demo test vet race other-builds generated sanitize nested soak bench report parity lint fmt generate clean kernels arm64 docker-test
+.PHONY: help check deps demo test vet race other-builds generated sanitize nested soak bench report profile parity lint fmt generate clean kernels arm64 docker-test
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -72,6 +72,9 @@ bench: deps ## measure against C and others; says how long it takes (BENCH="nop 
 
 report: ## turn the measurements into bench/results/report.html, docs/benchmarks.md and docs/scaling.md
 	$(GO) -C bench/report run .
+
+profile: deps ## where the processor's time goes, for no-ops, echo servers and reads, by perf (root, a minute)
+	scripts/profile.sh
 
 parity: deps ## compare with liburing, function by function, and write docs/parity.md
 	$(GO) run ./internal/parity
