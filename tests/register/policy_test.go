@@ -4,6 +4,7 @@ package register_test
 
 import (
 	"context"
+	"encoding/binary"
 	"encoding/json"
 	"errors"
 	"os"
@@ -334,7 +335,7 @@ func enforceRules(text string) error {
 			}
 			arg := rule.Args[0]
 			filter = append(filter, load(0), unix.SockFilter{Code: unix.BPF_JMP | unix.BPF_JEQ | unix.BPF_K, K: numbers[name], Jf: 4},
-				load(16+8*uint32(arg.Index)), unix.SockFilter{Code: unix.BPF_ALU | unix.BPF_AND | unix.BPF_K, K: uint32(arg.Value)},
+				load(argument(arg.Index)), unix.SockFilter{Code: unix.BPF_ALU | unix.BPF_AND | unix.BPF_K, K: uint32(arg.Value)},
 				unix.SockFilter{Code: unix.BPF_JMP | unix.BPF_JEQ | unix.BPF_K, K: uint32(arg.ValueTwo), Jf: 1}, allow)
 		}
 	}
@@ -349,6 +350,15 @@ func enforceRules(text string) error {
 		return errno
 	}
 	return nil
+}
+
+// argument returns where a filter finds the low half of a system call's argument.
+func argument(index uint64) uint32 {
+	at := 16 + 8*uint32(index)
+	if binary.NativeEndian.Uint16([]byte{0, 1}) == 1 { // big-endian
+		at += 4
+	}
+	return at
 }
 
 // A seccomp filter of the policy's rules lets the program work, and no other register
