@@ -219,26 +219,41 @@ func (c *conn) writeBuffers(buffers *net.Buffers) (int64, error) {
 	return n, c.s.opError("writev", err)
 }
 
-// pipe is what bytes pass through between two descriptors.
-type pipe struct{ r, w int }
+// pipe is what bytes pass through between two descriptors. The collector closes those
+// that it takes from the pool. It can tell only because they take 16 bytes or more, with
+// the cleanup on 32-bit processors too: smaller ones share a block with other values.
+type pipe struct {
+	pipeEnds
+	cleanup runtime.Cleanup
+}
 
-var pipes = sync.Pool{New: func() any {
+type pipeEnds struct{ r, w int }
+
+var pipes = sync.Pool{New: func() any { return newPipe() }}
+
+// newPipe returns nil when there are no descriptors.
+func newPipe() *pipe {
 	var fds [2]int
 	if unix.Pipe2(fds[:], unix.O_CLOEXEC|unix.O_NONBLOCK) != nil {
-		return (*pipe)(nil)
+		return nil
 	}
 	unix.FcntlInt(uintptr(fds[1]), unix.F_SETPIPE_SZ, pipeSize) // or it stays smaller
-	p := &pipe{fds[0], fds[1]}
-	runtime.SetFinalizer(p, (*pipe).close)
+	p := &pipe{pipeEnds: pipeEnds{fds[0], fds[1]}}
+	p.cleanup = runtime.AddCleanup(p, pipeEnds.close, p.pipeEnds)
 	return p
-}}
+}
 
 const pipeSize = 1 << 20
 
 func (p *pipe) close() {
-	runtime.SetFinalizer(p, nil)
-	unix.Close(p.r)
-	unix.Close(p.w)
+	p.cleanup.Stop()
+	p.pipeEnds.close()
+	runtime.KeepAlive(p) // until it has no cleanup any more
+}
+
+func (e pipeEnds) close() {
+	unix.Close(e.r)
+	unix.Close(e.w)
 }
 
 // drain moves n bytes from a pipe to where a copy goes, and returns how many it has.
