@@ -52,7 +52,7 @@ func everyCall(t *testing.T, f func() error) {
 	}
 }
 
-// preempted has f run while each enter finds the signal pending by which Go's runtime
+// preempted has f run while most enters find the signal pending by which Go's runtime
 // preempts a goroutine. It may come at any call, and on Linux 6.1 a single one is enough for
 // the kernel to give up what takes a thread's first worker.
 func preempted(t *testing.T, f func() error) {
