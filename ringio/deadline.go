@@ -11,11 +11,11 @@ import (
 // deadline is a point in time that ends the op which waits under it. It can be set
 // anew by any goroutine at any time, as a connection's can. One waiter at a time has it.
 type deadline struct {
+	over    atomic.Uint32 // isPast, isClosed; first because each read and write looks there, see socket
+	setting uint32        // counts the calls of set: a timer of an older one is void
 	mu      sync.Mutex
 	timer   *time.Timer
 	waiting waiter
-	setting uint32        // counts the calls of set: a timer of an older one is void
-	over    atomic.Uint32 // isPast, isClosed; one word, there are thousands of deadlines
 }
 
 const (

@@ -21,7 +21,6 @@ type op struct {
 	sqe liburing.SQE
 
 	// What the kernel may touch until the end, and what told and late work on.
-	buf  *byte
 	keep any
 
 	// told, if set, is called with each completion in place of waking a waiter, with
@@ -33,22 +32,24 @@ type op struct {
 	// sqe. It runs while the ring is locked, as told does.
 	late func(o *op)
 
+	engine *engine
+	index  uint32
+	use    uint32 // counts the submissions; belongs to the ring's lock
+	flying bool   // the kernel has it; belongs to the ring's lock
+	place  uint8  // among those who owe; the ring's lock
+	remade uint8  // since it was staged; the ring's lock
+	first  bool   // res is that of a completion before the last; the ring's lock
+	quick  bool   // waitContext waits
+
+	cancelled atomic.Bool // somebody has asked for its end; all since sqe is in one line of the processor's cache
+
 	res   int32
 	flags liburing.CQEFlags
 	done  sync.WaitGroup // for who waits: smaller than a channel, thousands may
 	ended chan struct{}  // one place: the same for waitContext, which is quicker, too
-
-	cancelled atomic.Bool // somebody has asked for its end
-
-	engine *engine
-	index  uint32
-	use    uint32        // counts the submissions; belongs to the ring's lock
-	next   atomic.Uint32 // in the list of free ones: index + 1
-	flying bool          // the kernel has it; belongs to the ring's lock
-	place  uint8         // among those who owe; the ring's lock
-	remade uint8         // since it was staged; the ring's lock
-	first  bool          // res is that of a completion before the last; the ring's lock
-	quick  bool          // waitContext waits
+	buf   *byte          // held as keep is
+	next  atomic.Uint32  // in the list of free ones: index + 1
+	_     [20]byte       // to whole lines
 }
 
 // entry returns the op's empty entry, to be prepared.

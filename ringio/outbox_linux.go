@@ -15,20 +15,20 @@ import (
 // next one, so the order is kept. There are never more than boxSize bytes waiting.
 type outbox struct {
 	engine *engine
-	fd     int
 	wake   chan struct{} // one place, for who waits in flush
 
 	mu      sync.Mutex
 	op      *op     // the send or its wait for room, staged or on its way, nil if there is none
-	does    boxWork // the op
 	waiting *boxful // what the next send has
 	flying  *boxful // what the kernel has
-	sent    int     // bytes of it that have been sent
-	failed  unix.Errno
-	ends    bool // the connection's end is to be sent behind all that
-	room    bool // it has been waited for, and is there
-	looked  bool // how it is at first is known: what comes now is a change
-	blocks  bool // the kernel can't be asked for room, and waits for it in the send
+	fd      int32
+	sent    int16   // bytes of flying that have been sent
+	failed  int16   // an errno
+	does    boxWork // the op
+	ends    bool    // the connection's end is to be sent behind all that
+	room    bool    // it has been waited for, and is there
+	looked  bool    // how it is at first is known: what comes now is a change
+	blocks  bool    // the kernel can't be asked for room, and waits for it in the send
 }
 
 // boxWork is what a box's op does. A send that finds no room does not wait, as in
@@ -51,7 +51,7 @@ type boxful struct {
 var boxfuls = sync.Pool{New: func() any { return new(boxful) }}
 
 func newOutbox(e *engine, fd int) *outbox {
-	return &outbox{engine: e, fd: fd, wake: make(chan struct{}, 1)}
+	return &outbox{engine: e, fd: int32(fd), wake: make(chan struct{}, 1)}
 }
 
 // put takes p to be sent, if it has room. The error is that of a send before it.
@@ -60,7 +60,7 @@ func (b *outbox) put(p []byte) (taken bool, err error) {
 	defer b.mu.Unlock()
 	switch {
 	case b.failed != 0:
-		return false, b.failed
+		return false, unix.Errno(b.failed)
 	case b.ends:
 		return false, unix.EPIPE
 	case b.waiting == nil:
@@ -92,10 +92,10 @@ func (b *outbox) prepare(o *op) {
 	defer b.mu.Unlock()
 	switch b.does {
 	case boxPolls:
-		o.entry().PrepPollAdd(b.fd, unix.POLLOUT)
+		o.entry().PrepPollAdd(int(b.fd), unix.POLLOUT)
 		return
 	case boxWatches:
-		o.entry().PrepPollMultishot(b.fd, unix.POLLOUT)
+		o.entry().PrepPollMultishot(int(b.fd), unix.POLLOUT)
 		return
 	}
 	if b.flying == nil {
@@ -105,7 +105,7 @@ func (b *outbox) prepare(o *op) {
 	if b.blocks {
 		flags = unix.MSG_NOSIGNAL | unix.MSG_WAITALL
 	}
-	o.entry().PrepSend(b.fd, b.flying.bytes[b.sent:b.flying.n], flags)
+	o.entry().PrepSend(int(b.fd), b.flying.bytes[b.sent:b.flying.n], flags)
 }
 
 // told takes what a request has come to, and has the next one made. The ring is locked.
@@ -118,7 +118,7 @@ func (b *outbox) told(o *op, res int32, more bool) {
 	case res == -int32(unix.EAGAIN) && !b.blocks:
 		b.does = boxPolls
 	case res < 0:
-		b.failed = unix.Errno(-res)
+		b.failed = int16(-res)
 	default:
 		b.toldSent(int(res))
 	}
@@ -127,7 +127,7 @@ func (b *outbox) told(o *op, res int32, more bool) {
 	}
 	all := b.failed == 0 && b.flying == nil && b.waiting == nil
 	if all && b.ends {
-		unix.Shutdown(b.fd, unix.SHUT_WR) // the descriptor is open as long as there is a send
+		unix.Shutdown(int(b.fd), unix.SHUT_WR) // the descriptor is open as long as there is a send
 	}
 	if all || b.failed != 0 || b.engine.stage(o) != nil {
 		b.idle()
@@ -135,7 +135,7 @@ func (b *outbox) told(o *op, res int32, more bool) {
 }
 
 func (b *outbox) toldSent(n int) {
-	if b.sent += n; b.sent == b.flying.n {
+	if b.sent += int16(n); int(b.sent) == b.flying.n {
 		boxfuls.Put(b.flying)
 		b.flying, b.sent = nil, 0
 	}
@@ -157,7 +157,7 @@ func (b *outbox) toldRoom(o *op, res int32, more bool) {
 	case res == -int32(unix.EINVAL) && b.does == boxWatches:
 		b.does, b.blocks = boxSends, true
 	default:
-		b.failed = unix.Errno(-res)
+		b.failed = int16(-res)
 	}
 }
 
@@ -191,7 +191,7 @@ func (b *outbox) state() (busy bool, err error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if b.failed != 0 {
-		err = b.failed
+		err = unix.Errno(b.failed)
 	}
 	return b.op != nil, err
 }

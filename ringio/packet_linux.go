@@ -39,7 +39,7 @@ func (s *socket) recvMessage(call string, p, oob []byte, flags int) (r received,
 		return r, err
 	}
 	m := s.in.message()
-	m.setUp(p, oob, s.kind)
+	m.setUp(p, oob, int32(s.kind))
 	m.forAddress()
 	r.n, err = s.recvMsg(m, flags)
 	if err == nil {
@@ -71,7 +71,7 @@ func (s *socket) sendMessage(call string, p, oob []byte, put func(m *message) er
 		return 0, err
 	}
 	m := s.out.message()
-	m.setUp(p, oob, s.kind)
+	m.setUp(p, oob, int32(s.kind))
 	defer m.free()
 	if put != nil {
 		if err := put(m); err != nil {

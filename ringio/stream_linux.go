@@ -19,25 +19,26 @@ import (
 //
 // There may be many: it is as small as can be.
 type stream struct {
-	engine *engine
-	fd     int32
-	full   atomic.Int32 // buffers in a row that came full
-	alone  atomic.Bool  // the ring has long woken nobody else
-
 	mu          sync.Mutex
 	op          *op           // the request, nil if there is none
 	waiting     []byte        // the memory of the reader who waits
 	wake        chan struct{} // one place, for that one
-	gone        chan struct{} // closed when the request that was asked back is
-	first, last int32         // places + 1 of the buffers that came while nobody read
-	taken       int32         // bytes of the first that were read
-	ahead       int32         // bytes in all
 	got         int32         // bytes put where the reader waits
+	ahead       int32         // bytes that came while nobody read
 	end         int32
 	armed       bool // the request is staged, and the ring has not been told
 	interrupted bool // the deadline or Close wants the reader to look up
 	dry         bool // the shared buffers were all taken
 	barred      bool // no request is made any more
+
+	engine      *engine
+	gone        chan struct{} // closed when the request that was asked back is
+	fd          int32
+	first, last int32        // places + 1 of the buffers that came ahead
+	taken       int32        // bytes of the first that were read
+	full        atomic.Int32 // buffers in a row that came full
+	alone       atomic.Bool  // the ring has long woken nobody else
+	_           [20]byte     // to whole lines
 }
 
 const (
@@ -433,7 +434,9 @@ func (b *sharedBuffers) grow() {
 	}
 }
 
-func (b *sharedBuffers) bytes(id int) []byte { return b.memory[id*sharedSize : (id+1)*sharedSize] }
+func (b *sharedBuffers) bytes(id int) []byte {
+	return b.memory[id*sharedSize : (id+1)*sharedSize]
+}
 
 // add gives the kernel a buffer. The ring is locked.
 func (b *sharedBuffers) add(id int) {
