@@ -5,6 +5,7 @@ package ringio
 import (
 	"context"
 	"errors"
+	"math"
 	"os"
 	"runtime"
 	"sync"
@@ -62,7 +63,8 @@ type engine struct {
 	parked    atomic.Bool  // the pump is, or is about to be
 	awaited   atomic.Int32 // see await
 	parks     atomic.Uint64
-	woken     int            // goroutines, in this turn
+	woken     int // goroutines, in this turn
+	reaped    reaped
 	crowd     crowd          // whether there are many of them
 	only      *stream        // whose reader was woken last, nil if another goroutine was
 	onlyTimes int            // how often in a row
@@ -274,7 +276,7 @@ func (e *engine) run() {
 // it already: that one looks again after giving the lock back.
 func (e *engine) drive() {
 	for e.mu.TryLock() {
-		e.turn()
+		e.turn(math.MaxInt)
 		e.mu.Unlock()
 		if !e.waiting.Load() {
 			break

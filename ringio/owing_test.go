@@ -3,6 +3,7 @@
 package ringio
 
 import (
+	"math"
 	"path/filepath"
 	"runtime"
 	"testing"
@@ -33,7 +34,7 @@ func TestSyncOfAThreadThatOwes(t *testing.T) {
 	o.entry().PrepPollAdd(rd, unix.POLLIN)
 	ring.mu.Lock()
 	require.NoError(t, ring.stage(o))
-	ring.turn()
+	ring.turn(math.MaxInt)
 	ring.mu.Unlock()
 	require.EqualValues(t, 1, bySync(), "by the thread that has submitted")
 	elsewhere := make(chan uint64)

@@ -6,19 +6,18 @@ import (
 	"runtime"
 	"time"
 
-	"github.com/go-liburing/liburing"
 	"golang.org/x/sys/unix"
 )
 
 // What is done with the ring's lock, by the pump or in its place: requests go to the
-// kernel, and completions to who waits for them.
+// kernel, and completions are told.
 
 // pump serves the ring until it is given back.
 func (e *engine) pump() {
 	defer close(e.gone)
 	for {
 		e.mu.Lock()
-		did := e.turn()
+		did := e.turn(mostAtOnce)
 		e.crowd.woke(e.woken)
 		e.await(e.woken)
 		e.woken = 0
@@ -46,9 +45,9 @@ func (e *engine) park() error {
 // that may be past taking completions, and the netpoller tells each one once.
 func (e *engine) ready(uintptr) bool { return e.ring.CQReady() != 0 || e.ring.CQHasOverflow() }
 
-// turn submits what is staged and tells what is done. It reports whether there was
-// anything.
-func (e *engine) turn() (did bool) {
+// turn submits what is staged and tells what is done, so many completions at most. It
+// reports whether there was anything.
+func (e *engine) turn(most int) (did bool) {
 	for {
 		e.takeStaged()
 		if e.ended {
@@ -57,7 +56,7 @@ func (e *engine) turn() (did bool) {
 		}
 		e.shared.takeBack()
 		filled, took := e.send()
-		reaped := e.reap()
+		reaped := e.reap(most)
 		did = did || filled != 0 || reaped != 0
 		if !took {
 			e.tryLater()
@@ -167,81 +166,4 @@ func (e *engine) enter() bool {
 		err = e.ring.SQRingWait()
 	}
 	return err == nil
-}
-
-// reap tells the completions that are there.
-func (e *engine) reap() (n int) {
-	for {
-		for cqe := range e.ring.CQEs() {
-			n++
-			e.complete(cqe)
-		}
-		if e.ring.SQFlags()&(liburing.SQCQOverflow|liburing.SQTaskrun) == 0 {
-			break
-		}
-		if e.ring.CQHasOverflow() {
-			e.counts.overflows++
-		}
-		if e.ring.GetEvents() != nil || e.ring.CQReady() == 0 {
-			break
-		}
-	}
-	e.counts.completed += uint64(n)
-	return n
-}
-
-// complete tells one completion.
-func (e *engine) complete(cqe *liburing.CQE) {
-	o := e.table.find(cqe.UserData)
-	if o == nil {
-		e.counts.stale++
-		return
-	}
-	res, flags := cqe.Res, cqe.Flags
-	if res <= -512 && cqe.Err() != nil { // the kernel's own words for a signal
-		res = -int32(unix.EINTR)
-	}
-	if flags&liburing.CQEFMore == 0 {
-		e.flying--
-		e.owing.less(o.place)
-		if e.lost(o, cqe) {
-			return
-		}
-	}
-	if res == -int32(unix.EINTR) && o.cancelled.Load() {
-		res = -int32(unix.ECANCELED) // the kernel's word for a cancel that ends what a worker of its waits in
-	}
-	o.finish(res, flags)
-}
-
-// mostRemade is how often a request is made anew which takes a worker. The kernel cancels
-// such a one, after some 30 ms, also where none can be had because the limit of tasks is
-// reached. The caller then makes a plain system call.
-const mostRemade = 1
-
-// takesWorker reports whether the kernel may have one of its threads carry the request out.
-func (o *op) takesWorker() bool {
-	switch o.sqe.Opcode {
-	case liburing.OpRecv, liburing.OpSend, liburing.OpRecvmsg, liburing.OpSendmsg, liburing.OpPollAdd:
-		return false // these wait in the kernel without one
-	}
-	return true
-}
-
-// lost makes a request anew that nobody has cancelled and that has come to nothing
-// because its thread has ended, and reports whether it did.
-func (e *engine) lost(o *op, cqe *liburing.CQE) bool {
-	if cqe.Res >= 0 || cqe.Flags&liburing.CQEFNotif != 0 || o.first || o.cancelled.Load() {
-		return false
-	}
-	if err := cqe.Err(); err != unix.ECANCELED && err != unix.EINTR {
-		return false
-	}
-	if o.remade++; o.remade > mostRemade && o.takesWorker() {
-		return false
-	}
-	o.flying = false
-	e.counts.remade++
-	e.put(o, true)
-	return true
 }
