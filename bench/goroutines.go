@@ -23,13 +23,27 @@ func (c *contest) against(name, unit, reading string) figure {
 // time. Beside them is a Loop with as many reads in flight.
 func (t *tools) goroutineReads(bin, file string) (contests []contest) {
 	for _, n := range []int{1, 16, 64, 256, 1024} {
-		args := []string{"-file", file, "-depth", strconv.Itoa(n)}
+		side := func(name, mode string, procs int) program {
+			return t.program(name, bin, "-file", file, "-depth", strconv.Itoa(n), "-mode", mode, "-procs", strconv.Itoa(procs))
+		}
 		contests = append(contests, t.reads("randread/ringio", "random reads by goroutines", n,
-			t.program("Loop", bin, args...).asPeer(),
-			t.program(ringioName, bin, append(args, "-mode", "ringio")...),
-			t.program("os.File", bin, append(args, "-mode", "os")...).asPeer()))
+			side("Loop", "loop", 2).asPeer(),
+			side(ringioName, "ringio", readProcs(n)),
+			side("os.File", "os", 2).asPeer(),
+			side("os.File, GOMAXPROCS=1", "os", 1).asPeer()))
 	}
 	return contests
+}
+
+// readProcs is the number of processors that Go's scheduler had best believe in where n
+// goroutines read by ringio on one: with two it wakes another thread for each of them, with
+// one its monitor takes that away at each longer wait, of which there are many if they wait
+// for single reads.
+func readProcs(n int) int {
+	if n > 1 {
+		return 1
+	}
+	return 2
 }
 
 func (t *tools) reads(name, title string, goroutines int, programs ...program) contest {

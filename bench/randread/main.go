@@ -8,6 +8,7 @@ import (
 	"flag"
 	"fmt"
 	"os"
+	"runtime"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -28,6 +29,7 @@ func main() {
 	cached := flag.Bool("cached", false, "read from the page cache")
 	name := flag.String("file", "", "the file to read")
 	depth := flag.Int("depth", 16, fmt.Sprintf("reads in flight, 1 to %d", maxDepth))
+	procs := flag.Int("procs", 0, "GOMAXPROCS, 0 to leave it")
 	seconds := flag.Float64("seconds", 0.4, "how long to measure")
 	flag.Parse()
 
@@ -36,6 +38,7 @@ func main() {
 		flag.Usage()
 		os.Exit(2)
 	}
+	runtime.GOMAXPROCS(*procs)
 	if err := run(open, *name, *cached, *depth, time.Duration(*seconds*float64(time.Second))); err != nil {
 		fmt.Fprintln(os.Stderr, "randread:", err)
 		os.Exit(1)
