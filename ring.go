@@ -477,7 +477,9 @@ func (m *ringMem) storeCQHead(head uint32) {
 }
 
 // GetEvents makes the kernel bring the completions that it holds back into the
-// queue: deferred work, overflowed ones (io_uring_get_events).
+// queue: deferred work, overflowed ones (io_uring_get_events). With SetupDeferTaskrun
+// one call may bring only some of them, 20 on Linux 6.18: SQFlags tells by SQTaskrun, where
+// SetupTaskrunFlag is set, that there are more.
 func (r *Ring) GetEvents() error {
 	r.waits.Crossed()
 	return r.call("io_uring_get_events", cGetEvents)
