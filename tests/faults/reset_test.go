@@ -118,12 +118,21 @@ func TestResets(t *testing.T) {
 	}
 }
 
-// full fills a socket's buffer.
+// full fills a socket's buffer until it stays full: the peer takes from it at first, when its
+// kernel comes to it.
 func full(fd int) {
-	for b := make([]byte, 1<<16); ; {
-		if _, err := unix.SendmsgN(fd, b, nil, nil, unix.MSG_DONTWAIT); err != nil && err != unix.EINTR {
-			return
+	b := make([]byte, 1<<16)
+	for looks := 0; looks < 5; looks++ {
+		for {
+			n, err := unix.SendmsgN(fd, b, nil, nil, unix.MSG_DONTWAIT)
+			if err != nil && err != unix.EINTR {
+				break
+			}
+			if n > 0 {
+				looks = 0
+			}
 		}
+		time.Sleep(5 * time.Millisecond)
 	}
 }
 
