@@ -3,6 +3,7 @@
 package ringio
 
 import (
+	"math"
 	"sync/atomic"
 	"time"
 )
@@ -17,6 +18,7 @@ type crowd struct {
 	size  int       // how many
 	quiet int       // turns since
 	slow  int       // turns for which there is no crowd, whatever comes
+	far   bool      // others compute: it is long until the pump's next turn
 }
 
 const (
@@ -24,7 +26,8 @@ const (
 	crowdQuiet   = 8                      // turns without many, then it has gone
 	crowdRuns    = 200 * time.Microsecond // and so much for each of them, or it is slow:
 	crowdRunsOne = 20 * time.Microsecond
-	crowdPenalty = 64 // turns
+	crowdPenalty = 64                   // turns
+	crowdFar     = 5 * time.Millisecond // as crowdRuns; a goroutine that computes has 10 ms
 )
 
 // ran says that those who were woken have run, and it is the pump's turn again.
@@ -32,20 +35,34 @@ func (c *crowd) ran() {
 	if c.size == 0 {
 		return
 	}
-	if time.Since(c.since) > crowdRuns+time.Duration(c.size)*crowdRunsOne {
+	more := time.Since(c.since) - time.Duration(c.size)*crowdRunsOne
+	if c.here.Load() && more > crowdRuns {
 		c.slow = crowdPenalty
 	}
+	c.far = more > crowdFar
 	c.size = 0
+}
+
+// most is how many completions the pump tells in a turn: all, where those that are left would
+// have to wait for long.
+func (c *crowd) most() int {
+	if c.far {
+		return math.MaxInt
+	}
+	return mostAtOnce
 }
 
 // woke says how many goroutines the turn has woken.
 func (c *crowd) woke(n int) {
+	if n >= crowdSize {
+		c.since, c.size = time.Now(), n
+	}
 	switch {
 	case c.slow > 0:
 		c.slow--
 		c.here.Store(false)
 	case n >= crowdSize:
-		c.since, c.size, c.quiet = time.Now(), n, 0
+		c.quiet = 0
 		c.here.Store(true)
 	case c.here.Load():
 		if c.quiet++; c.quiet > crowdQuiet {

@@ -17,7 +17,7 @@ func (e *engine) pump() {
 	defer close(e.gone)
 	for {
 		e.mu.Lock()
-		did := e.turn(mostAtOnce)
+		did := e.turn(e.crowd.most())
 		e.crowd.woke(e.woken)
 		e.await(e.woken)
 		e.woken = 0

@@ -1,0 +1,63 @@
+//go:build linux
+
+package ringio
+
+import (
+	"runtime"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"golang.org/x/sys/unix"
+)
+
+// Where others compute it is long until the pump runs again: it tells all who wait, however
+// many these are.
+func TestPumpWhereOthersCompute(t *testing.T) {
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
+	const n = 32 * mostAtOnce
+	ring := ownEngine(t, Options{}).rings[0]
+	rd, wr := testPipe(t)
+	var others, all sync.WaitGroup
+	var stop atomic.Bool
+	defer others.Wait()
+	defer stop.Store(true)
+	for range 2 {
+		others.Go(func() {
+			for !stop.Load() {
+			}
+		})
+	}
+	for range n {
+		o := ring.acquire()
+		o.entry().PrepPollAdd(rd, unix.POLLIN)
+		require.NoError(t, ring.stage(o))
+		all.Go(func() {
+			ring.wait(o, nil)
+			ring.release(o)
+		})
+	}
+	require.Eventually(t, func() bool {
+		ring.kick()
+		return ring.snapshot().inFlight == n
+	}, time.Minute, time.Millisecond)
+
+	told := make(chan struct{})
+	go func() {
+		all.Wait()
+		close(told)
+	}()
+	_, err := unix.Write(wr, []byte("x"))
+	require.NoError(t, err)
+	for turns := 0; ; turns++ { // as many as the pump has
+		select {
+		case <-told:
+			require.Less(t, turns, n/mostAtOnce/2)
+			return
+		default:
+			runtime.Gosched()
+		}
+	}
+}
