@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+	"golang.org/x/sys/unix"
 )
 
 // patience is how long something may take that must happen.
@@ -46,6 +47,8 @@ func inChild(t *testing.T, env ...string) bool {
 func childOf(ctx context.Context, t *testing.T, env ...string) *exec.Cmd {
 	cmd := exec.CommandContext(ctx, os.Args[0], "-test.run=^"+strings.ReplaceAll(t.Name(), "/", "$/^")+"$", "-test.v", "-test.timeout=10m")
 	cmd.Env = append(append(os.Environ(), childEnv+"="+t.Name()), env...)
+	cmd.Cancel = func() error { return cmd.Process.Signal(unix.SIGQUIT) } // with the stacks of all goroutines
+	cmd.WaitDelay = patience
 	return cmd
 }
 
