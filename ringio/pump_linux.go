@@ -27,6 +27,7 @@ func (e *engine) pump() {
 			e.crowd.ran()
 			continue
 		}
+		e.crowd.size = 0 // how long it sleeps says nothing of those who were woken
 		e.parked.Store(true)
 		if !e.waiting.Load() && e.park() != nil {
 			return
