@@ -91,7 +91,7 @@ randread() {
   [[ -e $file ]] || { mkdir -p bench/tmp && head -c 2G /dev/urandom >"$file"; }
   record C "$bin/c-randread" -file "$file" -depth "$1" -seconds "$each"
   record Loop "$bin/randread" -file "$file" -depth "$1" -seconds "$each"
-  record ringio "$bin/randread" -file "$file" -depth "$1" -seconds "$each" -mode ringio
+  record ringio "$bin/randread" -file "$file" -depth "$1" -seconds "$each" -mode ringio -procs 1
   record os.File "$bin/randread" -file "$file" -depth "$1" -seconds "$each" -mode os
 }
 
