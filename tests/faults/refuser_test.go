@@ -76,10 +76,13 @@ type (
 func (r *refuser) serve() error {
 	for {
 		ready := []unix.PollFd{{Fd: int32(r.listener), Events: unix.POLLIN}}
-		if _, err := unix.Poll(ready, -1); err == unix.EINTR {
+		switch _, err := unix.Poll(ready, -1); {
+		case err == unix.EINTR:
 			continue
-		} else if err != nil || ready[0].Revents&unix.POLLIN == 0 {
+		case err != nil || ready[0].Revents&unix.POLLHUP != 0:
 			return err
+		case ready[0].Revents&unix.POLLIN == 0:
+			continue // POLLERR: a signal was pending while the kernel had the listener locked
 		}
 		var n notification
 		if err := notify(r.listener, unix.SECCOMP_IOCTL_NOTIF_RECV, unsafe.Pointer(&n)); err == unix.ENOENT || err == unix.EINTR {
