@@ -12,7 +12,8 @@ import (
 
 // outbox has what was written while the crowd was there: it is sent by the ring's next
 // turn. One send is on its way at a time, and what is written meanwhile goes with the
-// next one, so the order is kept. There are never more than boxSize bytes waiting.
+// next one, so the order is kept. There are never more than boxSize bytes waiting. It is one
+// line of the processor's cache, see socket.
 type outbox struct {
 	engine *engine
 	wake   chan struct{} // one place, for who waits in flush
