@@ -50,10 +50,11 @@ type Loop struct {
 
 	batch      [64]CQE // completions taken off the ring
 	bigs       [][2]uint64
-	next, have int    // the part of batch that no callback has seen
-	cqTail     uint32 // the completion queue's after the last system call
-	sqHead     uint32 // the submission queue's then
-	epoch      uint32 // how often the queue's memory has been replaced
+	next, have int      // the part of batch that no callback has seen
+	portions   portions // how many of them are taken off
+	cqTail     uint32   // the completion queue's after the last system call
+	sqHead     uint32   // the submission queue's then
+	epoch      uint32   // how often the queue's memory has been replaced
 
 	rawEnter   bool          // rawEnter does for the ring
 	gather     time.Duration // how long a wait may gather completions

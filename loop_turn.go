@@ -21,14 +21,16 @@ func (l *Loop) submitAndReap(wait time.Duration) error {
 	}
 	m := l.ring.mem
 	// The kernel is not asked again before what it told is dealt with, or the queue
-	// is full: a system call should take many requests along.
-	if l.space > 0 && int32(l.cqTail-*m.cq.khead) > 0 {
+	// is full: a system call should take many requests along, unless files wait.
+	more := l.space > 0 && int32(l.cqTail-*m.cq.khead) > 0
+	if more && !l.submitsBeforeAll() {
 		l.reap()
 		return nil
 	}
 	ready := l.prepare()
 	pending := m.sq.sqeTail - l.sqHead // which measure has found: only an enter moves it
 	done := ready && pending == 0 && !m.needsFlush()
+	files, before := l.mayBlock, l.cqTail
 	var err error
 	if l.rawEnter && !l.mayBlock && !done && (ready || pending != 0) {
 		// Often what is submitted completes right away, and nothing is left to
@@ -46,6 +48,10 @@ func (l *Loop) submitAndReap(wait time.Duration) error {
 		return err
 	}
 	l.cqTail = atomic.LoadUint32(m.cq.ktail)
+	l.portions.files = files
+	if more {
+		l.portions.noteEarly(pending, l.cqTail-before)
+	}
 	l.reap()
 	return nil
 }

@@ -1,0 +1,110 @@
+//go:build linux
+
+package loop_test
+
+import (
+	"testing"
+
+	"github.com/go-liburing/liburing"
+	"github.com/go-liburing/liburing/internal/ringtest"
+	"github.com/stretchr/testify/require"
+	"golang.org/x/sys/unix"
+)
+
+// overBatch has callbacks called with the completions of no-ops that come all at once,
+// while a read of an empty pipe is in flight, and then lets the pipe's reads go.
+func overBatch(t *testing.T, l *liburing.Loop, callback func(i, pipe int)) {
+	const batch = 16
+	r, w := ringtest.Pipe(t)
+	l.Read(r, make([]byte, 1), 0, nil)
+	for i := range batch {
+		l.Nop(func(c liburing.Completion) {
+			require.NoError(t, c.Err())
+			callback(i, r)
+			if i == batch-1 {
+				_, err := unix.Write(w, make([]byte, batch+1)) // a byte for each read
+				require.NoError(t, err)
+			}
+		})
+	}
+	ringtest.RunIdle(t, l)
+}
+
+// A file's requests are handed over before all callbacks of a batch have been called.
+func TestRequestsOfFilesDoNotWaitForTheBatch(t *testing.T) {
+	l := ringtest.NewLoop(t, 32)
+	var first liburing.Token
+	var last liburing.State
+	overBatch(t, l, func(i, pipe int) {
+		token := l.Read(pipe, make([]byte, 1), 0, nil).Token()
+		if i == 0 {
+			first = token
+		}
+		last = l.State(first)
+	})
+	require.Equal(t, liburing.StateInFlight, last)
+}
+
+// What is to be submitted with what other callbacks collect waits for them.
+func TestRequestsOfFilesWaitForWhatIsCollected(t *testing.T) {
+	l := ringtest.NewLoop(t, 32)
+	var first liburing.Token
+	collected, states := 0, map[liburing.State]bool{}
+	overBatch(t, l, func(i, pipe int) {
+		if i == 0 {
+			first = l.Read(pipe, make([]byte, 1), 0, nil).Token()
+			l.BeforeSubmit(func() {
+				require.Equal(t, 16, collected)
+				require.Equal(t, liburing.StateQueued, l.State(first))
+			})
+		}
+		collected++
+		states[l.State(first)] = true
+	})
+	require.Equal(t, map[liburing.State]bool{liburing.StateQueued: true}, states)
+}
+
+// A chain that several callbacks make goes to the kernel as a whole.
+func TestChainOfCallbacksStaysWhole(t *testing.T) {
+	l := ringtest.NewLoop(t, 32)
+	var order []string
+	note := func(name string) liburing.Callback {
+		return func(liburing.Completion) { order = append(order, name) }
+	}
+	overBatch(t, l, func(i, pipe int) {
+		if i < 8 {
+			l.Read(pipe, make([]byte, 1), 0, note("read")).LinkNext()
+		}
+		if i == 8 {
+			l.Nop(note("end"))
+		}
+	})
+	require.Len(t, order, 9)
+	require.Equal(t, "end", order[8])
+}
+
+// What comes from the page cache is submitted many at a time.
+func TestCachedReadsShareSystemCalls(t *testing.T) {
+	l := ringtest.NewLoop(t, 32)
+	file := int(ringtest.TempFile(t, ringtest.Pattern(64, 1)).Fd())
+	if _, err := unix.Preadv2(file, [][]byte{make([]byte, 8)}, 0, unix.RWF_NOWAIT); err != nil {
+		require.ErrorIs(t, err, unix.EOPNOTSUPP)
+		t.Skip("this file system reads in workers only: no completion comes at once")
+	}
+	const depth, reads = 16, 16_000
+	left := reads
+	var read func()
+	read = func() {
+		buf := make([]byte, 8)
+		l.Read(file, buf, 0, func(c liburing.Completion) {
+			if left--; left >= depth {
+				read()
+			}
+		})
+	}
+	for range depth {
+		read()
+	}
+	ringtest.RunIdle(t, l)
+	require.Less(t, l.Stats().Enters, uint64(reads/depth*3/2))
+}
