@@ -39,6 +39,7 @@ type engine struct {
 	table  table
 	queued []*op // taken from the list that is staged, and to be filled in
 	flying int   // requests that the kernel has
+	files  bool  // the last one is for a file
 	owing  owing // by whom they were submitted
 	ended  bool  // the ring is gone
 	sqPoll bool  // the kernel takes requests in its own time
@@ -61,7 +62,7 @@ type engine struct {
 
 	waiting   atomic.Bool  // something is staged
 	parked    atomic.Bool  // the pump is, or is about to be
-	awaited   atomic.Int32 // see await
+	awaited   atomic.Int32 // who has yet to come until somebody submits, see await
 	parks     atomic.Uint64
 	woken     int // goroutines, in this turn
 	reaped    reaped
@@ -228,10 +229,18 @@ func (e *engine) put(o *op, must bool) bool {
 	return true
 }
 
+// portionsInFlight is how many portions all requests in flight make up. A disk begins to
+// read when it is told to: it is not to wait until all who were woken have come.
+const portionsInFlight = 16
+
 // await has the last of n goroutines, whom the pump has woken, submit what they stage. Of
-// many it is not waited for all.
+// many it is not waited for all: the pump submits, or, where files are read and written, the
+// last of each portion.
 func (e *engine) await(n int) {
-	if n >= crowdSize {
+	switch {
+	case e.files:
+		n = min(n, max(e.flying/portionsInFlight, 2))
+	case n >= crowdSize:
 		n = 0
 	}
 	e.awaited.Store(int32(n))
@@ -277,6 +286,9 @@ func (e *engine) run() {
 func (e *engine) drive() {
 	for e.mu.TryLock() {
 		e.turn(math.MaxInt)
+		if e.files {
+			e.await(math.MaxInt) // the next portion
+		}
 		e.mu.Unlock()
 		if !e.waiting.Load() {
 			break

@@ -227,3 +227,51 @@ func TestEngineOverflow(t *testing.T) {
 		require.Positive(t, e.readPipe(t, r, make([]byte, 1), nil))
 	}
 }
+
+// Where files are read those whom the pump has woken do not wait for each other: the last
+// of each portion submits.
+func TestEngineSubmitsForFilesInPortions(t *testing.T) {
+	e := testEngine(t, Options{})
+	r, w := testPipe(t)
+	var ops []*op
+	read := func() {
+		o := e.acquire()
+		b := make([]byte, 1)
+		o.hold(b)
+		o.entry().PrepRead(r, b, liburing.CurrentPosition)
+		require.NoError(t, e.submit(o))
+		ops = append(ops, o)
+	}
+	submitted := func() uint64 {
+		e.mu.Lock()
+		defer e.mu.Unlock()
+		return e.counts.submitted
+	}
+	const portion = 3
+	for range portion * portionsInFlight {
+		read()
+	}
+	require.Eventually(t, func() bool { return submitted() == uint64(len(ops)) && e.parked.Load() }, time.Minute, time.Millisecond)
+
+	e.parked.Store(false) // as if it had yet to run
+	e.mu.Lock()
+	e.await(100)
+	e.mu.Unlock()
+	for range 4 {
+		before := submitted()
+		for range portion - 1 {
+			read()
+		}
+		require.Equal(t, before, submitted())
+		read()
+		require.Equal(t, before+portion, submitted())
+	}
+	e.parked.Store(true)
+	_, err := unix.Write(w, make([]byte, len(ops)))
+	require.NoError(t, err)
+	for _, o := range ops {
+		res, _ := e.wait(o, nil)
+		require.EqualValues(t, 1, res)
+		e.release(o)
+	}
+}

@@ -145,6 +145,9 @@ func (e *engine) fill() (filled int) {
 		o.place = e.owing.more(thread)
 		filled++
 	}
+	if n > 0 {
+		e.files = e.queued[n-1].takesWorker()
+	}
 	rest := copy(e.queued, e.queued[n:])
 	clear(e.queued[rest:])
 	e.queued = e.queued[:rest]
