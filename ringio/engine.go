@@ -121,6 +121,10 @@ func newEngine(o Options) (*engine, error) {
 	return e, nil
 }
 
+// completionRoom is how many completions a ring has room for. Each connection that waits may
+// have one: those that find no room the kernel keeps in a list, which costs much more.
+const completionRoom = 32 << 10
+
 // newRing sets up a ring with what this kernel has of what is wished for.
 func newRing(o Options) (ring *liburing.Ring, err error) {
 	opts := []liburing.Option{
@@ -136,9 +140,9 @@ func newRing(o Options) (ring *liburing.Ring, err error) {
 		opts = append(opts, liburing.WithFlags(liburing.SetupCoopTaskrun|liburing.SetupTaskrunFlag))
 	}
 	// Where little memory may be locked a small ring is better than none.
-	for entries, room := o.entries(), max(o.entries()*8, 4096); ; entries, room = entries/4, room/4 {
+	for entries, room := o.entries(), completionRoom; ; entries, room = entries/4, room/4 {
 		ring, err = liburing.New(entries, append(opts, liburing.WithCQEntries(room))...)
-		if !errors.Is(err, syscall.ENOMEM) || entries < 4 || room < 256 {
+		if !errors.Is(err, syscall.ENOMEM) || entries < 4 {
 			break
 		}
 	}

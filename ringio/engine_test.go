@@ -198,23 +198,43 @@ func TestEngineAfterShutdown(t *testing.T) {
 	require.Eventually(t, func() bool { return !e.waiting.Load() }, 10*time.Second, time.Millisecond)
 }
 
-func TestEngineOverflow(t *testing.T) {
-	e := testEngine(t, Options{Entries: 64}) // 4096 completions have room
-	const n = 10000
-	ops := make([]*op, n)
-	r, w := testPipe(t)
-	for i := range ops {
-		ops[i] = e.acquire()
-		ops[i].entry().PrepPollAdd(r, unix.POLLIN)
-		require.NoError(t, e.submit(ops[i]))
+// pollTogether has n polls in flight that complete while nobody takes completions, and
+// reports whether all found room.
+func (e *engine) pollTogether(t *testing.T, n int) (r, w int, ops []*op, room bool) {
+	r, w = testPipe(t)
+	for range n {
+		o := e.acquire()
+		o.entry().PrepPollAdd(r, unix.POLLIN)
+		require.NoError(t, e.submit(o))
+		ops = append(ops, o)
 	}
 	require.Eventually(t, func() bool { return e.snapshot().inFlight == n }, time.Minute, time.Millisecond)
-	e.mu.Lock() // nobody takes completions
+	e.mu.Lock()
 	_, err := unix.Write(w, []byte{1})
-	overflows := assert.Eventually(t, e.ring.CQHasOverflow, time.Minute, time.Millisecond)
+	told := func() bool { return e.ring.CQHasOverflow() || e.ring.CQReady() == n }
+	all := assert.Eventually(t, told, time.Minute, time.Millisecond)
+	room = !e.ring.CQHasOverflow()
 	e.unlock()
 	require.NoError(t, err)
-	require.True(t, overflows)
+	require.True(t, all)
+	return r, w, ops, room
+}
+
+// The completions of thousands of connections have room, or each would be far dearer.
+func TestEngineRoom(t *testing.T) {
+	e := testEngine(t, Options{})
+	_, _, ops, room := e.pollTogether(t, 10_000)
+	require.True(t, room)
+	for _, o := range ops {
+		e.wait(o, nil)
+		e.release(o)
+	}
+}
+
+func TestEngineOverflow(t *testing.T) {
+	e := testEngine(t, Options{Entries: 64})
+	r, w, ops, room := e.pollTogether(t, completionRoom+1000)
+	require.False(t, room)
 	for _, o := range ops {
 		res, _ := e.wait(o, nil)
 		require.Equal(t, int32(unix.POLLIN), res)

@@ -378,7 +378,7 @@ type sharedBuffers struct {
 
 const (
 	sharedGroup = 1
-	sharedCount = 4096
+	sharedCount = 16 << 10
 	sharedFirst = 128
 	sharedSize  = 2 << 10
 )
