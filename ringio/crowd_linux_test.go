@@ -61,3 +61,29 @@ func TestPumpWhereOthersCompute(t *testing.T) {
 		}
 	}
 }
+
+// However much is to be submitted and told, a turn tells a bounded part of it: those whom
+// it wakes are to run.
+func TestTurnsAreBounded(t *testing.T) {
+	const n = 1000 // several of the ring's queues
+	ring := ownEngine(t, Options{}).rings[0]
+	ops := make([]*op, n)
+	ring.mu.Lock()
+	for i := range ops {
+		ops[i] = ring.acquire()
+		ops[i].entry().PrepNop()
+		require.NoError(t, ring.stage(ops[i]))
+	}
+	ring.turn(mostAtOnce)
+	counts := ring.counts
+	ring.mu.Unlock()
+	require.EqualValues(t, n, counts.submitted)
+	require.EqualValues(t, mostAtOnce, counts.completed)
+
+	// The pump sleeps: whoever drives has the rest told, too.
+	ring.drive()
+	for _, o := range ops {
+		ring.wait(o, nil)
+		ring.release(o)
+	}
+}

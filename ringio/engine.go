@@ -282,18 +282,24 @@ func (e *engine) run() {
 			return
 		}
 		e.drive()
+		runtime.Gosched() // as the pump does, if there is more to tell
 	}
 }
 
 // drive has the ring take what is staged and tell what is done, unless somebody is at
-// it already: that one looks again after giving the lock back.
+// it already: that one looks again after giving the lock back. What is left to be told the
+// pump tells, or the runner if that sleeps.
 func (e *engine) drive() {
 	for e.mu.TryLock() {
-		e.turn(math.MaxInt)
+		e.turn(e.crowd.most())
 		if e.files {
 			e.await(math.MaxInt) // the next portion
 		}
+		more := !e.ended && e.ring.CQReady() != 0
 		e.mu.Unlock()
+		if more && e.parked.Load() {
+			e.sendRunner()
+		}
 		if !e.waiting.Load() {
 			break
 		}

@@ -49,24 +49,14 @@ func (e *engine) ready(uintptr) bool { return e.ring.CQReady() != 0 || e.ring.CQ
 // turn submits what is staged and tells what is done, so many completions at most. It
 // reports whether there was anything.
 func (e *engine) turn(most int) (did bool) {
-	for {
-		e.takeStaged()
-		if e.ended {
-			e.refuse()
-			return false
-		}
-		e.shared.takeBack()
-		filled, took := e.send()
-		reaped := e.reap(most)
-		did = did || filled != 0 || reaped != 0
-		if !took {
-			e.tryLater()
-			break
-		}
-		if len(e.queued) == 0 && (e.sqPoll || e.ring.SQReady() == 0) {
-			break
-		}
+	e.takeStaged()
+	if e.ended {
+		e.refuse()
+		return false
 	}
+	e.shared.takeBack()
+	filled := e.sendAll()
+	did = e.reap(most) != 0 || filled != 0
 	if did {
 		e.present.Store(int32(e.flying))
 	}
@@ -108,7 +98,22 @@ func (e *engine) takeStaged() {
 	s.Unlock()
 }
 
-// send hands over what is queued, and reports whether the kernel took it. The goroutine
+// sendAll hands over all that is queued, a ring's queue full at a time.
+func (e *engine) sendAll() (filled int) {
+	for {
+		n, took := e.send()
+		filled += n
+		if !took {
+			e.tryLater()
+			return filled
+		}
+		if len(e.queued) == 0 && (e.sqPoll || e.ring.SQReady() == 0) {
+			return filled
+		}
+	}
+}
+
+// send hands over what is queued and has room, and reports whether the kernel took it. The goroutine
 // stays on the thread for that long which is said to owe the requests.
 func (e *engine) send() (filled int, took bool) {
 	if len(e.queued) != 0 {
