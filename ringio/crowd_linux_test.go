@@ -3,6 +3,7 @@
 package ringio
 
 import (
+	"bytes"
 	"runtime"
 	"sync"
 	"sync/atomic"
@@ -85,5 +86,23 @@ func TestTurnsAreBounded(t *testing.T) {
 	for _, o := range ops {
 		ring.wait(o, nil)
 		ring.release(o)
+	}
+}
+
+// What several writes put into a box is what is sent, whether little or much.
+func TestBoxful(t *testing.T) {
+	for _, size := range []int{1, 64, 240, 241, 1000, boxSize} {
+		var want []byte
+		box := boxfuls.Get().(*boxful)
+		for i := 0; ; i++ {
+			p := bytes.Repeat([]byte{byte(i + 1)}, size)
+			if !box.add(p) {
+				break
+			}
+			want = append(want, p...)
+			require.Equal(t, want, box.all()[:box.n], size)
+		}
+		require.Len(t, want, boxSize/size*size)
+		box.release()
 	}
 }

@@ -44,12 +44,50 @@ const (
 
 const boxSize = 4 << 10
 
+// boxful is what one send has: as a rule so little that it lies beside what tells how much.
+// Of what lies apart, as large pieces of memory do, each would be in no cache.
 type boxful struct {
 	n     int
-	bytes [boxSize]byte
+	large *[boxSize]byte // what has no room in small
+	small [240]byte
 }
 
-var boxfuls = sync.Pool{New: func() any { return new(boxful) }}
+var (
+	boxfuls    = sync.Pool{New: func() any { return new(boxful) }}
+	largeBoxes = sync.Pool{New: func() any { return new([boxSize]byte) }}
+)
+
+// add appends p, if it has room.
+func (f *boxful) add(p []byte) bool {
+	n := f.n + len(p)
+	switch {
+	case n > boxSize:
+		return false
+	case f.large == nil && n > len(f.small):
+		f.large = largeBoxes.Get().(*[boxSize]byte)
+		copy(f.large[:], f.small[:f.n])
+	}
+	copy(f.all()[f.n:], p)
+	f.n = n
+	return true
+}
+
+// all returns the memory.
+func (f *boxful) all() []byte {
+	if f.large != nil {
+		return f.large[:]
+	}
+	return f.small[:]
+}
+
+// release gives the memory back.
+func (f *boxful) release() {
+	if f.large != nil {
+		largeBoxes.Put(f.large)
+	}
+	f.n, f.large = 0, nil
+	boxfuls.Put(f)
+}
 
 func newOutbox(e *engine, fd int) *outbox {
 	return &outbox{engine: e, fd: int32(fd), wake: make(chan struct{}, 1)}
@@ -66,11 +104,10 @@ func (b *outbox) put(p []byte) (taken bool, err error) {
 		return false, unix.EPIPE
 	case b.waiting == nil:
 		b.waiting = boxfuls.Get().(*boxful)
-		b.waiting.n = 0
-	case b.waiting.n+len(p) > boxSize:
+	}
+	if !b.waiting.add(p) {
 		return false, nil
 	}
-	b.waiting.n += copy(b.waiting.bytes[b.waiting.n:], p)
 	if b.op != nil {
 		return true, nil
 	}
@@ -106,7 +143,7 @@ func (b *outbox) prepare(o *op) {
 	if b.blocks {
 		flags = unix.MSG_NOSIGNAL | unix.MSG_WAITALL
 	}
-	o.entry().PrepSend(int(b.fd), b.flying.bytes[b.sent:b.flying.n], flags)
+	o.entry().PrepSend(int(b.fd), b.flying.all()[b.sent:b.flying.n], flags)
 }
 
 // told takes what a request has come to, and has the next one made. The ring is locked.
@@ -137,7 +174,7 @@ func (b *outbox) told(o *op, res int32, more bool) {
 
 func (b *outbox) toldSent(n int) {
 	if b.sent += int16(n); int(b.sent) == b.flying.n {
-		boxfuls.Put(b.flying)
+		b.flying.release()
 		b.flying, b.sent = nil, 0
 	}
 }
