@@ -25,7 +25,7 @@ const (
 	crowdSize    = 4
 	crowdQuiet   = 8                      // turns without many, then it has gone
 	crowdRuns    = 200 * time.Microsecond // and so much for each of them, or it is slow:
-	crowdRunsOne = 20 * time.Microsecond
+	crowdRunsOne = 40 * time.Microsecond
 	crowdPenalty = 64                   // turns
 	crowdFar     = 5 * time.Millisecond // as crowdRuns; a goroutine that computes has 10 ms
 )
