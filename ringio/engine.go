@@ -140,7 +140,7 @@ func newRing(o Options) (ring *liburing.Ring, err error) {
 		opts = append(opts, liburing.WithFlags(liburing.SetupCoopTaskrun|liburing.SetupTaskrunFlag))
 	}
 	// Where little memory may be locked a small ring is better than none.
-	for entries, room := o.entries(), completionRoom; ; entries, room = entries/4, room/4 {
+	for entries, room := o.entries(), completionRoom; ; entries, room = entries/4, max(room/16, entries/4) {
 		ring, err = liburing.New(entries, append(opts, liburing.WithCQEntries(room))...)
 		if !errors.Is(err, syscall.ENOMEM) || entries < 4 {
 			break
