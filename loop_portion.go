@@ -28,21 +28,27 @@ func (p *portions) noteEarly(requests, completions uint32) {
 // portion returns how many completions are told next, at most.
 func (l *Loop) portion() uint32 {
 	most := len(l.batch)
-	p := &l.portions
-	switch {
-	case !p.files, l.gather > 0: // which gathers to make the most of a system call
-	case p.pause > 0:
-		p.pause--
-	default:
-		most = min(max(l.inFlight/portionsInFlight, leastPortion), most)
+	if p := &l.portions; p.files && l.roomForMore() {
+		if p.pause > 0 {
+			p.pause--
+		} else {
+			most = min(max(l.inFlight/portionsInFlight, leastPortion), most)
+		}
 	}
 	return uint32(most)
+}
+
+// roomForMore reports whether requests may be submitted while completions are untold: all
+// that are in flight have room in the completion queue, and none waits in the backlog. A loop
+// that gathers completions (WithLatency) makes the most of each system call.
+func (l *Loop) roomForMore() bool {
+	return l.gather == 0 && l.backlog.len() == 0 && l.inFlight <= int(l.ring.mem.cq.ringEntries)
 }
 
 // submitsBeforeAll reports whether requests are submitted before all completions that
 // came are told: those of files, unless there is more that is to go with them.
 func (l *Loop) submitsBeforeAll() bool {
-	if !l.mayBlock || !l.portions.files || l.portions.pause > 0 || len(l.eve.list) != 0 {
+	if !l.mayBlock || !l.portions.files || l.portions.pause > 0 || len(l.eve.list) != 0 || !l.roomForMore() {
 		return false
 	}
 	last := l.lastEntry()

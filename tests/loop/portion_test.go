@@ -108,3 +108,15 @@ func TestCachedReadsShareSystemCalls(t *testing.T) {
 	ringtest.RunIdle(t, l)
 	require.Less(t, l.Stats().Enters, uint64(reads/depth*3/2))
 }
+
+// What is submitted early does not take the room of completions that are yet to be told.
+func TestPortionsLeaveRoomForCompletions(t *testing.T) {
+	l := ringtest.NewLoop(t, 32, liburing.WithCQEntries(32))
+	overBatch(t, l, func(_, pipe int) {
+		l.Read(pipe, make([]byte, 1), 0, nil)
+		for range 4 {
+			l.Nop(nil)
+		}
+	})
+	require.Zero(t, l.Stats().Overflows)
+}
