@@ -301,7 +301,8 @@ func (l *Loop) turns(ctx context.Context, untilIdle bool) error {
 }
 
 func (l *Loop) idle() bool {
-	return l.inFlight == l.inner && l.timers.Pending == l.timers.Inner && l.next == l.have && len(l.made) == 0 && !l.mail.attention.Load() &&
+	m := l.ring.mem
+	return l.inFlight == l.inner && int32(l.cqTail-*m.cq.khead) <= 0 && l.timers.Pending == l.timers.Inner && l.next == l.have && len(l.made) == 0 && !l.mail.attention.Load() &&
 		!l.canFeed() && len(l.eve.list) == 0
 }
 

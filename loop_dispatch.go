@@ -11,7 +11,7 @@ import (
 func (l *Loop) reap() {
 	m := l.ring.mem
 	head, tail := *m.cq.khead, atomic.LoadUint32(m.cq.ktail)
-	n := int(min(tail-head, l.portion()))
+	n := min(int(tail-head), l.portion(tail-head))
 	if l.bigs != nil {
 		n, head = l.reapBig(head, tail)
 	} else {
@@ -34,7 +34,7 @@ func (l *Loop) reap() {
 // it copied and where the next one is.
 func (l *Loop) reapBig(head, tail uint32) (n int, next uint32) {
 	m := l.ring.mem
-	most := int(l.portion())
+	most := l.portion(tail - head)
 	for int32(tail-head) > 0 && n < most {
 		cqe := m.cqe(head)
 		head += m.placesOf(cqe)

@@ -83,30 +83,61 @@ func TestChainOfCallbacksStaysWhole(t *testing.T) {
 	require.Equal(t, "end", order[8])
 }
 
-// What comes from the page cache is submitted many at a time.
+// What comes from the page cache is submitted many at a time, whatever the loop.
 func TestCachedReadsShareSystemCalls(t *testing.T) {
-	l := ringtest.NewLoop(t, 32)
 	file := int(ringtest.TempFile(t, ringtest.Pattern(64, 1)).Fd())
 	if _, err := unix.Preadv2(file, [][]byte{make([]byte, 8)}, 0, unix.RWF_NOWAIT); err != nil {
 		require.ErrorIs(t, err, unix.EOPNOTSUPP)
 		t.Skip("this file system reads in workers only: no completion comes at once")
 	}
 	const depth, reads = 16, 16_000
-	left := reads
-	var read func()
-	read = func() {
-		buf := make([]byte, 8)
-		l.Read(file, buf, 0, func(c liburing.Completion) {
-			if left--; left >= depth {
-				read()
-			}
-		})
+	share := func(t *testing.T, l *liburing.Loop) {
+		left := reads
+		var read func()
+		read = func() {
+			l.Read(file, make([]byte, 8), 0, func(c liburing.Completion) {
+				if left--; left >= depth {
+					read()
+				}
+			})
+		}
+		for range depth {
+			read()
+		}
+		ringtest.RunIdle(t, l)
+		require.Less(t, l.Stats().Enters, uint64(reads/depth*3/2))
 	}
-	for range depth {
-		read()
-	}
+	t.Run("plain", func(t *testing.T) { share(t, ringtest.NewLoop(t, 32)) })
+	t.Run("observed", func(t *testing.T) {
+		l := ringtest.NewLoop(t, 32)
+		require.NoError(t, l.Observe(liburing.ObserveStacks))
+		share(t, l)
+	})
+}
+
+// What belongs to no request is told before a loop counts as idle.
+func TestMessagesBehindTheLastPortion(t *testing.T) {
+	ringtest.NeedsKernel(t, 5, 18)
+	const n = 20
+	l := ringtest.NewLoop(t, 64)
+	told := 0
+	l.OnMessage(func(uint64, liburing.Completion) { told++ })
+	var fd int
+	require.NoError(t, l.Control(func(ring *liburing.Ring) error { fd = ring.FD(); return nil }))
+	other := ringtest.NewRing(t, n)
+	zero, err := unix.Open("/dev/zero", unix.O_RDONLY|unix.O_CLOEXEC, 0)
+	require.NoError(t, err)
+	defer unix.Close(zero)
+	l.Nop(func(liburing.Completion) {
+		l.Read(zero, make([]byte, 8), 0, nil)
+		for i := range n {
+			other.GetSQE().PrepMsgRing(fd, 0, uint64(i), 0)
+		}
+		_, err := other.SubmitAndWait(n)
+		require.NoError(t, err)
+	})
 	ringtest.RunIdle(t, l)
-	require.Less(t, l.Stats().Enters, uint64(reads/depth*3/2))
+	require.Equal(t, n, told)
 }
 
 // What is submitted early does not take the room of completions that are yet to be told.
