@@ -52,6 +52,9 @@ func (c *crowd) most() int {
 	return mostAtOnce
 }
 
+// left says that a turn has woken n goroutines and left others to be told, soon.
+func (c *crowd) left(n int) { c.since, c.size = time.Now(), max(n, 1) }
+
 // woke says how many goroutines the turn has woken.
 func (c *crowd) woke(n int) {
 	if n >= crowdSize {

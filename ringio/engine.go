@@ -121,41 +121,6 @@ func newEngine(o Options) (*engine, error) {
 	return e, nil
 }
 
-// completionRoom is how many completions a ring has room for. Each connection that waits may
-// have one: those that find no room the kernel keeps in a list, which costs much more.
-const completionRoom = 32 << 10
-
-// newRing sets up a ring with what this kernel has of what is wished for.
-func newRing(o Options) (ring *liburing.Ring, err error) {
-	opts := []liburing.Option{
-		liburing.WithFlags(liburing.SetupSubmitAll),
-		liburing.WithIOWQMaxWorkers(o.workers(), o.workers()),
-		liburing.WithBestEffort(nil),
-	}
-	if o.SQPoll > 0 {
-		opts = append(opts, liburing.WithSQPoll(o.SQPoll))
-	} else if !o.Interrupts {
-		// Without an interrupt for each completion; the kernel tells it when the thread
-		// enters it the next time, which a parked one does at once.
-		opts = append(opts, liburing.WithFlags(liburing.SetupCoopTaskrun|liburing.SetupTaskrunFlag))
-	}
-	// Where little memory may be locked a small ring is better than none.
-	for entries, room := o.entries(), completionRoom; ; entries, room = entries/4, max(room/16, entries/4) {
-		ring, err = liburing.New(entries, append(opts, liburing.WithCQEntries(room))...)
-		if !errors.Is(err, syscall.ENOMEM) || entries < 4 {
-			break
-		}
-	}
-	if err != nil {
-		return nil, err
-	}
-	if ring.Features()&liburing.FeatNodrop == 0 || ring.Features()&liburing.FeatFastPoll == 0 {
-		ring.Close()
-		return nil, errOldKernel
-	}
-	return ring, nil
-}
-
 // tryOut makes a request: a sandbox may allow to set a ring up, and not to enter it.
 func tryOut(ring *liburing.Ring) error {
 	ring.GetSQE().PrepNop()
@@ -291,13 +256,20 @@ func (e *engine) run() {
 // pump tells, or the runner if that sleeps.
 func (e *engine) drive() {
 	for e.mu.TryLock() {
+		alone, before := e.parked.Load(), e.woken
+		if alone {
+			e.crowd.ran()
+		}
 		e.turn(e.crowd.most())
 		if e.files {
 			e.await(math.MaxInt) // the next portion
 		}
-		more := !e.ended && e.ring.CQReady() != 0
+		more := alone && !e.ended && e.ready(0)
+		if more {
+			e.crowd.left(e.woken - before)
+		}
 		e.mu.Unlock()
-		if more && e.parked.Load() {
+		if more {
 			e.sendRunner()
 		}
 		if !e.waiting.Load() {

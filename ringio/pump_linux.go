@@ -17,17 +17,19 @@ func (e *engine) pump() {
 	defer close(e.gone)
 	for {
 		e.mu.Lock()
+		e.crowd.ran()
 		did := e.turn(e.crowd.most())
 		e.crowd.woke(e.woken)
 		e.await(e.woken)
 		e.woken = 0
+		if !did {
+			e.crowd.size = 0 // how long it sleeps says nothing of those who were woken
+		}
 		e.mu.Unlock()
 		if did || e.waiting.Load() {
 			runtime.Gosched() // who was woken may have more to submit
-			e.crowd.ran()
 			continue
 		}
-		e.crowd.size = 0 // how long it sleeps says nothing of those who were woken
 		e.parked.Store(true)
 		if !e.waiting.Load() && e.park() != nil {
 			return
@@ -148,10 +150,8 @@ func (e *engine) fill() (filled int) {
 		*sqe = o.sqe
 		sqe.UserData = o.token()
 		o.place = e.owing.more(thread)
+		e.files = o.forFile()
 		filled++
-	}
-	if n > 0 {
-		e.files = e.queued[n-1].takesWorker()
 	}
 	rest := copy(e.queued, e.queued[n:])
 	clear(e.queued[rest:])
@@ -172,6 +172,9 @@ func (e *engine) enter() bool {
 		e.counts.submitted += uint64(n)
 	}
 	if e.sqPoll && len(e.queued) != 0 {
+		if e.ring.CQHasOverflow() { // before Linux 5.19 the kernel's thread waits for that to end
+			return false
+		}
 		err = e.ring.SQRingWait()
 	}
 	return err == nil

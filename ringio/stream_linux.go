@@ -3,6 +3,7 @@
 package ringio
 
 import (
+	"errors"
 	"sync"
 	"sync/atomic"
 
@@ -378,7 +379,6 @@ type sharedBuffers struct {
 
 const (
 	sharedGroup = 1
-	sharedCount = 16 << 10
 	sharedFirst = 128
 	sharedSize  = 2 << 10
 )
@@ -397,7 +397,7 @@ func (e *engine) shareBuffers() bool {
 	if e.shared != nil {
 		return true
 	}
-	shared, err := newSharedBuffers(e.ring)
+	shared, err := newSharedBuffers(e.ring, max(e.ring.CQEntries()/2, leastRoom))
 	if err != nil {
 		e.sharing.Store(-1)
 		return false
@@ -407,17 +407,21 @@ func (e *engine) shareBuffers() bool {
 	return true
 }
 
-func newSharedBuffers(ring *liburing.Ring) (*sharedBuffers, error) {
-	memory, err := unix.Mmap(-1, 0, sharedCount*sharedSize, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_PRIVATE|unix.MAP_ANONYMOUS)
+// newSharedBuffers makes so many buffers, or fewer where these may take no more memory.
+func newSharedBuffers(ring *liburing.Ring, count int) (*sharedBuffers, error) {
+	bufRing, err := ring.SetupBufRing(count, sharedGroup, 0)
+	for ; errors.Is(err, unix.ENOMEM) && count > sharedFirst; bufRing, err = ring.SetupBufRing(count, sharedGroup, 0) {
+		count /= 4
+	}
 	if err != nil {
 		return nil, err
 	}
-	bufRing, err := ring.SetupBufRing(sharedCount, sharedGroup, 0)
+	memory, err := unix.Mmap(-1, 0, count*sharedSize, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_PRIVATE|unix.MAP_ANONYMOUS)
 	if err != nil {
-		unix.Munmap(memory)
+		bufRing.Free()
 		return nil, err
 	}
-	b := &sharedBuffers{memory: memory, ring: bufRing, length: make([]int32, sharedCount), next: make([]int32, sharedCount)}
+	b := &sharedBuffers{memory: memory, ring: bufRing, length: make([]int32, count), next: make([]int32, count)}
 	b.grow()
 	return b, nil
 }
@@ -426,7 +430,7 @@ func newSharedBuffers(ring *liburing.Ring) (*sharedBuffers, error) {
 // that have little to say; memory that was never added the system has not given.
 func (b *sharedBuffers) grow() {
 	for range max(b.made, sharedFirst) {
-		if b.made == sharedCount {
+		if b.made == len(b.length) {
 			return
 		}
 		b.add(b.made)
