@@ -115,8 +115,8 @@ func (e *engine) sendAll() (filled int) {
 	}
 }
 
-// send hands over what is queued and has room, and reports whether the kernel took it. The goroutine
-// stays on the thread for that long which is said to owe the requests.
+// send hands over what is queued and has room, and reports whether the kernel took it. The
+// goroutine stays on the thread for that long which is said to owe the requests.
 func (e *engine) send() (filled int, took bool) {
 	if len(e.queued) != 0 {
 		runtime.LockOSThread()
