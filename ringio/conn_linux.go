@@ -282,6 +282,9 @@ func (s *socket) sendBehind(p []byte) (taken bool, err error) {
 	if b == nil {
 		b = newOutbox(s.engine, s.fd)
 		s.box.Store(b)
+		if r := s.stream.Load(); r != nil {
+			r.near.to(s)
+		}
 	}
 	if behind {
 		taken, err = b.put(p)

@@ -16,9 +16,8 @@ const mostAtOnce = 64
 
 // reaped is what reap takes at a time.
 type reaped struct {
-	cqes [mostAtOnce]*liburing.CQE
-	ops  [mostAtOnce]*op
-	sum  int // so that the compiler does not leave the looks out
+	cqes    [mostAtOnce]*liburing.CQE
+	streams [mostAtOnce]*stream // of which some are
 }
 
 // reap tells the completions that are there, so many at most.
@@ -26,8 +25,8 @@ func (e *engine) reap(most int) (n int) {
 	for {
 		for n < most && e.ring.CQReady() != 0 {
 			some := e.ring.PeekBatchCQE(e.reaped.cqes[:min(most-n, mostAtOnce)])
-			if some == mostAtOnce {
-				e.reaped.fetch(&e.table)
+			if some == mostAtOnce && e.flying >= coldCrowd {
+				e.reaped.fetch(e)
 			}
 			for _, cqe := range e.reaped.cqes[:some] {
 				e.complete(cqe)
@@ -47,28 +46,6 @@ func (e *engine) reap(most int) (n int) {
 	}
 	e.counts.completed += uint64(n)
 	return n
-}
-
-// fetch looks at what a full batch is going to touch, of all before the first is told. Of
-// thousands of connections nothing is in the processor's caches: this way it fetches much of
-// it at the same time.
-func (b *reaped) fetch(t *table) {
-	for i, cqe := range b.cqes {
-		b.ops[i] = t.find(cqe.UserData)
-	}
-	sum := 0
-	for _, o := range b.ops {
-		if o == nil {
-			continue
-		}
-		switch of := o.keep.(type) { // by what no other goroutine changes
-		case *stream:
-			sum += len(of.wake)
-		case *outbox:
-			sum += int(of.fd)
-		}
-	}
-	b.sum = sum
 }
 
 // complete tells one completion.

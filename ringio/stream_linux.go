@@ -40,6 +40,8 @@ type stream struct {
 	full        atomic.Int32 // buffers in a row that came full
 	alone       atomic.Bool  // the ring has long woken nobody else
 	_           [20]byte     // to whole lines
+
+	near near // another line
 }
 
 const (
@@ -82,6 +84,7 @@ func (r *stream) read(p []byte) (n int, is outcome, err error) {
 		if armed {
 			r.engine.kickAside()
 		}
+		r.near.waits(p)
 		<-r.wake
 		if n = int(r.got); n > 0 { // nobody else has to do with it before the next read
 			r.got = 0
@@ -118,6 +121,7 @@ func (r *stream) wait() outcome {
 		if armed {
 			r.engine.kickAside()
 		}
+		r.near.waits(nothing)
 		<-r.wake
 	}
 }

@@ -68,6 +68,7 @@ func (s *socket) warm(n int) {
 		return
 	}
 	s.in.deadline.attach(r)
+	r.near.to(s)
 	s.stream.Store(r)
 	if s.exact.Load() { // File has come meanwhile
 		s.cool(r)
