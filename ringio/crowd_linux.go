@@ -13,12 +13,13 @@ import (
 // run before the pump does, so this is soon; where handlers turn out to take their time,
 // each sends what it writes itself.
 type crowd struct {
-	here  atomic.Bool
-	since time.Time // of the end of the pump's last turn that has woken many
-	size  int       // how many
-	quiet int       // turns since
-	slow  int       // turns for which there is no crowd, whatever comes
-	far   bool      // others compute: it is long until the pump's next turn
+	here    atomic.Bool
+	since   time.Time // of the end of the pump's last turn that has woken many
+	size    int       // how many
+	quiet   int       // turns since
+	slow    int       // turns for which there is no crowd, whatever comes
+	penalty int       // how many these were the last time, less one for each quick turn since
+	far     bool      // others compute: it is long until the pump's next turn
 }
 
 const (
@@ -26,7 +27,7 @@ const (
 	crowdQuiet   = 8                      // turns without many, then it has gone
 	crowdRuns    = 200 * time.Microsecond // and so much for each of them, or it is slow:
 	crowdRunsOne = 40 * time.Microsecond
-	crowdPenalty = 64                   // turns
+	crowdPenalty = 63                   // turns at most; a garbage collection, too, lets the pump wait once
 	crowdFar     = 5 * time.Millisecond // as crowdRuns; a goroutine that computes has 10 ms
 )
 
@@ -36,8 +37,13 @@ func (c *crowd) ran() {
 		return
 	}
 	more := time.Since(c.since) - time.Duration(c.size)*crowdRunsOne
-	if c.here.Load() && more > crowdRuns {
-		c.slow = crowdPenalty
+	switch {
+	case !c.here.Load():
+	case more > crowdRuns:
+		c.penalty = min(2*c.penalty+1, crowdPenalty)
+		c.slow = c.penalty
+	case c.penalty > 0:
+		c.penalty--
 	}
 	c.far = more > crowdFar
 	c.size = 0

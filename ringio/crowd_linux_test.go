@@ -89,6 +89,44 @@ func TestTurnsAreBounded(t *testing.T) {
 	}
 }
 
+// Handlers that take their time again and again send what they write themselves, for long.
+// Where the pump was late once, as in a garbage collection, the crowd is soon there again.
+func TestCrowdThatIsSlow(t *testing.T) {
+	const quick, slow = 0, 2*crowdRuns + crowdSize*crowdRunsOne
+	var c crowd
+	turn := func(took time.Duration) (crowded bool) {
+		c.woke(crowdSize)
+		crowded = c.here.Load()
+		c.since = c.since.Add(-took)
+		c.ran()
+		return crowded
+	}
+	// without returns how many turns pass without the crowd.
+	without := func(took time.Duration) (turns int) {
+		for !turn(took) {
+			turns++
+		}
+		return turns
+	}
+	require.True(t, turn(quick))
+	require.True(t, turn(slow))
+	require.Equal(t, 1, without(quick))
+
+	require.True(t, turn(slow))
+	longest := 0
+	for range 10 {
+		longest = without(slow)
+	}
+	require.Equal(t, crowdPenalty, longest)
+
+	without(quick)
+	for range crowdPenalty {
+		require.True(t, turn(quick))
+	}
+	require.True(t, turn(slow))
+	require.Equal(t, 1, without(quick), "what has long been quick is not slow again at once")
+}
+
 // What several writes put into a box is what is sent, whether little or much.
 func TestBoxful(t *testing.T) {
 	for _, size := range []int{1, 64, 240, 241, 1000, boxSize} {
