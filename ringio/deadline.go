@@ -29,16 +29,18 @@ type waiter interface{ expire() }
 // expire cancels the op.
 func (o *op) expire() { o.engine.cancel(o) }
 
-// set has the deadline be at t, never if that is zero.
+// set has the deadline be at t, never if that is zero. A closed one stays as it is.
 func (d *deadline) set(t time.Time) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	d.setting++
-	if d.timer != nil {
-		d.timer.Stop()
-		d.timer = nil
+	over := d.over.Load()
+	if over&isClosed != 0 {
+		return
 	}
-	d.over.And(^isPast)
+	d.unset()
+	if over&isPast != 0 {
+		d.over.And(^isPast)
+	}
 	if t.IsZero() {
 		return
 	}
@@ -58,6 +60,15 @@ func (d *deadline) set(t time.Time) {
 	})
 }
 
+// unset has a timer that was set be void.
+func (d *deadline) unset() {
+	d.setting++
+	if d.timer != nil {
+		d.timer.Stop()
+		d.timer = nil
+	}
+}
+
 func (d *deadline) expire() {
 	d.over.Or(isPast)
 	d.cancelWaiting()
@@ -74,11 +85,7 @@ func (d *deadline) close() {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.over.Or(isClosed)
-	d.setting++
-	if d.timer != nil {
-		d.timer.Stop()
-		d.timer = nil
-	}
+	d.unset()
 	d.cancelWaiting()
 }
 

@@ -191,11 +191,11 @@ func (s *socket) ready(h *half) error {
 	return nil
 }
 
+// setDeadline needs no descriptor: a deadline knows itself whether it is closed.
 func (s *socket) setDeadline(t time.Time, halves ...*half) error {
-	if err := s.use(); err != nil {
-		return err
+	if s.closed() {
+		return net.ErrClosed
 	}
-	defer s.done()
 	for _, h := range halves {
 		h.deadline.set(t)
 	}
