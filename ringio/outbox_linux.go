@@ -23,7 +23,7 @@ type outbox struct {
 	waiting *boxful // what the next send has
 	flying  *boxful // what the kernel has
 	fd      int32
-	sent    int16   // bytes of flying that have been sent
+	sent    int32   // bytes of flying that have been sent
 	failed  int16   // an errno
 	does    boxWork // the op
 	ends    bool    // the connection's end is to be sent behind all that
@@ -42,30 +42,39 @@ const (
 	boxWatches         // waits for it where the other direction has ended
 )
 
-const boxSize = 4 << 10
+const (
+	boxSize   = 16 << 10 // as much as is received in advance
+	mostBoxed = 4 << 10  // of one write: copying more is no gain
+)
 
 // boxful is what one send has: as a rule so little that it lies beside what tells how much.
 // Of what lies apart, as large pieces of memory do, each would be in no cache.
 type boxful struct {
 	n     int
-	large *[boxSize]byte // what has no room in small
-	small [240]byte
+	large []byte // what has no room in small
+	small [224]byte
 }
+
+// The sizes of a box, beside small.
+type (
+	largeBox [4 << 10]byte
+	fullBox  [boxSize]byte
+)
 
 var (
 	boxfuls    = sync.Pool{New: func() any { return new(boxful) }}
-	largeBoxes = sync.Pool{New: func() any { return new([boxSize]byte) }}
+	largeBoxes = sync.Pool{New: func() any { return new(largeBox) }}
+	fullBoxes  = sync.Pool{New: func() any { return new(fullBox) }}
 )
 
 // add appends p, if it has room.
 func (f *boxful) add(p []byte) bool {
 	n := f.n + len(p)
-	switch {
-	case n > boxSize:
+	if n > boxSize {
 		return false
-	case f.large == nil && n > len(f.small):
-		f.large = largeBoxes.Get().(*[boxSize]byte)
-		copy(f.large[:], f.small[:f.n])
+	}
+	if n > len(f.all()) {
+		f.grow(n)
 	}
 	copy(f.all()[f.n:], p)
 	f.n = n
@@ -75,18 +84,39 @@ func (f *boxful) add(p []byte) bool {
 // all returns the memory.
 func (f *boxful) all() []byte {
 	if f.large != nil {
-		return f.large[:]
+		return f.large
 	}
 	return f.small[:]
 }
 
+// grow makes room for n bytes in all.
+func (f *boxful) grow(n int) {
+	var room []byte
+	if n <= len(largeBox{}) {
+		room = largeBoxes.Get().(*largeBox)[:]
+	} else {
+		room = fullBoxes.Get().(*fullBox)[:]
+	}
+	copy(room, f.all()[:f.n])
+	f.releaseLarge()
+	f.large = room
+}
+
 // release gives the memory back.
 func (f *boxful) release() {
-	if f.large != nil {
-		largeBoxes.Put(f.large)
-	}
-	f.n, f.large = 0, nil
+	f.releaseLarge()
+	f.n = 0
 	boxfuls.Put(f)
+}
+
+func (f *boxful) releaseLarge() {
+	switch len(f.large) {
+	case len(largeBox{}):
+		largeBoxes.Put((*largeBox)(f.large))
+	case len(fullBox{}):
+		fullBoxes.Put((*fullBox)(f.large))
+	}
+	f.large = nil
 }
 
 func newOutbox(e *engine, fd int) *outbox {
@@ -173,7 +203,7 @@ func (b *outbox) told(o *op, res int32, more bool) {
 }
 
 func (b *outbox) toldSent(n int) {
-	if b.sent += int16(n); int(b.sent) == b.flying.n {
+	if b.sent += int32(n); int(b.sent) == b.flying.n {
 		b.flying.release()
 		b.flying, b.sent = nil, 0
 	}
