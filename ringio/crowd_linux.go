@@ -25,18 +25,19 @@ type crowd struct {
 const (
 	crowdSize    = 4
 	crowdQuiet   = 8                      // turns without many, then it has gone
-	crowdRuns    = 200 * time.Microsecond // and so much for each of them, or it is slow:
+	crowdRuns    = 200 * time.Microsecond // and so much for each of them and of their writes, or it is slow:
 	crowdRunsOne = 40 * time.Microsecond
 	crowdPenalty = 63                   // turns at most; a garbage collection, too, lets the pump wait once
 	crowdFar     = 5 * time.Millisecond // as crowdRuns; a goroutine that computes has 10 ms
 )
 
-// ran says that those who were woken have run, and it is the pump's turn again.
-func (c *crowd) ran() {
+// ran says that those who were woken have run, and have staged so many requests: it is the
+// pump's turn again.
+func (c *crowd) ran(staged int) {
 	if c.size == 0 {
 		return
 	}
-	more := time.Since(c.since) - time.Duration(c.size)*crowdRunsOne
+	more := time.Since(c.since) - time.Duration(max(c.size, staged))*crowdRunsOne
 	switch {
 	case !c.here.Load():
 	case more > crowdRuns:

@@ -94,11 +94,12 @@ func TestTurnsAreBounded(t *testing.T) {
 func TestCrowdThatIsSlow(t *testing.T) {
 	const quick, slow = 0, 2*crowdRuns + crowdSize*crowdRunsOne
 	var c crowd
+	writes := 0 // in each turn
 	turn := func(took time.Duration) (crowded bool) {
 		c.woke(crowdSize)
 		crowded = c.here.Load()
 		c.since = c.since.Add(-took)
-		c.ran()
+		c.ran(writes)
 		return crowded
 	}
 	// without returns how many turns pass without the crowd.
@@ -125,11 +126,15 @@ func TestCrowdThatIsSlow(t *testing.T) {
 	}
 	require.True(t, turn(slow))
 	require.Equal(t, 1, without(quick), "what has long been quick is not slow again at once")
+
+	writes = 3 * crowdSize
+	require.True(t, turn(slow/2+crowdSize*crowdRunsOne))
+	require.True(t, turn(quick), "it is no slower where each has more to write")
 }
 
 // What several writes put into a box is what is sent, whether little or much.
 func TestBoxful(t *testing.T) {
-	for _, size := range []int{1, 64, 240, 241, 1000, boxSize} {
+	for _, size := range []int{1, 64, len(boxful{}.small), len(boxful{}.small) + 1, 1000, len(largeBox{}), len(largeBox{}) + 1, boxSize} {
 		var want []byte
 		box := boxfuls.Get().(*boxful)
 		for i := 0; ; i++ {

@@ -258,7 +258,7 @@ func (e *engine) drive() {
 	for e.mu.TryLock() {
 		alone, before := e.parked.Load(), e.woken
 		if alone {
-			e.crowd.ran()
+			e.crowd.ran(-int(e.awaited.Load()))
 		}
 		e.turn(e.crowd.most())
 		if e.files {

@@ -17,7 +17,7 @@ func (e *engine) pump() {
 	defer close(e.gone)
 	for {
 		e.mu.Lock()
-		e.crowd.ran()
+		e.crowd.ran(-int(e.awaited.Load()))
 		did := e.turn(e.crowd.most())
 		e.crowd.woke(e.woken)
 		e.await(e.woken)
