@@ -169,7 +169,9 @@ func (e *engine) submit(o *op) error {
 
 // stage is submit without kick: it may be called where the ring is locked.
 func (e *engine) stage(o *op) error {
-	o.cancelled.Store(false)
+	if o.cancelled.Load() { // a look is cheaper than a store
+		o.cancelled.Store(false)
+	}
 	o.remade = 0
 	waited := o.told == nil && !o.quick
 	if waited {
@@ -193,7 +195,9 @@ func (e *engine) put(o *op, must bool) bool {
 		return false
 	}
 	s.ops = append(s.ops, o)
-	e.waiting.Store(true)
+	if !e.waiting.Load() {
+		e.waiting.Store(true)
+	}
 	s.Unlock()
 	return true
 }

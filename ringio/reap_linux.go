@@ -31,6 +31,7 @@ func (e *engine) reap(most int) (n int) {
 			for _, cqe := range e.reaped.cqes[:some] {
 				e.complete(cqe)
 			}
+			e.shared.show()
 			e.ring.CQAdvance(some)
 			n += some
 		}

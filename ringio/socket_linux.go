@@ -21,7 +21,7 @@ import (
 // Of thousands none is in the processor's caches when its turn comes: what each read and
 // write needs is at the start, in two lines of these.
 type socket struct {
-	users     atomic.Int64 // those who use the descriptor, and closedBit
+	users     atomic.Int64 // those who use the descriptor but do not have a half, and closedBit
 	engine    *engine
 	fd        int
 	stream    atomic.Pointer[stream] // what receives in advance
@@ -66,7 +66,8 @@ func newSocket(e *engine, fd, family, kind int, network string) *socket {
 	return s
 }
 
-// use keeps the descriptor open until done. The error is net.ErrClosed.
+// use keeps the descriptor open until done, as begin does until end. The error is
+// net.ErrClosed.
 func (s *socket) use() error {
 	for {
 		users := s.users.Load()
@@ -162,23 +163,18 @@ func (s *socket) bury() {
 	}()
 }
 
-// begin takes a direction for one caller, as soon as those before it are through.
+// begin takes a direction for one caller, as soon as those before it are through. That
+// keeps the descriptor open: close takes both before it gives that up.
 func (s *socket) begin(h *half) error {
-	if err := s.use(); err != nil {
-		return err
-	}
 	h.mu.Lock()
 	if s.closed() {
-		s.end(h)
+		h.mu.Unlock()
 		return net.ErrClosed
 	}
 	return nil
 }
 
-func (s *socket) end(h *half) {
-	h.mu.Unlock()
-	s.done()
-}
+func (s *socket) end(h *half) { h.mu.Unlock() }
 
 // ready says why nothing may be begun: the socket is closed, the deadline has passed.
 func (s *socket) ready(h *half) error {

@@ -371,8 +371,9 @@ func (r *stream) retire() *leftover {
 type sharedBuffers struct {
 	memory []byte // outside the Go heap: the kernel has it as long as the ring is there
 	ring   *liburing.BufRing
-	free   int     // what the kernel has; this, made and add belong to the ring's lock
+	free   int     // what the kernel has; this, made, added and add belong to the ring's lock
 	made   int     // so many have been added for the first time
+	added  int     // so many since show
 	length []int32 // of what came, for who keeps it
 	next   []int32
 
@@ -433,24 +434,35 @@ func newSharedBuffers(ring *liburing.Ring, count int) (*sharedBuffers, error) {
 // grow adds as many buffers as there are already. Few do for thousands of connections
 // that have little to say; memory that was never added the system has not given.
 func (b *sharedBuffers) grow() {
-	for range max(b.made, sharedFirst) {
-		if b.made == len(b.length) {
-			return
-		}
+	for range min(max(b.made, sharedFirst), len(b.length)-b.made) {
 		b.add(b.made)
 		b.made++
 	}
+	b.show()
 }
 
 func (b *sharedBuffers) bytes(id int) []byte {
 	return b.memory[id*sharedSize : (id+1)*sharedSize]
 }
 
-// add gives the kernel a buffer. The ring is locked.
+// add gives the kernel a buffer, which gets to see it with show.
 func (b *sharedBuffers) add(id int) {
-	b.ring.Add(b.bytes(id), uint16(id), 0)
-	b.ring.Advance(1)
+	b.ring.Add(b.bytes(id), uint16(id), b.added)
 	b.free++
+	if b.added++; b.added == shownAtOnce {
+		b.show()
+	}
+}
+
+// shownAtOnce is how many buffers wait for show at most: few of the least there are.
+const shownAtOnce = 16
+
+// show has the kernel see what was added: a store that others see costs more than the rest.
+func (b *sharedBuffers) show() {
+	if b != nil && b.added > 0 {
+		b.ring.Advance(b.added)
+		b.added = 0
+	}
 }
 
 // giveBack is add for those who have no lock: the ring's next turn does it.
@@ -470,6 +482,7 @@ func (b *sharedBuffers) takeBack() {
 	for _, id := range b.back {
 		b.add(id)
 	}
+	b.show()
 	b.back = b.back[:0]
 	b.some.Store(false)
 	b.mu.Unlock()
