@@ -122,38 +122,53 @@ func goServer(bin, name, on, kind string, procs int) server {
 
 // goroutineEcho has goroutines echo what their connections bring.
 func (b *echoBench) goroutineEcho(ctx context.Context, name string, connections int, args ...string) (contest, error) {
-	bin, err := b.buildGo(ctx, "bench/goservers")
-	if err != nil {
-		return contest{}, err
-	}
-	alone := *b.longerFor(connections)
-	alone.servers = b.goServers(bin, "echo")
+	var besides []server
 	for _, s := range b.servers {
 		if s.name == "Go" {
 			s.name, s.peer = "Loop", true
 		}
 		if s.name == "Loop" || s.name == "gnet" {
-			alone.servers = append(alone.servers, s)
+			besides = append(besides, s)
 		}
 	}
-	c := contest{
-		title:    fmt.Sprintf("echo by goroutines, %d connections", connections),
-		programs: alone.programs(connections, args...),
-		busy:     connections > 1,
+	return b.goroutines(ctx, name, fmt.Sprintf("echo by goroutines, %d connections", connections), "echo", besides, connections, args...)
+}
+
+// goroutines has servers of a goroutine for each connection against each other, and others
+// besides.
+func (b *echoBench) goroutines(ctx context.Context, name, title, kind string, besides []server, connections int, args ...string) (contest, error) {
+	bin, err := b.buildGo(ctx, "bench/goservers")
+	if err != nil {
+		return contest{}, err
 	}
+	all := *b.longerFor(connections)
+	all.servers = append(b.goServers(bin, kind), besides...)
+	c := contest{title: title, programs: all.programs(connections, args...), busy: connections > 1}
 	c.figures = []figure{c.against(name, "1/s", "requests_per_second")}
 	return c, nil
 }
 
-// goroutinePipelines is goroutineEcho with many messages in flight.
-func goroutinePipelines(ctx context.Context, t *tools) ([]contest, error) {
+// goroutinePipelines has many requests in flight on each connection: answered one by one, as
+// they come, or with the answers of those that came together written together; and bytes
+// that are sent back as they are.
+func goroutinePipelines(ctx context.Context, t *tools) (contests []contest, err error) {
 	t = t.longer(2)
 	bench, err := newEchoBench(ctx, t, echoPeers)
 	if err != nil {
 		return nil, err
 	}
-	c, err := bench.goroutineEcho(ctx, "pipeline/ringio", pipelinedConnections, inFlight...)
-	return []contest{c}, err
+	for _, p := range []struct{ name, title, kind string }{
+		{"pipeline/ringio", "requests in flight, answered one by one", "answers"},
+		{"pipeline/ringio/gathered", "requests in flight, answered together", "gathered"},
+	} {
+		c, err := bench.goroutines(ctx, p.name, fmt.Sprintf("%s, %d connections", p.title, pipelinedConnections), p.kind, nil, pipelinedConnections, inFlight...)
+		if err != nil {
+			return nil, err
+		}
+		contests = append(contests, c)
+	}
+	echo, err := bench.goroutineEcho(ctx, "pipeline/ringio/echo", pipelinedConnections, inFlight...)
+	return append(contests, echo), err
 }
 
 // httpContests has net/http answer wrk, on net's connections and on ringio's.
@@ -166,12 +181,23 @@ func httpContests(ctx context.Context, t *tools) ([]contest, error) {
 	if err != nil {
 		return nil, err
 	}
-	const clients = 256
-	c := contest{title: fmt.Sprintf("net/http, %d connections", clients)}
-	for _, s := range t.goServers(bin, "http") {
-		w := wrk.side(clients, append([]string{s.bin}, s.args("0")...)...)
-		c.programs = append(c.programs, program{name: s.name, takes: modelStartUp + wrkTime, run: w.run, peer: s.peer})
+	var contests []contest
+	for _, load := range []struct {
+		name, title string
+		clients     int
+		args        []string
+	}{
+		{"http/ringio", "net/http, %d connections", 256, nil},
+		{"http/ringio/pipelined", "net/http, 16 requests in flight on each of %d connections", 64, []string{"-s", t.path("bench/wrk/pipelined.lua")}},
+	} {
+		c := contest{title: fmt.Sprintf(load.title, load.clients)}
+		for _, s := range t.goServers(bin, "http") {
+			w := wrk.side(load.clients, append([]string{s.bin}, s.args("0")...)...)
+			w.args = load.args
+			c.programs = append(c.programs, program{name: s.name, takes: modelStartUp + wrkTime, run: w.run, peer: s.peer})
+		}
+		c.figures = []figure{c.against(load.name, "1/s", "requests_per_second")}
+		contests = append(contests, c)
 	}
-	c.figures = []figure{c.against("http/ringio", "1/s", "requests_per_second")}
-	return []contest{c}, nil
+	return contests, nil
 }

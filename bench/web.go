@@ -30,7 +30,7 @@ func findWrk(t *tools) (w wrkLoad, err error) {
 
 // side is a server that answers wrk.
 func (w wrkLoad) side(clients int, server ...string) webSide {
-	return webSide{modelSide{server: server, serverCPU: w.serverCPU, load: w.bin, loadCPU: w.cpu, clients: clients}}
+	return webSide{modelSide: modelSide{server: server, serverCPU: w.serverCPU, load: w.bin, loadCPU: w.cpu, clients: clients}}
 }
 
 // webContests has some of the models answer wrk, which keeps its connections.
@@ -73,15 +73,18 @@ func webContests(ctx context.Context, t *tools) ([]contest, error) {
 }
 
 // webSide is a server with wrk as its client.
-type webSide struct{ modelSide }
+type webSide struct {
+	modelSide
+	args []string // wrk's, besides
+}
 
 func (w webSide) run(ctx context.Context) (reading, error) {
 	server, err := w.start(ctx)
 	if err != nil {
 		return nil, err
 	}
-	out, err := runOn(ctx, w.loadCPU, w.load, "-t", "1", "-c", strconv.Itoa(w.clients),
-		"-d", wrkTime.String(), "http://"+server.address+"/")
+	args := append([]string{"-t", "1", "-c", strconv.Itoa(w.clients), "-d", wrkTime.String()}, w.args...)
+	out, err := runOn(ctx, w.loadCPU, w.load, append(args, "http://"+server.address+"/")...)
 	busy := server.end()
 	if err != nil {
 		return nil, fmt.Errorf("wrk: %w", err)

@@ -3,8 +3,10 @@
 package main
 
 import (
+	"bufio"
 	"flag"
 	"fmt"
+	"io"
 	"log"
 	"net"
 	"net/http"
@@ -20,7 +22,7 @@ import (
 
 func main() {
 	on := flag.String("on", "ringio", "what the connections are of: net or ringio")
-	kind := flag.String("kind", "echo", "what to serve: echo, waiting, which is echo without a buffer while it waits, or http")
+	kind := flag.String("kind", "echo", "what to serve: echo; waiting, which is echo without a buffer while it waits; answers, requests one by one; gathered, the same with the answers written together; or http")
 	procs := flag.Int("procs", 0, "GOMAXPROCS, 0 to leave it")
 	addr := flag.String("addr", "127.0.0.1:8000", "the address to listen on")
 	flag.Parse()
@@ -28,7 +30,13 @@ func main() {
 		"net":    net.Listen,
 		"ringio": func(network, address string) (net.Listener, error) { return ringio.Listen(network, address) },
 	}[*on]
-	serve := map[string]func(net.Listener) error{"echo": serveEcho, "waiting": serveEchoWaiting, "http": serveHTTP}[*kind]
+	serve := map[string]func(net.Listener) error{
+		"echo":     forEach(echo),
+		"waiting":  forEach(echoWaiting),
+		"answers":  forEach(answer),
+		"gathered": forEach(answerTogether),
+		"http":     serveHTTP,
+	}[*kind]
 	if listen == nil || serve == nil || flag.NArg() > 0 {
 		flag.Usage()
 		os.Exit(2)
@@ -44,13 +52,16 @@ func main() {
 
 const bufferSize = 4096
 
-func serveEcho(l net.Listener) error {
-	for {
-		conn, err := l.Accept()
-		if err != nil {
-			return err
+// forEach has a goroutine serve each connection.
+func forEach(serve func(net.Conn)) func(net.Listener) error {
+	return func(l net.Listener) error {
+		for {
+			conn, err := l.Accept()
+			if err != nil {
+				return err
+			}
+			go serve(conn)
 		}
-		go echo(conn)
 	}
 }
 
@@ -68,19 +79,9 @@ func echo(conn net.Conn) {
 	}
 }
 
-// serveEchoWaiting is serveEcho where connections that wait have no buffer.
-func serveEchoWaiting(l net.Listener) error {
-	for {
-		conn, err := l.Accept()
-		if err != nil {
-			return err
-		}
-		go echoWaiting(conn)
-	}
-}
-
 var buffers = sync.Pool{New: func() any { return new([bufferSize]byte) }}
 
+// echoWaiting is echo where connections that wait have no buffer.
 func echoWaiting(conn net.Conn) {
 	defer conn.Close()
 	for ringio.WaitReadable(conn) == nil {
@@ -91,6 +92,40 @@ func echoWaiting(conn net.Conn) {
 		}
 		buffers.Put(buf)
 		if err != nil {
+			return
+		}
+	}
+}
+
+// requestSize is that of the requests of bench/c/echo-client -size 32.
+const requestSize = 32
+
+// answer reads requests and answers each when it has it, as most protocols' servers do.
+func answer(conn net.Conn) {
+	defer conn.Close()
+	in := bufio.NewReaderSize(conn, bufferSize)
+	var request [requestSize]byte
+	for {
+		if _, err := io.ReadFull(in, request[:]); err != nil {
+			return
+		}
+		if _, err := conn.Write(request[:]); err != nil {
+			return
+		}
+	}
+}
+
+// answerTogether is answer that writes when it has no request left.
+func answerTogether(conn net.Conn) {
+	defer conn.Close()
+	in, out := bufio.NewReaderSize(conn, bufferSize), bufio.NewWriterSize(conn, bufferSize)
+	var request [requestSize]byte
+	for {
+		if _, err := io.ReadFull(in, request[:]); err != nil {
+			return
+		}
+		out.Write(request[:])
+		if in.Buffered() < requestSize && out.Flush() != nil {
 			return
 		}
 	}

@@ -56,8 +56,8 @@ var groups = []group{
 		one:   "message", does: "answers", at: " with %s connections",
 	},
 	{
-		name: "pipeline", Title: "Pipelined echo by goroutines",
-		About: "The same by servers that have a goroutine for each connection.",
+		name: "pipeline", Title: "Pipelined requests by goroutines",
+		About: "The same by servers that have a goroutine for each connection. They answer each request with a write of its own; in the figure `gathered` they write the answers to those that came together at once, and in `echo` they send back what they have read, without looking at requests.",
 		one:   "message", does: "answers",
 	},
 	{
@@ -84,7 +84,7 @@ var groups = []group{
 	},
 	{
 		name: "http", Title: "net/http",
-		About: "A server on net/http that answers 1 KiB, with wrk as the client, which keeps its 256 connections.",
+		About: "A server on net/http that answers 1 KiB, with wrk as the client, which keeps its 256 connections; in the figure `pipelined` it has 64, and 16 requests in flight on each.",
 		one:   "request", does: "answers",
 	},
 	{
