@@ -3,6 +3,7 @@
 package ringio
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -123,6 +124,38 @@ func TestCloseWithUnreadData(t *testing.T) {
 			} else {
 				require.ErrorIs(t, err, syscall.ECONNRESET)
 			}
+		}
+	})
+}
+
+// Who comes behind Close is told so, however long another is in that direction yet.
+func TestCallsBehindClose(t *testing.T) {
+	onStacks(t, func(t *testing.T, s stack) {
+		for way, call := range map[string]func(c net.Conn) (int, error){
+			"read":  func(c net.Conn) (int, error) { return c.Read(make([]byte, 1)) },
+			"write": func(c net.Conn) (int, error) { return c.Write([]byte("x")) },
+		} {
+			ours, _ := s.pair(t, "tcp")
+			raw, err := ours.(syscall.Conn).SyscallConn()
+			require.NoError(t, err)
+			hold := map[string]func(func(uintptr) bool) error{"read": raw.Read, "write": raw.Write}[way]
+			held, letGo, left, closed := make(chan struct{}), make(chan struct{}), make(chan struct{}), make(chan error)
+			go func() {
+				defer close(left)
+				hold(func(uintptr) bool {
+					close(held)
+					<-letGo
+					return true
+				})
+			}()
+			<-held
+			go func() { closed <- ours.Close() }()
+			require.Eventually(t, func() bool { return errors.Is(ours.SetDeadline(time.Time{}), net.ErrClosed) }, 10*time.Second, time.Millisecond)
+			_, err = call(ours)
+			require.ErrorIs(t, err, net.ErrClosed, way)
+			close(letGo)
+			require.NoError(t, <-closed)
+			<-left
 		}
 	})
 }

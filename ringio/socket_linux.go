@@ -166,6 +166,9 @@ func (s *socket) bury() {
 // begin takes a direction for one caller, as soon as those before it are through. That
 // keeps the descriptor open: close takes both before it gives that up.
 func (s *socket) begin(h *half) error {
+	if s.closed() { // who has the half may not be through for long
+		return net.ErrClosed
+	}
 	h.mu.Lock()
 	if s.closed() {
 		h.mu.Unlock()
