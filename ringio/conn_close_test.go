@@ -128,6 +128,66 @@ func TestCloseWithUnreadData(t *testing.T) {
 	})
 }
 
+// fill writes to a connection whose peer does not read until there is no room.
+func fill(t *testing.T, c net.Conn) {
+	t.Helper()
+	require.NoError(t, c.(bufferSizes).SetWriteBuffer(4096))
+	require.NoError(t, c.SetWriteDeadline(time.Now().Add(100*time.Millisecond)))
+	for {
+		if _, err := c.Write(make([]byte, 2000)); err != nil {
+			require.ErrorIs(t, err, os.ErrDeadlineExceeded)
+			return
+		}
+	}
+}
+
+// A peer that does not read does not keep Close waiting. What was written comes when it
+// reads, or it is reset where SetLinger says so.
+func TestCloseWhileThePeerDoesNotRead(t *testing.T) {
+	onStacks(t, func(t *testing.T, s stack) {
+		for linger, wants := range map[int]error{-1: nil, 0: syscall.ECONNRESET} {
+			ours, theirs := fullPair(t, s)
+			require.NoError(t, ours.(TCPConn).SetLinger(linger))
+			began := time.Now()
+			require.NoError(t, ours.Close())
+			require.Less(t, time.Since(began), time.Second)
+			_, err := io.Copy(io.Discard, theirs)
+			require.ErrorIs(t, err, wants, linger)
+		}
+	})
+}
+
+// A peer that never reads does not keep the descriptor for ever.
+func TestCloseWhileThePeerNeverReads(t *testing.T) {
+	defer func(was time.Duration) { orphanPatience = was }(orphanPatience)
+	orphanPatience = 10 * time.Millisecond
+	makeCrowd(t)
+	for range 20 {
+		ours, theirs := fullPair(t, busyStack)
+		b := ours.(*tcpConn).s.box.Load()
+		busy, err := b.state()
+		require.NoError(t, err)
+		require.NoError(t, ours.Close())
+		if !busy {
+			continue // all that was written had room in the kernel
+		}
+		ours.(*tcpConn).s.gone.Wait() // the descriptor is closed
+		_, err = io.Copy(io.Discard, theirs)
+		require.ErrorIs(t, err, syscall.ECONNRESET)
+		return
+	}
+	t.Fatal("no box was ever busy")
+}
+
+// fullPair returns a connection that there is no room to write to, and its peer.
+func fullPair(t *testing.T, s stack) (ours, theirs net.Conn) {
+	ours, theirs = s.pair(t, "tcp")
+	warmUp(t, ours, theirs)
+	require.NoError(t, theirs.(bufferSizes).SetReadBuffer(4096))
+	fill(t, ours)
+	return ours, theirs
+}
+
 // Who comes behind Close is told so, however long another is in that direction yet.
 func TestCallsBehindClose(t *testing.T) {
 	onStacks(t, func(t *testing.T, s stack) {

@@ -246,6 +246,26 @@ func (b *outbox) idle() {
 	b.expire()
 }
 
+// drop gives up what has not been sent, and returns when the kernel has nothing of it.
+func (b *outbox) drop() {
+	e := b.engine
+	e.mu.Lock() // first, as when told
+	b.mu.Lock()
+	b.failed = int16(unix.ECONNABORTED)
+	if o := b.op; o != nil && !o.cancelled.Swap(true) && o.flying {
+		e.cancelToken(o.token(), cancelPause)
+	}
+	b.mu.Unlock()
+	e.mu.Unlock()
+	e.drive()
+	for {
+		if busy, _ := b.state(); !busy {
+			return
+		}
+		<-b.wake
+	}
+}
+
 // expire has who waits in flush look up.
 func (b *outbox) expire() {
 	select {

@@ -46,6 +46,9 @@ type socket struct {
 // boxPatience is how long Close waits for a box.
 const boxPatience = 10 * time.Millisecond
 
+// orphanPatience is how long a peer may take to make room for a box behind Close.
+var orphanPatience = time.Minute
+
 // closedBit in socket.users says that Close was called.
 const closedBit = 1 << 62
 
@@ -93,7 +96,8 @@ func (s *socket) done() error {
 func (s *socket) closed() bool { return s.users.Load()&closedBit != 0 }
 
 // close ends what waits, and returns when the descriptor is closed: no request has it
-// any more, so that the peer sees the end.
+// any more, so that the peer sees the end. Only where the peer has to read first it is
+// closed later.
 func (s *socket) close() error {
 	for {
 		users := s.users.Load()
@@ -108,8 +112,10 @@ func (s *socket) close() error {
 	s.in.deadline.close()
 	s.out.deadline.close()
 	s.leaveStream()
-	err := s.leaveBox()
-	s.gone.Wait()
+	err, later := s.leaveBox()
+	if !later {
+		s.gone.Wait()
+	}
 	return err
 }
 
@@ -129,19 +135,38 @@ func (s *socket) leaveStream() {
 
 // leaveBox has the box emptied and gives Close's use of the descriptor up. A peer that
 // does not read does not keep Close waiting: as with what is in the kernel, it is sent
-// later.
-func (s *socket) leaveBox() error {
+// later, or not at all if the connection is to be reset.
+func (s *socket) leaveBox() (err error, later bool) {
 	s.out.mu.Lock() // the last writer may be about to make it
 	b := s.box.Load()
 	s.out.mu.Unlock()
-	if b == nil || b.flushes(boxPatience) {
-		return s.done()
+	switch {
+	case b == nil || b.flushes(boxPatience):
+	case s.resets():
+		b.drop()
+	default:
+		go func() {
+			s.emptyBox(b)
+			s.done()
+		}()
+		return nil, true
 	}
-	go func() {
-		b.flushes(1 << 62)
-		s.done()
-	}()
-	return nil
+	return s.done(), false
+}
+
+// resets reports whether the kernel resets the connection when it is closed.
+func (s *socket) resets() bool {
+	l, err := unix.GetsockoptLinger(s.fd, unix.SOL_SOCKET, unix.SO_LINGER)
+	return err == nil && l.Onoff != 0 && l.Linger == 0
+}
+
+// emptyBox has the box of a connection that nobody has any more emptied. A peer that does
+// not read for long is reset: it must not keep the descriptor by not reading.
+func (s *socket) emptyBox(b *outbox) {
+	if !b.flushes(orphanPatience) {
+		unix.SetsockoptLinger(s.fd, unix.SOL_SOCKET, unix.SO_LINGER, &unix.Linger{Onoff: 1})
+		b.drop()
+	}
 }
 
 // bury closes the descriptor when nobody has the socket any more, as net does.
@@ -157,7 +182,7 @@ func (s *socket) bury() {
 			r.retire()
 		}
 		if b != nil {
-			b.flushes(1 << 62)
+			s.emptyBox(b)
 		}
 		unix.Close(s.fd)
 	}()
