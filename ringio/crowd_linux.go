@@ -18,17 +18,20 @@ type crowd struct {
 	size    int       // how many
 	quiet   int       // turns since
 	slow    int       // turns for which there is no crowd, whatever comes
-	penalty int       // how many these were the last time, less one for each quick turn since
+	penalty int       // how many these were the last time, less one for each crowdQuick quick turns since
+	quick   int       // of these, the last ones
 	far     bool      // others compute: it is long until the pump's next turn
 }
 
 const (
-	crowdSize    = 4
-	crowdQuiet   = 8                      // turns without many, then it has gone
-	crowdRuns    = 200 * time.Microsecond // and so much for each of them and of their writes, or it is slow:
-	crowdRunsOne = 40 * time.Microsecond
-	crowdPenalty = 63                   // turns at most; a garbage collection, too, lets the pump wait once
-	crowdFar     = 5 * time.Millisecond // as crowdRuns; a goroutine that computes has 10 ms
+	crowdSize      = 4
+	crowdQuiet     = 8                      // turns without many, then it has gone
+	crowdRuns      = 200 * time.Microsecond // and so much for each of them, or it is slow:
+	crowdRunsOne   = 40 * time.Microsecond
+	crowdRunsWrite = 8 * time.Microsecond // for each further write of theirs
+	crowdPenalty   = 63                   // turns at most; a garbage collection, too, lets the pump wait once
+	crowdQuick     = 8
+	crowdFar       = 5 * time.Millisecond // as crowdRuns; a goroutine that computes has 10 ms
 )
 
 // ran says that those who were woken have run, and have staged so many requests: it is the
@@ -37,17 +40,24 @@ func (c *crowd) ran(staged int) {
 	if c.size == 0 {
 		return
 	}
-	more := time.Since(c.since) - time.Duration(max(c.size, staged))*crowdRunsOne
+	more := time.Since(c.since) - time.Duration(c.size)*crowdRunsOne
+	c.far = more > crowdFar
+	c.pace(more > crowdRuns+time.Duration(max(0, staged-c.size))*crowdRunsWrite)
+	c.size = 0
+}
+
+// pace takes whether a turn was slow.
+func (c *crowd) pace(slow bool) {
 	switch {
 	case !c.here.Load():
-	case more > crowdRuns:
+	case slow:
 		c.penalty = min(2*c.penalty+1, crowdPenalty)
-		c.slow = c.penalty
+		c.slow, c.quick = c.penalty, 0
 	case c.penalty > 0:
-		c.penalty--
+		if c.quick++; c.quick == crowdQuick {
+			c.penalty, c.quick = c.penalty-1, 0
+		}
 	}
-	c.far = more > crowdFar
-	c.size = 0
 }
 
 // most is how many completions the pump tells in a turn: all, where those that are left would

@@ -121,15 +121,22 @@ func TestCrowdThatIsSlow(t *testing.T) {
 	require.Equal(t, crowdPenalty, longest)
 
 	without(quick)
-	for range crowdPenalty {
+	for range crowdPenalty * crowdQuick {
 		require.True(t, turn(quick))
 	}
 	require.True(t, turn(slow))
 	require.Equal(t, 1, without(quick), "what has long been quick is not slow again at once")
+	for range crowdQuick {
+		require.True(t, turn(quick))
+	}
 
+	// Who writes more may take longer, if not as long for each write.
+	const all = crowdRuns + crowdSize*crowdRunsOne
 	writes = 3 * crowdSize
-	require.True(t, turn(slow/2+crowdSize*crowdRunsOne))
-	require.True(t, turn(quick), "it is no slower where each has more to write")
+	require.True(t, turn(all+crowdSize*crowdRunsWrite))
+	require.True(t, turn(quick))
+	require.True(t, turn(all+4*crowdSize*crowdRunsWrite))
+	require.False(t, turn(quick))
 }
 
 // What several writes put into a box is what is sent, whether little or much.
