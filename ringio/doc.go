@@ -43,9 +43,10 @@
 // 4 KiB, on one connection 16 KiB in all, are sent together when all of them have run.
 // This has consequences:
 //
-//   - Close, CloseWrite and Shutdown send what has been written. A process that ends
-//     without them loses what its busy connections wrote in the last microseconds:
-//     os.Exit runs nothing that could send it.
+//   - Close, CloseWrite and Shutdown send what has been written. Where the peer does
+//     not read, Close leaves that to the engine, which resets the connection after a
+//     minute. A process that ends without them loses what its busy connections wrote
+//     in the last microseconds: os.Exit runs nothing that could send it.
 //   - The peer's reset may be reported by the write after the first one that it
 //     affects.
 //   - SyscallConn's Read and Write, and File, stop receiving in advance, for good. Read
