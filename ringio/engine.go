@@ -41,6 +41,7 @@ type engine struct {
 	flying int   // requests that the kernel has
 	files  bool  // the last one is for a file
 	owing  owing // by whom they were submitted
+	home   home  // and by whom most are of late
 	ended  bool  // the ring is gone
 	sqPoll bool  // the kernel takes requests in its own time
 	watch  *watch

@@ -41,7 +41,8 @@ type op struct {
 	first  bool   // res is that of a completion before the last; the ring's lock
 	quick  bool   // waitContext waits
 
-	cancelled atomic.Bool // somebody has asked for its end; all since sqe is in one line of the processor's cache
+	cancelled atomic.Bool // somebody has asked for its end
+	thread    int32       // that submitted it; the ring's lock; all since sqe is in one line of the processor's cache
 
 	res   int32
 	flags liburing.CQEFlags

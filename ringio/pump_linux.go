@@ -132,6 +132,7 @@ func (e *engine) fill() (filled int) {
 		return 0
 	}
 	thread, n := thisThread(), 0
+	e.home.submits(thread)
 	for ; n < len(e.queued); n++ {
 		o := e.queued[n]
 		if o.cancelled.Load() {
@@ -149,7 +150,7 @@ func (e *engine) fill() (filled int) {
 		}
 		*sqe = o.sqe
 		sqe.UserData = o.token()
-		o.place = e.owing.more(thread)
+		o.place, o.thread = e.owing.more(thread), thread
 		e.files = o.forFile()
 		filled++
 	}

@@ -20,7 +20,7 @@ type Stats struct {
 	Completed uint64 // completions that it told
 	Enters    uint64 // system calls that submitted
 	Parks     uint64 // how often a pump has gone to sleep
-	Remade    uint64 // requests made anew because their thread had ended
+	Remade    uint64 // requests made anew because their thread had ended, or the pump had left it
 	Cancels   uint64 // requests that somebody asked the end of
 	Overflows uint64 // how often completions did not fit into the queue
 	InFlight  int    // requests that the kernel has

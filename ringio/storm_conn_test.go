@@ -30,6 +30,7 @@ func TestStormOfConnections(t *testing.T) {
 	end := time.Now().Add(*storm)
 	var all sync.WaitGroup
 	var bytes, conns atomic.Int64
+	settle := unsettle(e)
 	for range *stormSize {
 		all.Go(func() {
 			for time.Now().Before(end) {
@@ -39,6 +40,7 @@ func TestStormOfConnections(t *testing.T) {
 		})
 	}
 	all.Wait()
+	settle()
 	t.Logf("%d connections, %d bytes", conns.Load(), bytes.Load())
 	for wait := time.Now().Add(10 * time.Second); runtime.NumGoroutine() > goroutines && time.Now().Before(wait); {
 		time.Sleep(time.Millisecond)

@@ -179,7 +179,9 @@ func (r *stream) told(o *op, res int32, flags liburing.CQEFlags, more bool) {
 	if has {
 		r.bring(int(id), int(res))
 	}
-	if !more {
+	if more {
+		r.follow(o)
+	} else {
 		r.ends(o, res)
 	}
 	if r.waiting != nil && (r.got > 0 || r.ahead > 0 || r.op == nil) {
@@ -229,12 +231,16 @@ func (r *stream) ends(o *op, res int32) {
 		r.end = res
 	}
 	r.op = nil
-	if r.gone == nil {
-		r.engine.release(o)
+	if r.gone != nil {
+		close(r.gone)
+		r.gone = nil
 		return
 	}
-	close(r.gone)
-	r.gone = nil
+	r.engine.release(o)
+	if res == -int32(unix.ECANCELED) && r.waiting != nil { // it follows the pump, see home
+		r.arm()
+		r.armed = false // this turn submits it
+	}
 }
 
 // recall asks for the request back. The channel is closed when the kernel has it no
