@@ -14,21 +14,25 @@ import (
 // A thread is home when the pump has submitted on it for a while.
 func TestHome(t *testing.T) {
 	var h home
-	h.submits(1)
-	require.EqualValues(t, 1, h.thread)
 	for range homeAfter { // it comes and goes
-		h.submits(2)
-		h.submits(3)
+		for thread := range int32(3) {
+			h.submits(thread)
+			require.False(t, h.elsewhere(0))
+			require.False(t, h.elsewhere(1))
+		}
+	}
+	for range homeAfter {
+		require.False(t, h.elsewhere(0))
 		h.submits(1)
 	}
-	require.EqualValues(t, 1, h.thread)
-	for range homeAfter - 1 {
-		h.submits(2)
-	}
-	require.EqualValues(t, 1, h.thread)
-	h.submits(2)
-	require.EqualValues(t, 2, h.thread)
+	require.True(t, h.elsewhere(0))
+	require.False(t, h.elsewhere(1))
+	h.submits(0)
+	require.False(t, h.elsewhere(1))
 }
+
+// notHere is home where no thread is.
+var notHere = home{thread: -1, times: homeAfter}
 
 // A stream whose request another thread has submitted makes it anew where the pump is now.
 func TestStreamsFollowThePump(t *testing.T) {
@@ -55,20 +59,17 @@ func TestStreamsFollowThePump(t *testing.T) {
 		time.Sleep(time.Millisecond) // it waits
 		echo()
 	}
-	ring.mu.Lock()
-	ring.home = home{thread: -1}
-	ring.mu.Unlock()
 	follows := func() bool {
-		echo()
 		ring.mu.Lock()
-		defer ring.unlock()
-		r := ours.(*tcpConn).s.stream.Load()
-		r.mu.Lock()
-		defer r.mu.Unlock()
-		return ring.home.thread > 0 && r.op != nil && r.op.flying && r.op.thread == ring.home.thread
+		ring.home = notHere
+		ring.unlock()
+		echo()
+		return ring.snapshot().remade > 0
 	}
 	require.Eventually(t, follows, 10*time.Second, time.Millisecond)
-	require.Positive(t, ring.snapshot().remade)
+	for range 3 {
+		echo()
+	}
 }
 
 // unsettle has the rings of an engine believe, again and again, that the pump has moved.
@@ -84,7 +85,7 @@ func unsettle(e *Engine) (end func()) {
 			}
 			for _, r := range e.rings {
 				r.mu.Lock()
-				r.home = home{thread: -1}
+				r.home = notHere
 				r.unlock()
 			}
 		}
