@@ -363,12 +363,14 @@ func TestCancelOrder(t *testing.T) {
 		timeouts = append(timeouts, l.Timeout(time.Hour, 0, 0, nil).Token())
 	}
 	keep()
-	for range 3 { // these places are used again, the last one first
-		l.Nop(nil)
+	const free = 3 // places that are used again, the last one first
+	done := 0
+	for range free {
+		l.Nop(func(liburing.Completion) { done++ })
 	}
 	keep()
-	ringtest.RunFor(t, l, time.Millisecond)
-	for range 3 {
+	ringtest.RunUntil(t, l, time.Millisecond, func() bool { return done == free })
+	for range free {
 		keep()
 	}
 	slices.Reverse(others)
