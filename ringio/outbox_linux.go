@@ -257,13 +257,7 @@ func (b *outbox) drop() {
 	}
 	b.mu.Unlock()
 	e.mu.Unlock()
-	e.drive()
-	for {
-		if busy, _ := b.state(); !busy {
-			return
-		}
-		<-b.wake
-	}
+	b.flushes(1 << 62)
 }
 
 // expire has who waits in flush look up.

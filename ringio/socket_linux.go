@@ -46,7 +46,8 @@ type socket struct {
 // boxPatience is how long Close waits for a box.
 const boxPatience = 10 * time.Millisecond
 
-// orphanPatience is how long a peer may take to make room for a box behind Close.
+// orphanPatience is how long a peer may take to make room for a box behind Close. Tests have
+// less.
 var orphanPatience = time.Minute
 
 // closedBit in socket.users says that Close was called.
