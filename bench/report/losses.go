@@ -26,7 +26,7 @@ var reasons = []struct{ pattern, rival, why string }{
 	{"memory/ringio", "net, no buffer", "Without a buffer, the saving comes from first waiting for something to read, which net's connections can do too."},
 	{"cached/ringio/*", "*", "ringio makes the same plain call, counts who is in one, and has one in 128 ask whether the page cache has what is read."},
 	{"pipeline/ringio/*", "*", "Of the processor's time four fifths are the kernel's, for TCP, whoever asks it; the client has not much more to give."},
-	{"echo/ringio/1000", "*", "What it keeps for each connection, requests and buffers, is more than net does, and with a thousand no longer in the processor's cache: its own part of the time is four times what it is with 64 (docs/profile.md)."},
+	{"echo/ringio/1000", "*", "What it keeps for each connection, requests and buffers, is more than net does, and with a thousand no longer in the processor's cache: its own part of the time is nearly three times what it is with 64 (docs/profile.md)."},
 	{"echo/ringio/10000", "*", "What it has received waits until thousands of others are answered, and then neither the kernel nor ringio finds the connection in the processor's caches (docs/profile.md)."},
 	{"*/ringio/*", "Loop", "A waiting goroutine has to be woken and given a processor; a callback is just called."},
 	{"latency/*/p50", "C", "Server and client fall into step, in one of two ways a fifth apart; C's server may do either, ours has one as a rule. What decides has not been found out."},
