@@ -24,7 +24,7 @@ var groups = []group{
 	},
 	{
 		name: "timer", Title: "Timeouts",
-		About: "Timers that are armed and stopped: the loop's own, a batch in each of its turns, and the kernel's timeouts in C, a batch in each system call.",
+		About: "Timers that are armed and stopped: the loop's own, a batch in each of its turns, and the kernel's timeouts in C, a batch in each system call. C arms the same 128 again and again, as `timer/loop/reset` does; otherwise each timer is a new one.",
 		one:   "timeout",
 	},
 	{

@@ -25,18 +25,19 @@ const (
 func main() {
 	timeouts := flag.Int("timeouts", 1_000_000, "how many to arm and cancel")
 	batch := flag.Int("batch", maxBatch, fmt.Sprintf("timeouts in each turn of the loop, 1 to %d", maxBatch))
+	reset := flag.Bool("reset", false, "arm the same timers again and again, as C does, in place of new ones")
 	flag.Parse()
 	if *timeouts < 1 || *batch < 1 || *batch > maxBatch || flag.NArg() > 0 {
 		flag.Usage()
 		os.Exit(2)
 	}
-	if err := run(*timeouts, *batch); err != nil {
+	if err := run(*timeouts, *batch, *reset); err != nil {
 		fmt.Fprintln(os.Stderr, "timer:", err)
 		os.Exit(1)
 	}
 }
 
-func run(timeouts, batch int) error {
+func run(timeouts, batch int, reset bool) error {
 	loop, err := liburing.NewLoop(entries, liburing.WithFlags(setupFlags))
 	if err != nil {
 		return err
@@ -44,6 +45,11 @@ func run(timeouts, batch int) error {
 	defer loop.Close(context.Background())
 	b := &bench{loop: loop, batch: batch}
 	b.never, b.next = b.fired, b.armAndStop
+	if reset {
+		for range batch {
+			b.kept = append(b.kept, b.stopped())
+		}
+	}
 	if err := b.run(warmUp); err != nil {
 		return err
 	}
@@ -61,6 +67,7 @@ type bench struct {
 	batch int
 	todo  int // timers that are to be armed yet
 	err   error
+	kept  []*liburing.Timer // none: each is a new one
 
 	never, next func() // made once
 }
@@ -77,8 +84,13 @@ func (b *bench) armAndStop() {
 	var timers [maxBatch]*liburing.Timer
 	n := min(b.batch, b.todo)
 	b.todo -= n
+	copy(timers[:], b.kept)
 	for i := range n {
-		timers[i] = b.loop.After(time.Hour, b.never)
+		if b.kept != nil {
+			timers[i].Reset(time.Hour)
+		} else {
+			timers[i] = b.loop.After(time.Hour, b.never)
+		}
 	}
 	for _, timer := range timers[:n] {
 		timer.Stop()
@@ -86,6 +98,13 @@ func (b *bench) armAndStop() {
 	if b.todo > 0 && b.err == nil {
 		b.loop.After(0, b.next)
 	}
+}
+
+// stopped returns a timer to be armed again.
+func (b *bench) stopped() *liburing.Timer {
+	t := b.loop.After(time.Hour, b.never)
+	t.Stop()
+	return t
 }
 
 func (b *bench) fired() { b.err = errors.New("a timer was called that had been stopped") }
