@@ -47,25 +47,30 @@ func TestQuickSubmissions(t *testing.T) {
 	for _, flags := range []liburing.SetupFlags{0, liburing.SetupSubmitAll, deferred, deferred | liburing.SetupSubmitAll,
 		liburing.SetupCoopTaskrun | liburing.SetupTaskrunFlag, liburing.SetupRDisabled, liburing.SetupCQE32} {
 		t.Run(flags.String(), func(t *testing.T) {
-			ringtest.LockThread(t)
-			raw := ringtest.NewRing(t, 8, liburing.WithFlags(flags))
-			plain := ringtest.NewRing(t, 8, liburing.WithFlags(flags))
-			if !plain.SetRaw(false) {
-				t.Skip("a liburing with sanitizers submits all by itself")
-			}
-			ready, w := ringtest.Pipe(t)
-			_, err := unix.Write(w, []byte{1})
-			require.NoError(t, err)
-			for step := range uint64(1000) {
-				if flags&liburing.SetupRDisabled != 0 && step == 20 {
-					require.NoError(t, raw.EnableRings())
-					require.NoError(t, plain.EnableRings())
-				}
-				want := submitAtRandom(t, plain, rand.New(rand.NewPCG(step, uint64(flags))), ready)
-				got := submitAtRandom(t, raw, rand.New(rand.NewPCG(step, uint64(flags))), ready)
-				require.Equal(t, want, got, "step %d", step)
-			}
+			compareQuickSubmissions(t, 8, flags, 1000)
+			compareQuickSubmissions(t, 128, flags, 100) // more than go at once
 		})
+	}
+}
+
+func compareQuickSubmissions(t *testing.T, entries int, flags liburing.SetupFlags, steps uint64) {
+	ringtest.LockThread(t)
+	raw := ringtest.NewRing(t, entries, liburing.WithFlags(flags))
+	plain := ringtest.NewRing(t, entries, liburing.WithFlags(flags))
+	if !plain.SetRaw(false) {
+		t.Skip("a liburing with sanitizers submits all by itself")
+	}
+	ready, w := ringtest.Pipe(t)
+	_, err := unix.Write(w, []byte{1})
+	require.NoError(t, err)
+	for step := range steps {
+		if flags&liburing.SetupRDisabled != 0 && step == 20 {
+			require.NoError(t, raw.EnableRings())
+			require.NoError(t, plain.EnableRings())
+		}
+		want := submitAtRandom(t, plain, rand.New(rand.NewPCG(step, uint64(flags))), ready)
+		got := submitAtRandom(t, raw, rand.New(rand.NewPCG(step, uint64(flags))), ready)
+		require.Equal(t, want, got, "step %d", step)
 	}
 }
 
@@ -75,7 +80,7 @@ func TestQuickSubmissions(t *testing.T) {
 func submitAtRandom(t *testing.T, r *liburing.Ring, random *rand.Rand, ready int) (seen []any) {
 	inFlight := 0
 	for range 1 + random.IntN(5) {
-		for range random.IntN(9) {
+		for range random.IntN(r.SQEntries() + 1) {
 			if sqe := r.GetSQE(); sqe != nil {
 				prepareAtRandom(sqe, random, ready)
 			}
