@@ -43,7 +43,9 @@ func (r Request) Buffers(g *BufGroup) Request {
 	}
 	g.users++
 	h.group, h.special = uint16(g.place), true
-	h.truncated = sqe.receives() && sqe.OpFlags&msgTrunc != 0
+	if sqe.receives() && sqe.OpFlags&msgTrunc != 0 {
+		h.marks |= markTruncated
+	}
 	return r
 }
 

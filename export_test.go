@@ -104,7 +104,7 @@ func (l *Loop) SpareChunks() (n, most int) { return len(l.backlog.spare), maxSpa
 type Backlog struct{ b backlog }
 
 // NewBacklog returns an empty one for the entries of a ring.
-func NewBacklog(r *Ring) *Backlog { return &Backlog{newBacklog(r.mem)} }
+func NewBacklog(r *Ring) *Backlog { return &Backlog{newBacklog(r.mem, new(handleTable))} }
 
 func (b *Backlog) Len() int                  { return b.b.len() }
 func (b *Backlog) At(i int) (e, half *SQE)   { return b.halves(b.b.at(i)) }

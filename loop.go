@@ -171,7 +171,7 @@ func (l *Loop) own(entries int, o *options, started chan<- error) {
 	}
 	l.ring = *ring
 	l.ring.loop = l
-	l.backlog, l.apart = newBacklog(ring.mem), newBacklog(ring.mem)
+	l.backlog, l.apart = newBacklog(ring.mem, &l.table), newBacklog(ring.mem, &l.table)
 	l.thread.Store(threadID())
 	l.rawEnter = l.ring.mem.canRawEnter()
 	if l.ring.Flags()&(SetupCQE32|SetupCQEMixed) != 0 {

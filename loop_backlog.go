@@ -15,6 +15,7 @@ type backlog struct {
 	step   int      // entries that a request takes: two where they may be big
 	per    int      // requests that a chunk has room for
 	spare  []*chunk
+	table  *handleTable
 
 	surplus uint64 // places taken in the queue beyond one for each request
 }
@@ -25,12 +26,12 @@ type chunk [128]SQE
 // maxSpare is how many chunks are kept for the next time: half a megabyte.
 const maxSpare = 64
 
-func newBacklog(m *ringMem) backlog {
+func newBacklog(m *ringMem, table *handleTable) backlog {
 	step := 1
 	if m.flags&(SetupSQE128|SetupSQEMixed) != 0 {
 		step = 2
 	}
-	return backlog{step: step, per: len(chunk{}) / step}
+	return backlog{step: step, per: len(chunk{}) / step, table: table}
 }
 
 func (b *backlog) len() int { return b.n }
@@ -143,7 +144,9 @@ func (b *backlog) takeBack(m *ringMem, first uint32) {
 	}
 	for m.sq.sqeTail != first {
 		m.sq.sqeTail--
-		copySQE(b.pushFront(), m.sqe(m.sq.sqeTail), b.step)
+		e := m.sqe(m.sq.sqeTail)
+		copySQE(b.pushFront(), e, b.step)
+		b.table.mark(e.UserData, markWaits, true)
 	}
 }
 
@@ -211,6 +214,7 @@ func (b *backlog) put(m *ringMem, n int) {
 			m.fillPlace(link)
 		}
 		copySQE(m.sqe(m.sq.sqeTail), e, halves)
+		b.table.mark(e.UserData, markWaits, false)
 		m.sq.sqeTail += uint32(places)
 		link = e.links()
 		b.pop()
@@ -230,6 +234,7 @@ func (b *backlog) takeBackMixed(m *ringMem, first uint32) {
 	}
 	for _, e := range slices.Backward(requests) {
 		copySQE(b.pushFront(), e, m.sqePlaces(e))
+		b.table.mark(e.UserData, markWaits, true)
 	}
 	b.surplus -= uint64(m.sq.sqeTail-first) - uint64(len(requests))
 	m.sq.sqeTail = first

@@ -125,7 +125,7 @@ func (l *Loop) dispatchSpecial(token Token) {
 // complete calls the callback of a completion, and frees the request's place if it
 // was the last.
 func (l *Loop) complete(token Token, h *handle, a *aside, c Completion) {
-	cb, group, truncated := h.cb, h.group, h.truncated
+	cb, group, truncated := h.cb, h.group, h.marks&markTruncated != 0
 	if h.op == OpTimeout && h.kind != kindInner {
 		l.fired++
 	}

@@ -26,10 +26,31 @@ type handle struct {
 	op   Op
 	kind handleKind
 
-	special   bool   // there is more to do at a completion than to call cb
-	truncated bool   // its results may be more than what is in the buffer (MSG_TRUNC)
-	group     uint16 // the place of the request's BufGroup, 0 if it has none
-	pos       uint16 // where its entry was in the submission queue, unless it waited in the backlog
+	special bool // there is more to do at a completion than to call cb
+	marks   marks
+	group   uint16 // the place of the request's BufGroup, 0 if it has none
+	pos     uint16 // where its entry was in the submission queue, unless it waited in the backlog
+}
+
+// marks are what is to be known of a request.
+type marks uint8
+
+const (
+	markTruncated marks = 1 << iota // its results may be more than what is in the buffer (MSG_TRUNC)
+	markLinked                      // the next request is linked to it
+	markWaits                       // its entry is in the backlog
+)
+
+// mark sets marks of a request, or takes them away.
+func (t *handleTable) mark(userData uint64, m marks, on bool) {
+	h := t.handle(Token(userData))
+	switch {
+	case h == nil: // a cancel of many (sweepToken)
+	case on:
+		h.marks |= m
+	default:
+		h.marks &^= m
+	}
 }
 
 type handleKind uint8

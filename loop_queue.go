@@ -47,6 +47,7 @@ func (l *Loop) queue(op Op, kind handleKind, cb Callback, mem unsafe.Pointer) (*
 		// Once one had to wait in the backlog, the next ones do too: their
 		// order is kept.
 		sqe = l.backlog.push()
+		e.v.marks = markWaits
 		if l.viaBacklog {
 			l.observer.made(token)
 		}
@@ -111,8 +112,17 @@ func (l *Loop) entriesBackwards(yield func(*SQE) bool) {
 			return
 		}
 	}
+	for sqe := range l.queuedBackwards {
+		if !yield(sqe) {
+			return
+		}
+	}
+}
+
+// queuedBackwards yields those of them that are in the submission queue.
+func (l *Loop) queuedBackwards(yield func(*SQE) bool) {
 	m := l.ring.mem
-	if m.mixed() {
+	if m.mixed() { // where they are about to go
 		return
 	}
 	for pos := m.sq.sqeTail; pos != m.sq.sqeHead; pos-- {
@@ -120,6 +130,17 @@ func (l *Loop) entriesBackwards(yield func(*SQE) bool) {
 			return
 		}
 	}
+}
+
+// inQueue reports whether a request is in the submission queue, and the kernel has not
+// been told of it.
+func (l *Loop) inQueue(t Token) bool {
+	for sqe := range l.queuedBackwards {
+		if sqe.UserData == uint64(t) {
+			return true
+		}
+	}
+	return false
 }
 
 // queueInner is queue for the loop's own requests, which are counted apart.

@@ -49,6 +49,9 @@ func (r Request) Flags(flags SQEFlags) Request {
 		return r
 	}
 	sqe.Flags |= flags &^ SQECQESkipSuccess
+	if sqe.linked() {
+		r.loop.table.mark(sqe.UserData, markLinked, true)
+	}
 	if sqe.Opcode == OpTimeout && sqe.linked() {
 		r.loop.letKernelCount(sqe)
 	}
@@ -182,10 +185,11 @@ func (s State) String() string {
 // State tells how far the request that t names has got. Call it where requests are
 // made.
 func (l *Loop) State(t Token) State {
+	h := l.table.handle(t)
 	switch {
-	case l.table.handle(t) == nil:
+	case h == nil:
 		return StateDone
-	case l.entry(t) != nil:
+	case h.marks&markWaits != 0 || l.inQueue(t):
 		return StateQueued
 	}
 	return StateInFlight
