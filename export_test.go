@@ -88,7 +88,7 @@ func (l *Loop) Timers() int { return l.timers.Pending }
 
 // CancelOrder returns the requests in flight in the order in which they are cancelled.
 func (l *Loop) CancelOrder() (order []Token) {
-	for _, r := range l.table.cancelOrder() {
+	for _, r := range l.table.inOrder(l.table.all()) {
 		order = append(order, r.token)
 	}
 	return order

@@ -69,12 +69,14 @@ type Loop struct {
 	watching   map[<-chan struct{}]*watched // the contexts of requests
 	spareWatch *watch                       // in stock
 	sweeps     []*sweep                     // that are under way
+	endings    endings                      // of contexts
+	overdue    []aged                       // requests whose time has just passed
 	toEnd      uint32                       // how many cancels of them were queued
 	made       []CQE                        // completions that the kernel does not tell
 	groups     []*BufGroup                  // nil where one was closed
 	hungry     []*BufGroup                  // those that streams wait for
 	resting    streamList                   // streams in a pause
-	countdowns []*countdown                 // timeouts that count
+	countdowns countdowns                   // timeouts that count
 	fired      uint64                       // completions of timeouts
 	nextGroup  uint16                       // the number that the next one tries first
 	eve        eve                          // what is to run before the next submission

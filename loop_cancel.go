@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"sync"
 	"syscall"
 	"time"
 )
@@ -148,7 +149,7 @@ func (l *Loop) watch(ctx context.Context, token Token) *watch {
 			l.watching = make(map[<-chan struct{}]*watched)
 		}
 		l.watching[d.done] = d
-		d.stop = context.AfterFunc(ctx, func() { l.Post(d.ended) })
+		d.stop = context.AfterFunc(ctx, d.ended)
 	}
 	w := l.spareWatch
 	if w == nil {
@@ -164,14 +165,40 @@ func (l *Loop) watch(ctx context.Context, token Token) *watch {
 	return w
 }
 
-// ended is called when the context has ended.
+// endings are contexts that have ended, whose requests are to be cancelled. The children of
+// one end together, in no order, each in a goroutine of its own: what has ended meanwhile is
+// cancelled together.
+type endings struct {
+	sync.Mutex
+	list []*watched
+}
+
+// ended tells the loop of a context that has ended, from a goroutine of its own.
 func (d *watched) ended() {
-	d.forget()
-	var list []aged
-	for w := d.first; w != nil; w = w.next {
-		list = append(list, aged{token: w.token})
+	l := d.loop
+	l.endings.Lock()
+	l.endings.list = append(l.endings.list, d)
+	first := len(l.endings.list) == 1
+	l.endings.Unlock()
+	if first {
+		l.Post(l.revokeEnded)
 	}
-	d.loop.revokeAll(list)
+}
+
+// revokeEnded cancels the requests of contexts that have ended.
+func (l *Loop) revokeEnded() {
+	l.endings.Lock()
+	list := l.endings.list
+	l.endings.list = nil
+	l.endings.Unlock()
+	var overdue []aged
+	for _, d := range list {
+		d.forget()
+		for w := d.first; w != nil; w = w.next {
+			overdue = append(overdue, aged{token: w.token})
+		}
+	}
+	l.revokeAll(overdue)
 }
 
 // forget has the next request with this context watch it anew.
@@ -299,7 +326,7 @@ func newTimeLimit(l *Loop) *timeLimit {
 	t := new(timeLimit)
 	t.timer.init(l, func() {
 		t.passed = true
-		l.revoke(t.token)
+		l.overdue = append(l.overdue, aged{token: t.token})
 	}, true)
 	return t
 }

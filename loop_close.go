@@ -90,7 +90,7 @@ func (l *Loop) exit() {
 		cEnableRings(m)
 	}
 	for round := 0; l.inFlight > 0 && !l.closer.hopeless(); round++ {
-		l.closer.begin(l.stats.Completed)
+		l.closer.begin(l.stats.Completed, l.backlog.len())
 		l.inClose(func() error { return l.cancelRound(round) })
 		l.tellRefused()
 		l.mail.leaveStats(l.counted())
@@ -213,26 +213,24 @@ func (l *Loop) cancelRound(round int) error {
 		l.closer.inKernel.Store(false)
 		l.dispatch()
 		l.closer.inKernel.Store(true)
-		if spent := time.Since(start); len(l.sweeps) == 0 && (spent >= longestRound || spent >= wait && l.have == 0) {
+		if len(l.sweeps) > 0 && l.have > 0 {
+			start = time.Now()
+			continue
+		}
+		if spent := time.Since(start); spent >= longestRound || len(l.sweeps) == 0 && spent >= wait && l.have == 0 {
 			break
 		}
 	}
 	return nil
 }
 
-// cancelAll cancels what is in flight: at first all of it at once, then what that has not
-// ended one by one, to be told of it.
+// cancelAll cancels what is in flight, in the first round without being told of it if that
+// can be.
 func (l *Loop) cancelAll(round int) {
 	if l.closer.refused != nil || l.backlog.len() > 0 && l.isInner(l.backlog.at(0)) {
 		return // more cancels than go through would keep what they are for from the kernel
 	}
-	if round == 0 && l.cancelsQuietly() {
-		l.sweeps = []*sweep{{list: l.table.cancelOrder()}}
-		return
-	}
-	for _, r := range l.table.cancelOrder() {
-		l.queueCancel(r.token, 0, l.closer.cancelled)
-	}
+	l.sweeps = []*sweep{{list: l.table.all(), loud: round > 0}}
 }
 
 // choke lets the completion queue fill up, for a while at most. A multishot
@@ -264,8 +262,9 @@ const chokeWait = 200 * time.Microsecond
 type closer struct {
 	inKernel  atomic.Bool // the thread is about requests in flight, not in a callback
 	completed uint64      // how many requests had completed before the last round
+	queued    int         // how many were waiting for room
 	found     bool        // a cancel has found its request in it
-	idle      int         // rounds in a row without either
+	idle      int         // rounds in a row in which nothing has got on
 	refused   error       // what the last system call failed with
 	kept      *remains    // what was given up
 	lasts     []func()    // tell the callbacks of that
@@ -278,12 +277,12 @@ const (
 )
 
 // begin begins a round.
-func (c *closer) begin(completed uint64) {
+func (c *closer) begin(completed uint64, queued int) {
 	c.idle++
-	if c.found || completed != c.completed {
+	if c.found || completed != c.completed || queued < c.queued {
 		c.idle = 0
 	}
-	c.found, c.completed = false, completed
+	c.found, c.completed, c.queued = false, completed, queued
 }
 
 // cancelled is told how each cancel has ended.

@@ -377,6 +377,23 @@ func TestCancelOrder(t *testing.T) {
 	require.Equal(t, append(others, timeouts...), l.CancelOrder())
 }
 
+// What is linked to another request, which the kernel does not find before that has ended,
+// comes behind all that is linked to nothing.
+func TestCancelOrderOfChains(t *testing.T) {
+	l := ringtest.NewLoop(t, 16)
+	r, _ := ringtest.Pipe(t)
+	read := func() liburing.Request { return l.Read(r, make([]byte, 1), 0, nil) }
+	var first, second, third [2]liburing.Token
+	for i := range 2 {
+		first[i] = read().LinkNext().Token()
+		second[i] = read().HardLinkNext().Token()
+		third[i] = read().Token()
+	}
+	alone := read().Token()
+	ringtest.RunUntil(t, l, time.Millisecond, func() bool { return true })
+	require.Equal(t, []liburing.Token{alone, first[1], first[0], second[1], second[0], third[1], third[0]}, l.CancelOrder())
+}
+
 // What is in flight when a loop is closed ends in few system calls, whatever it is; a
 // cancel that comes too late is none that anybody is told of.
 func TestCloseWithManyInFlight(t *testing.T) {

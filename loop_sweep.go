@@ -24,26 +24,44 @@ type aged struct {
 	token Token
 }
 
-// cancelOrder returns the requests in flight, but for the loop's own, in the order in
-// which the kernel finds each at once.
-func (t *handleTable) cancelOrder() []aged {
+// all returns the requests in flight, but for the loop's own.
+func (t *handleTable) all() []aged {
 	var list []aged
-	for i := len(t.list) - 1; i >= 0; i-- {
-		e := &t.list[i]
-		if e.v.kind == kindPlain || e.v.kind == kindExtra {
-			list = append(list, aged{t.cancelTurn(e), newToken(uint32(i), e.gen)})
-		}
-	}
-	return inTurn(list)
+	t.inFlight(func(token Token) { list = append(list, aged{token: token}) })
+	slices.Reverse(list) // as a rule they are in order then
+	return list
 }
 
-// cancelTurn returns when a request's turn is.
-func (t *handleTable) cancelTurn(e *cell[handle]) int64 {
-	age := int64(t.uses - e.next)
-	if e.v.op == OpTimeout { // after the others, which the kernel would look through for it
-		return 1<<33 - age
+// inOrder puts requests in the order in which the kernel finds each at once; where those
+// come that have completed does not matter. One that is linked to another is not found before that has ended and it has
+// begun: it comes when all have been cancelled that are linked to nothing, and so on.
+func (t *handleTable) inOrder(list []aged) []aged {
+	for i, r := range list {
+		if e := t.find(r.token.place(), r.token.gen()); e != nil {
+			list[i].turn = int64(t.uses - e.next)
+		}
 	}
-	return age
+	inTurn(list)
+	depth, linked := int64(0), int64(-1) // linked is the age of the next one if that is linked to this one
+	for i, r := range slices.Backward(list) {
+		e := t.find(r.token.place(), r.token.gen())
+		if e == nil {
+			continue
+		}
+		age := r.turn
+		if depth++; age != linked {
+			depth = 0
+		}
+		linked = -1
+		if e.v.marks&markLinked != 0 {
+			linked = age - 1
+		}
+		if e.v.op == OpTimeout { // after the others, which the kernel would look through for it
+			age = 1<<33 - age
+		}
+		list[i].turn = age + depth<<34
+	}
+	return inTurn(list)
 }
 
 func inTurn(list []aged) []aged {
@@ -57,24 +75,24 @@ func inTurn(list []aged) []aged {
 // sweep is a number of requests that are to be cancelled.
 type sweep struct {
 	list []aged
-	next int // the first that has not been
+	next int  // the first that has not been
+	loud bool // the loop is to be told of each cancel
 }
 
 // revokeAll cancels requests until they have completed, as revoke does with one. If they
 // are many they are swept, turn by turn, and those that have not ended a moment later are
 // cancelled one by one.
 func (l *Loop) revokeAll(list []aged) {
-	for i, r := range list {
-		if e := l.table.find(r.token.place(), r.token.gen()); e != nil {
-			list[i].turn = l.table.cancelTurn(e)
+	last := len(l.sweeps) - 1
+	switch {
+	case len(list) <= fewRevokes:
+		for _, r := range l.table.inOrder(list) {
+			l.revoke(r.token)
 		}
-	}
-	if len(inTurn(list)) > fewRevokes && l.cancelsQuietly() {
-		l.sweeps = append(l.sweeps, &sweep{list: list})
-		return
-	}
-	for _, r := range list {
-		l.revoke(r.token)
+	case last < 0 || l.sweeps[last].next > 0:
+		l.sweeps = append(l.sweeps, &sweep{list: slices.Clone(list)})
+	default: // it has not begun
+		l.sweeps[last].list = append(l.sweeps[last].list, list...)
 	}
 }
 
@@ -85,20 +103,33 @@ const fewRevokes = 8
 // keeps no book.
 func (l *Loop) cancelsQuietly() bool {
 	m := l.ring.mem
-	special := l.drains || l.holding || l.lacks.cancel || l.viaBacklog || l.inspects || m.mixed()
+	special := l.drains || l.holding || l.lacks.cancel || l.viaBacklog || m.mixed()
 	return !special && m.features&FeatExtArg != 0 && m.flags&(SetupSQPoll|SetupSQRewind|SetupIOPoll) == 0
 }
 
 // sweepOn queues as many cancels of the first sweep as there is room for.
 func (l *Loop) sweepOn() {
 	s := l.sweeps[0]
-	if !l.cancelsQuietly() {
-		l.sweepEnds(s.list[s.next:])
-		return
+	if s.next == 0 {
+		l.table.inOrder(s.list)
 	}
-	if l.space == 0 && l.closing.Load() {
+	s.loud = s.loud || !l.cancelsQuietly()
+	switch {
+	case l.closing.Load() && (l.waitsForRoom() || !s.loud && l.space == 0):
 		return // what waits for room comes first
+	case s.loud && l.ring.mem.cqReady() != 0:
+		return // with those there would be enough, and the next ones would not be ended
+	case s.loud:
+		l.sweepLoudly(s)
+	default:
+		l.sweepQuietly(s)
 	}
+	if s.next == len(s.list) {
+		l.sweepEnds(s.list)
+	}
+}
+
+func (l *Loop) sweepQuietly(s *sweep) {
 	l.mayBlock = true // so that it is enterBlocking that submits
 	n := l.space
 	if n == 0 {
@@ -116,10 +147,28 @@ func (l *Loop) sweepOn() {
 		l.sweepOne(t, h.op)
 		n--
 	}
-	if s.next == len(s.list) {
-		l.sweepEnds(s.list)
-	}
 }
+
+// sweepLoudly queues cancels of which the loop is told.
+func (l *Loop) sweepLoudly(s *sweep) {
+	m := l.ring.mem
+	l.mayBlock = true
+	inner, n := l.inner, 0
+	for ; s.next < len(s.list) && n < sweptLoudly; s.next++ {
+		if t := s.list[s.next].token; l.table.handle(t) != nil {
+			l.queueCancel(t, 0, l.closer.cancelled)
+			n++
+		}
+	}
+	if m.features&FeatExtArg != 0 && m.flags&SetupIOPoll == 0 {
+		l.toEnd += uint32(n + l.inner - inner) // those, and the cancels that are requests
+	}
+	l.endChain()
+	l.fill()
+}
+
+// sweptLoudly is how many of them go in a turn.
+const sweptLoudly = 64
 
 // sweptBehind is how many cancels go behind the requests that wait for room in a turn.
 const sweptBehind = 32

@@ -29,7 +29,7 @@ func (l *Loop) submitAndReap(wait time.Duration) error {
 	}
 	ready := l.prepare()
 	pending := m.sq.sqeTail - l.sqHead // which measure has found: only an enter moves it
-	done := ready && pending == 0 && !m.needsFlush()
+	done := ready && pending == 0 && !m.needsFlush() && l.toEnd == 0
 	files, before := l.mayBlock, l.cqTail
 	var err error
 	if l.rawEnter && !l.mayBlock && !done && (ready || pending != 0) {
@@ -61,7 +61,7 @@ func (l *Loop) submitAndReap(wait time.Duration) error {
 // to be made.
 func (l *Loop) prepare() (ready bool) {
 	l.endChain()
-	if len(l.countdowns) != 0 {
+	if l.countdowns.Len() != 0 {
 		l.endCountdowns()
 	}
 	if len(l.hungry) != 0 {
@@ -77,6 +77,7 @@ func (l *Loop) prepare() (ready bool) {
 	}
 	if len(l.sweeps) != 0 {
 		l.sweepOn()
+		ready = ready || len(l.sweeps) != 0
 	}
 	if l.inspects {
 		l.inspect()

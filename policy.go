@@ -287,7 +287,7 @@ func (l *Loop) inspect() {
 		now = clock()
 	}
 	for sqe := range l.ring.mem.unsubmittedEntries {
-		if l.observer != nil {
+		if l.observer != nil && sqe.UserData != uint64(sweepToken) {
 			l.observer.submits(sqe, now)
 		}
 		if l.ring.audit != nil {

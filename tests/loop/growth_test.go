@@ -1,0 +1,120 @@
+//go:build linux
+
+package loop_test
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"github.com/go-liburing/liburing"
+	"github.com/go-liburing/liburing/internal/ringtest"
+	"github.com/stretchr/testify/require"
+)
+
+// What one more costs does not depend on how many there are. Each of these would cost some
+// sixteen times as much, or did.
+func TestCostsThatDoNotGrow(t *testing.T) {
+	if ringtest.Race {
+		t.Skip("the race detector slows down what is measured differently")
+	}
+	r, _ := ringtest.Pipe(t)
+	read := func(l *liburing.Loop, cb liburing.Callback) liburing.Request {
+		return l.Read(r, make([]byte, 1), 0, cb)
+	}
+	for name, c := range map[string]struct {
+		few int
+		// cost returns what one costs where there are n.
+		cost func(t *testing.T, l *liburing.Loop, n int) time.Duration
+	}{
+		"a no-op beside timeouts that count": {500, func(t *testing.T, l *liburing.Loop, n int) time.Duration {
+			for range n {
+				l.Timeout(time.Hour, 1<<30, 0, nil)
+			}
+			ringtest.RunFor(t, l, time.Millisecond)
+			const noOps = 1000
+			left := noOps
+			var next liburing.Callback
+			next = func(liburing.Completion) {
+				if left--; left == 0 {
+					l.Stop()
+					return
+				}
+				l.Nop(next)
+			}
+			l.Nop(next)
+			return took(func() { require.NoError(t, l.Run(t.Context())) }) / noOps
+		}},
+		"the state of what waits": {5000, func(_ *testing.T, l *liburing.Loop, n int) time.Duration {
+			first := read(l, nil).Token()
+			for range n {
+				read(l, nil)
+			}
+			const looks = 1000
+			return took(func() {
+				for range looks {
+					l.State(first)
+				}
+			}) / looks
+		}},
+		"limits that pass together": {1000, func(t *testing.T, l *liburing.Loop, n int) time.Duration {
+			left := n
+			end := time.Now().Add(200 * time.Millisecond)
+			for range n {
+				read(l, func(liburing.Completion) { left-- }).WithTimeout(time.Until(end))
+			}
+			ringtest.RunFor(t, l, time.Millisecond)
+			time.Sleep(time.Until(end))
+			cost := took(func() { ringtest.RunIdle(t, l) }) / time.Duration(n)
+			require.Zero(t, left)
+			return cost
+		}},
+		"contexts that end together": {2000, func(t *testing.T, l *liburing.Loop, n int) time.Duration {
+			parent, end := context.WithCancel(t.Context())
+			left := n
+			for range n {
+				ctx, cancel := context.WithCancel(parent)
+				defer cancel()
+				read(l, func(liburing.Completion) { left-- }).WithContext(ctx)
+			}
+			ringtest.RunFor(t, l, time.Millisecond)
+			end()
+			time.Sleep(100 * time.Millisecond) // in which they tell the loop
+			cost := took(func() { ringtest.RunIdle(t, l) }) / time.Duration(n)
+			require.Zero(t, left)
+			return cost
+		}},
+		"the end of chains": {1000, func(t *testing.T, l *liburing.Loop, n int) time.Duration {
+			for range n {
+				read(l, nil).LinkNext()
+				l.Nop(nil)
+			}
+			ringtest.RunFor(t, l, time.Millisecond)
+			return took(func() { ringtest.CloseLoop(t, l) }) / time.Duration(n)
+		}},
+		"the end of what is observed": {1000, func(t *testing.T, l *liburing.Loop, n int) time.Duration {
+			require.NoError(t, l.Observe(liburing.ObserveStacks))
+			for range n {
+				read(l, nil)
+			}
+			ringtest.RunFor(t, l, time.Millisecond)
+			return took(func() { ringtest.CloseLoop(t, l) }) / time.Duration(n)
+		}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			few, many := time.Duration(1<<62), time.Duration(1<<62)
+			for range 3 { // something else may run meanwhile
+				few = min(few, c.cost(t, ringtest.NewLoop(t, 256), c.few))
+				many = min(many, c.cost(t, ringtest.NewLoop(t, 256), 16*c.few))
+			}
+			t.Logf("%v with %d, %v with %d", few, c.few, many, 16*c.few)
+			require.Less(t, many, 4*few+time.Microsecond/4)
+		})
+	}
+}
+
+func took(f func()) time.Duration {
+	start := time.Now()
+	f()
+	return time.Since(start)
+}
