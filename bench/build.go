@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -24,21 +25,37 @@ func (t *tools) buildGo(ctx context.Context, folder string) (string, error) {
 // buildGoWith builds the program in a folder of the module together with a
 // package that it does not import, which is there for its effect.
 func (t *tools) buildGoWith(ctx context.Context, folder, imported string) (string, error) {
-	source, overlay := filepath.Join(t.bin, "import.go"), filepath.Join(t.bin, "overlay.json")
-	if err := os.WriteFile(source, fmt.Appendf(nil, "package main\n\nimport _ %q\n", imported), 0o600); err != nil {
-		return "", err
-	}
-	replace, err := json.Marshal(map[string]map[string]string{
-		"Replace": {t.path(folder + "/zz_bench.go"): source},
-	})
+	overlay, err := t.importing(folder, imported, nil)
 	if err != nil {
 		return "", err
 	}
-	if err := os.WriteFile(overlay, replace, 0o600); err != nil {
+	bin := filepath.Join(t.bin, strings.ReplaceAll(folder, "/", "-"))
+	return bin, t.build(ctx, "go", "build", overlay, "-o", bin, "./"+folder)
+}
+
+// importing returns the option of go build that has the program in a folder import a
+// package, and finds files where others are.
+func (t *tools) importing(folder, imported string, others map[string]string) (option string, err error) {
+	name := filepath.Join(t.bin, strings.ReplaceAll(folder, "/", "-"))
+	source, overlay := name+"-import.go", name+"-overlay.json"
+	if err := os.WriteFile(source, fmt.Appendf(nil, "package main\n\nimport _ %q\n", imported), 0o600); err != nil {
 		return "", err
 	}
-	bin := filepath.Join(t.bin, strings.ReplaceAll(folder, "/", "-"))
-	return bin, t.build(ctx, "go", "build", "-overlay", overlay, "-o", bin, "./"+folder)
+	files := map[string]string{t.path(folder + "/zz_bench.go"): source}
+	maps.Copy(files, others)
+	replace, err := json.Marshal(map[string]map[string]string{"Replace": files})
+	if err != nil {
+		return "", err
+	}
+	return "-overlay=" + overlay, os.WriteFile(overlay, replace, 0o600)
+}
+
+// markingPeer returns the option of go build that has a peer import the package mark,
+// which then is a package of the peers' module: this needs none of ours otherwise.
+func (t *tools) markingPeer(p peer) (option string, err error) {
+	const folder, within = "bench/peers/", "internal/mark"
+	return t.importing(folder+p.folder, "github.com/go-liburing/liburing/"+folder+within,
+		map[string]string{t.path(folder + within + "/mark.go"): t.path("bench/mark/mark.go")})
 }
 
 // buildC builds bench/c/NAME.c and returns the program's path.
@@ -111,6 +128,7 @@ type peer struct {
 	name   string   // of the library
 	folder string   // in bench/peers
 	flags  []string // of go build
+	marks  bool     // the package mark is built in
 	bin    string
 }
 
@@ -121,6 +139,13 @@ func (t *tools) buildPeers(ctx context.Context, peers []peer) ([]peer, error) {
 	for _, p := range peers {
 		p.bin = filepath.Join(t.bin, "peer-"+p.folder)
 		args := append([]string{"go", "build", "-C", "bench/peers", "-o", p.bin}, p.flags...)
+		if p.marks {
+			overlay, err := t.markingPeer(p)
+			if err != nil {
+				return nil, err
+			}
+			args = append(args, overlay)
+		}
 		err := t.build(ctx, append(args, "./"+p.folder)...)
 		if ctx.Err() != nil {
 			return nil, ctx.Err()

@@ -168,7 +168,7 @@ func (t *tools) buildEchoServers(ctx context.Context, peers []peer) ([]server, e
 		goServer(goservers, "net", "net", "echo", 1),
 	}
 	for _, p := range built {
-		servers = append(servers, server{name: p.name, bin: p.bin, args: onLoopback, peer: true})
+		servers = append(servers, server{name: p.name, bin: p.bin, args: onLoopback, marks: p.marks, peer: true})
 	}
 	return servers, nil
 }

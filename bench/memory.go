@@ -7,20 +7,31 @@ import (
 	"io"
 	"net"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
 )
 
+// idleConnections is how many there are where a figure's name does not say it.
 const idleConnections = 4000
+
+// idleSizes are all numbers of them, the least first. Go's heap is looked at with the
+// last one: what that collects would be missing in the resident memory of more.
+var idleSizes = []int{1000, idleConnections, manyConnections}
 
 // noBuffer is of servers whose goroutines have none while they wait.
 const noBuffer = ", no buffer"
 
 // memoryContests has servers hold connections on which nothing comes any more, and looks
-// at their resident memory. The kernel's own, for sockets and requests, is not in it.
+// at their resident memory, and at Go's heap. The kernel's own, for sockets and requests,
+// is not in it.
 func memoryContests(ctx context.Context, t *tools) ([]contest, error) {
-	bench, err := newEchoBench(ctx, t, echoPeers)
+	peers := slices.Clone(echoPeers)
+	for i := range peers {
+		peers[i].marks = true
+	}
+	bench, err := newEchoBench(ctx, t, peers)
 	if err != nil {
 		return nil, err
 	}
@@ -33,7 +44,7 @@ func memoryContests(ctx context.Context, t *tools) ([]contest, error) {
 		s.name += noBuffer
 		servers = append(servers, s)
 	}
-	c := contest{title: fmt.Sprintf("memory of %d idle connections", idleConnections)}
+	c := contest{title: "memory of idle connections"}
 	names := map[string]bool{"C": true} // which has places for all connections from the start
 	for _, s := range servers {
 		if names[s.name] { // net is among both
@@ -41,13 +52,27 @@ func memoryContests(ctx context.Context, t *tools) ([]contest, error) {
 		}
 		names[s.name] = true
 		c.programs = append(c.programs, program{
-			name: s.name, takes: 3 * time.Second, peer: s.peer || s.name != "Go",
+			name: s.name, takes: 2 * time.Second, peer: s.peer || s.name != "Go",
 			run: func(ctx context.Context) (reading, error) { return bench.idle(ctx, s) },
 		})
 	}
-	c.figures = []figure{{name: "memory/connection", unit: "B", reading: "bytes", ours: "Go", peers: c.peerNames()}}
-	c.figures = append(c.figures, figure{name: "memory/ringio", unit: "B", reading: "bytes", ours: ringioName + noBuffer, peers: []string{ringioName, "net", "net" + noBuffer}})
+	figureOf := func(name, reading string) figure {
+		return figure{name: name, unit: "B", reading: reading, ours: "Go", peers: c.peerNames()}
+	}
+	for _, n := range idleSizes {
+		c.figures = append(c.figures, figureOf("memory/connection"+of(n), "resident"+of(n)))
+	}
+	c.figures = append(c.figures, figureOf("memory/heap", "heap"))
+	c.figures = append(c.figures, figure{name: "memory/ringio", unit: "B", reading: "resident", ours: ringioName + noBuffer, peers: []string{ringioName, "net", "net" + noBuffer}})
 	return []contest{c}, nil
+}
+
+// of is the end of the names of figures of so many connections.
+func of(connections int) string {
+	if connections == idleConnections {
+		return ""
+	}
+	return fmt.Sprintf("/%d", connections)
 }
 
 // idle returns what a connection takes of a server's memory that has echoed once.
@@ -57,19 +82,32 @@ func (b *echoBench) idle(ctx context.Context, s server) (reading, error) {
 		return nil, err
 	}
 	defer end()
+	heap, err := running.heapInUse()
+	if err != nil {
+		return nil, err
+	}
 	before, err := resident(running.cmd.Process.Pid)
 	if err != nil {
 		return nil, err
 	}
-	for range idleConnections {
-		conn, err := echoOnce(running.port)
+	r, open := reading{}, 0
+	for _, n := range idleSizes {
+		for ; open < n; open++ {
+			conn, err := echoOnce(running.port)
+			if err != nil {
+				return nil, err
+			}
+			defer conn.Close()
+		}
+		after, err := resident(running.cmd.Process.Pid)
 		if err != nil {
 			return nil, err
 		}
-		defer conn.Close()
+		r["resident"+of(n)] = float64(after-before) / float64(n)
 	}
-	after, err := resident(running.cmd.Process.Pid)
-	return reading{"bytes": float64(after-before) / idleConnections}, err
+	full, err := running.heapInUse()
+	r["heap"] = (full - heap) / float64(open)
+	return r, err
 }
 
 // echoOnce connects to a server and gets a message back.

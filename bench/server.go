@@ -11,6 +11,7 @@ import (
 	"os/exec"
 	"strconv"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/go-liburing/liburing/bench/mark"
@@ -30,6 +31,7 @@ type runningServer struct {
 	port      string
 	complaint bytes.Buffer
 	mallocs   chan float64  // as it says at both ends of a measurement
+	heap      chan float64  // as it says when it is asked
 	ended     chan struct{} // closed when it has
 }
 
@@ -57,6 +59,7 @@ func (s server) start(ctx context.Context, cpu int) (*runningServer, error) {
 		cmd:     exec.CommandContext(ctx, s.bin, s.args(port)...),
 		port:    port,
 		mallocs: make(chan float64, 2),
+		heap:    make(chan float64, 1),
 		ended:   make(chan struct{}),
 	}
 	r.cmd.Stderr = &r.complaint
@@ -78,10 +81,16 @@ func (s server) start(ctx context.Context, cpu int) (*runningServer, error) {
 // listen reads what the server prints.
 func (r *runningServer) listen(out io.Reader) {
 	for lines := bufio.NewScanner(out); lines.Scan(); {
-		number, ok := strings.CutPrefix(lines.Text(), mark.Prefix)
-		if n, err := strconv.ParseFloat(number, 64); ok && err == nil {
-			r.mallocs <- n
-		}
+		says(lines.Text(), mark.Prefix, r.mallocs)
+		says(lines.Text(), mark.HeapPrefix, r.heap)
+	}
+}
+
+// says sends the number of a line that has it behind prefix.
+func says(line, prefix string, to chan<- float64) {
+	number, ok := strings.CutPrefix(line, prefix)
+	if n, err := strconv.ParseFloat(number, 64); ok && err == nil {
+		to <- n
 	}
 }
 
@@ -137,6 +146,20 @@ func (r *runningServer) allocated() (float64, error) {
 		}
 	}
 	return ends[1] - ends[0], nil
+}
+
+// heapInUse returns what the server, which imports the package mark, has in use of Go's
+// heap, with its goroutines' stacks, in bytes.
+func (r *runningServer) heapInUse() (float64, error) {
+	if err := r.cmd.Process.Signal(syscall.SIGUSR2); err != nil {
+		return 0, err
+	}
+	select {
+	case n := <-r.heap:
+		return n, nil
+	case <-time.After(5 * time.Second):
+		return 0, errors.New("the server does not say what it has of the heap")
+	}
 }
 
 func takesConnections(port string) bool {

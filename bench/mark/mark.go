@@ -1,5 +1,6 @@
 // Package mark is imported for its effect: the program prints how many objects it has
-// allocated each time it gets SIGUSR1. This is for servers, which do not know
+// allocated each time it gets SIGUSR1, and how many bytes of Go's heap and of goroutines'
+// stacks are in use each time it gets SIGUSR2. This is for servers, which do not know
 // themselves when a measurement begins and ends.
 package mark
 
@@ -11,12 +12,15 @@ import (
 	"syscall"
 )
 
-// Prefix begins a line that has the number.
-const Prefix = "mallocs="
+// What begins a line that has the number of objects, and of bytes.
+const (
+	Prefix     = "mallocs="
+	HeapPrefix = "heap="
+)
 
 func init() {
 	signals := make(chan os.Signal, 2) // both ends of a measurement
-	signal.Notify(signals, syscall.SIGUSR1)
+	signal.Notify(signals, syscall.SIGUSR1, syscall.SIGUSR2)
 	go answer(signals)
 }
 
@@ -24,9 +28,16 @@ func init() {
 func answer(signals <-chan os.Signal) {
 	var stats runtime.MemStats
 	line := make([]byte, 0, 64)
-	for range signals {
+	for s := range signals {
+		if s == syscall.SIGUSR2 {
+			runtime.GC()
+		}
 		runtime.ReadMemStats(&stats)
-		line = append(strconv.AppendUint(append(line[:0], Prefix...), stats.Mallocs, 10), '\n')
+		prefix, n := Prefix, stats.Mallocs
+		if s == syscall.SIGUSR2 {
+			prefix, n = HeapPrefix, stats.HeapAlloc+stats.StackInuse
+		}
+		line = append(strconv.AppendUint(append(line[:0], prefix...), n, 10), '\n')
 		os.Stdout.Write(line)
 	}
 }

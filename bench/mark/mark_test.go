@@ -46,21 +46,26 @@ func TestAllocationsAreCounted(t *testing.T) {
 		require.True(t, lines.Scan())
 		return lines.Text()
 	}
-	mallocs := func() int {
-		require.NoError(t, cmd.Process.Signal(syscall.SIGUSR1))
-		n, err := strconv.Atoi(strings.TrimPrefix(read(), Prefix))
+	ask := func(s syscall.Signal, prefix string) int {
+		require.NoError(t, cmd.Process.Signal(s))
+		n, err := strconv.Atoi(strings.TrimPrefix(read(), prefix))
 		require.NoError(t, err)
 		return n
 	}
+	mallocs := func() int { return ask(syscall.SIGUSR1, Prefix) }
+	heap := func() int { return ask(syscall.SIGUSR2, HeapPrefix) }
 
 	require.Equal(t, "ready", read())
 	mallocs()
 	before := mallocs()
 	idle := mallocs()
 	require.InDelta(t, before, idle, 50, "asking costs next to nothing")
+	small := heap()
+	idle = mallocs()
 	fmt.Fprintln(in)
 	require.Equal(t, "done", read())
 	require.InDelta(t, objects, mallocs()-idle, 50)
+	require.InDelta(t, objects*64, heap()-small, 32<<10)
 	require.NoError(t, in.Close())
 	require.NoError(t, cmd.Wait())
 }

@@ -32,14 +32,19 @@ var reasons = []struct{ pattern, rival, why string }{
 	{"latency/*/p50", "C", "Server and client fall into step, in one of two ways a fifth apart; C's server may do either, ours has one as a rule. What decides has not been found out."},
 	{"latency/*/*", "C", "Rounds differ more than the sides do: on a processor that mostly waits, how long a wake-up takes is up to the machine."},
 	{"latency/*/*", "*", "As with C: rounds differ more than the sides do, and server and client fall into step in one of two ways."},
-	{"memory/connection", "gnet", "gnet has one buffer for all connections, and need not remember, for each, a receive that stays in the kernel."},
-	{"memory/connection", "*", "A connection of the loop has a stream, a place in the table and a list of what is to be sent."},
+	{"memory/*", "gnet", ofGnet},
+	{"memory/*/*", "gnet", ofGnet},
+	{"memory/*", "*", ofConnections},
+	{"memory/*/*", "*", ofConnections},
 	{"walk/*/*", "*", "The kernel hands each Statx to a worker thread. A plain call returns at once what is in memory."},
 	{"models/iouring/1", "*", oneAtATime},
 }
 
 const (
 	oneAtATime = "With one request at a time there is nothing to batch, so each pays alone for a turn of the loop and for the wait."
+
+	ofGnet        = "gnet has one buffer for all connections, and need not remember, for each, a receive that stays in the kernel."
+	ofConnections = "A connection of the loop has a stream, a place in the table and a list of what is to be sent."
 
 	notExplained = "Not explained yet."
 
