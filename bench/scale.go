@@ -14,7 +14,7 @@ func scaleContests(ctx context.Context, t *tools) ([]contest, error) {
 	if err != nil {
 		return nil, err
 	}
-	const takes = 20 * time.Second
+	const takes = 75 * time.Second
 	c := contest{
 		title:    "what grows",
 		programs: []program{t.command("Go", takes, parseReading, bin)},

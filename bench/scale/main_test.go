@@ -11,9 +11,8 @@ import (
 func TestMeasures(t *testing.T) {
 	require.Len(t, runs, len(scaling.Measures))
 	for _, m := range scaling.Measures {
-		run := runs[m.Name]
-		require.NotNil(t, run, m.Name)
-		each, err := run(m.Sizes[0])
+		require.Contains(t, runs, m.Name)
+		each, err := runs[m.Name](min(m.Sizes[0], 1000))
 		require.NoError(t, err, m.Name)
 		require.GreaterOrEqual(t, each.Nanoseconds(), int64(0), m.Name)
 	}

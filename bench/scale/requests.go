@@ -2,352 +2,235 @@ package main
 
 import (
 	"context"
-	"errors"
-	"fmt"
-	"os"
-	"runtime"
-	"sync"
 	"time"
 
 	"github.com/go-liburing/liburing"
 	"golang.org/x/sys/unix"
 )
 
-// silent is something to wait for in vain.
-var silent = func() int {
+// Two things to wait for in vain.
+var silent, other = eventfd(), eventfd()
+
+func eventfd() int {
 	fd, err := unix.Eventfd(0, unix.EFD_CLOEXEC)
 	if err != nil {
 		panic(err)
 	}
 	return fd
+}
+
+// quiet is a socket on which nothing comes.
+var quiet = func() int {
+	pair, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		panic(err)
+	}
+	return pair[0]
 }()
 
-// What there may be many of.
-func arm(l *liburing.Loop, _ liburing.Callback)      { l.After(time.Hour, func() {}) }
-func timeout(l *liburing.Loop, cb liburing.Callback) { l.Timeout(time.Hour, 0, 0, cb) }
-func poll(l *liburing.Loop, cb liburing.Callback)    { l.PollAdd(silent, unix.POLLIN, cb) }
-func read(l *liburing.Loop, cb liburing.Callback)    { l.Read(silent, make([]byte, 8), 0, cb) }
+// maker makes one of what there may be many of, which waits for a descriptor if it waits
+// for any.
+type maker func(l *liburing.Loop, fd int, cb liburing.Callback) liburing.Request
 
-const rounds = 300 // of what takes system calls
+func arm(l *liburing.Loop, _ int, _ liburing.Callback) liburing.Request {
+	l.After(time.Hour, func() {})
+	return liburing.Request{}
+}
 
-// cancelled returns what it takes to make a request and to cancel it, one after another,
-// with n others in flight.
-func cancelled(n int, others func(*liburing.Loop, liburing.Callback), request func(*liburing.Loop, liburing.Callback) liburing.Token) (time.Duration, error) {
+func timeout(l *liburing.Loop, _ int, cb liburing.Callback) liburing.Request {
+	return l.Timeout(time.Hour, 0, 0, cb)
+}
+
+func counting(l *liburing.Loop, _ int, cb liburing.Callback) liburing.Request {
+	return l.Timeout(time.Hour, 1<<30, 0, cb)
+}
+
+func read(l *liburing.Loop, fd int, cb liburing.Callback) liburing.Request {
+	return l.Read(fd, make([]byte, 8), 0, cb)
+}
+
+func readWithTimeout(l *liburing.Loop, fd int, cb liburing.Callback) liburing.Request {
+	return read(l, fd, cb).WithTimeout(time.Hour)
+}
+
+func readWithDeadline(l *liburing.Loop, fd int, cb liburing.Callback) liburing.Request {
+	return read(l, fd, cb).Deadline(time.Hour)
+}
+
+func poll(l *liburing.Loop, fd int, cb liburing.Callback) liburing.Request {
+	return l.PollAdd(fd, unix.POLLIN, cb)
+}
+
+func pollWithTimeout(l *liburing.Loop, fd int, cb liburing.Callback) liburing.Request {
+	return poll(l, fd, cb).WithTimeout(time.Hour)
+}
+
+func multishot(l *liburing.Loop, fd int, cb liburing.Callback) liburing.Request {
+	return l.PollMultishot(fd, unix.POLLIN, cb)
+}
+
+func receive(l *liburing.Loop, _ int, cb liburing.Callback) liburing.Request {
+	return l.Recv(quiet, make([]byte, 8), 0, cb)
+}
+
+// Requests that take system calls are measured so often, unless they take too long.
+const (
+	rounds   = 300
+	patience = 300 * time.Millisecond
+)
+
+// beside calls f with a loop that has n requests in flight, or timers pending.
+func beside(n int, one maker, f func(l *liburing.Loop) (time.Duration, error)) (time.Duration, error) {
 	return with(256, func(l *liburing.Loop) (time.Duration, error) {
 		for range n {
-			others(l, nil)
+			one(l, silent, nil)
 		}
 		if err := submit(l); err != nil {
 			return 0, err
 		}
-		return oneByOne(l, func(cb liburing.Callback) { l.Cancel(request(l, cb), 0, nil) })
+		return f(l)
 	})
 }
 
 // oneByOne returns what a request takes that is made when the last has ended.
-func oneByOne(l *liburing.Loop, request func(cb liburing.Callback)) (time.Duration, error) {
-	left := rounds
+func oneByOne(l *liburing.Loop, request func(cb liburing.Callback)) (took time.Duration, err error) {
+	done, start := -1, time.Time{}
 	var next liburing.Callback
 	next = func(liburing.Completion) {
-		if left--; left == 0 {
+		if done++; done == 0 { // the loop runs now
+			start = time.Now()
+		} else if took = time.Since(start) / time.Duration(done); done == rounds || time.Since(start) > patience {
 			l.Stop()
 			return
 		}
 		request(next)
 	}
-	request(next)
-	start := time.Now()
-	err := l.Run(context.Background())
-	return time.Since(start) / rounds, err
+	l.Nop(next)
+	err = l.Run(context.Background())
+	return took, err
 }
 
-func timeoutCancel(n int) (time.Duration, error) {
-	return cancelled(n, timeout, func(l *liburing.Loop, cb liburing.Callback) liburing.Token {
-		return l.Timeout(time.Hour, 0, 0, cb).Token()
+// timeoutCount makes no-ops beside n Timeouts with a count.
+func timeoutCount(n int) (time.Duration, error) {
+	return beside(n, counting, func(l *liburing.Loop) (time.Duration, error) {
+		return oneByOne(l, func(cb liburing.Callback) { l.Nop(cb) })
 	})
 }
 
-func readCancel(n int) (time.Duration, error) {
-	return cancelled(n, read, func(l *liburing.Loop, cb liburing.Callback) liburing.Token {
-		return l.Read(silent, make([]byte, 8), 0, cb).Token()
-	})
-}
-
-func pollCancel(n int) (time.Duration, error) {
-	return cancelled(n, poll, func(l *liburing.Loop, cb liburing.Callback) liburing.Token {
-		return l.PollAdd(silent, unix.POLLIN, cb).Token()
-	})
-}
-
-// readCancelOldest cancels the one of n reads that was made first, and makes another.
-func readCancelOldest(n int) (time.Duration, error) {
-	return with(256, func(l *liburing.Loop) (time.Duration, error) {
-		var queue []liburing.Token
-		var done liburing.Callback
-		make1 := func() {
-			queue = append(queue, l.Read(silent, make([]byte, 8), 0, func(c liburing.Completion) { done(c) }).Token())
-		}
-		for range n {
-			make1()
-		}
-		done = func(liburing.Completion) {}
-		if err := submit(l); err != nil {
-			return 0, err
-		}
-		return oneByOne(l, func(cb liburing.Callback) {
-			done = cb
-			l.Cancel(queue[0], 0, nil)
-			queue = queue[1:]
-			make1()
-		})
-	})
-}
-
-// readCancelFD cancels the read of another descriptor by that, beside n reads.
-func readCancelFD(n int) (time.Duration, error) {
-	other, err := unix.Eventfd(0, unix.EFD_CLOEXEC)
-	if err != nil {
-		return 0, err
-	}
-	defer unix.Close(other)
-	return with(256, func(l *liburing.Loop) (time.Duration, error) {
-		for range n {
-			read(l, nil)
-		}
-		if err := submit(l); err != nil {
-			return 0, err
-		}
-		return oneByOne(l, func(cb liburing.Callback) {
-			l.Read(other, make([]byte, 8), 0, cb)
-			l.CancelFD(other, liburing.AsyncCancelAll, nil)
-		})
-	})
-}
-
-// readWithTimeout makes reads that have a time, beside n others that have one.
-func readWithTimeout(n int) (time.Duration, error) {
-	return cancelled(n, func(l *liburing.Loop, cb liburing.Callback) {
-		l.Read(silent, make([]byte, 8), 0, cb).WithTimeout(time.Hour)
-	}, func(l *liburing.Loop, cb liburing.Callback) liburing.Token {
-		return l.Read(silent, make([]byte, 8), 0, cb).WithTimeout(time.Hour).Token()
-	})
-}
-
-// contextEnds ends the context of n reads.
-func contextEnds(n int) (time.Duration, error) {
-	return with(256, func(l *liburing.Loop) (time.Duration, error) {
-		ctx, cancel := context.WithCancel(context.Background())
-		defer cancel()
-		for range n {
-			l.Read(silent, make([]byte, 8), 0, nil).WithContext(ctx)
-		}
-		if err := submit(l); err != nil {
-			return 0, err
-		}
-		start := time.Now()
-		cancel()
-		err := l.RunUntilIdle(context.Background())
-		return time.Since(start) / time.Duration(n), err
-	})
-}
-
-// closing closes a loop with n in flight.
-func closing(one func(*liburing.Loop, liburing.Callback)) func(n int) (time.Duration, error) {
+// making returns what it takes to make one, with n others in flight; those that cancel
+// ends are in nobody's way.
+func making(one maker, cancel func(*trial)) run {
 	return func(n int) (time.Duration, error) {
-		return with(256, func(l *liburing.Loop) (time.Duration, error) {
-			for range n {
-				one(l, nil)
-			}
-			if err := submit(l); err != nil {
-				return 0, err
-			}
-			start := time.Now()
-			err := l.Close(context.Background())
-			return time.Since(start) / time.Duration(n), err
-		})
+		t, err := try(n, one, cancel)
+		return t.made / time.Duration(max(t.sent, 1)), err
 	}
 }
 
-// posts has n goroutines post.
-func posts(n int) (time.Duration, error) {
-	const total = 1 << 18
-	return with(8, func(l *liburing.Loop) (time.Duration, error) {
-		left := total / n * n
-		done := func() {
-			if left--; left == 0 {
-				l.Stop()
-			}
-		}
-		var posters sync.WaitGroup
-		start := time.Now()
-		for range n {
-			posters.Go(func() {
-				for range total / n {
-					l.Post(done)
-				}
-			})
-		}
-		err := l.Run(context.Background())
-		posters.Wait()
-		return time.Since(start) / time.Duration(total/n*n), err
-	})
+// cancelling returns what it takes to cancel one, with n others in flight.
+func cancelling(one maker, cancel func(*trial)) run {
+	return func(n int) (time.Duration, error) {
+		t, err := try(n, one, cancel)
+		return t.cancelled / time.Duration(max(t.ended, 1)), err
+	}
 }
 
-// bufferKept keeps and gives back one buffer of a group of which n are kept.
-func bufferKept(n int) (time.Duration, error) {
-	return with(64, func(l *liburing.Loop) (time.Duration, error) {
-		g, err := l.NewBufGroup(n+16, 64, 0)
-		if err != nil {
-			return 0, err
-		}
-		pair, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_SEQPACKET|unix.SOCK_CLOEXEC, 0)
-		if err != nil {
-			return 0, err
-		}
-		defer unix.Close(pair[0])
-		defer unix.Close(pair[1])
-		kept := make([]liburing.Borrowed, 0, n)
-		receive := func(cb liburing.Callback) {
-			unix.Write(pair[0], []byte("message"))
-			l.Recv(pair[1], nil, 0, cb).Buffers(g)
-		}
-		for range n {
-			receive(func(c liburing.Completion) { kept = append(kept, c.Keep()) })
-			if err := l.RunUntilIdle(context.Background()); err != nil {
-				return 0, err
-			}
-		}
-		took, err := oneByOne(l, func(cb liburing.Callback) {
-			receive(func(c liburing.Completion) {
-				one := c.Keep()
-				one.Release()
-				cb(c)
+// makingAndCancelling returns what both take together.
+func makingAndCancelling(one maker) run {
+	return func(n int) (time.Duration, error) {
+		t, err := try(n, one, cancelNewest)
+		return t.made/time.Duration(max(t.sent, 1)) + t.cancelled/time.Duration(max(t.ended, 1)), err
+	}
+}
+
+// byDescriptor returns what it takes to make one and to cancel it by its descriptor, with
+// n of another descriptor in flight.
+func byDescriptor(one maker) run {
+	return func(n int) (time.Duration, error) {
+		return beside(n, one, func(l *liburing.Loop) (time.Duration, error) {
+			return oneByOne(l, func(cb liburing.Callback) {
+				one(l, other, cb)
+				l.CancelFD(other, liburing.AsyncCancelAll, nil)
 			})
 		})
-		for _, k := range kept {
-			k.Release()
-		}
-		return took, err
-	})
-}
-
-// fileUpdate replaces one of n registered files.
-func fileUpdate(n int) (each time.Duration, err error) {
-	return registered(func(r *liburing.Ring) error { return r.RegisterFilesSparse(n) }, func(r *liburing.Ring) error {
-		_, err := r.RegisterFilesUpdate(n-1, []int{silent})
-		return err
-	})
-}
-
-// memoryUpdate replaces one of n registered buffers.
-func memoryUpdate(n int) (each time.Duration, err error) {
-	mem := [][]byte{make([]byte, 4096)}
-	return registered(func(r *liburing.Ring) error { return r.RegisterBuffersSparse(n) }, func(r *liburing.Ring) error {
-		_, err := r.RegisterBuffersUpdateTag(n-1, mem, nil)
-		return err
-	})
-}
-
-func registered(register, update func(r *liburing.Ring) error) (took time.Duration, err error) {
-	return with(8, func(l *liburing.Loop) (time.Duration, error) {
-		err := l.Control(func(r *liburing.Ring) error {
-			if err := register(r); err != nil {
-				return err
-			}
-			took = each(rounds, func(int) { err = errors.Join(err, update(r)) })
-			return err
-		})
-		return took, err
-	})
-}
-
-// backlog queues n requests at once on a ring with room for 64.
-func backlog(n int) (time.Duration, error) {
-	return with(64, func(l *liburing.Loop) (time.Duration, error) {
-		start := time.Now()
-		for range n {
-			l.Nop(nil)
-		}
-		err := l.RunUntilIdle(context.Background())
-		return time.Since(start) / time.Duration(n), err
-	})
-}
-
-// chain links n requests.
-func chain(n int) (time.Duration, error) {
-	const total = 1 << 16
-	return with(max(n, 64), func(l *liburing.Loop) (took time.Duration, err error) {
-		start := time.Now()
-		for range total / n {
-			for range n - 1 {
-				l.Nop(nil).LinkNext()
-			}
-			l.Nop(nil)
-			err = errors.Join(err, l.RunUntilIdle(context.Background()))
-		}
-		return time.Since(start) / time.Duration(total/n*n), err
-	})
-}
-
-// loops posts to each of n loops of a group, and waits until all have answered.
-func loops(n int) (time.Duration, error) {
-	g, err := liburing.NewLoopGroup(n, 8)
-	if err != nil {
-		return 0, err
 	}
-	ran := make(chan error)
-	go func() { ran <- g.Run(context.Background()) }()
-	var answers sync.WaitGroup
-	took := each(rounds/10, func(int) {
-		answers.Add(n)
-		for _, l := range g.Loops() {
-			l.Post(answers.Done)
-		}
-		answers.Wait()
-	})
-	g.Stop()
-	return took / time.Duration(n), errors.Join(<-ran, g.Close(context.Background()))
 }
 
-// bytesOf returns how many bytes of Go's heap one of n takes, as if they were ns.
-func bytesOf(one func(*liburing.Loop, liburing.Callback)) func(n int) (time.Duration, error) {
-	return grown(one, func() (uint64, error) {
-		var m runtime.MemStats
-		runtime.GC()
-		runtime.ReadMemStats(&m)
-		return m.HeapAlloc, nil
-	})
+// trial makes requests and cancels them one after another, some at a time, where others
+// are in flight.
+type trial struct {
+	l      *liburing.Loop
+	one    maker
+	cancel func(*trial)
+	some   int
+
+	waiting []liburing.Token // the oldest first
+	start   time.Time        // of what is being measured
+
+	sent, ended     int // how many were made, and cancelled
+	made, cancelled time.Duration
 }
 
-// residentOf returns how many bytes of memory one of n takes, the kernel's included.
-func residentOf(one func(*liburing.Loop, liburing.Callback)) func(n int) (time.Duration, error) {
-	return grown(one, func() (uint64, error) {
-		runtime.GC()
-		text, err := os.ReadFile("/proc/self/statm")
-		if err != nil {
+// try has a trial beside n others. It makes a tenth of their number at a time, so that
+// these are not many more.
+func try(n int, one maker, cancel func(*trial)) (*trial, error) {
+	t := &trial{one: one, cancel: cancel, some: min(max(n/10, 1), rounds/3)}
+	_, err := with(256, func(l *liburing.Loop) (time.Duration, error) {
+		t.l = l
+		t.makeSome(n)
+		if err := submit(l); err != nil {
 			return 0, err
 		}
-		var size, resident uint64
-		_, err = fmt.Sscan(string(text), &size, &resident)
-		return resident * uint64(os.Getpagesize()), err
+		l.Nop(t.begin)
+		return 0, l.Run(context.Background())
 	})
+	return t, err
 }
 
-func grown(one func(*liburing.Loop, liburing.Callback), used func() (uint64, error)) func(n int) (time.Duration, error) {
-	return func(n int) (time.Duration, error) {
-		return with(256, func(l *liburing.Loop) (time.Duration, error) {
-			before, err := used()
-			if err != nil {
-				return 0, err
-			}
-			for range n {
-				one(l, nil)
-			}
-			if err := submit(l); err != nil {
-				return 0, err
-			}
-			after, err := used()
-			return time.Duration(max(after, before)-before) / time.Duration(n), err
-		})
+func (t *trial) makeSome(n int) {
+	for range n {
+		t.waiting = append(t.waiting, t.one(t.l, silent, t.end).Token())
 	}
+}
+
+func (t *trial) begin(liburing.Completion) {
+	t.start = time.Now()
+	t.makeSome(t.some)
+	t.l.Nop(t.haveMade) // which the kernel gets after them
+}
+
+func (t *trial) haveMade(liburing.Completion) {
+	t.made += time.Since(t.start)
+	t.sent += t.some
+	t.start = time.Now()
+	t.cancel(t)
+}
+
+// end is the callback of all requests.
+func (t *trial) end(c liburing.Completion) {
+	if t.l.Closing() {
+		return
+	}
+	now := time.Now()
+	t.cancelled += now.Sub(t.start)
+	t.start = now
+	t.ended++
+	switch {
+	case t.ended == rounds || t.made+t.cancelled > patience:
+		t.l.Stop()
+	case t.ended == t.sent:
+		t.begin(c)
+	default:
+		t.cancel(t)
+	}
+}
+
+func cancelNewest(t *trial) {
+	last := len(t.waiting) - 1
+	t.l.Cancel(t.waiting[last], 0, nil)
+	t.waiting = t.waiting[:last]
+}
+
+func cancelOldest(t *trial) {
+	t.l.Cancel(t.waiting[0], 0, nil)
+	t.waiting = t.waiting[1:]
 }
