@@ -3,6 +3,7 @@ module github.com/go-liburing/liburing/bench/report
 go 1.26.0
 
 require (
+	github.com/go-liburing/liburing v0.0.0
 	github.com/stretchr/testify v1.12.1
 	gonum.org/v1/plot v0.17.0
 )
@@ -18,3 +19,5 @@ require (
 	golang.org/x/image v0.30.0 // indirect
 	golang.org/x/text v0.28.0 // indirect
 )
+
+replace github.com/go-liburing/liburing => ../..
