@@ -232,10 +232,14 @@ const scalingNotes = `## What grows in the kernel, and what to do instead
   request is cheap; an older one costs more, the more requests came after it. Prefer to cancel by ending the descriptor: ` + "`Shutdown`" + `
   of a socket ends what waits for it without a search.
 - **` + "`CancelFD`, `CancelOp` and `AsyncCancelAny`" + `** walk the whole table, and with ` + "`AsyncCancelAll`" + ` once for each
-  request that they find: n² steps for n requests. A context that they all share (` + "`WithContext`" + `) and ` + "`Close`" + ` cancel in the
-  order of the kernel's lists instead, in n steps.
+  request that they find: n² steps for n requests. Contexts that end together (` + "`WithContext`" + `), limits that pass
+  together (` + "`WithTimeout`" + `) and ` + "`Close`" + ` cancel in the order of the kernel's lists instead, in n steps.
+- **Limits that pass one after the other**, as those of connections that came so, have the oldest request cancelled each time:
+  see ` + "`Cancel`" + `.
 - **Contexts**: the loop watches each once, however many requests have it. A separate context for each request costs a
-  registration, a goroutine when it ends, and a post: for a time limit use ` + "`WithTimeout`" + `.
+  registration, and a goroutine when it ends: for a time limit use ` + "`WithTimeout`" + `.
+- **Hard links** (` + "`HardLinkNext`" + `): when a request is cancelled the one behind it begins, and is then in front of those that are still
+  to be cancelled: n² steps for n such chains. What is linked by ` + "`LinkNext`" + ` ends with the first of its chain.
 - **Futexes and waits for processes** are in one list each, the newest first; what holds for ` + "`Cancel`" + ` holds for them too.
 - **Descriptors**: in a process with threads, as every one of Go's is, the 257th takes some 15 ms, and so does the 513th
   and each that doubles the table ([finding](../findings/a-growing-descriptor-table-stalls-threads.sh)); a loop that accepts stands still meanwhile.
