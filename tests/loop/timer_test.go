@@ -3,6 +3,7 @@
 package loop_test
 
 import (
+	"context"
 	"math/rand/v2"
 	"testing"
 	"time"
@@ -148,6 +149,66 @@ func TestEveryKeepsTheBeat(t *testing.T) {
 	})
 	ringtest.RunIdle(t, l)
 	require.Less(t, calls, int(end/period), "beats that have passed are left out")
+}
+
+// A call that is late puts off none behind it: the next one is due when it would have been,
+// here half a period later. Since a busy machine may have any of them be later still, it
+// need not be seen each time; where the beat drifts it never is.
+func TestEveryDoesNotDrift(t *testing.T) {
+	ringtest.OverLoops(t, 8, func(t *testing.T, l *liburing.Loop) {
+		const period = 10 * time.Millisecond
+		calls, kept := 0, 0
+		var late time.Time
+		l.Every(period, func() {
+			if calls++; calls%2 == 0 {
+				late = time.Now()
+				return
+			}
+			if time.Since(late) < 3*period/4 {
+				kept++
+			}
+			time.Sleep(3 * period / 2)
+		})
+		ringtest.RunUntil(t, l, period, func() bool { return kept >= 3 })
+	})
+}
+
+// What a timer costs does not depend on how many there are. The machine may be busy, so the
+// least of several measurements counts, of as many as it takes. What looked at all timers
+// would cost some hundred times as much among a thousand times as many, in each of them.
+func TestTimersCostTheSameHoweverMany(t *testing.T) {
+	const few, many, most = 100, 100_000, 10
+	for name, work := range map[string]func(l *liburing.Loop, own *liburing.Timer){
+		"arm":    func(l *liburing.Loop, own *liburing.Timer) { l.After(time.Minute, func() {}).Stop() },
+		"stop":   func(l *liburing.Loop, own *liburing.Timer) { own.Stop(); own.Reset(time.Hour) },
+		"later":  func(l *liburing.Loop, own *liburing.Timer) { own.Reset(2 * time.Hour) },
+		"sooner": func(l *liburing.Loop, own *liburing.Timer) { own.Reset(time.Minute); own.Reset(time.Second) },
+		"call":   func(l *liburing.Loop, own *liburing.Timer) { l.After(0, l.Stop); l.Run(context.Background()) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			among := func(n int) func() time.Duration {
+				l := ringtest.NewLoop(t, 8)
+				var own *liburing.Timer
+				for i := range n {
+					own = l.After(time.Hour+time.Duration(i)*time.Microsecond, func() {})
+				}
+				return func() time.Duration {
+					const rounds = 200
+					start := time.Now()
+					for range rounds {
+						work(l, own)
+					}
+					return time.Since(start) / rounds
+				}
+			}
+			amongFew, amongMany := among(few), among(many)
+			one, other := amongFew(), amongMany()
+			for end := time.Now().Add(time.Minute); other >= most*max(one, 1); {
+				require.True(t, time.Now().Before(end), "%v among %d, and %v among %d", one, few, other, many)
+				one, other = min(one, amongFew()), min(other, amongMany())
+			}
+		})
+	}
 }
 
 // Of an Every Reset sets the period.
