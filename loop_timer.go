@@ -15,7 +15,9 @@ import (
 // For all of them:
 //
 //   - The clock is the one that Go measures durations with (CLOCK_MONOTONIC): it is
-//     never set, and stops while the machine is suspended.
+//     never set, and stops while the machine is suspended. Ring.RegisterClock does not
+//     change it: that chooses the clock of the kernel's waits, and a wait that ends
+//     before a timer is due is followed by another.
 //   - A timer is never early. It is late by what the kernel's wait adds (some 50 µs),
 //     and by callbacks that run when it is due: a turn of the loop calls those of
 //     completions first.

@@ -254,7 +254,8 @@ func (r *Ring) UnregisterNAPI(n *NAPI) error {
 }
 
 // RegisterClock chooses the clock of waits with a timeout, CLOCK_MONOTONIC or
-// CLOCK_BOOTTIME (io_uring_register_clock). Needs Linux 6.12.
+// CLOCK_BOOTTIME (io_uring_register_clock). A Loop's timers go by CLOCK_MONOTONIC all the
+// same. Needs Linux 6.12.
 func (r *Ring) RegisterClock(clock int) error {
 	const op = "io_uring_register_clock"
 	if err := checkCount(op, clock); err != nil {

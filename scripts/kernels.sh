@@ -238,7 +238,7 @@ mount -t tmpfs tmpfs /tmp
 mount -t devpts devpts /dev/pts
 mount -t cgroup2 cgroup2 /sys/fs/cgroup
 ip link set lo up
-export PATH=/bin HOME=/tmp LIBURING_TEST_PROGRAMS=/programs LIBURING_TEST_MAY_SET_SYSCTLS=1
+export PATH=/bin HOME=/tmp LIBURING_TEST_PROGRAMS=/programs LIBURING_TEST_MAY_SET_SYSCTLS=1 LIBURING_TEST_MAY_SUSPEND=1
 for module in ${modules[*]}; do [ ! -f /modules/\$module.ko ] || insmod /modules/\$module.ko; done
 # The drives come up in any order: their serial numbers tell.
 for try in \$(seq 100); do [ -b /dev/nvme0n1 ] && [ -b /dev/nvme1n1 ] && break; sleep 0.1; done
@@ -267,6 +267,7 @@ while read -r room; do
   /suite/\$name.test -test.v -test.timeout $((limit / 3))s -test.run '${TESTS:-.}' </dev/null || status=\$?
 done </suite/rooms
 echo "EXIT \$status"
+[ $arch != amd64 ] || reboot -f # which ends qemu, as poweroff does not where the machine was suspended
 poweroff -f
 INIT
   chmod +x "$work/root/init"
