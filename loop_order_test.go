@@ -172,9 +172,41 @@ func TestDrainWhileTheWakerIsArmed(t *testing.T) {
 // cancel misses it.
 func neverFound(t *testing.T) {
 	ringtest.NeedsSyncCancel(t)
-	if ringtest.KernelBefore(6, 16) {
+	if miscountsTimers(t) {
+		require.True(t, ringtest.KernelBefore(6, 16))
 		t.Skip("a timer that ends for want of room has this kernel miscount, and the drain waits for ever")
 	}
+}
+
+// miscountsTimers has a timer end for want of room, and looks whether what drains the ring
+// afterwards, which has nothing to wait for, completes.
+func miscountsTimers(t *testing.T) bool {
+	r := ringtest.NewRing(t, 1)
+	ts := liburing.NewTimespec(time.Microsecond)
+	ringtest.NextSQE(t, r).PrepTimeout(&ts, 0, liburing.TimeoutMultishot)
+	_, err := r.Submit()
+	require.NoError(t, err)
+	for end := time.Now().Add(time.Minute); !r.CQHasOverflow(); {
+		require.True(t, time.Now().Before(end), "there is always room")
+		require.NoError(t, r.GetEvents())
+		if cqe, err := r.PeekCQE(); err == nil && errors.Is(cqe.Err(), unix.EINVAL) {
+			require.True(t, ringtest.KernelBefore(6, 4))
+			t.Skip("a timeout that fires again and again came with Linux 6.4")
+		}
+	}
+	for ended := false; !ended; {
+		cqe, err := r.WaitCQE()
+		require.NoError(t, err)
+		ended = cqe.Flags&liburing.CQEFMore == 0
+		r.CQESeen(cqe)
+	}
+	sqe := ringtest.NextSQE(t, r)
+	sqe.PrepNop()
+	sqe.SetFlags(liburing.SQEIODrain)
+	if _, err = r.SubmitAndWaitTimeout(1, time.Second); err != nil {
+		require.ErrorIs(t, err, unix.ETIME)
+	}
+	return err != nil
 }
 
 // firing makes a timeout that fires again and again, each time d has passed.
