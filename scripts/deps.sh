@@ -1,9 +1,11 @@
 #!/bin/sh
 # Installs the tools that building needs and this machine lacks, through apt, as
-# root or with sudo. Does nothing, and needs no network, when all are there.
+# root or with sudo. Does nothing, and needs no network, when all are there. Of several
+# it installs those that it can, and fails if that is not all.
 #
-# usage: deps.sh [TOOL...]   these too, whose packages have the commands' names
+# usage: deps.sh [TOOL...]   these commands too
 set -eu
+PATH=$PATH:/usr/sbin:/sbin # where mkfs.ext4 is, which others than root need not find
 
 missing=
 need() { # need COMMAND PACKAGE
@@ -14,7 +16,13 @@ need make make
 need pkg-config pkg-config
 need git git
 need xz xz-utils
-for tool; do need "$tool" "$tool"; done
+for tool; do
+	case $tool in
+	mkfs.ext4) need "$tool" e2fsprogs ;;
+	losetup) need "$tool" mount ;;
+	*) need "$tool" "$tool" ;; # packages have their commands' names
+	esac
+done
 [ -e /usr/include/stdio.h ] || missing="$missing libc6-dev"
 [ -e /usr/include/linux/io_uring.h ] || missing="$missing linux-libc-dev"
 
@@ -37,6 +45,15 @@ if [ "$(id -u)" != 0 ]; then
 	sudo=sudo
 fi
 echo "deps: installing$missing"
-$sudo apt-get update -qq
+$sudo apt-get update -qq || echo "deps: goes on with the lists of packages that are there" >&2
+install() { DEBIAN_FRONTEND=noninteractive $sudo apt-get install -y -qq --no-install-recommends "$@" >/dev/null; }
 # shellcheck disable=SC2086 # a list of packages
-DEBIAN_FRONTEND=noninteractive $sudo apt-get install -y -qq --no-install-recommends $missing >/dev/null
+install $missing && exit 0
+
+# apt installs none if it does not know one.
+failed=
+for package in $missing; do install "$package" || failed="$failed $package"; done
+[ -z "$failed" ] || {
+	echo "deps: could not be installed:$failed" >&2
+	exit 1
+}
