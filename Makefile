@@ -67,7 +67,7 @@ soak: deps ## files, sockets, timers and cancels on several loops and ringio at 
 	$(GO) test -count=1 -v -timeout 0 -run TestLoad ./tests/soak -duration $(DURATION)
 
 bench: deps ## measure against C and others; says how long it takes (BENCH="nop echo/loop/64 …": only those)
-	@scripts/deps.sh fio wrk || echo "bench: goes on without what could not be installed"
+	@scripts/deps.sh fio wrk mkfs.ext4 losetup mount || echo "bench: goes on without what could not be installed"
 	$(GO) run ./bench $(BENCH)
 
 report: ## turn the measurements into bench/results/report.html, docs/benchmarks.md and docs/scaling.md

@@ -22,8 +22,8 @@ const (
 // each with all processors. The copies go to a file system that is new: on one where many
 // files were removed a moment ago ext4 may take several times as long to make others.
 func copiesContests(ctx context.Context, t *tools) ([]contest, error) {
-	if os.Geteuid() != 0 {
-		return nil, missing("it mounts file systems of its own: run it as root")
+	if err := t.mounts(ctx); err != nil {
+		return nil, err
 	}
 	uring, err := t.buildGo(ctx, "cmd/uring")
 	if err != nil {

@@ -3,8 +3,10 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strconv"
 	"syscall"
 )
@@ -52,6 +54,29 @@ func makeImage(ctx context.Context, image string, size int64, args ...string) er
 	if err := errors.Join(os.WriteFile(image, nil, 0o600), os.Truncate(image, size)); err != nil {
 		return err
 	}
-	_, err := command(ctx, "mke2fs", append(append([]string{"-q", "-F", "-t", "ext4"}, args...), image)...)
+	_, err := command(ctx, "mkfs.ext4", append(append([]string{"-q", "-F"}, args...), image)...)
 	return err
+}
+
+// mounts sees to it that images can be made and mounted here, before anything is measured.
+func (t *tools) mounts(ctx context.Context) error {
+	if os.Geteuid() != 0 {
+		return missing("it mounts file systems of its own: run it as root")
+	}
+	if err := needs("mkfs.ext4", "losetup", "mount", "umount"); err != nil {
+		return err
+	}
+	image, dir := filepath.Join(t.bin, "image"), filepath.Join(t.bin, "mounted")
+	defer os.Remove(image)
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return err
+	}
+	err := makeImage(ctx, image, 4<<20)
+	if err == nil {
+		_, err = mountedImage(image, dir, func() (reading, error) { return nil, nil })
+	}
+	if err != nil && ctx.Err() == nil {
+		return missing(fmt.Sprintf("it mounts file systems of its own, which fails here: %v", err))
+	}
+	return errors.Join(err, ctx.Err())
 }

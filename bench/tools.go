@@ -1,7 +1,9 @@
 package main
 
 import (
+	"cmp"
 	"errors"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -47,6 +49,20 @@ func hasRings() error {
 		return err
 	}
 	return r.Close()
+}
+
+// packages are those of Debian that have commands which groups need, where these have
+// other names. scripts/deps.sh knows them too.
+var packages = map[string]string{"mkfs.ext4": "e2fsprogs", "losetup": "mount", "umount": "mount"}
+
+// needs tells which commands a group lacks.
+func needs(commands ...string) error {
+	for _, name := range commands {
+		if _, err := exec.LookPath(name); err != nil {
+			return missing(fmt.Sprintf("it needs %s: make bench installs it, or apt-get install %s", name, cmp.Or(packages[name], name)))
+		}
+	}
+	return nil
 }
 
 func (t *tools) close() { os.RemoveAll(t.bin) }

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"os/exec"
 	"regexp"
 	"strconv"
 	"time"
@@ -20,10 +19,10 @@ type wrkLoad struct {
 }
 
 func findWrk(t *tools) (w wrkLoad, err error) {
-	if w.bin, err = exec.LookPath("wrk"); err != nil {
-		return w, missing("it needs wrk: make bench installs it, or apt-get install wrk")
+	if err := needs("wrk"); err != nil {
+		return w, err
 	}
-	w.serverCPU = t.cpu
+	w.bin, w.serverCPU = "wrk", t.cpu
 	w.cpu, err = otherCPU(t.cpu)
 	return w, err
 }
