@@ -2,10 +2,13 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"strconv"
+	"strings"
 	"time"
 )
 
@@ -16,11 +19,13 @@ const (
 	treeLargest = 9000      // bytes of a file; half as many on average
 	copiesSize  = 3 << 30   // of the file system that the copies go to
 	treeName    = "cp.tree" // of the tree, in bench/tmp
+	treeSize    = 512 << 20 // of the file system that it is on where it is to be cold
 )
 
 // copiesContests has the uring command copy against the commands that people copy with,
-// each with all processors. The copies go to a file system that is new: on one where many
-// files were removed a moment ago ext4 may take several times as long to make others.
+// and with io.Copy (os.CopyFS for the tree), each with all processors. The copies go to a
+// file system that is new: on one where many files were removed a moment ago ext4 may take
+// several times as long to make others.
 func copiesContests(ctx context.Context, t *tools) ([]contest, error) {
 	if err := t.mounts(ctx); err != nil {
 		return nil, err
@@ -41,15 +46,19 @@ func copiesContests(ctx context.Context, t *tools) ([]contest, error) {
 	if err != nil {
 		return nil, err
 	}
-	var contests []contest
-	for _, on := range []string{"ext4", "tmpfs"} {
-		contests = append(contests,
-			t.copies("file", on, copying{from: file, prepare: warm},
-				side{"uring cp", []string{uring, "cp"}}, side{"io.Copy", []string{ioCopy}}, side{"cp", []string{"cp", "--reflink=never"}}),
-			t.copies("tree", on, copying{from: tree, prepare: warmTree},
-				side{"uring cp", []string{uring, "cp", "-r"}}, side{"cp", []string{"cp", "-r"}}))
+	treeImage, err := t.smallFilesImage(ctx, tree)
+	if err != nil {
+		return nil, err
 	}
-	return contests, nil
+	sides := []side{{"uring cp", []string{uring, "cp", "-r"}}, {"io.Copy", []string{ioCopy}}, {"cp", []string{"cp", "-r"}}}
+	return []contest{
+		t.copies("file/ext4", copying{from: file, prepare: warm}, sides),
+		t.copies("file/ext4/cold", copying{from: file, prepare: evict}, sides),
+		t.copies("tree/ext4", copying{from: tree, prepare: warmTree}, sides),
+		t.copies("tree/ext4/cold", copying{image: treeImage, prepare: asMounted}, sides),
+		t.copies("file/tmpfs", copying{from: file, prepare: warm}, sides),
+		t.copies("tree/tmpfs", copying{from: tree, prepare: warmTree}, sides),
+	}, nil
 }
 
 // side is a command that copies, and what it is called.
@@ -58,28 +67,38 @@ type side struct {
 	command []string
 }
 
-// copies has commands, ours first, copy what is the same to a new file system.
-func (t *tools) copies(what, on string, c copying, sides ...side) contest {
-	held := contest{title: fmt.Sprintf("copy of a %s on %s", what, on)}
+// copies has commands, ours first, copy what is the same to a new file system: to that of
+// the name's second part.
+func (t *tools) copies(name string, c copying, sides []side) contest {
+	parts := strings.Split(name, "/")
+	on := parts[1]
+	held := contest{title: fmt.Sprintf("copy of a %s on %s", parts[0], strings.Join(parts[1:], ", "))}
 	for i, s := range sides {
 		c := c
-		c.name, c.command, c.peer, c.free = s.name, s.command, i > 0, true
+		c.name, c.command, c.peer, c.cpu = s.name, s.command, i > 0, everywhere
 		held.programs = append(held.programs, program{name: s.name, takes: 3 * time.Second, peer: c.peer, run: func(ctx context.Context) (reading, error) {
 			return t.onNew(ctx, on, c)
 		}})
 	}
-	held.figures = []figure{{name: "copies/" + what + "/" + on, unit: "ms", reading: "ms", ours: sides[0].name, peers: held.peerNames()}}
+	held.figures = []figure{{name: "copies/" + name, unit: "ms", reading: "ms", ours: sides[0].name, peers: held.peerNames()}}
 	return held
 }
 
-// onNew copies to a new file system.
+// onNew copies to a new file system, and from one that is mounted anew if it is of an image.
 func (t *tools) onNew(ctx context.Context, on string, c copying) (reading, error) {
 	dir, image := t.path("bench/tmp/copies"), t.path("bench/tmp/copies.ext4")
-	if err := os.MkdirAll(dir, 0o755); err != nil {
+	source := t.path("bench/tmp/copies.from")
+	if err := errors.Join(os.MkdirAll(dir, 0o755), os.MkdirAll(source, 0o755)); err != nil {
 		return nil, err
 	}
 	c.to = filepath.Join(dir, "copy")
 	run := func() (reading, error) { return c.run(ctx) }
+	if c.image != "" {
+		c.from = filepath.Join(source, treeName)
+		run = func() (reading, error) {
+			return mountedImage(c.image, source, func() (reading, error) { return c.run(ctx) })
+		}
+	}
 	if on == "tmpfs" {
 		return mountedMemory(dir, copiesSize, run)
 	}
@@ -116,6 +135,34 @@ func (t *tools) smallFiles() (string, error) {
 	}
 	return dir, os.Rename(part, dir)
 }
+
+// smallFilesImage returns an image of a file system with the tree, which is made once: where
+// that is mounted, the kernel knows neither what is in the files nor where they are.
+func (t *tools) smallFilesImage(ctx context.Context, tree string) (string, error) {
+	image, dir := t.path("bench/tmp/copies.tree.ext4"), t.path("bench/tmp/copies.from")
+	if exists(image) {
+		return image, nil
+	}
+	if err := errors.Join(checkRoom(filepath.Dir(image), treeSize), os.MkdirAll(dir, 0o755)); err != nil {
+		return "", err
+	}
+	t.say("copying the small files to bench/tmp/copies.tree.ext4, once")
+	part := image + ".part"
+	if err := makeImage(ctx, part, treeSize, "-N", strconv.Itoa(2*treeFolders*treeFiles)); err != nil {
+		return "", err
+	}
+	_, err := mountedImage(part, dir, func() (reading, error) {
+		_, err := command(ctx, "cp", "-r", tree, dir)
+		return nil, err
+	})
+	if err != nil {
+		return "", err
+	}
+	return image, os.Rename(part, image)
+}
+
+// asMounted leaves what is copied as a new mount has it.
+func asMounted(string) error { return nil }
 
 // warmTree has the page cache hold the files of a tree.
 func warmTree(dir string) error {

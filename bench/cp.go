@@ -69,7 +69,7 @@ func (t *tools) buildCopiers(ctx context.Context) ([]copying, error) {
 		{name: "C", command: []string{c}},
 		{name: "Go", command: []string{ours}},
 		{name: "io.Copy", command: []string{ioCopy}, peer: true},
-		{name: "cp", command: []string{"cp", "--reflink=never"}, peer: true},
+		{name: "cp", command: []string{"cp"}, peer: true}, // as people run it: the kernel copies
 	}, nil
 }
 
@@ -78,10 +78,10 @@ type copying struct {
 	name     string
 	command  []string // without the names of the files
 	peer     bool
-	cpu      int
+	cpu      int // or everywhere
 	from, to string
+	image    string                  // of a file system that from is on, to be mounted for each run; "": none
 	prepare  func(path string) error // brings from into the state to begin with
-	free     bool                    // to use all processors
 }
 
 // takes returns what a run is expected to take.
@@ -109,7 +109,7 @@ func (c copying) run(ctx context.Context) (reading, error) {
 	cmd := exec.CommandContext(ctx, c.command[0], append(c.command[1:len(c.command):len(c.command)], c.from, c.to)...)
 	cmd.Stderr = &complaint
 	start := time.Now()
-	if err := c.start(cmd); err != nil {
+	if err := startOn(c.cpu, cmd); err != nil {
 		return nil, err
 	}
 	err := cmd.Wait()
@@ -122,13 +122,6 @@ func (c copying) run(ctx context.Context) (reading, error) {
 	}
 	busy := cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime()
 	return reading{"ms": took.Seconds() * 1000, cpuReading: busy.Seconds() * 1e6}, nil
-}
-
-func (c copying) start(cmd *exec.Cmd) error {
-	if c.free {
-		return cmd.Start()
-	}
-	return startOn(c.cpu, cmd)
 }
 
 // check sees to it that there is a copy.

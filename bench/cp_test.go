@@ -33,7 +33,7 @@ func TestCopyingOfATreeIsMeasured(t *testing.T) {
 	for _, name := range []string{"a", "folder/b"} {
 		require.NoError(t, os.WriteFile(filepath.Join(tree, name), make([]byte, 1000), 0o600))
 	}
-	c := copying{free: true, command: []string{"cp", "-r"}, from: tree, to: tree + ".copy", prepare: warmTree}
+	c := copying{cpu: everywhere, command: []string{"cp", "-r"}, from: tree, to: tree + ".copy", prepare: warmTree}
 	r, err := c.run(t.Context())
 	require.NoError(t, err)
 	require.Positive(t, r["ms"])

@@ -14,8 +14,14 @@ import (
 // programs in Go are as fast or faster, ours and those of others.
 const goProcs = "GOMAXPROCS=2"
 
-// startOn starts a program with all its threads pinned to a processor.
+// everywhere stands for all processors.
+const everywhere = -1
+
+// startOn starts a program with all its threads pinned to a processor, or where it likes.
 func startOn(cpu int, cmd *exec.Cmd) error {
+	if cpu == everywhere {
+		return cmd.Start()
+	}
 	cmd.Env = append(cmd.Environ(), goProcs)
 	// A child has the processors of the thread that starts it.
 	runtime.LockOSThread()

@@ -62,7 +62,7 @@ func (p program) asPeer() program {
 	return p
 }
 
-// runOn runs a program on a processor and returns what it prints.
+// runOn runs a program on a processor, or everywhere, and returns what it prints.
 func runOn(ctx context.Context, cpu int, bin string, args ...string) ([]byte, error) {
 	var out, complaint bytes.Buffer
 	cmd := exec.CommandContext(ctx, bin, args...)

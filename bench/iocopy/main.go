@@ -1,4 +1,5 @@
-// Iocopy copies a file with io.Copy, which lets the kernel copy where it can.
+// Iocopy copies a file with io.Copy, which lets the kernel copy where it can, and a folder
+// with os.CopyFS, which does that with each file.
 package main
 
 import (
@@ -13,10 +14,21 @@ func main() {
 		fmt.Fprintln(os.Stderr, "usage: iocopy FROM TO")
 		os.Exit(2)
 	}
-	if err := copyFile(os.Args[1], os.Args[2]); err != nil {
+	if err := run(os.Args[1], os.Args[2]); err != nil {
 		fmt.Fprintln(os.Stderr, "iocopy:", err)
 		os.Exit(1)
 	}
+}
+
+func run(from, to string) error {
+	info, err := os.Stat(from)
+	if err != nil {
+		return err
+	}
+	if info.IsDir() {
+		return os.CopyFS(to, os.DirFS(from))
+	}
+	return copyFile(from, to)
 }
 
 func copyFile(from, to string) error {

@@ -110,8 +110,15 @@ func (e entry) label() string {
 	if p := percentile(e.part(-1)); p != "" {
 		return p + " at " + inWords(e.part(1)) + "/s"
 	}
-	if strings.Count(e.Name, "/") < 2 {
+	switch {
+	case strings.Count(e.Name, "/") < 2:
 		return ""
+	case e.part(0) == "copies":
+		return strings.Join(strings.Fields("a "+e.part(3)+" "+e.part(1)+" on "+e.part(2)), " ")
+	case e.part(0) == "walk" && e.part(3) == "all":
+		return e.part(2) + " on all processors"
+	case e.part(0) == "walk":
+		return e.part(2) + " on one processor"
 	}
 	return inWords(e.part(-1))
 }

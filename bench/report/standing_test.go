@@ -64,6 +64,20 @@ func TestWhereOneIs(t *testing.T) {
 	require.Equal(t, " with 1 and 10 clients", group{at: " with %s clients"}.where(append(one, entry{Name: "models/iouring/10"})))
 }
 
+// What a name of four parts is about.
+func TestLabels(t *testing.T) {
+	for name, label := range map[string]string{
+		"copies/file/ext4":      "a file on ext4",
+		"copies/tree/ext4/cold": "a cold tree on ext4",
+		"walk/statx/warm":       "warm on one processor",
+		"walk/statx/cold/all":   "cold on all processors",
+		"cp/loop/cold":          "cold",
+		"timer/loop":            "",
+	} {
+		require.Equal(t, label, entry{Name: name}.label(), name)
+	}
+}
+
 // Of memory less is better, so the sentence says how much more ours takes.
 func TestStandingOfMemory(t *testing.T) {
 	g := group{takes: "memory"}
