@@ -16,7 +16,8 @@ const (
 )
 
 // walkContests has programs learn the sizes of many files, whose inodes are in memory or
-// are not.
+// are not: on one processor, which the kernel's workers share with the program, and on all.
+// The file system is one of its own, so that the kernel forgets the files.
 func walkContests(ctx context.Context, t *tools) ([]contest, error) {
 	if err := t.mounts(ctx); err != nil {
 		return nil, err
@@ -29,13 +30,19 @@ func walkContests(ctx context.Context, t *tools) ([]contest, error) {
 	if err := w.make(ctx, t); err != nil {
 		return nil, err
 	}
-	return []contest{t.walks("warm", w, true), t.walks("cold", w, false)}, nil
+	contests := []contest{t.walks("warm", w), t.walks("cold", w)}
+	if _, err := otherCPU(t.cpu); err != nil {
+		t.say(fmt.Sprintf("walk on all processors is left out: %v", err))
+		return contests, nil
+	}
+	w.cpu = everywhere
+	return append(contests, t.walks("warm/all", w), t.walks("cold/all", w)), nil
 }
 
 // walked is a file system with many files, in a file.
 type walked struct {
 	bin, image, dir string
-	cpu             int
+	cpu             int // or everywhere
 }
 
 // make makes the file system, unless it is there.
@@ -69,7 +76,10 @@ func (w walked) mounted(ctx context.Context, run func() (reading, error)) (readi
 	return mountedImage(w.image, w.dir, run)
 }
 
-func (t *tools) walks(state string, w walked, warm bool) contest {
+// walks is the contest of walks in a state: warm or cold, and with "/all" behind it if they
+// have all processors.
+func (t *tools) walks(state string, w walked) contest {
+	warm := strings.HasPrefix(state, "warm")
 	side := func(name, mode string) program {
 		walk := func(ctx context.Context, mode string) (reading, error) {
 			out, err := runOn(ctx, w.cpu, w.bin, "-dir", w.tree(), "-mode", mode)
@@ -89,7 +99,11 @@ func (t *tools) walks(state string, w walked, warm bool) contest {
 			})
 		}}
 	}
-	c := contest{title: "sizes of 100,000 files, " + state, programs: []program{
+	on := "one processor"
+	if w.cpu == everywhere {
+		on = "all processors"
+	}
+	c := contest{title: fmt.Sprintf("sizes of 100,000 files, %s, %s", strings.TrimSuffix(state, "/all"), on), programs: []program{
 		side("Loop", "loop"),
 		side(ringioName, "ringio").asPeer(),
 		side("filepath.WalkDir", "walkdir").asPeer(),

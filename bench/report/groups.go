@@ -35,14 +35,17 @@ var groups = []group{
 	},
 	{
 		name: "cp", Title: "Copies",
-		About: "A file copied by a process, from its start to its end: warm from the page cache, cold from the disk.",
-		one:   "copy", at: ", %s",
+		About: "A file copied by a process, from its start to its end, on one processor: warm from the page cache, cold from the disk. " +
+			"cp is run as people run it, without options: it has the kernel copy (copy_file_range), as io.Copy does, which is faster than its `--reflink=never`, with reads and writes.",
+		one: "copy", at: ", %s",
 		charts: results.copies,
 	},
 	{
 		name: "copies", Title: "Copies by the command",
-		About: "A file of 1 GiB, and 20,000 files of up to 9,000 bytes in 200 folders, copied from the page cache to a new file system, with all processors.",
-		one:   "copy", at: " on %s",
+		About: "A file of 1 GiB, and 20,000 files of up to 9,000 bytes in 200 folders, copied to a new file system, with all processors: " +
+			"from the page cache, or (cold) from the disk, the tree from a file system that is mounted anew for each copy. " +
+			"cp is run without options but `-r`; io.Copy copies the tree by os.CopyFS.",
+		one: "copy", at: " for %s",
 	},
 	{
 		name: "echo", Title: "Echo server",
@@ -100,8 +103,8 @@ var groups = []group{
 	},
 	{
 		name: "walk", Title: "Sizes of many files",
-		About: "The sizes of 100,000 files in 1,000 folders, whose inodes are in memory (warm) or on the disk (cold): by Statx requests on a Loop, 256 in flight, " +
-			"and by walks that ask for one after another. The kernel hands each Statx to a worker thread, which costs more than the call itself; " +
+		About: "The sizes of 100,000 files in 1,000 folders, whose inodes are in memory (warm) or on the disk (cold): by Statx requests on a Loop, 256 in flight all the time, " +
+			"and by walks that ask for one after another; on one processor, which the kernel's worker threads share with the program, and on all. The kernel hands each Statx to a worker thread, which costs more than the call itself; " +
 			"and a file system that reads many inodes with each block leaves the disk little to do in parallel. So a walk does just as well here.",
 		one: "file", at: ", %s",
 	},

@@ -19,7 +19,7 @@ var reasons = []struct{ pattern, rival, why string }{
 	{"randread/*/1", "fio*", oneAtATime},
 	{"randread/*/1", "C", oneAtATime},
 	{"randread/*/*", "fio*", "fio hands each read to the kernel at once, in a system call of its own; ours and the C program hand over all reads of a turn together, so a read waits for the others of its turn."},
-	{"cp/*/*", "*", "On a file system that can't write to the page cache without blocking, such as ext4, the kernel hands each write to a worker thread. cp and io.Copy write in the system call itself."},
+	{"cp/*/*", "*", "On a file system that can't write to the page cache without blocking, such as ext4, the kernel hands each write to a worker thread. cp and io.Copy have it copy in the system call itself."},
 	{"echo*/*/*", "Go, With*", "With the option a turn of the loop handles more messages."},
 	{"echo/*/*", "C", "Nearly all of the time is the kernel's, for both. The loop's table and the callbacks take some 2 % of it."},
 	{"pipeline/ringio/*", "Loop", "A waiting goroutine has to be woken and given a processor; a callback is just called."},
@@ -36,7 +36,8 @@ var reasons = []struct{ pattern, rival, why string }{
 	{"memory/*/*", "gnet", ofGnet},
 	{"memory/*", "*", ofConnections},
 	{"memory/*/*", "*", ofConnections},
-	{"walk/*/*", "*", "The kernel hands each Statx to a worker thread. A plain call returns at once what is in memory."},
+	{"walk/*/*", "*", statxByWorkers},
+	{"walk/*/*/all", "*", statxByWorkers},
 	{"models/iouring/1", "*", oneAtATime},
 }
 
@@ -45,6 +46,8 @@ const (
 
 	ofGnet        = "gnet has one buffer for all connections, and need not remember, for each, a receive that stays in the kernel."
 	ofConnections = "A connection of the loop has a stream, a place in the table and a list of what is to be sent."
+
+	statxByWorkers = "The kernel hands each Statx to a worker thread. A plain call returns at once what is in memory."
 
 	notExplained = "Not explained yet."
 

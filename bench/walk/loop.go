@@ -12,13 +12,15 @@ import (
 
 const mostInFlight = 256
 
-// statter walks with Statx requests on a loop.
+// statter walks with Statx requests on a loop. Each that completes asks for the next
+// file, so that as many are in flight until the last folder has been read.
 type statter struct {
-	loop   *liburing.Loop
-	found  sums
-	flying int
-	spare  []*liburing.Statx
-	err    error
+	loop    *liburing.Loop
+	found   sums
+	folders []string // still to be read
+	folder  string   // that entries are left of
+	entries []os.DirEntry
+	err     error
 }
 
 func walkLoop(dir string) (found sums, err error) {
@@ -27,53 +29,64 @@ func walkLoop(dir string) (found sums, err error) {
 		return sums{}, err
 	}
 	defer func() { err = errors.Join(err, loop.Close(context.Background())) }()
-	s := &statter{loop: loop}
-	err = s.walk(dir)
-	return s.found, errors.Join(err, loop.RunUntilIdle(context.Background()), s.err)
+	s := &statter{loop: loop, folders: []string{dir}}
+	for range mostInFlight {
+		s.ask(new(liburing.Statx))
+	}
+	err = loop.RunUntilIdle(context.Background())
+	return s.found, errors.Join(err, s.err)
 }
 
-// walk asks for all files of a folder, and goes on to the folders in it.
-func (s *statter) walk(dir string) error {
-	entries, err := os.ReadDir(dir)
-	if err != nil {
-		return err
+// ask asks for the next file, if there is one.
+func (s *statter) ask(statx *liburing.Statx) {
+	path, ok := s.next()
+	if !ok {
+		return
 	}
-	for _, entry := range entries {
-		path := filepath.Join(dir, entry.Name())
-		if entry.IsDir() {
-			if err := s.walk(path); err != nil {
-				return err
-			}
-			continue
-		}
-		s.ask(path)
-		if s.flying == mostInFlight {
-			if err := s.loop.RunUntilIdle(context.Background()); err != nil {
-				return err
-			}
-		}
-	}
-	return nil
-}
-
-func (s *statter) ask(path string) {
-	statx := s.take()
-	s.flying++
 	s.loop.Statx(unix.AT_FDCWD, path, unix.AT_SYMLINK_NOFOLLOW, unix.STATX_BASIC_STATS, statx, func(c liburing.Completion) {
-		s.flying--
-		if err := c.Err(); err != nil && s.err == nil {
-			s.err = err
+		if err := c.Err(); err != nil {
+			s.fail(err)
+			return
 		}
 		s.found.files, s.found.bytes = s.found.files+1, s.found.bytes+int64(statx.Size)
-		s.spare = append(s.spare, statx)
+		s.ask(statx)
 	})
 }
 
-func (s *statter) take() *liburing.Statx {
-	if n := len(s.spare); n > 0 {
-		statx := s.spare[n-1]
-		s.spare = s.spare[:n-1]
-		return statx
+// next returns the path of the next file, and reads folders until there is one.
+func (s *statter) next() (path string, ok bool) {
+	for s.err == nil {
+		if len(s.entries) == 0 && !s.read() {
+			return "", false
+		}
+		for len(s.entries) > 0 {
+			entry := s.entries[0]
+			s.entries = s.entries[1:]
+			path := filepath.Join(s.folder, entry.Name())
+			if !entry.IsDir() {
+				return path, true
+			}
+			s.folders = append(s.folders, path)
+		}
 	}
-	return new(liburing.Statx)
+	return "", false
+}
+
+// read reads the next folder. It reports false if there is none, or on an error.
+func (s *statter) read() bool {
+	if len(s.folders) == 0 {
+		return false
+	}
+	s.folder, s.folders = s.folders[0], s.folders[1:]
+	var err error
+	if s.entries, err = os.ReadDir(s.folder); err != nil {
+		s.fail(err)
+	}
+	return s.err == nil
+}
+
+func (s *statter) fail(err error) {
+	if s.err == nil {
+		s.err = err
+	}
 }

@@ -18,14 +18,16 @@ import (
 // sums is what is learnt.
 type sums struct{ files, bytes int64 }
 
+var ways = map[string]func(string) (sums, error){
+	"walkdir": walkOne, "walkdir2": walkTwo, "ringio": walkRingio, "loop": walkLoop,
+}
+
 func main() {
 	mode := flag.String("mode", "loop", "how to walk: walkdir, walkdir2, ringio or loop")
 	dir := flag.String("dir", "", "the folder to walk")
 	files := flag.Int("make", 0, "make the folder with so many files")
 	flag.Parse()
-	walk := map[string]func(string) (sums, error){
-		"walkdir": walkOne, "walkdir2": walkTwo, "ringio": walkRingio, "loop": walkLoop,
-	}[*mode]
+	walk := ways[*mode]
 	if walk == nil || *dir == "" || flag.NArg() > 0 {
 		flag.Usage()
 		os.Exit(2)
