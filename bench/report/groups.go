@@ -105,7 +105,7 @@ var groups = []group{
 		name: "walk", Title: "Sizes of many files",
 		About: "The sizes of 100,000 files in 1,000 folders, whose inodes are in memory (warm) or on the disk (cold): by Statx requests on a Loop, 256 in flight all the time, " +
 			"and by walks that ask for one after another; on one processor, which the kernel's worker threads share with the program, and on all. The kernel hands each Statx to a worker thread, which costs more than the call itself; " +
-			"and a file system that reads many inodes with each block leaves the disk little to do in parallel. So a walk does just as well here.",
+			"and a file system that reads many inodes with each block leaves the disk little to do in parallel. So a walk does as well where the inodes are in memory, and requests gain something where they are not.",
 		one: "file", at: ", %s",
 	},
 	{
