@@ -21,6 +21,7 @@ type crowd struct {
 	penalty int       // how many these were the last time, less one for each crowdQuick quick turns since
 	quick   int       // of these, the last ones
 	far     bool      // others compute: it is long until the pump's next turn
+	over    bool      // the engine is being shut down: there is no crowd any more
 }
 
 const (
@@ -81,7 +82,7 @@ func (c *crowd) woke(n int) {
 	case c.slow > 0:
 		c.slow--
 		c.here.Store(false)
-	case n >= crowdSize:
+	case n >= crowdSize && !c.over:
 		c.quiet = 0
 		c.here.Store(true)
 	case c.here.Load():
@@ -89,4 +90,10 @@ func (c *crowd) woke(n int) {
 			c.here.Store(false)
 		}
 	}
+}
+
+// end has there be no crowd from now on.
+func (c *crowd) end() {
+	c.over = true
+	c.here.Store(false)
 }

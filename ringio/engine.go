@@ -170,10 +170,7 @@ func (e *engine) submit(o *op) error {
 
 // stage is submit without kick: it may be called where the ring is locked.
 func (e *engine) stage(o *op) error {
-	if o.cancelled.Load() { // a look is cheaper than a store
-		o.cancelled.Store(false)
-	}
-	o.remade = 0
+	o.anew()
 	waited := o.told == nil && !o.quick
 	if waited {
 		o.done.Add(1)
@@ -185,6 +182,21 @@ func (e *engine) stage(o *op) error {
 		return errEngineClosed
 	}
 	return nil
+}
+
+// stageAgain stages o from where its end is told, to go on with what was begun: shutdown
+// waits for that.
+func (e *engine) stageAgain(o *op) {
+	o.anew()
+	e.put(o, true)
+}
+
+// anew readies o to be staged.
+func (o *op) anew() {
+	if o.cancelled.Load() { // a look is cheaper than a store
+		o.cancelled.Store(false)
+	}
+	o.remade = 0
 }
 
 // put adds o to what is staged, if the engine is open or has to take it.
@@ -367,6 +379,9 @@ func (e *engine) shutdown(ctx context.Context) error {
 	e.staging.Lock()
 	e.staging.closed = true
 	e.staging.Unlock()
+	e.mu.Lock()
+	e.crowd.end()
+	e.unlock()
 	err := e.settle(ctx)
 	e.mu.Lock()
 	if e.ended {

@@ -143,9 +143,10 @@ func (b *outbox) put(p []byte) (taken bool, err error) {
 	}
 	b.op = b.engine.acquire()
 	b.op.keep, b.op.late, b.op.told = b, prepareBox, toldBox
-	if err := b.engine.stage(b.op); err != nil {
+	if b.engine.stage(b.op) != nil { // it is being shut down: the writer sends p itself
+		b.waiting.release()
 		b.idle()
-		return false, err
+		return false, nil
 	}
 	return true, nil
 }
@@ -197,8 +198,10 @@ func (b *outbox) told(o *op, res int32, more bool) {
 	if all && b.ends {
 		unix.Shutdown(int(b.fd), unix.SHUT_WR) // the descriptor is open as long as there is a send
 	}
-	if all || b.failed != 0 || b.engine.stage(o) != nil {
+	if all || b.failed != 0 {
 		b.idle()
+	} else {
+		b.engine.stageAgain(o)
 	}
 }
 

@@ -1,0 +1,141 @@
+//go:build linux
+
+package ringio
+
+import (
+	"context"
+	"io"
+	"net"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"golang.org/x/sys/unix"
+)
+
+// boxOf returns a connection's box, which is made as by a writer in a crowd.
+func boxOf(c net.Conn) *outbox {
+	s := c.(*tcpConn).s
+	s.out.mu.Lock()
+	defer s.out.mu.Unlock()
+	if s.box.Load() == nil {
+		s.box.Store(newOutbox(s.engine, s.fd))
+	}
+	return s.box.Load()
+}
+
+// box writes as a writer in a crowd does. Nobody submits it yet.
+func box(t testing.TB, c net.Conn, text string) {
+	t.Helper()
+	taken, err := boxOf(c).put([]byte(text))
+	require.NoError(t, err)
+	require.True(t, taken)
+}
+
+// boxWithoutRoom has a box wait for room, and returns how much was written before.
+func boxWithoutRoom(t testing.TB, c net.Conn, text string) (before int) {
+	t.Helper()
+	s := c.(*tcpConn).s
+	for chunk, last := make([]byte, 4096), -1; last != before; time.Sleep(5 * time.Millisecond) { // the peer's side takes some, a moment later
+		last = before
+		for {
+			n, err := transferNow(unix.SYS_SENDTO, s.fd, chunk, unix.MSG_DONTWAIT|unix.MSG_NOSIGNAL)
+			if err != nil {
+				break
+			}
+			before += n
+		}
+	}
+	box(t, c, text)
+	b := boxOf(c)
+	require.Eventually(t, func() bool {
+		s.engine.drive()
+		b.mu.Lock()
+		defer b.mu.Unlock()
+		return b.does != boxSends
+	}, 10*time.Second, time.Millisecond)
+	return before
+}
+
+// onItsWay has the kernel have what is staged, and f called before its end is told.
+func onItsWay(e *engine, f func()) {
+	e.mu.Lock()
+	defer e.unlock()
+	e.takeStaged()
+	e.sendAll()
+	f()
+}
+
+// Shutdown sends what has been written: what waits for room, and what waits behind a send. The
+// connection goes on behind that.
+func TestShutdownSendsTheBox(t *testing.T) {
+	for name, ends := range map[string]bool{"and it goes on": false, "and it ends": true} {
+		for name2, waitsForRoom := range map[string]bool{"room": true, "a send": false} {
+			t.Run(name2+" "+name, func(t *testing.T) {
+				e, err := New(Options{})
+				require.NoError(t, err)
+				_, ours, theirs := pairOf(t, e)
+				peer, before := onlyNet(t, theirs), 0
+				theirs.Close()
+				down := make(chan error, 1)
+				shutdown := func() {
+					if ends {
+						require.NoError(t, ours.(TCPConn).CloseWrite())
+					}
+					go func() { down <- e.Shutdown(context.Background()) }()
+					require.Eventually(t, e.rings[0].closed, 10*time.Second, time.Millisecond)
+				}
+				if waitsForRoom {
+					before = boxWithoutRoom(t, ours, "first")
+					box(t, ours, "second")
+					shutdown()
+				} else {
+					box(t, ours, "first")
+					onItsWay(e.rings[0], func() {
+						box(t, ours, "second")
+						shutdown()
+					})
+				}
+				_, err = io.CopyN(io.Discard, peer, int64(before))
+				require.NoError(t, err)
+				within(t, func() { require.NoError(t, <-down) })
+				want := "firstsecond"
+				if ends {
+					_, err = ours.Write([]byte("x"))
+					require.ErrorIs(t, err, unix.EPIPE)
+				} else {
+					_, err = ours.Write([]byte("third"))
+					require.NoError(t, err)
+					require.NoError(t, ours.Close())
+					want += "third"
+				}
+				peer.SetReadDeadline(time.Now().Add(10 * time.Second))
+				got, err := io.ReadAll(peer)
+				require.NoError(t, err)
+				require.Equal(t, want, string(got))
+			})
+		}
+	}
+}
+
+// Who writes when Shutdown has begun sends it himself, and does not keep that from ending.
+func TestNoBoxBehindShutdown(t *testing.T) {
+	e, err := New(Options{})
+	require.NoError(t, err)
+	_, ours, theirs := pairOf(t, e)
+	require.NoError(t, e.Shutdown(context.Background()))
+	taken, err := boxOf(ours).put([]byte("x"))
+	require.NoError(t, err)
+	require.False(t, taken)
+	_, err = ours.Write([]byte("text"))
+	require.NoError(t, err)
+	got := make([]byte, 8)
+	n, err := theirs.Read(got)
+	require.NoError(t, err)
+	require.Equal(t, "text", string(got[:n]))
+
+	var c crowd
+	c.end()
+	c.woke(crowdSize)
+	require.False(t, c.here.Load())
+}
