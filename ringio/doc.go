@@ -45,7 +45,8 @@
 //
 //   - Close, CloseWrite and Shutdown send what has been written. Where the peer does
 //     not read, Close leaves that to the engine, which resets the connection after a
-//     minute. A process that ends without them loses what its busy connections wrote
+//     minute. Where Shutdown's context ends first, later writes fail, and Close resets
+//     the connection. A process that ends without them loses what its busy connections wrote
 //     in the last microseconds: os.Exit runs nothing that could send it.
 //   - The peer's reset may be reported by the write after the first one that it
 //     affects.

@@ -194,6 +194,9 @@ func (b *outbox) told(o *op, res int32, more bool) {
 	if more {
 		return
 	}
+	if b.isCut() { // the peer must not take the end that Close sends for the end of all
+		unix.SetsockoptLinger(int(b.fd), unix.SOL_SOCKET, unix.SO_LINGER, &unix.Linger{Onoff: 1})
+	}
 	all := b.failed == 0 && b.flying == nil && b.waiting == nil
 	if all && b.ends {
 		unix.Shutdown(int(b.fd), unix.SHUT_WR) // the descriptor is open as long as there is a send
@@ -232,13 +235,20 @@ func (b *outbox) toldRoom(o *op, res int32, more bool) {
 	}
 }
 
+// isCut reports whether Shutdown has ended what was to be sent: the connection is there, but
+// what was written has a gap at its end.
+func (b *outbox) isCut() bool { return b.failed == int16(unix.ECANCELED) }
+
 // endBehind has the connection's end sent behind what is to be sent. There is nothing
 // behind which it could be if it reports false.
-func (b *outbox) endBehind() bool {
+func (b *outbox) endBehind() (behind bool, err error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	if b.isCut() {
+		return false, errEngineClosed
+	}
 	b.ends = b.ends || b.op != nil
-	return b.op != nil
+	return b.op != nil, nil
 }
 
 // idle says that nothing is to be sent any more.

@@ -139,3 +139,30 @@ func TestNoBoxBehindShutdown(t *testing.T) {
 	c.woke(crowdSize)
 	require.False(t, c.here.Load())
 }
+
+// Where Shutdown can't wait for that, the writer is told, again and again, and the peer does
+// not take what it gets for all.
+func TestShutdownThatCutsTheBox(t *testing.T) {
+	e, err := New(Options{})
+	require.NoError(t, err)
+	_, ours, theirs := pairOf(t, e)
+	peer := onlyNet(t, theirs)
+	theirs.Close()
+	boxWithoutRoom(t, ours, "text")
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Millisecond)
+	defer cancel()
+	require.ErrorIs(t, e.Shutdown(ctx), context.DeadlineExceeded)
+	raw, err := ours.(TCPConn).SyscallConn()
+	require.NoError(t, err)
+	for range 2 {
+		_, err = ours.Write([]byte("x"))
+		require.ErrorIs(t, err, errEngineClosed)
+		_, err = WriteBuffers(ours, &net.Buffers{[]byte("x")})
+		require.ErrorIs(t, err, errEngineClosed)
+		require.ErrorIs(t, raw.Write(func(uintptr) bool { return true }), errEngineClosed)
+		require.ErrorIs(t, ours.(TCPConn).CloseWrite(), errEngineClosed)
+	}
+	require.NoError(t, ours.Close())
+	_, err = io.Copy(io.Discard, peer)
+	require.ErrorIs(t, err, unix.ECONNRESET)
+}

@@ -294,7 +294,7 @@ func (s *socket) raw(h *half, events uint32, f func(fd uintptr) bool) error {
 		s.bare()
 	} else if b := s.box.Load(); b != nil {
 		if err := s.flush(b); err != nil {
-			return err
+			return s.failed(h, "write", s.resetOf(err))
 		}
 	}
 	for {

@@ -185,8 +185,10 @@ func (s *socket) closeWrite() error {
 		return err
 	}
 	defer s.done()
-	if b := s.box.Load(); b != nil && b.endBehind() {
-		return nil
+	if b := s.box.Load(); b != nil {
+		if behind, err := b.endBehind(); behind || err != nil {
+			return err
+		}
 	}
 	return s.shutdown(unix.SHUT_WR)
 }
