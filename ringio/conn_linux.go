@@ -179,7 +179,9 @@ func (s *socket) recv(p []byte) (n int, err error) {
 		return 0, err
 	}
 	if len(p) > 0 { // else it would look like the end
-		n, err = s.receive(p)
+		if n, err = s.receive(p); err == io.EOF {
+			err = s.tellEnd()
+		}
 	}
 	s.end(&s.in)
 	return n, err
@@ -209,6 +211,30 @@ func (s *socket) receive(p []byte) (int, error) {
 		return 0, io.EOF
 	}
 	return n, nil
+}
+
+// tellEnd returns the end as a read tells it, or the error that it stands for: the kernel tells
+// one once, and a box may have been told in place of the read.
+func (s *socket) tellEnd() error {
+	b := s.box.Load()
+	if b == nil {
+		return io.EOF
+	}
+	for b.busy() && hungUp(s.fd) && s.ready(&s.in) == nil { // it is about to be told
+		s.engine.drive()
+		time.Sleep(20 * time.Microsecond)
+	}
+	if err := b.takeEnd(); err != nil {
+		return asRead(err)
+	}
+	return io.EOF
+}
+
+// hungUp reports whether a connection has ended in both directions.
+func hungUp(fd int) bool {
+	ready := [1]unix.PollFd{{Fd: int32(fd)}}
+	n, err := unix.Poll(ready[:], 0)
+	return err == nil && n != 0 && ready[0].Revents&unix.POLLHUP != 0
 }
 
 // asRead returns an error of a stream as read's.

@@ -129,7 +129,7 @@ func (b *outbox) put(p []byte) (taken bool, err error) {
 	defer b.mu.Unlock()
 	switch {
 	case b.failed != 0:
-		return false, unix.Errno(b.failed)
+		return false, b.tell()
 	case b.ends:
 		return false, unix.EPIPE
 	case b.waiting == nil:
@@ -281,14 +281,49 @@ func (b *outbox) expire() {
 	}
 }
 
-// state reports whether something is to be sent yet, and the error of what was sent.
+// state reports whether something is to be sent yet, and the error of what was sent, see tell.
 func (b *outbox) state() (busy bool, err error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if b.failed != 0 {
-		err = unix.Errno(b.failed)
+	return b.op != nil, b.tell()
+}
+
+func (b *outbox) busy() bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.op != nil
+}
+
+// tell returns the error of what was sent. One that ends the connection the kernel tells once,
+// whether a write or a read; it tells the writes behind that EPIPE. The lock is held.
+func (b *outbox) tell() error {
+	if b.failed == 0 {
+		return nil
 	}
-	return b.op != nil, err
+	errno := unix.Errno(b.failed)
+	if endsConnection(errno) {
+		b.failed = int16(unix.EPIPE)
+	}
+	return errno
+}
+
+// takeEnd returns the error that has ended the connection, for a read, if nobody was told.
+func (b *outbox) takeEnd() error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if !endsConnection(unix.Errno(b.failed)) {
+		return nil
+	}
+	return b.tell()
+}
+
+// endsConnection reports whether an error is one that the kernel keeps for whoever asks first.
+func endsConnection(errno unix.Errno) bool {
+	switch errno {
+	case unix.ECONNRESET, unix.ECONNABORTED, unix.ETIMEDOUT, unix.EHOSTUNREACH, unix.ENETUNREACH:
+		return true
+	}
+	return false
 }
 
 // flush waits until all has been sent, until the deadline or Close ends that.
@@ -317,7 +352,7 @@ func (b *outbox) flushes(limit time.Duration) bool {
 	timer := time.NewTimer(limit)
 	defer timer.Stop()
 	for {
-		if busy, _ := b.state(); !busy {
+		if !b.busy() {
 			return true
 		}
 		select {

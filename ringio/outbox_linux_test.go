@@ -166,3 +166,50 @@ func TestShutdownThatCutsTheBox(t *testing.T) {
 	_, err = io.Copy(io.Discard, peer)
 	require.ErrorIs(t, err, unix.ECONNRESET)
 }
+
+// A reset is told once, as in net, whoever asks first, also where a box has heard of it.
+func TestResetThatABoxIsTold(t *testing.T) {
+	calls := func(p *protocol, c net.Conn, order string) {
+		for _, call := range order {
+			if call == 'r' {
+				n, err := c.Read(make([]byte, 8))
+				p.result("read", n, err)
+			} else {
+				n, err := c.Write([]byte("x"))
+				p.result("write", n, err)
+			}
+		}
+	}
+	for _, order := range []string{"rrwwr", "rwwr", "wrwr", "wwwrr"} {
+		ours, theirs := netStack.pair(t, "tcp")
+		reset(t, theirs)
+		waitReset(t, ours)
+		want := &protocol{t: t}
+		calls(want, ours, order)
+		for _, streams := range []bool{false, true} {
+			for _, told := range []bool{false, true} {
+				got := &protocol{t: t}
+				ours, theirs := ringStack.pair(t, "tcp")
+				s := ours.(*tcpConn).s
+				if streams {
+					if s.stream.Store(newStream(s.engine, s.fd)); s.stream.Load() == nil {
+						continue // this kernel has none
+					}
+				}
+				box(t, ours, "x")
+				reset(t, theirs)
+				waitReset(t, ours)
+				do := func() { within(t, func() { calls(got, ours, order) }) }
+				if told {
+					require.True(t, boxOf(ours).flushes(10*time.Second))
+					do()
+				} else {
+					var done chan struct{}
+					onItsWay(s.engine, func() { done = waits(t, do) })
+					<-done
+				}
+				require.Equal(t, want.lines, got.lines, "%s, stream %v, told %v", order, streams, told)
+			}
+		}
+	}
+}
