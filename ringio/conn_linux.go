@@ -297,7 +297,7 @@ func (s *socket) failed(h *half, call string, err error) error {
 // sendBehind has the ring's next turn send p if the crowd is there, and else waits until
 // what was sent so is on its way. The error is that of a write.
 func (s *socket) sendBehind(p []byte) (taken bool, err error) {
-	behind := s.engine.crowd.here.Load() && !s.engine.parked.Load() && s.stream.Load() != nil && len(p) <= mostBoxed && len(p) > 0
+	behind := s.engine.crowd.here.Load() && !s.engine.parked.Load() && s.stream.Load() != nil && !s.exact.Load() && len(p) <= mostBoxed && len(p) > 0
 	b := s.box.Load()
 	if !behind && b == nil {
 		return false, nil

@@ -53,6 +53,8 @@
 //   - SyscallConn's Read and Write, and File, stop receiving in advance, for good. Read
 //     shows its function bytes that came before; File fails while there are any.
 //     SyscallConn's Control does not check: do not read from its descriptor.
+//   - Control and File wait until what was written is with the kernel, as the writer in
+//     net has; the write deadline ends that. They do not wait for a write under way.
 //
 // io.Copy from a file to a TCP connection uses sendfile(2), as in net. From a
 // connection to a file or another connection it reads and writes small amounts, and

@@ -331,19 +331,42 @@ func (s *socket) flush(b *outbox) error {
 	if busy, err := b.state(); !busy {
 		return err
 	}
+	if err := s.awaitSent(b); err != nil {
+		return err
+	}
+	_, err := b.state()
+	return err
+}
+
+// awaitSent is flush that leaves the error of what was sent to others.
+func (s *socket) awaitSent(b *outbox) error {
 	s.out.deadline.attach(b)
 	defer s.out.deadline.detach()
 	s.engine.drive()
-	for {
-		busy, err := b.state()
-		if !busy || err != nil {
-			return err
-		}
+	for b.busy() {
 		if err := s.ready(&s.out); err != nil {
 			return err
 		}
 		<-b.wake
 	}
+	return nil
+}
+
+// flushAside is flush for who is about to do something else with the descriptor, which must
+// not come before what was written. Nobody who looks at a connection that is stuck is to wait
+// for the writer who is, too: what that one writes has no order beside it.
+func (s *socket) flushAside() error {
+	b := s.box.Load()
+	if b == nil {
+		return nil
+	}
+	for limit := time.Now().Add(boxPatience); b.busy() && time.Now().Before(limit); time.Sleep(20 * time.Microsecond) {
+		if s.out.mu.TryLock() {
+			defer s.out.mu.Unlock()
+			return s.awaitSent(b)
+		}
+	}
+	return nil
 }
 
 // flushes waits until all has been sent, but no longer than limit.

@@ -6,6 +6,7 @@ import (
 	"context"
 	"io"
 	"net"
+	"os"
 	"testing"
 	"time"
 
@@ -211,5 +212,87 @@ func TestResetThatABoxIsTold(t *testing.T) {
 				require.Equal(t, want.lines, got.lines, "%s, stream %v, told %v", order, streams, told)
 			}
 		}
+	}
+}
+
+// What is done by a descriptor comes behind what was written before.
+func TestDescriptorsComeBehindTheBox(t *testing.T) {
+	second := func(fd int) {
+		for {
+			if _, err := unix.Write(fd, []byte("second")); err != unix.EAGAIN {
+				require.NoError(t, err)
+				return
+			}
+			time.Sleep(time.Millisecond)
+		}
+	}
+	for name, write := range map[string]func(c net.Conn){
+		"Control": func(c net.Conn) { rawControl(t, c, second) },
+		"File": func(c net.Conn) {
+			f, err := c.(filer).File()
+			require.NoError(t, err)
+			rawControl(t, f, second)
+			f.Close()
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			for _, hasRoom := range []bool{true, false} {
+				ours, theirs := ringStack.pair(t, "tcp")
+				before, written := 0, make(chan struct{})
+				if hasRoom {
+					box(t, ours, "first")
+					go func() { defer close(written); write(ours) }()
+				} else {
+					before = boxWithoutRoom(t, ours, "first")
+					written = waits(t, func() { write(ours) })
+				}
+				_, err := io.CopyN(io.Discard, theirs, int64(before))
+				require.NoError(t, err)
+				within(t, func() { <-written })
+				require.NoError(t, ours.Close())
+				got, err := io.ReadAll(theirs)
+				require.NoError(t, err)
+				require.Equal(t, "firstsecond", string(got))
+			}
+		})
+	}
+}
+
+// Who looks at a connection that is stuck waits neither behind its writer nor for ever.
+func TestControlOfAStuckConnection(t *testing.T) {
+	ours, _ := ringStack.pair(t, "tcp")
+	boxWithoutRoom(t, ours, "text")
+	raw, err := ours.(TCPConn).SyscallConn()
+	require.NoError(t, err)
+	control := waits(t, func() { require.ErrorIs(t, raw.Control(func(uintptr) {}), os.ErrDeadlineExceeded) })
+	require.NoError(t, ours.SetWriteDeadline(longAgo))
+	within(t, func() { <-control })
+	require.NoError(t, ours.SetWriteDeadline(time.Time{}))
+	writer := waits(t, func() { _, err := ours.Write([]byte("x")); require.ErrorIs(t, err, net.ErrClosed) })
+	within(t, func() { require.NoError(t, raw.Control(func(uintptr) {})) })
+	require.NoError(t, ours.Close())
+	<-writer
+}
+
+// Behind File nothing is boxed, or what its descriptor writes would overtake it, also while the
+// reader has yet to leave the stream.
+func TestNoBoxBehindFile(t *testing.T) {
+	e := ownEngine(t, Options{})
+	_, ours, theirs := pairOf(t, e)
+	warmUp(t, ours, theirs)
+	s, ring := ours.(*tcpConn).s, e.rings[0]
+	if s.stream.Load() == nil {
+		t.Skip("this kernel receives nothing in advance")
+	}
+	for _, exact := range []bool{true, false} {
+		s.exact.Store(exact) // as File does
+		require.Eventually(t, ring.parked.Load, 10*time.Second, time.Millisecond)
+		ring.parked.Store(false) // as if it had yet to run
+		ring.crowd.here.Store(true)
+		_, err := ours.Write([]byte("x"))
+		ring.parked.Store(true)
+		ring.drive()
+		require.NoError(t, err)
+		require.Equal(t, !exact, s.box.Load() != nil)
 	}
 }

@@ -248,6 +248,9 @@ func (s *socket) file() (f *os.File, err error) {
 		if err := s.bareFile(); err != nil {
 			return err
 		}
+		if err := s.flushAside(); err != nil {
+			return err
+		}
 		dup, err := unix.FcntlInt(uintptr(fd), unix.F_DUPFD_CLOEXEC, 0)
 		if err != nil {
 			return os.NewSyscallError("fcntl", err)
@@ -270,6 +273,9 @@ type rawConn struct{ s *socket }
 
 func (c rawConn) Control(f func(fd uintptr)) error {
 	err := c.s.control(func(fd int) error {
+		if err := c.s.flushAside(); err != nil {
+			return err
+		}
 		f(uintptr(fd))
 		return nil
 	})
