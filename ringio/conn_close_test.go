@@ -76,6 +76,28 @@ func TestWriteThatWaitsOnAHalfClosedConnectionEnds(t *testing.T) {
 	})
 }
 
+// A write that fails while another reads takes the reader's request back once, whatever the
+// reader does meanwhile.
+func TestWriteBehindCloseWriteBesideAReader(t *testing.T) {
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1)) // where the reader comes first
+	e := ownEngine(t, Options{})
+	for range 20 {
+		_, ours, theirs := pairOf(t, e)
+		warmUp(t, ours, theirs)
+		read := waits(t, func() {
+			_, err := ours.Read(make([]byte, 8))
+			require.ErrorIs(t, err, io.EOF)
+		})
+		require.NoError(t, ours.(halfCloser).CloseWrite())
+		before := e.Stats().Cancels
+		_, err := ours.Write([]byte("x"))
+		require.ErrorIs(t, err, syscall.EPIPE)
+		require.LessOrEqual(t, e.Stats().Cancels-before, uint64(2))
+		theirs.Close()
+		within(t, func() { <-read })
+	}
+}
+
 // What has been written comes, though the process ends at once.
 func TestTheProcessEndsAfterAWrite(t *testing.T) {
 	const asked = "RINGIO_WRITE_AND_EXIT"

@@ -318,7 +318,7 @@ func (r *stream) tellEnd() error {
 func (r *stream) takeReset() error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.getBack() // or it may be on its way
+	r.getBackOnce() // or it may be on its way; what a reader has made behind it has not heard of it
 	if r.end != -int32(unix.ECONNRESET) {
 		return nil
 	}
@@ -340,6 +340,14 @@ func (r *stream) expire() {
 // meanwhile.
 func (r *stream) getBack() {
 	for r.op != nil {
+		r.getBackOnce()
+	}
+}
+
+// getBackOnce is getBack of the present request: a reader who waits may have made another by
+// then.
+func (r *stream) getBackOnce() {
+	if r.op != nil {
 		gone := r.recall()
 		r.mu.Unlock()
 		<-gone
