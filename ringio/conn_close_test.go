@@ -272,6 +272,7 @@ func TestCloseWhileManyWait(t *testing.T) {
 	})
 }
 
+// Nobody needs to wait for a connection's deadline for it to be forgotten.
 func TestForgottenConnectionsAreClosed(t *testing.T) {
 	onStacks(t, func(t *testing.T, s stack) {
 		l := s.mustListen(t, "tcp")
@@ -283,6 +284,7 @@ func TestForgottenConnectionsAreClosed(t *testing.T) {
 			require.NoError(t, err)
 			c.SetReadDeadline(time.Now().Add(time.Millisecond))
 			c.Read(make([]byte, 1)) // it has had to do with the ring
+			c.SetDeadline(time.Now().Add(time.Hour))
 		}()
 		// What another goroutine was preempted in may keep it for some rounds.
 		for end := time.Now().Add(time.Minute); time.Now().Before(end); {

@@ -6,15 +6,16 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+	"weak"
 )
 
 // deadline is a point in time that ends the op which waits under it. It can be set
 // anew by any goroutine at any time, as a connection's can. One waiter at a time has it.
 type deadline struct {
 	over    atomic.Uint32 // isPast, isClosed; first because each read and write looks there, see socket
-	setting uint32        // counts the calls of set: a timer of an older one is void
+	armed   bool          // timer runs
 	mu      sync.Mutex
-	timer   *time.Timer
+	timer   *time.Timer // kept for the next time
 	waiting waiter
 }
 
@@ -49,24 +50,40 @@ func (d *deadline) set(t time.Time) {
 		d.expire()
 		return
 	}
-	setting := d.setting
-	d.timer = time.AfterFunc(left, func() {
+	d.armed = true
+	if d.timer == nil {
+		d.timer = d.newTimer(left)
+	} else {
+		d.timer.Reset(left)
+	}
+}
+
+// newTimer starts a timer. It does not keep what the deadline is part of: a connection that
+// is forgotten is closed, however far off its deadline is.
+func (d *deadline) newTimer(left time.Duration) (timer *time.Timer) {
+	weakly := weak.Make(d)
+	timer = time.AfterFunc(left, func() {
+		d := weakly.Value()
+		if d == nil {
+			return
+		}
 		d.mu.Lock()
 		defer d.mu.Unlock()
-		if d.setting == setting {
-			d.timer = nil // whose function knows d: a connection must not know itself to be found forgotten
+		if d.timer == timer { // else it is void
+			d.armed = false
 			d.expire()
 		}
 	})
+	return timer
 }
 
-// unset has a timer that was set be void.
+// unset has a timer that was set be void. One that can't be stopped any more is given up: its
+// function is about to run.
 func (d *deadline) unset() {
-	d.setting++
-	if d.timer != nil {
-		d.timer.Stop()
+	if d.armed && !d.timer.Stop() {
 		d.timer = nil
 	}
+	d.armed = false
 }
 
 func (d *deadline) expire() {

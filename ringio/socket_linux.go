@@ -173,6 +173,8 @@ func (s *socket) emptyBox(b *outbox) {
 // bury closes the descriptor when nobody has the socket any more, as net does.
 func (s *socket) bury() {
 	s.leaveLone()
+	s.in.deadline.close()
+	s.out.deadline.close()
 	r, b := s.stream.Load(), s.box.Load()
 	if r == nil && b == nil {
 		unix.Close(s.fd)
