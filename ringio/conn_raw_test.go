@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/go-liburing/liburing/internal/ringtest"
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sys/unix"
 )
@@ -99,6 +100,88 @@ func TestRawReadAndWrite(t *testing.T) {
 				return err != unix.EAGAIN
 			}))
 		}
+	})
+}
+
+// peeks returns a raw reader's function that is content when so many bytes are there.
+func peeks(want int, calls *int) func(fd uintptr) bool {
+	return func(fd uintptr) bool {
+		*calls++
+		n, _, err := unix.Recvfrom(int(fd), make([]byte, want), unix.MSG_PEEK)
+		return n == want || err != nil && err != unix.EAGAIN
+	}
+}
+
+// Who wants more than there is is called when there is more, and not all the time.
+func TestRawCallsThatWantMore(t *testing.T) {
+	ringtest.NeedsKernel(t, 5, 13)
+	const some, more, few = "abc", 9000, 10
+	onStacks(t, func(t *testing.T, s stack) {
+		for _, network := range []string{"tcp", "unix"} {
+			ours, theirs := s.pair(t, network)
+			raw, err := ours.(syscall.Conn).SyscallConn()
+			require.NoError(t, err)
+			theirs.Write([]byte(some))
+			waitReadable(t, ours)
+
+			calls := 0
+			require.NoError(t, ours.SetDeadline(time.Now().Add(50*time.Millisecond)))
+			require.ErrorIs(t, raw.Read(peeks(more, &calls)), os.ErrDeadlineExceeded)
+			require.Less(t, calls, few)
+			calls = 0
+			require.ErrorIs(t, raw.Write(func(uintptr) bool { calls++; return false }), os.ErrDeadlineExceeded)
+			require.Less(t, calls, few)
+
+			require.NoError(t, ours.SetDeadline(time.Time{}))
+			calls = 0
+			read := waits(t, func() { require.NoError(t, raw.Read(peeks(more, &calls))) })
+			for range 2 { // in two parts, the first of which is not enough
+				theirs.Write(make([]byte, (more-len(some))/2))
+				time.Sleep(time.Millisecond)
+			}
+			theirs.Write([]byte("x"))
+			within(t, func() { <-read })
+
+			require.NoError(t, theirs.(halfCloser).CloseWrite())
+			calls = 0
+			read = waits(t, func() { require.ErrorIs(t, raw.Read(peeks(2*more, &calls)), net.ErrClosed) })
+			require.NoError(t, ours.Close())
+			within(t, func() { <-read })
+			require.Less(t, calls, few, "the end is there, and nothing more comes")
+		}
+	})
+}
+
+// A raw reader that takes all there is gets the rest of what was received in advance, and
+// what came behind it.
+func TestRawReadBitByBit(t *testing.T) {
+	onStacks(t, func(t *testing.T, s stack) {
+		ours, theirs := s.pair(t, "tcp")
+		raw, err := ours.(syscall.Conn).SyscallConn()
+		require.NoError(t, err)
+		want := bytes.Repeat([]byte("0123456789"), 1000)
+		theirs.Write(want[:10])
+		waitReadable(t, ours)
+		go func() {
+			for rest := want[10:]; len(rest) > 0; rest = rest[min(len(rest), 700):] {
+				theirs.Write(rest[:min(len(rest), 700)])
+				time.Sleep(100 * time.Microsecond)
+			}
+		}()
+		var got []byte
+		within(t, func() {
+			require.NoError(t, raw.Read(func(fd uintptr) bool {
+				for buf := make([]byte, 7); len(got) < len(want); {
+					n, err := unix.Read(int(fd), buf)
+					if err != nil {
+						return err != unix.EAGAIN
+					}
+					got = append(got, buf[:n]...)
+				}
+				return true
+			}))
+		})
+		require.Equal(t, want, got)
 	})
 }
 

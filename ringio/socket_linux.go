@@ -305,28 +305,51 @@ func (s *socket) raw(h *half, events uint32, f func(fd uintptr) bool) error {
 			return s.failed(h, "write", s.resetOf(err))
 		}
 	}
-	for {
+	return s.rawCalls(h, events, f)
+}
+
+// rawCalls is raw when the half is taken. As a rule there is one wait: what wants more than
+// there is then is told of changes.
+func (s *socket) rawCalls(h *half, events uint32, f func(fd uintptr) bool) error {
+	var more *changes
+	defer func() { more.end() }()
+	for waited := false; ; {
 		if err := s.ready(h); err != nil {
 			return err
 		}
-		if done, err := s.call(h, f); done || err != nil {
+		done, again, err := s.call(h, f)
+		switch {
+		case done || err != nil:
+			return err
+		case again:
+			continue
+		case !waited:
+			err = s.poll(h, events)
+		case more == nil:
+			more = newChanges(s, h, events)
+			fallthrough
+		default:
+			err = more.wait()
+		}
+		if err != nil {
 			return err
 		}
-		if err := s.poll(h, events); err != nil {
-			return err
-		}
+		waited = true
 		if h == &s.in && len(s.unread()) > 0 {
 			s.addLeft()
 		}
 	}
 }
 
-// call calls f with the descriptor, or what stands in for it.
-func (s *socket) call(h *half, f func(fd uintptr) bool) (done bool, err error) {
-	if h == &s.in && len(s.unread()) > 0 {
-		return s.lend(f)
+// call calls f with the descriptor, or what stands in for it. It is to be called again if f
+// has read some of that: it has not seen all there is.
+func (s *socket) call(h *half, f func(fd uintptr) bool) (done, again bool, err error) {
+	if h != &s.in || len(s.unread()) == 0 {
+		return f(uintptr(s.fd)), false, nil
 	}
-	return f(uintptr(s.fd)), nil
+	before := len(s.left.bytes)
+	done, err = s.lend(f)
+	return done, len(s.left.bytes) < before, err
 }
 
 // rawListener is a listener's syscall.RawConn, which reads and writes nothing.

@@ -170,10 +170,17 @@ func (s *socket) lend(f func(fd uintptr) bool) (done bool, err error) {
 	return done, nil
 }
 
-// addLeft adds what the socket has to what is left.
+// mostLent is how much is lent at once: as much as the stand-in has room for.
+const mostLent = 128 << 10
+
+// addLeft adds all that the socket has to what is left, as far as it can be lent.
 func (s *socket) addLeft() {
 	buf := make([]byte, sharedSize)
-	if n, err := transferNow(unix.SYS_RECVFROM, s.fd, buf, unix.MSG_DONTWAIT); err == nil {
+	for len(s.left.bytes) < mostLent {
+		n, err := transferNow(unix.SYS_RECVFROM, s.fd, buf, unix.MSG_DONTWAIT)
+		if n == 0 || err != nil {
+			return
+		}
 		s.left.bytes = append(s.left.bytes, buf[:n]...)
 	}
 }
