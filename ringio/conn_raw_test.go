@@ -152,6 +152,25 @@ func TestRawCallsThatWantMore(t *testing.T) {
 	})
 }
 
+// A reset that comes while a raw reader waits is for who reads next.
+func TestResetDuringARawRead(t *testing.T) {
+	onStacks(t, func(t *testing.T, s stack) {
+		ours, theirs := s.pair(t, "tcp")
+		raw, err := ours.(syscall.Conn).SyscallConn()
+		require.NoError(t, err)
+		theirs.Write([]byte("abc"))
+		waitReadable(t, ours)
+		require.NoError(t, ours.SetReadDeadline(time.Now().Add(50*time.Millisecond)))
+		read := waits(t, func() { raw.Read(func(uintptr) bool { return false }) })
+		require.NoError(t, theirs.(TCPConn).SetLinger(0))
+		theirs.Close()
+		<-read
+		require.NoError(t, ours.SetReadDeadline(time.Time{}))
+		_, err = io.Copy(io.Discard, ours)
+		require.ErrorIs(t, err, syscall.ECONNRESET)
+	})
+}
+
 // A raw reader that takes all there is gets the rest of what was received in advance, and
 // what came behind it.
 func TestRawReadBitByBit(t *testing.T) {

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io"
 	"os"
+	"syscall"
 
 	"golang.org/x/sys/unix"
 )
@@ -178,6 +179,9 @@ func (s *socket) addLeft() {
 	buf := make([]byte, sharedSize)
 	for len(s.left.bytes) < mostLent {
 		n, err := transferNow(unix.SYS_RECVFROM, s.fd, buf, unix.MSG_DONTWAIT)
+		if errno, failed := err.(syscall.Errno); failed && errno != unix.EAGAIN {
+			s.left.end = -int32(errno) // which the kernel tells once
+		}
 		if n == 0 || err != nil {
 			return
 		}
