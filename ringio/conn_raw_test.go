@@ -367,3 +367,42 @@ func TestReadWhileFileTakesTheRequestBack(t *testing.T) {
 	within(t, func() { <-file; <-read })
 	require.Equal(t, "A", string(got))
 }
+
+// Bytes that were received in advance are a reason for File to fail also when another holds
+// the direction that has them.
+func TestFileWhileAnotherHasWhatCameInAdvance(t *testing.T) {
+	ours, theirs := ringStack.pair(t, "tcp")
+	warmUp(t, ours, theirs)
+	seen := ours.(*tcpConn).s.stream.Load()
+	if seen == nil {
+		t.Skip("this kernel receives nothing in advance")
+	}
+	read := waits(t, func() { ours.Read(make([]byte, 1)) })
+	theirs.Write([]byte("abc"))
+	within(t, func() { <-read })
+	raw, err := ours.(syscall.Conn).SyscallConn()
+	require.NoError(t, err)
+	held, letGo, left := make(chan struct{}), make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(left)
+		raw.Read(func(uintptr) bool {
+			close(held)
+			<-letGo
+			return true
+		})
+	}()
+	<-held
+	_, err = ours.(filer).File()
+	ahead := seen.bar() // by a File that came before the other has ended the stream
+	close(letGo)
+	require.ErrorIs(t, err, errAhead)
+	require.True(t, ahead)
+	<-left
+	rest := make([]byte, 2)
+	_, err = io.ReadFull(ours, rest)
+	require.NoError(t, err)
+	require.Equal(t, "bc", string(rest))
+	f, err := ours.(filer).File()
+	require.NoError(t, err)
+	f.Close()
+}

@@ -35,8 +35,9 @@ type socket struct {
 	left      *leftover // what a stream had received when it was ended
 	out       half      // what writes
 
-	lone    *lone // how it waits while it is the only busy one
-	family  int32 // AF_INET, AF_INET6, AF_UNIX
+	lone    *lone       // how it waits while it is the only busy one
+	family  int32       // AF_INET, AF_INET6, AF_UNIX
+	leaves  atomic.Bool // left has bytes, for who has not the half
 	network string
 	local   net.Addr
 	remote  net.Addr

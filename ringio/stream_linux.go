@@ -39,7 +39,8 @@ type stream struct {
 	taken       int32        // bytes of the first that were read
 	full        atomic.Int32 // buffers in a row that came full
 	alone       atomic.Bool  // the ring has long woken nobody else
-	_           [20]byte     // to whole lines
+	leaves      bool         // what came ahead has been taken over, see retire
+	_           [19]byte     // to whole lines
 
 	near near // another line
 }
@@ -356,13 +357,13 @@ func (r *stream) getBackOnce() {
 }
 
 // bar takes the request back for good, from under the reader who waits, too, and reports
-// whether bytes have come in advance.
+// whether bytes have come in advance, though that one may have them by now.
 func (r *stream) bar() (ahead bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.barred = true
 	r.getBack()
-	return r.ahead > 0
+	return r.ahead > 0 || r.leaves
 }
 
 // retire takes the request back, and returns what has come.
@@ -377,6 +378,7 @@ func (r *stream) retire() *leftover {
 	if r.ahead > 0 {
 		left.bytes = make([]byte, r.ahead)
 		r.take(left.bytes)
+		r.leaves = true
 	}
 	return left
 }

@@ -79,6 +79,7 @@ func (s *socket) warm(n int) {
 // cool ends the stream. What has come in advance is read first.
 func (s *socket) cool(r *stream) {
 	s.left = r.retire()
+	s.leaves.Store(len(s.unread()) > 0)
 	s.in.deadline.detach()
 	s.stream.Store(nil)
 	s.warmth = 0
@@ -107,6 +108,7 @@ func (s *socket) readLeft(p []byte) (n int, err error) {
 	if l := s.left; len(l.bytes) > 0 {
 		n = copy(p, l.bytes)
 		l.bytes = l.bytes[n:]
+		s.leaves.Store(len(l.bytes) > 0)
 	} else {
 		err = io.EOF // and the kernel says so again
 		if l.end != atEnd {
@@ -138,7 +140,8 @@ var errAhead = errors.New("bytes were received in advance, which another descrip
 func (s *socket) bareFile() error {
 	s.exact.Store(true)
 	if !s.in.mu.TryLock() {
-		if r := s.stream.Load(); r != nil && r.bar() {
+		r := s.stream.Load()
+		if r != nil && r.bar() || s.leaves.Load() {
 			return errAhead
 		}
 		return nil
@@ -168,6 +171,7 @@ func (s *socket) lend(f func(fd uintptr) bool) (done bool, err error) {
 	rest := make([]byte, n)
 	unread, _ := unix.Read(fds[0], rest)
 	s.left.bytes = append(rest[:max(unread, 0)], s.left.bytes[n:]...)
+	s.leaves.Store(len(s.left.bytes) > 0)
 	return done, nil
 }
 
