@@ -109,7 +109,11 @@ func (s *socket) sendFile(r io.Reader) (n int64, handled bool, err error) {
 	if err != nil {
 		return 0, false, nil
 	}
-	if raw.Control(func(fd uintptr) { n, handled, err = s.sendFD(int(fd), left) }) != nil {
+	position := positionOf(r)
+	if raw.Read(func(fd uintptr) bool { // as net does: nobody else is to read on meanwhile
+		n, handled, err = s.sendFD(int(fd), left, position)
+		return true
+	}) != nil {
 		return 0, false, nil
 	}
 	if limited {
@@ -119,7 +123,7 @@ func (s *socket) sendFile(r io.Reader) (n int64, handled bool, err error) {
 }
 
 // sendFD sends from a file's position on.
-func (s *socket) sendFD(fd int, left int64) (n int64, handled bool, err error) {
+func (s *socket) sendFD(fd int, left int64, position sync.Locker) (n int64, handled bool, err error) {
 	if err := s.beginOut(); err != nil {
 		return 0, true, err
 	}
@@ -128,7 +132,9 @@ func (s *socket) sendFD(fd int, left int64) (n int64, handled bool, err error) {
 		if err := s.ready(&s.out); err != nil {
 			return n, true, err
 		}
+		position.Lock()
 		sent, err := unix.Sendfile(s.fd, fd, nil, int(min(left, maxTransfer)))
+		position.Unlock()
 		switch {
 		case sent > 0:
 			n, left = n+int64(sent), left-int64(sent)
@@ -269,14 +275,14 @@ func drainFor(w io.Writer) drain {
 			return w.s.drain
 		}
 	case *File:
-		return drainForFile(w.std())
+		return drainForFile(w.std(), positionOf(w))
 	case *os.File:
-		return drainForFile(w)
+		return drainForFile(w, positionOf(w))
 	}
 	return nil
 }
 
-func drainForFile(f *os.File) drain {
+func drainForFile(f *os.File, position sync.Locker) drain {
 	info, err := f.Stat()
 	if err != nil || !info.Mode().IsRegular() {
 		return nil
@@ -285,16 +291,13 @@ func drainForFile(f *os.File) drain {
 	if err != nil {
 		return nil
 	}
-	appends := true // which splice(2) refuses
-	raw.Control(func(fd uintptr) {
-		flags, err := unix.FcntlInt(fd, unix.F_GETFL, 0)
-		appends = err != nil || flags&unix.O_APPEND != 0
-	})
-	if appends {
+	if appends(raw) {
 		return nil
 	}
 	return func(p *pipe, n int) (done int, err error) {
-		if failed := raw.Control(func(fd uintptr) {
+		if failed := raw.Write(func(fd uintptr) bool {
+			position.Lock()
+			defer position.Unlock()
 			for done < n && err == nil {
 				some, failed := unix.Splice(p.r, nil, int(fd), nil, n-done, unix.SPLICE_F_MOVE) // an int on 386
 				done += int(max(some, 0))
@@ -302,11 +305,22 @@ func drainForFile(f *os.File) drain {
 					err = failed
 				}
 			}
+			return true
 		}); failed != nil {
 			err = failed
 		}
 		return done, err
 	}
+}
+
+// appends reports whether a file is open for appending, to which splice(2) and
+// copy_file_range(2) refuse to write.
+func appends(raw syscall.RawConn) (does bool) {
+	raw.Control(func(fd uintptr) {
+		flags, err := unix.FcntlInt(fd, unix.F_GETFL, 0)
+		does = err == nil && flags&unix.O_APPEND != 0
+	})
+	return does
 }
 
 // drain is a drain to a connection.

@@ -28,7 +28,8 @@ type disk struct {
 	slow    bool          // writes wait for the disk
 	appends bool          // writes go to the end
 
-	position sync.Mutex // whoever moves the file's position
+	position sync.Mutex // whoever moves the file's position, see moveAtPosition
+	number   uint64     // of the disk, for the order in which two positions are locked
 	syncs    [2]sharing // of all and of the data
 }
 
@@ -38,6 +39,8 @@ const (
 	straight                // O_DIRECT: there is no cache
 	plain                   // the file system can't be asked
 )
+
+var disks atomic.Uint64
 
 // newDisk returns the way of f through one of the engine's rings, nil if f goes without.
 func newDisk(e *Engine, f *os.File) *disk {
@@ -49,7 +52,7 @@ func newDisk(e *Engine, f *os.File) *disk {
 	if err != nil {
 		return nil
 	}
-	d := &disk{engine: ring, watch: &e.watch, conn: conn, name: f.Name()}
+	d := &disk{engine: ring, watch: &e.watch, conn: conn, name: f.Name(), number: disks.Add(1)}
 	itIs := false
 	conn.Control(func(fd uintptr) { itIs = d.look(int(fd)) })
 	if !itIs {
@@ -119,15 +122,9 @@ func (d *disk) trustsCache() bool {
 	return d.score.Load() >= trusted && d.engine.plainReads.Load() < d.engine.threads && !oneOf(doubt)
 }
 
-func (d *disk) read(ctx context.Context, f *os.File, b []byte) (int, error) {
-	d.position.Lock()
-	defer d.position.Unlock()
-	if d.readsPlainly(ctx) {
-		d.engine.plainReads.Add(1)
-		defer d.engine.plainReads.Add(-1)
-		return f.Read(b)
-	}
+func (d *disk) read(ctx context.Context, b []byte) (int, error) {
 	t := newTransfer(d, ctx, toRead, -1)
+	t.plainly = d.readsPlainly(ctx)
 	t.take(b)
 	return t.do()
 }
@@ -155,12 +152,7 @@ func (d *disk) writesPlainly(ctx context.Context) bool {
 	return !d.slow && ctx.Done() == nil && !d.watch.on.Load()
 }
 
-func (d *disk) write(ctx context.Context, f *os.File, b []byte) (int, error) {
-	d.position.Lock()
-	defer d.position.Unlock()
-	if d.writesPlainly(ctx) {
-		return f.Write(b)
-	}
+func (d *disk) write(ctx context.Context, b []byte) (int, error) {
 	t := newTransfer(d, ctx, toWrite, -1)
 	t.take(b)
 	return t.do()
@@ -208,14 +200,21 @@ type transfer struct {
 	n    int
 	err  error
 	iovs []liburing.Iovec
-	move func(fd uintptr) // all, made once
+	moves
 
-	cached bool // what came last is what the page cache had: there may be more
+	plainly bool // it is a read that is trusted to the page cache, or can't be asked
+	cached  bool // what came last is what the page cache had: there may be more
+}
+
+// moves are what a transfer does with the descriptor, made once.
+type moves struct {
+	all        func(fd uintptr)
+	atPosition func(fd uintptr) bool
 }
 
 var transfers = sync.Pool{New: func() any {
 	t := new(transfer)
-	t.move = t.all
+	t.moves = moves{t.move, t.moveAtPosition}
 	return t
 }}
 
@@ -239,7 +238,7 @@ func (t *transfer) do() (n int, err error) {
 	began := t.watch.begin()
 	if t.ctx.Err() != nil {
 		t.err = t.ctx.Err()
-	} else if t.conn.Control(t.move) != nil {
+	} else if t.hold() != nil {
 		t.err = fs.ErrClosed
 	}
 	t.watch.end(t.kind, began)
@@ -248,13 +247,37 @@ func (t *transfer) do() (n int, err error) {
 	}
 	clear(t.room)
 	clear(t.iovs)
-	*t = transfer{room: t.room[:0], iovs: t.iovs[:0], move: t.move}
+	*t = transfer{room: t.room[:0], iovs: t.iovs[:0], moves: t.moves}
 	transfers.Put(t)
 	return n, err
 }
 
-// all moves all bytes, or, of a read at the position, what one call of read(2) would.
-func (t *transfer) all(fd uintptr) {
+// hold has the transfer move its bytes while the descriptor is held.
+func (t *transfer) hold() error {
+	switch {
+	case t.off >= 0:
+		return t.conn.Control(t.all)
+	case t.writes:
+		return t.conn.Write(t.atPosition)
+	default:
+		return t.conn.Read(t.atPosition)
+	}
+}
+
+// moveAtPosition is move while nobody else moves the position. os.File has a lock for
+// whoever reads and one for whoever writes, and net holds the first while it sends a file.
+// That is taken first: who sends to a slow peer must not keep others from a Seek. But it
+// does not keep readers from writers, which in os the kernel does; for that there is
+// disk.position.
+func (t *transfer) moveAtPosition(fd uintptr) bool {
+	t.position.Lock()
+	defer t.position.Unlock()
+	t.move(fd)
+	return true
+}
+
+// move moves all bytes, or, of a read at the position, what one call of read(2) would.
+func (t *transfer) move(fd uintptr) {
 	once := t.off < 0 && !t.writes
 	for t.skipEmpty(); len(t.bufs) != 0; t.skipEmpty() {
 		t.cached = false
@@ -303,6 +326,11 @@ func (t *transfer) some(fd int) (n int, err error) {
 		if t.slow {
 			return t.wait(fd)
 		}
+		return t.call(fd, 0)
+	}
+	if t.plainly {
+		t.engine.plainReads.Add(1)
+		defer t.engine.plainReads.Add(-1)
 		return t.call(fd, 0)
 	}
 	switch t.reading.Load() {

@@ -18,10 +18,10 @@ type disk struct {
 func newDisk(*Engine, *os.File) *disk { return nil }
 
 func (*disk) buffered() bool                                                      { return true }
-func (*disk) read(context.Context, *os.File, []byte) (n int, err error)           { return }
+func (*disk) read(context.Context, []byte) (n int, err error)                     { return }
 func (*disk) readAt(context.Context, *os.File, []byte, int64) (n int, err error)  { return }
 func (*disk) readVAt(context.Context, [][]byte, int64) (n int, err error)         { return }
-func (*disk) write(context.Context, *os.File, []byte) (n int, err error)          { return }
+func (*disk) write(context.Context, []byte) (n int, err error)                    { return }
 func (*disk) writeAt(context.Context, *os.File, []byte, int64) (n int, err error) { return }
 func (*disk) writeVAt(context.Context, [][]byte, int64) (n int, err error)        { return }
 func (*disk) sync(context.Context, bool) error                                    { return nil }

@@ -4,7 +4,9 @@ import (
 	"context"
 	"io"
 	"io/fs"
+	"net"
 	"os"
+	"unsafe"
 )
 
 // File is an open file like os.File: the same methods, the same results, the same
@@ -148,7 +150,7 @@ func (f *File) Read(b []byte) (int, error) { return f.ReadContext(context.Backgr
 // the rest is left for the next Read.
 func (f *File) ReadContext(ctx context.Context, b []byte) (int, error) {
 	if f.viaDisk(b, 0) {
-		return f.disk.read(ctx, f.osFile, b)
+		return f.disk.read(ctx, b)
 	}
 	if f == nil {
 		return f.std().Read(b)
@@ -200,7 +202,7 @@ func (f *File) Write(b []byte) (int, error) { return f.WriteContext(context.Back
 // WriteContext is Write that ends when ctx does, and returns how much it has written.
 func (f *File) WriteContext(ctx context.Context, b []byte) (int, error) {
 	if f.viaDisk(b, 0) {
-		return f.disk.write(ctx, f.osFile, b)
+		return f.disk.write(ctx, b)
 	}
 	if f == nil {
 		return f.std().Write(b)
@@ -213,12 +215,7 @@ func (f *File) WriteString(s string) (int, error) {
 	if f == nil || f.disk == nil {
 		return f.std().WriteString(s)
 	}
-	if !f.disk.buffered() {
-		return f.Write([]byte(s))
-	}
-	f.disk.position.Lock()
-	defer f.disk.position.Unlock()
-	return f.std().WriteString(s)
+	return f.Write(unsafe.Slice(unsafe.StringData(s), len(s))) // which only reads it
 }
 
 // WriteAt writes at an offset, as os.File does.
@@ -305,6 +302,43 @@ func (f *File) Seek(offset int64, whence int) (int64, error) {
 // ReadFrom writes what it reads from r, as os.File does: by copy_file_range or splice
 // where the system can.
 func (f *File) ReadFrom(r io.Reader) (int64, error) {
+	from := diskOf(r)
+	if f == nil || f.disk == nil && from == nil {
+		return f.readFromStd(r)
+	}
+	n, handled, err := copyRange(f, r)
+	if handled {
+		return n, err
+	}
+	if isSocket(r) {
+		return f.std().ReadFrom(r) // os.File splices, and holds its lock for each piece
+	}
+	rest, err := io.Copy(struct{ io.Writer }{f}, r)
+	return n + rest, err
+}
+
+// WriteTo writes the rest of the file to w, as os.File does.
+func (f *File) WriteTo(w io.Writer) (n int64, err error) {
+	if to, ok := w.(*File); ok && diskOf(f) != nil && to != nil {
+		return to.ReadFrom(fileWithoutWriteTo{File: f})
+	} else if ok {
+		w = to.std()
+	}
+	if diskOf(f) == nil || isSocket(w) {
+		return f.std().WriteTo(w)
+	}
+	if to, ok := w.(*os.File); ok {
+		var handled bool
+		if n, handled, err = copyRange(to, f); handled {
+			return n, err
+		}
+	}
+	rest, err := io.Copy(w, fileWithoutWriteTo{File: f})
+	return n + rest, err
+}
+
+// readFromStd is ReadFrom where no disk is in play.
+func (f *File) readFromStd(r io.Reader) (int64, error) {
 	if part, ok := r.(*io.LimitedReader); ok {
 		if from, ok := part.R.(*File); ok {
 			std := &io.LimitedReader{R: from.std(), N: part.N}
@@ -319,10 +353,46 @@ func (f *File) ReadFrom(r io.Reader) (int64, error) {
 	return f.std().ReadFrom(r)
 }
 
-// WriteTo writes the rest of the file to w, as os.File does.
-func (f *File) WriteTo(w io.Writer) (int64, error) {
-	if to, ok := w.(*File); ok {
-		return f.std().WriteTo(to.std())
+// isSocket reports whether os.File knows a quick way from or to it: by splice or sendfile.
+func isSocket(v any) bool {
+	if part, ok := v.(*io.LimitedReader); ok {
+		v = part.R
 	}
-	return f.std().WriteTo(w)
+	switch v.(type) {
+	case *net.TCPConn, *net.UnixConn:
+		return true
+	}
+	return false
+}
+
+// noWriteTo hides the WriteTo of what it is embedded beside.
+type noWriteTo struct{}
+
+func (noWriteTo) WriteTo(io.Writer) (int64, error) { panic("it is hidden") }
+
+// fileWithoutWriteTo is for io.Copy, which would call WriteTo again.
+type fileWithoutWriteTo struct {
+	noWriteTo
+	*File
+}
+
+// fileOf returns the File that v is, or has a part of, nil if it is something else.
+func fileOf(v any) *File {
+	switch v := v.(type) {
+	case *io.LimitedReader:
+		return fileOf(v.R)
+	case *File:
+		return v
+	case fileWithoutWriteTo:
+		return v.File
+	}
+	return nil
+}
+
+// diskOf returns the way through a ring of the file that v is.
+func diskOf(v any) *disk {
+	if f := fileOf(v); f != nil {
+		return f.disk
+	}
+	return nil
 }
