@@ -1,6 +1,7 @@
 package ringio
 
 import (
+	"context"
 	"errors"
 	"io"
 	"runtime"
@@ -110,7 +111,9 @@ func (a *Appender) write(g *group) {
 	a.tail += int64(len(g.bytes))
 	a.filling, a.spare = a.spare, nil
 	a.mu.Unlock()
+	s := a.file.engine.watch.start(context.Background(), kindWrite)
 	err := a.durably(g.bytes, off)
+	s.end()
 	a.mu.Lock()
 	a.end(g, err)
 }

@@ -4,6 +4,7 @@ package ringio
 
 import (
 	"context"
+	"runtime/trace"
 	"sync"
 	"time"
 
@@ -21,8 +22,9 @@ type batch struct {
 
 // batchRead is a read that the ring has.
 type batchRead struct {
-	o *op
-	r *ReadRequest
+	o     *op
+	r     *ReadRequest
+	began time.Time
 }
 
 var batches = sync.Pool{New: func() any {
@@ -32,6 +34,9 @@ var batches = sync.Pool{New: func() any {
 }}
 
 func readBatch(ctx context.Context, reads []ReadRequest) {
+	if trace.IsEnabled() {
+		defer trace.StartRegion(ctx, kindRegions[kindRead]).End()
+	}
 	b := batches.Get().(*batch)
 	b.ctx, b.reads, b.next = ctx, reads, 0
 	b.run()
@@ -79,6 +84,7 @@ func (b *batch) submitRun(fd uintptr) {
 // submit reads what is in the page cache and stages the read of what is not.
 func (b *batch) submit(fd int, r *ReadRequest) {
 	d := r.File.disk
+	began := d.watch.begin()
 	if d.reading.Load() == fromCache {
 		n, err := unix.Preadv2(fd, [][]byte{r.Buf}, r.Off, unix.RWF_NOWAIT)
 		if err == nil && n > 0 {
@@ -89,9 +95,11 @@ func (b *batch) submit(fd int, r *ReadRequest) {
 	}
 	if d.reading.Load() == plain && b.ctx.Done() == nil && d.seemsCached() {
 		d.readTimed(fd, r)
+		r.told(began)
 		return // finish reads the rest
 	}
 	if r.N == len(r.Buf) {
+		r.told(began)
 		return
 	}
 	o := d.engine.acquire()
@@ -101,7 +109,7 @@ func (b *batch) submit(fd int, r *ReadRequest) {
 		d.engine.release(o)
 		return // finish reads the rest
 	}
-	b.flown = append(b.flown, batchRead{o, r})
+	b.flown = append(b.flown, batchRead{o, r, began})
 }
 
 // seemsCached reports whether to read by a plain call from a file system that can't be asked
@@ -139,6 +147,7 @@ func (b *batch) finish() {
 		res := e.waitContext(b.ctx, f.o)
 		e.release(f.o)
 		f.r.took(res)
+		f.r.told(f.began)
 	}
 	for i := range b.reads {
 		b.reads[i].finish(b.ctx)
@@ -149,6 +158,13 @@ func (b *batch) finish() {
 func (r *ReadRequest) took(res int32) {
 	if res > 0 {
 		r.N += int(res)
+	}
+}
+
+// told has the watch know how long a read took that finish does not read the rest of.
+func (r *ReadRequest) told(began time.Time) {
+	if r.N == len(r.Buf) {
+		r.File.disk.watch.end(kindRead, began)
 	}
 }
 

@@ -3,6 +3,7 @@
 package ringio
 
 import (
+	"context"
 	"io"
 	"io/fs"
 	"net"
@@ -109,6 +110,7 @@ func (s *socket) sendFile(r io.Reader) (n int64, handled bool, err error) {
 	if err != nil {
 		return 0, false, nil
 	}
+	defer s.engine.watch.start(context.Background(), kindSend).end()
 	position := positionOf(r)
 	if raw.Read(func(fd uintptr) bool { // as net does: nobody else is to read on meanwhile
 		n, handled, err = s.sendFD(int(fd), left, position)
@@ -176,6 +178,7 @@ func (s *socket) beginOut() error {
 // sendVector sends buffers, many with one system call, and takes what it has sent from
 // them.
 func (s *socket) sendVector(buffers *net.Buffers) (n int64, err error) {
+	defer s.engine.watch.start(context.Background(), kindSend).end()
 	if err := s.beginOut(); err != nil {
 		return 0, err
 	}
@@ -275,14 +278,15 @@ func drainFor(w io.Writer) drain {
 			return w.s.drain
 		}
 	case *File:
-		return drainForFile(w.std(), positionOf(w))
+		return drainForFile(w.std(), w)
 	case *os.File:
-		return drainForFile(w, positionOf(w))
+		return drainForFile(w, w)
 	}
 	return nil
 }
 
-func drainForFile(f *os.File, position sync.Locker) drain {
+// drainForFile returns the drain for v, which is f or has it.
+func drainForFile(f *os.File, v any) drain {
 	info, err := f.Stat()
 	if err != nil || !info.Mode().IsRegular() {
 		return nil
@@ -294,7 +298,9 @@ func drainForFile(f *os.File, position sync.Locker) drain {
 	if appends(raw) {
 		return nil
 	}
+	position, watch := positionOf(v), watchOf(v)
 	return func(p *pipe, n int) (done int, err error) {
+		defer watch.start(context.Background(), kindWrite).end()
 		if failed := raw.Write(func(fd uintptr) bool {
 			position.Lock()
 			defer position.Unlock()
@@ -325,6 +331,7 @@ func appends(raw syscall.RawConn) (does bool) {
 
 // drain is a drain to a connection.
 func (s *socket) drain(p *pipe, n int) (done int, err error) {
+	defer s.engine.watch.start(context.Background(), kindSend).end()
 	if err := s.beginOut(); err != nil {
 		return 0, s.opError("write", err)
 	}
@@ -375,6 +382,7 @@ func (s *socket) splice(to drain, w io.Writer) (n int64, much bool, err error) {
 // fillPipe moves what has come to a pipe. While something was received in advance there
 // is nothing to be moved.
 func (s *socket) fillPipe(p *pipe) (int, error) {
+	defer s.engine.watch.start(context.Background(), kindRecv).end()
 	if err := s.begin(&s.in); err != nil {
 		return 0, err
 	}

@@ -3,6 +3,7 @@
 package ringio
 
 import (
+	"context"
 	"io"
 	"io/fs"
 	"os"
@@ -25,6 +26,16 @@ func positionOf(v any) sync.Locker {
 		return &d.position
 	}
 	return unshared{}
+}
+
+// watchOf returns the watch of the first that has one.
+func watchOf(all ...any) *watch {
+	for _, v := range all {
+		if f := fileOf(v); f != nil && f.engine != nil {
+			return &f.engine.watch
+		}
+	}
+	return new(watch)
 }
 
 // maxRange is the most that is copied while nobody else can move the positions.
@@ -57,7 +68,9 @@ func copyRange(to file, r io.Reader) (n int64, handled bool, err error) {
 		return 0, false, nil
 	}
 	c.positions = inOrder(diskOf(from), diskOf(to))
+	s := watchOf(to, from).start(context.Background(), kindWrite)
 	handled, err = c.run()
+	s.end()
 	if limited {
 		part.N = c.left
 	}

@@ -1,6 +1,7 @@
 package ringio
 
 import (
+	"context"
 	"errors"
 	"io"
 	"io/fs"
@@ -40,7 +41,9 @@ func (d *dirFS) Open(name string) (fs.File, error) {
 }
 
 func (d *dirFS) open(name string) (*File, error) {
+	s := d.engine.watch.start(context.Background(), kindOpen)
 	f, err := d.stdFS.Open(name)
+	s.end()
 	if err != nil {
 		return nil, err
 	}

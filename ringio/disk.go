@@ -111,7 +111,7 @@ func oneOf(n uint32) bool { return rand.Uint32()%n == 0 }
 
 // readsPlainly reports whether a read is os.File's to do.
 func (d *disk) readsPlainly(ctx context.Context) bool {
-	return ctx.Done() == nil && !d.watch.on.Load() && (d.reading.Load() == plain || d.trustsCache())
+	return ctx.Done() == nil && !d.watch.watches() && (d.reading.Load() == plain || d.trustsCache())
 }
 
 // trustsCache reports whether to take for granted that the page cache has what is read.
@@ -149,7 +149,7 @@ func (d *disk) readVAt(ctx context.Context, bufs [][]byte, off int64) (int, erro
 
 // writesPlainly reports whether a write is os.File's to do.
 func (d *disk) writesPlainly(ctx context.Context) bool {
-	return !d.slow && ctx.Done() == nil && !d.watch.on.Load()
+	return !d.slow && ctx.Done() == nil && !d.watch.watches()
 }
 
 func (d *disk) write(ctx context.Context, b []byte) (int, error) {

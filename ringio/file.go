@@ -71,9 +71,9 @@ func (e *Engine) Create(name string) (*File, error) {
 
 // OpenFile is the package's OpenFile on this engine.
 func (e *Engine) OpenFile(name string, flag int, perm fs.FileMode) (*File, error) {
-	began := e.watch.begin()
+	s := e.watch.start(context.Background(), kindOpen)
 	f, err := os.OpenFile(name, flag, perm)
-	e.watch.end(kindOpen, began)
+	s.end()
 	if err != nil {
 		return nil, err
 	}
@@ -88,9 +88,9 @@ func (e *Engine) OpenFileContext(ctx context.Context, name string, flag int, per
 	if ctx.Done() == nil || !mayWait(name, flag) {
 		return e.OpenFile(name, flag, perm)
 	}
-	began := e.watch.begin()
+	s := e.watch.start(ctx, kindOpen)
 	f, err := e.openWaiting(ctx, name, flag, perm)
-	e.watch.end(kindOpen, began)
+	s.end()
 	if err != nil {
 		return nil, err
 	}
@@ -137,6 +137,14 @@ func (f *File) std() *os.File {
 	return f.osFile
 }
 
+// start is watch.start for what os.File does.
+func (f *File) start(ctx context.Context, k kind) (s span) {
+	if f != nil && f.engine != nil {
+		s = f.engine.watch.start(ctx, k)
+	}
+	return s
+}
+
 // viaDisk reports whether a transfer of b at off is for the disk to do; the rest, bad
 // arguments too, is os.File's.
 func (f *File) viaDisk(b []byte, off int64) bool {
@@ -155,6 +163,7 @@ func (f *File) ReadContext(ctx context.Context, b []byte) (int, error) {
 	if f == nil {
 		return f.std().Read(b)
 	}
+	defer f.start(ctx, kindRead).end()
 	return f.reads.do(ctx, f, "read", (*os.File).SetReadDeadline, func() (int, error) { return f.osFile.Read(b) })
 }
 
@@ -173,6 +182,7 @@ func (f *File) ReadAtContext(ctx context.Context, b []byte, off int64) (int, err
 	if err := f.ended(ctx, "read"); err != nil {
 		return 0, err
 	}
+	defer f.start(ctx, kindRead).end()
 	return f.std().ReadAt(b, off)
 }
 
@@ -207,12 +217,14 @@ func (f *File) WriteContext(ctx context.Context, b []byte) (int, error) {
 	if f == nil {
 		return f.std().Write(b)
 	}
+	defer f.start(ctx, kindWrite).end()
 	return f.writes.do(ctx, f, "write", (*os.File).SetWriteDeadline, func() (int, error) { return f.osFile.Write(b) })
 }
 
 // WriteString is Write of a string.
 func (f *File) WriteString(s string) (int, error) {
 	if f == nil || f.disk == nil {
+		defer f.start(context.Background(), kindWrite).end()
 		return f.std().WriteString(s)
 	}
 	return f.Write(unsafe.Slice(unsafe.StringData(s), len(s))) // which only reads it
@@ -232,6 +244,7 @@ func (f *File) WriteAtContext(ctx context.Context, b []byte, off int64) (int, er
 	if err := f.ended(ctx, "write"); err != nil {
 		return 0, err
 	}
+	defer f.start(ctx, kindWrite).end()
 	return f.std().WriteAt(b, off)
 }
 
@@ -267,6 +280,7 @@ func (f *File) SyncContext(ctx context.Context) error {
 	if err := f.ended(ctx, "sync"); err != nil {
 		return err
 	}
+	defer f.start(ctx, kindSync).end()
 	return f.std().Sync()
 }
 
@@ -304,6 +318,7 @@ func (f *File) Seek(offset int64, whence int) (int64, error) {
 func (f *File) ReadFrom(r io.Reader) (int64, error) {
 	from := diskOf(r)
 	if f == nil || f.disk == nil && from == nil {
+		defer f.start(context.Background(), kindWrite).end()
 		return f.readFromStd(r)
 	}
 	n, handled, err := copyRange(f, r)
@@ -311,6 +326,7 @@ func (f *File) ReadFrom(r io.Reader) (int64, error) {
 		return n, err
 	}
 	if isSocket(r) {
+		defer f.start(context.Background(), kindWrite).end()
 		return f.std().ReadFrom(r) // os.File splices, and holds its lock for each piece
 	}
 	rest, err := io.Copy(struct{ io.Writer }{f}, r)
@@ -325,6 +341,7 @@ func (f *File) WriteTo(w io.Writer) (n int64, err error) {
 		w = to.std()
 	}
 	if diskOf(f) == nil || isSocket(w) {
+		defer f.start(context.Background(), kindRead).end()
 		return f.std().WriteTo(w)
 	}
 	if to, ok := w.(*os.File); ok {

@@ -27,7 +27,9 @@ type Stats struct {
 
 	// How long operations took, by name, if Options.Histograms is set: read, write, sync
 	// and open on files; recv, send, accept and connect on connections, including the wait
-	// for the peer. On the fallback net's connections only report connect.
+	// for the peer. What an Appender writes together is one write, and so is what is copied to
+	// a file without being shown to the program; a file that is sent so is one send. On the
+	// fallback net's connections only report connect.
 	Latency map[string]Histogram `json:",omitempty"`
 }
 
@@ -144,6 +146,29 @@ func (w *watch) call(ctx context.Context, k kind, f func() (int, error)) (int, e
 	n, err := f()
 	w.end(k, began)
 	return n, err
+}
+
+// span is an operation that is under way, and nothing where none is watched.
+type span struct {
+	watch  *watch
+	kind   kind
+	began  time.Time
+	region *trace.Region
+}
+
+// start returns the span of an operation, to be ended by the same goroutine.
+func (w *watch) start(ctx context.Context, k kind) (s span) {
+	if w.watches() {
+		s = span{w, k, w.begin(), trace.StartRegion(ctx, kindRegions[k])}
+	}
+	return s
+}
+
+func (s span) end() {
+	if s.watch != nil {
+		s.region.End()
+		s.watch.end(s.kind, s.began)
+	}
 }
 
 func (w *watch) add(k kind, d time.Duration) {
