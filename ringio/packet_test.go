@@ -173,6 +173,60 @@ func TestDescriptorsAreHandedOver(t *testing.T) {
 	})
 }
 
+// Who writes to a Unix socket that nobody reads waits, until its receiver reads, its deadline
+// passes or it is closed.
+func TestDatagramsWaitForTheirReceiver(t *testing.T) {
+	onStacks(t, func(t *testing.T, s stack) {
+		for name, write := range map[string]func(c UnixConn, p []byte, to net.Addr) error{
+			"WriteTo": func(c UnixConn, p []byte, to net.Addr) error {
+				_, err := c.WriteTo(p, to)
+				return err
+			},
+			"WriteMsgUnix": func(c UnixConn, p []byte, to net.Addr) error {
+				_, _, err := c.WriteMsgUnix(p, nil, to.(*net.UnixAddr))
+				return err
+			},
+		} {
+			a, b := packetPair(t, s, "unixgram")
+			from := a.(UnixConn)
+			from.SetWriteDeadline(time.Now().Add(50 * time.Millisecond))
+			sent, err := 0, error(nil)
+			for ; err == nil; sent++ {
+				err = write(from, fmt.Append(nil, sent), b.LocalAddr())
+			}
+			require.ErrorIs(t, err, os.ErrDeadlineExceeded, name)
+			from.SetWriteDeadline(time.Time{})
+			const more = 3000
+			go func() {
+				for i := range more {
+					if err := write(from, fmt.Append(nil, sent-1+i), b.LocalAddr()); err != nil {
+						t.Error(err)
+						return
+					}
+				}
+			}()
+			b.SetReadDeadline(time.Now().Add(time.Minute))
+			buf := make([]byte, 10)
+			for i := range sent - 1 + more {
+				n, _, err := b.ReadFrom(buf)
+				require.NoError(t, err, name)
+				require.Equal(t, fmt.Sprint(i), string(buf[:n]), name)
+			}
+			ended := make(chan error)
+			go func() {
+				err := error(nil)
+				for err == nil {
+					err = write(from, buf, b.LocalAddr())
+				}
+				ended <- err
+			}()
+			time.Sleep(10 * time.Millisecond) // it waits by now
+			from.Close()
+			within(t, func() { require.ErrorIs(t, <-ended, net.ErrClosed, name) })
+		}
+	})
+}
+
 // TestPacketConn is what nettest has for connections, for datagrams.
 func TestPacketConn(t *testing.T) {
 	onStacks(t, func(t *testing.T, s stack) {

@@ -18,21 +18,54 @@ import (
 // that does not wait; and where a poll has nothing else to tell they wait by a request that
 // is told of changes alone.
 
-// sendWaiting tries to send, and tries again when there is room. Datagrams are left to the
-// ring, EAGAIN says so: it is not told of room for those to any address.
+// sendWaiting tries to send, and tries again when there is room. Other datagrams than those
+// of roomUntold are left to the ring, EAGAIN says so.
 func (s *socket) sendWaiting(send func() (int, error)) (int, error) {
-	for {
+	untold := s.roomUntold()
+	for pause := leastPause; ; pause = min(2*pause, mostPause) {
 		n, err := send()
-		if err != unix.EAGAIN || s.kind == unix.SOCK_DGRAM {
+		if err != unix.EAGAIN || s.kind == unix.SOCK_DGRAM && !untold {
 			return n, err
 		}
-		if err := s.poll(&s.out, unix.POLLOUT); err != nil {
-			return 0, err
+		if untold {
+			err = s.pause(&s.out, pause)
+		} else {
+			err = s.poll(&s.out, unix.POLLOUT)
 		}
-		if err := s.ready(&s.out); err != nil {
+		if err == nil {
+			err = s.ready(&s.out)
+		}
+		if err != nil {
 			return 0, err
 		}
 	}
+}
+
+// roomUntold reports whether the kernel does not tell when there is room. A Unix socket for
+// datagrams has to wait for its receiver to read, and without a peer of its own it has nobody
+// whom polls could ask: they always tell of room, and requests to send fail. So it is looked
+// for room again and again; net does so without a pause.
+func (s *socket) roomUntold() bool {
+	return s.kind == unix.SOCK_DGRAM && s.family == unix.AF_UNIX && !s.connected
+}
+
+// Between two looks for room is so much time: little for a receiver that is at work, and then
+// ever more.
+const (
+	leastPause = 20 * time.Microsecond
+	mostPause  = 4 * time.Millisecond
+)
+
+// pause waits for a while, until the deadline or Close ends that.
+func (s *socket) pause(h *half, d time.Duration) error {
+	o := s.engine.acquire()
+	ts := liburing.NewTimespec(d)
+	o.keep = &ts
+	o.entry().PrepTimeout(&ts, 0, 0)
+	if _, err := s.await(h, o); err != unix.ETIME {
+		return err
+	}
+	return nil
 }
 
 // room is a wait for room.
