@@ -449,8 +449,41 @@ var socketScenarios = map[string]func(s stack, p *protocol){
 		c := s.mustListenPacket(p.t, "udp").(UDPConn)
 		c.SetReadDeadline(time.Now().Add(10 * time.Millisecond))
 		n, oobn, flags, from, err := c.ReadMsgUDPAddrPort(make([]byte, 8), nil)
-		p.result("message", max(n, 0), err) // net's is -1
+		p.result("message", n, err)
 		p.note("%d %d %v", oobn, flags, from)
+		c.SetReadDeadline(time.Now().Add(10 * time.Millisecond))
+		n, oobn, flags, to, err := c.ReadMsgUDP(make([]byte, 8), nil)
+		p.result("message", n, err)
+		p.note("%d %d %v", oobn, flags, to)
+		n, oobn, flags, _, err = c.ReadMsgUDP(make([]byte, 8), nil)
+		p.result("message, passed", n, err)
+		p.note("%d %d", oobn, flags)
+		u := s.mustListenPacket(p.t, "unixgram").(UnixConn)
+		u.SetReadDeadline(time.Now().Add(10 * time.Millisecond))
+		n, oobn, flags, name, err := u.ReadMsgUnix(make([]byte, 8), nil)
+		p.result("message", n, err)
+		p.note("%d %d %v", oobn, flags, name)
+		n, _, _, _, err = u.ReadMsgUnix(make([]byte, 8), nil)
+		p.result("message, passed", n, err)
+		done := waits(p.t, func() {
+			u.SetReadDeadline(time.Time{})
+			n, _, _, _, err := u.ReadMsgUnix(make([]byte, 8), nil)
+			p.result("message, closed", n, err)
+		})
+		u.Close()
+		<-done
+	},
+	"writing datagrams that nobody reads": func(s stack, p *protocol) {
+		from, to := s.mustListenPacket(p.t, "unixgram").(UnixConn), s.mustListenPacket(p.t, "unixgram")
+		from.SetWriteDeadline(time.Now().Add(50 * time.Millisecond))
+		n, err := 0, error(nil)
+		for err == nil {
+			n, err = from.WriteTo([]byte("x"), to.LocalAddr())
+		}
+		p.result("passes", n, err)
+		from.SetWriteDeadline(time.Now().Add(20 * time.Millisecond))
+		n, oobn, err := from.WriteMsgUnix([]byte("x"), nil, to.LocalAddr().(*net.UnixAddr))
+		p.result("message", n+oobn, err)
 	},
 	"datagrams of closed sockets": func(s stack, p *protocol) {
 		for _, network := range []string{"udp", "unixgram"} {

@@ -48,6 +48,9 @@ func (s *socket) recvMessage(call string, p, oob []byte, flags int) (r received,
 			err = io.EOF
 		}
 	} else {
+		if call == "recvmsg" {
+			r.n = -1 // what it returned, as in net
+		}
 		err = s.failed(&s.in, call, err)
 	}
 	m.free()
