@@ -174,7 +174,10 @@ func (c *udpConn) WriteToUDP(b []byte, addr *net.UDPAddr) (int, error) {
 
 func (c *udpConn) WriteToUDPAddrPort(b []byte, addr netip.AddrPort) (int, error) {
 	n, err := c.writeAddrPort("sendto", b, nil, addr, true)
-	return n, c.sendError(addrPortUDP{addr}, err)
+	if err != nil {
+		return n, c.sendError(addrPortUDP{addr}, err)
+	}
+	return n, nil // without an address made for nothing
 }
 
 func (c *udpConn) WriteMsgUDP(b, oob []byte, addr *net.UDPAddr) (n, oobn int, err error) {

@@ -227,6 +227,52 @@ func TestDatagramsWaitForTheirReceiver(t *testing.T) {
 	})
 }
 
+// A datagram that is there, or has room, allocates as little as in net.
+func TestDatagramsDoNotAllocate(t *testing.T) {
+	if raceEnabled {
+		t.Skip("with the race detector pools forget at random")
+	}
+	allocations := func(s stack) map[string]float64 {
+		udp, chat := s.mustListenPacket(t, "udp").(UDPConn), s.mustListenPacket(t, "unixgram").(UnixConn)
+		dialled := s.mustDial(t, s.mustListenPacket(t, "udp").LocalAddr())
+		to, name, buf := udp.LocalAddr().(*net.UDPAddr), chat.LocalAddr().(*net.UnixAddr), make([]byte, 64)
+		at := to.AddrPort()
+		write := func() error { _, err := udp.WriteToUDPAddrPort(buf, at); return err }
+		read := func() error { _, _, err := udp.ReadFromUDPAddrPort(buf); return err }
+		got := make(map[string]float64)
+		for what, run := range map[string][2]func() error{
+			"Write":               {func() error { _, err := dialled.Write(buf); return err }},
+			"WriteTo":             {func() error { _, err := udp.WriteTo(buf, to); return err }, read},
+			"WriteToUDP":          {func() error { _, err := udp.WriteToUDP(buf, to); return err }, read},
+			"WriteToUDPAddrPort":  {write, read},
+			"WriteMsgUDP":         {func() error { _, _, err := udp.WriteMsgUDP(buf, nil, to); return err }, read},
+			"WriteMsgUDPAddrPort": {func() error { _, _, err := udp.WriteMsgUDPAddrPort(buf, nil, at); return err }, read},
+			"Read":                {write, func() error { _, err := udp.(net.Conn).Read(buf); return err }},
+			"ReadFrom":            {write, func() error { _, _, err := udp.ReadFrom(buf); return err }},
+			"ReadFromUDP":         {write, func() error { _, _, err := udp.ReadFromUDP(buf); return err }},
+			"ReadMsgUDP":          {write, func() error { _, _, _, _, err := udp.ReadMsgUDP(buf, nil); return err }},
+			"ReadMsgUDPAddrPort":  {write, func() error { _, _, _, _, err := udp.ReadMsgUDPAddrPort(buf, nil); return err }},
+			"to and from Unix":    {func() error { _, err := chat.WriteToUnix(buf, name); return err }, func() error { _, _, err := chat.ReadFromUnix(buf); return err }},
+			"messages, Unix":      {func() error { _, _, err := chat.WriteMsgUnix(buf, nil, name); return err }, func() error { _, _, _, _, err := chat.ReadMsgUnix(buf, nil); return err }},
+		} {
+			once := func() {
+				for _, f := range run {
+					if f != nil && f() != nil {
+						panic(what)
+					}
+				}
+			}
+			once()
+			got[what] = testing.AllocsPerRun(200, once)
+		}
+		return got
+	}
+	theirs, ours := allocations(netStack), allocations(ringStack)
+	for what, n := range theirs {
+		require.LessOrEqual(t, ours[what], n, what)
+	}
+}
+
 // TestPacketConn is what nettest has for connections, for datagrams.
 func TestPacketConn(t *testing.T) {
 	onStacks(t, func(t *testing.T, s stack) {
