@@ -150,6 +150,37 @@ func TestCloseWithUnreadData(t *testing.T) {
 	})
 }
 
+// What comes behind CloseRead is read all the same: the kernel has no end for it.
+func TestReadsBehindCloseRead(t *testing.T) {
+	onStacks(t, func(t *testing.T, s stack) {
+		for _, waits := range []bool{false, true} {
+			ours, theirs := s.pair(t, "tcp")
+			ended := make(chan error, 1)
+			if waits {
+				go func() { _, err := ours.Read(make([]byte, 1)); ended <- err }()
+				time.Sleep(time.Millisecond)
+			} else {
+				ended <- io.EOF
+			}
+			require.NoError(t, ours.(halfCloser).CloseRead())
+			within(t, func() { require.ErrorIs(t, <-ended, io.EOF) })
+			for _, text := range []string{"one", "more"} {
+				_, err := theirs.Write([]byte(text))
+				require.NoError(t, err)
+				got := 0
+				for end := time.Now().Add(20 * time.Second); got < len(text) && time.Now().Before(end); {
+					n, err := ours.Read(make([]byte, 8))
+					if got += n; n == 0 {
+						require.ErrorIs(t, err, io.EOF)
+						time.Sleep(time.Millisecond)
+					}
+				}
+				require.Equal(t, len(text), got)
+			}
+		}
+	})
+}
+
 // fill writes to a connection whose peer does not read until there is no room.
 func fill(t *testing.T, c net.Conn) {
 	t.Helper()

@@ -47,7 +47,7 @@ type stream struct {
 
 const (
 	maxAhead = 16 << 10
-	atEnd    = 1 // in stream.end: the peer's end has come; below zero an errno
+	atEnd    = 1 // in stream.end: an end has come, for the kernel to tell; below zero an errno
 )
 
 // newStream returns a stream, nil where the kernel can't have one.
@@ -64,7 +64,7 @@ type outcome int
 const (
 	hasRead   outcome = iota // bytes, the end or an error
 	lookUp                   // the deadline or Close may have come
-	askKernel                // the shared buffers are all taken, or the ring is shut down
+	askKernel                // the shared buffers are all taken, the ring is shut down, or it is an end
 )
 
 // read returns what has come, or waits for it.
@@ -134,6 +134,9 @@ const mustWait outcome = -1
 // request.
 func (r *stream) state() (outcome, error) {
 	switch {
+	case r.end == atEnd:
+		r.end = 0 // CloseRead's is not the last word: what comes behind it is read, as in net
+		return askKernel, nil
 	case r.end != 0:
 		return hasRead, r.tellEnd()
 	case r.interrupted:
@@ -371,6 +374,9 @@ func (r *stream) retire() *leftover {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.getBack()
+	if r.end == atEnd { // the kernel says so again, or has more
+		r.end = 0
+	}
 	if r.ahead == 0 && r.end == 0 {
 		return nil
 	}

@@ -46,6 +46,7 @@ func (s *socket) recvStream(r *stream, p []byte) (n int, done bool, err error) {
 			if s.exact.Load() {
 				s.cool(r)
 			}
+			s.dry = false // as a rule there is something, if only the end
 			return 0, false, nil
 		}
 	}
@@ -110,10 +111,7 @@ func (s *socket) readLeft(p []byte) (n int, err error) {
 		l.bytes = l.bytes[n:]
 		s.leaves.Store(len(l.bytes) > 0)
 	} else {
-		err = io.EOF // and the kernel says so again
-		if l.end != atEnd {
-			err = unix.Errno(-l.end)
-		}
+		err = unix.Errno(-l.end) // and then the kernel tells the end
 		l.end = 0
 	}
 	if !s.left.any() {
