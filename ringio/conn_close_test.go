@@ -303,28 +303,57 @@ func TestCloseWhileManyWait(t *testing.T) {
 	})
 }
 
-// Nobody needs to wait for a connection's deadline for it to be forgotten.
+// A connection that nobody has any more is closed, whatever it has had to do with the ring:
+// where it has a stream, which the kernel has, and what came in advance is reset for.
 func TestForgottenConnectionsAreClosed(t *testing.T) {
 	onStacks(t, func(t *testing.T, s stack) {
-		l := s.mustListen(t, "tcp")
-		theirs, err := net.Dial("tcp", l.Addr().String())
-		require.NoError(t, err)
-		defer theirs.Close()
-		func() {
-			c, err := l.Accept()
-			require.NoError(t, err)
-			c.SetReadDeadline(time.Now().Add(time.Millisecond))
-			c.Read(make([]byte, 1)) // it has had to do with the ring
-			c.SetDeadline(time.Now().Add(time.Hour))
-		}()
-		// What another goroutine was preempted in may keep it for some rounds.
-		for end := time.Now().Add(time.Minute); time.Now().Before(end); {
-			runtime.GC() // takes longer than a read may: the deadline comes after it
-			theirs.SetReadDeadline(time.Now().Add(20 * time.Millisecond))
-			if _, err = theirs.Read(make([]byte, 1)); err == io.EOF {
-				return
+		for _, unread := range []bool{false, true} {
+			l := s.mustListen(t, "tcp")
+			theirs := netStack.mustDial(t, l.Addr())
+			forget(t, s, l, theirs, unread)
+			wants := map[bool]error{false: io.EOF, true: syscall.ECONNRESET}[unread]
+			err := error(nil)
+			// What another goroutine was preempted in may keep it for some rounds.
+			for end := time.Now().Add(time.Minute); time.Now().Before(end); {
+				runtime.GC() // takes longer than a read may: the deadline comes after it
+				theirs.SetReadDeadline(time.Now().Add(20 * time.Millisecond))
+				if _, err = theirs.Read(make([]byte, 1)); !errors.Is(err, os.ErrDeadlineExceeded) {
+					break
+				}
 			}
+			require.ErrorIs(t, err, wants)
 		}
-		t.Fatal("it stays open", err)
 	})
+}
+
+// forget accepts a connection, uses it, with bytes that it does not read if unread, and drops it.
+func forget(t *testing.T, s stack, l net.Listener, theirs net.Conn, unread bool) {
+	c, err := l.Accept()
+	require.NoError(t, err)
+	c.SetReadDeadline(time.Now().Add(time.Millisecond))
+	c.Read(make([]byte, 1)) // it has had to do with the ring
+	c.SetDeadline(time.Now().Add(time.Hour)) // which nobody needs to wait for
+	if s.busy {
+		warmUp(t, theirs, c)
+	}
+	if s.busy && shared().rings[0].sharing.Load() == 1 {
+		require.NotNil(t, streamOf(c))
+	}
+	if !unread {
+		return
+	}
+	theirs.Write([]byte("unread"))
+	if r := streamOf(c); r != nil {
+		require.Eventually(t, func() bool { r.mu.Lock(); defer r.mu.Unlock(); return r.ahead > 0 }, 20*time.Second, time.Millisecond)
+	} else {
+		waitReadable(t, c)
+	}
+}
+
+// streamOf returns the stream that a connection has, nil if there is none.
+func streamOf(c net.Conn) *stream {
+	if c, ok := c.(*tcpConn); ok {
+		return c.s.stream.Load()
+	}
+	return nil
 }

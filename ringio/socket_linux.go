@@ -130,6 +130,12 @@ func (s *socket) leaveStream() {
 	if r := s.stream.Load(); r != nil {
 		s.cool(r)
 	}
+	s.countUnread()
+}
+
+// countUnread has the kernel reset the connection, as for bytes of its own that nobody has
+// read, if there are some that came in advance.
+func (s *socket) countUnread() {
 	if len(s.unread()) > 0 {
 		unix.SetsockoptLinger(s.fd, unix.SOL_SOCKET, unix.SO_LINGER, &unix.Linger{Onoff: 1})
 	}
@@ -178,14 +184,20 @@ func (s *socket) bury() {
 	s.out.deadline.close()
 	r, b := s.stream.Load(), s.box.Load()
 	if r == nil && b == nil {
+		s.countUnread()
 		unix.Close(s.fd)
 		return
 	}
 	go func() {
 		if r != nil {
-			r.retire()
+			s.left = r.retire()
 		}
-		if b != nil {
+		s.countUnread()
+		switch {
+		case b == nil || b.flushes(boxPatience):
+		case s.resets():
+			b.drop()
+		default:
 			s.emptyBox(b)
 		}
 		unix.Close(s.fd)
