@@ -395,9 +395,11 @@ func (e *engine) shutdown(ctx context.Context) error {
 	e.stopped.Store(true)
 	e.sendRunner()
 	e.ring.Close()
+	e.mu.Lock()
 	if e.shared != nil {
-		e.shared.ring.Free() // its buffers stay: streams have read of them what they have not told
+		e.shared.end()
 	}
+	e.mu.Unlock()
 	return err
 }
 

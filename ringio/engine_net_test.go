@@ -3,13 +3,17 @@
 package ringio
 
 import (
+	"bytes"
 	"context"
+	"fmt"
 	"io"
 	"net"
 	"os"
 	"testing"
 	"time"
 
+	"github.com/go-liburing/liburing"
+	"github.com/go-liburing/liburing/internal/ringtest"
 	"github.com/stretchr/testify/require"
 )
 
@@ -66,6 +70,46 @@ func TestShutdownWithConnections(t *testing.T) {
 	later, again, _ := pairOf(t, e)
 	require.IsType(t, &net.TCPListener{}, later)
 	require.IsType(t, &net.TCPConn{}, again)
+}
+
+// An engine that is shut down keeps no memory, except for what came in advance until that is
+// read.
+func TestShutdownGivesMemoryBack(t *testing.T) {
+	ringtest.NeedsFeatures(t, liburing.BufRings, liburing.MultishotRecv)
+	before, all := mappedMemory(t), 0
+	for range 10 {
+		e, err := New(Options{})
+		require.NoError(t, err)
+		_, ours, theirs := pairOf(t, e)
+		warmUp(t, ours, theirs)
+		r := streamOf(ours)
+		require.NotNil(t, r)
+		buffers := r.engine.shared
+		all += len(buffers.memory)
+		sent := bytes.Repeat([]byte("in advance"), sharedSize/5) // more than one buffer
+		_, err = theirs.Write(sent)
+		require.NoError(t, err)
+		require.Eventually(t, func() bool { r.mu.Lock(); defer r.mu.Unlock(); return int(r.ahead) == len(sent) }, 20*time.Second, time.Millisecond)
+		ctx, cancel := context.WithCancel(t.Context())
+		cancel()
+		require.ErrorIs(t, e.Shutdown(ctx), context.Canceled)
+		got := make([]byte, len(sent))
+		_, err = io.ReadFull(ours, got)
+		require.NoError(t, err)
+		require.Equal(t, sent, got)
+		require.Nil(t, buffers.memory)
+	}
+	require.Less(t, mappedMemory(t)-before, max(all/2, 64<<20))
+}
+
+// mappedMemory is how much memory the process has mapped, used or not.
+func mappedMemory(t testing.TB) int {
+	text, err := os.ReadFile("/proc/self/statm")
+	require.NoError(t, err)
+	var pages int
+	_, err = fmt.Sscan(string(text), &pages)
+	require.NoError(t, err)
+	return pages * os.Getpagesize()
 }
 
 // onlyNet returns net's connection of the same socket.

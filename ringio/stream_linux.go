@@ -391,7 +391,7 @@ func (r *stream) retire() *leftover {
 
 // sharedBuffers are what the streams of a ring receive into.
 type sharedBuffers struct {
-	memory []byte // outside the Go heap: the kernel has it as long as the ring is there
+	memory []byte // outside the Go heap: the kernel has it as long as the ring is there, see end
 	ring   *liburing.BufRing
 	free   int     // what the kernel has; this, made, added and add belong to the ring's lock
 	made   int     // so many have been added for the first time
@@ -399,9 +399,11 @@ type sharedBuffers struct {
 	length []int32 // of what came, for who keeps it
 	next   []int32
 
-	mu   sync.Mutex
-	back []int // given back by readers
-	some atomic.Bool
+	mu    sync.Mutex
+	back  []int // given back by readers
+	some  atomic.Bool
+	ended bool // the ring is gone
+	kept  int  // from then on: what came ahead and is still to be read
 }
 
 const (
@@ -423,6 +425,9 @@ func (e *engine) shareBuffers() bool {
 	defer e.unlock()
 	if e.shared != nil {
 		return true
+	}
+	if e.ended {
+		return false
 	}
 	shared, err := newSharedBuffers(e.ring, max(e.ring.CQEntries()/2, leastRoom))
 	if err != nil {
@@ -490,9 +495,31 @@ func (b *sharedBuffers) show() {
 // giveBack is add for those who have no lock: the ring's next turn does it.
 func (b *sharedBuffers) giveBack(id int) {
 	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.ended {
+		b.kept--
+		b.unmapUnused()
+		return
+	}
 	b.back = append(b.back, id)
 	b.some.Store(true)
-	b.mu.Unlock()
+}
+
+// end gives the memory back to the system when the ring is gone and what came ahead has been
+// read, or its connection closed or forgotten. The ring is locked.
+func (b *sharedBuffers) end() {
+	b.ring.Free()
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.ended, b.kept = true, b.made-b.free-len(b.back)
+	b.unmapUnused()
+}
+
+func (b *sharedBuffers) unmapUnused() {
+	if b.kept == 0 {
+		unix.Munmap(b.memory)
+		b.memory = nil
+	}
 }
 
 // takeBack gives the kernel what was given back. The ring is locked.
