@@ -331,7 +331,7 @@ func forget(t *testing.T, s stack, l net.Listener, theirs net.Conn, unread bool)
 	c, err := l.Accept()
 	require.NoError(t, err)
 	c.SetReadDeadline(time.Now().Add(time.Millisecond))
-	c.Read(make([]byte, 1)) // it has had to do with the ring
+	c.Read(make([]byte, 1))                  // it has had to do with the ring
 	c.SetDeadline(time.Now().Add(time.Hour)) // which nobody needs to wait for
 	if s.busy {
 		warmUp(t, theirs, c)

@@ -28,18 +28,51 @@ var copyBuffers = sync.Pool{New: func() any { return new([copySize]byte) }}
 func (c *tcpConn) ReadFrom(r io.Reader) (n int64, err error) {
 	handled := false
 	if buffers, ok := r.(*net.Buffers); ok {
-		n, err = c.s.sendVector(buffers)
+		n, err = c.writeBuffers(buffers)
 		handled = true
 	} else {
 		n, handled, err = c.s.sendFile(r)
 	}
 	if !handled {
 		n, err = io.Copy(struct{ io.Writer }{c}, r)
+		if err != nil && canSplice(r) {
+			err = ofSplice(err)
+		}
 	}
 	if err != nil {
 		err = c.s.opError("readfrom", err)
 	}
 	return n, err
+}
+
+// canSplice reports whether r is a connection, or the part of one that a LimitedReader has, that
+// net would splice from.
+func canSplice(r io.Reader) bool {
+	if part, ok := r.(*io.LimitedReader); ok {
+		r = part.R
+	}
+	switch r := r.(type) {
+	case *tcpConn:
+		return true
+	case *unixConn:
+		return r.s.kind == unix.SOCK_STREAM
+	}
+	return false
+}
+
+// ofSplice returns an error of a copy as net has it, which has no reads and writes of which it
+// could tell.
+func ofSplice(err error) error {
+	for {
+		switch e := err.(type) {
+		case *net.OpError:
+			err = e.Err
+		case *os.SyscallError:
+			return os.NewSyscallError("splice", e.Err)
+		default:
+			return err
+		}
+	}
 }
 
 // WriteTo writes what it reads to w, until the end. While it waits it has no buffer: a
@@ -124,15 +157,16 @@ func (s *socket) sendFile(r io.Reader) (n int64, handled bool, err error) {
 	return n, handled, err
 }
 
-// sendFD sends from a file's position on.
+// sendFD sends from a file's position on. What keeps it from beginning, such as Close or the
+// deadline, a plain write is to tell.
 func (s *socket) sendFD(fd int, left int64, position sync.Locker) (n int64, handled bool, err error) {
 	if err := s.beginOut(); err != nil {
-		return 0, true, err
+		return 0, false, err
 	}
 	defer s.end(&s.out)
 	for left > 0 {
 		if err := s.ready(&s.out); err != nil {
-			return n, true, err
+			return n, n > 0, err
 		}
 		position.Lock()
 		sent, err := unix.Sendfile(s.fd, fd, nil, int(min(left, maxTransfer)))

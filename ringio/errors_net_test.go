@@ -6,10 +6,12 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"io"
 	"net"
 	"net/netip"
 	"os"
 	"path/filepath"
+	"slices"
 	"syscall"
 	"testing"
 	"time"
@@ -341,6 +343,39 @@ var socketScenarios = map[string]func(s stack, p *protocol){
 		n, err = c.(TCPConn).WriteTo(failing{})
 		p.result("write to", int(n), err)
 	},
+	"copies that can't begin": func(s stack, p *protocol) {
+		for what, source := range copySources(s, p.t) {
+			c, _ := s.pair(p.t, "tcp")
+			c.SetWriteDeadline(past)
+			n, err := c.(TCPConn).ReadFrom(source())
+			p.result("too late from "+what, int(n), err)
+			c.Close()
+			n, err = c.(TCPConn).ReadFrom(source())
+			p.result("closed, from "+what, int(n), err)
+		}
+		slices.Sort(p.lines)
+	},
+	"copies from what can't be read": func(s stack, p *protocol) {
+		c, _ := s.pair(p.t, "tcp")
+		for _, network := range []string{"tcp", "unix"} {
+			from, _ := s.pair(p.t, network)
+			from.SetReadDeadline(past)
+			n, err := c.(TCPConn).ReadFrom(from)
+			p.result("too late", int(n), err)
+			n, err = c.(TCPConn).ReadFrom(io.LimitReader(from, 5))
+			p.result("a part, too late", int(n), err)
+			from.Close()
+			n, err = c.(TCPConn).ReadFrom(from)
+			p.result("closed", int(n), err)
+			n, err = c.(TCPConn).ReadFrom(io.LimitReader(from, 5))
+			p.result("a part, closed", int(n), err)
+		}
+		from, other := s.pair(p.t, "tcp")
+		reset(p.t, other)
+		waitReset(p.t, from)
+		n, err := c.(TCPConn).ReadFrom(from)
+		p.result("reset", int(n), err)
+	},
 	"raw connections": func(s stack, p *protocol) {
 		c, _ := s.pair(p.t, "tcp")
 		raw, err := c.(syscall.Conn).SyscallConn()
@@ -540,6 +575,32 @@ var socketScenarios = map[string]func(s stack, p *protocol){
 		n, err = c.(UnixConn).WriteTo([]byte("x"), other.LocalAddr())
 		p.result("write to", n, err)
 	},
+}
+
+// copySources are what a connection may copy from.
+func copySources(s stack, t testing.TB) map[string]func() io.Reader {
+	text := []byte("text")
+	file := filepath.Join(t.TempDir(), "file")
+	require.NoError(t, os.WriteFile(file, text, 0o600))
+	open := func() io.Reader {
+		f, err := os.Open(file)
+		require.NoError(t, err)
+		t.Cleanup(func() { f.Close() })
+		return f
+	}
+	conn := func(network string) func() io.Reader {
+		return func() io.Reader {
+			c, other := s.pair(t, network)
+			other.Write(text)
+			return c
+		}
+	}
+	return map[string]func() io.Reader{
+		"memory": func() io.Reader { return bytes.NewReader(text) }, "buffers": func() io.Reader { return &net.Buffers{text, text} },
+		"a file": open, "a part of a file": func() io.Reader { return io.LimitReader(open(), 2) },
+		"a connection": conn("tcp"), "a part of a connection": func() io.Reader { return io.LimitReader(conn("tcp")(), 2) },
+		"a Unix connection": conn("unix"),
+	}
 }
 
 // useOfClosed tries what there is to be tried on a connection that is closed.
