@@ -34,7 +34,8 @@
 //
 // net makes the sockets: names, trying addresses in turn, options and errors are net's
 // own. The ring serves them. Dial and Accept return TCPConns, UnixConns and UDPConns,
-// interfaces with the methods of net's types of these names.
+// interfaces with the methods of net's types of these names. Dialer and ListenConfig have
+// the fields and methods of net's.
 //
 // What can be sent or received at once takes a plain system call; what has to wait
 // waits on the ring, or, while one connection is the only busy one, in the runtime's
@@ -79,7 +80,8 @@
 // The package's functions share one engine, made on first use: a ring, and a goroutine
 // that submits what others have staged, takes completions, and parks in the runtime's
 // netpoller when there is nothing to do. No thread waits, and idle it costs nothing.
-// New makes a separate engine, whose methods have the names of the package's functions.
+// New makes a separate engine, whose methods have the names of the package's functions; a
+// Dialer and a ListenConfig have a field for it.
 //
 // A completion is delivered by the thread that submitted the request, when it is in the
 // kernel or enters it. A thread that computes does so a few milliseconds later at most

@@ -9,12 +9,14 @@ import (
 	"io"
 	"net"
 	"os"
+	"syscall"
 	"testing"
 	"time"
 
 	"github.com/go-liburing/liburing"
 	"github.com/go-liburing/liburing/internal/ringtest"
 	"github.com/stretchr/testify/require"
+	"golang.org/x/sys/unix"
 )
 
 // pairOf returns both ends of a connection of an engine's.
@@ -42,6 +44,110 @@ func TestConnectionsWithoutARing(t *testing.T) {
 	require.NoError(t, err)
 	require.IsType(t, &net.UDPConn{}, c)
 	require.NoError(t, c.Close())
+}
+
+// A Dialer's or a ListenConfig's connections are served by its engine, and made as it says.
+func TestEngineOfADialer(t *testing.T) {
+	for _, o := range []Options{{}, {NoRing: true}} {
+		e := ownEngine(t, o)
+		controls := 0
+		control := func(string, string, syscall.RawConn) error { controls++; return nil }
+		lc := ListenConfig{Engine: e, Control: control, KeepAliveConfig: net.KeepAliveConfig{Enable: true, Count: 3}}
+		l, err := lc.Listen(t.Context(), "tcp", "127.0.0.1:0")
+		require.NoError(t, err)
+		defer l.Close()
+		d := Dialer{Engine: e, Control: control, LocalAddr: &net.TCPAddr{IP: net.IPv4(127, 0, 0, 2)}, KeepAlive: -1}
+		ours, err := d.DialContext(t.Context(), "tcp", l.Addr().String())
+		require.NoError(t, err)
+		defer ours.Close()
+		theirs, err := l.Accept()
+		require.NoError(t, err)
+		defer theirs.Close()
+		packets, err := lc.ListenPacket(t.Context(), "udp", "127.0.0.1:0")
+		require.NoError(t, err)
+		defer packets.Close()
+		require.Equal(t, 3, controls)
+		require.Equal(t, "127.0.0.2", ours.LocalAddr().(*net.TCPAddr).IP.String())
+		require.Zero(t, option(t, ours, unix.SOL_SOCKET, unix.SO_KEEPALIVE))
+		require.Equal(t, 1, option(t, theirs, unix.SOL_SOCKET, unix.SO_KEEPALIVE))
+		require.Equal(t, 3, option(t, theirs, unix.IPPROTO_TCP, unix.TCP_KEEPCNT))
+		for _, c := range []any{l, ours, theirs, packets} {
+			servedBy(t, e, c)
+		}
+		d = Dialer{Engine: e, Timeout: time.Nanosecond}
+		_, err = d.Dial("tcp", l.Addr().String())
+		require.True(t, os.IsTimeout(err), err)
+		_, err = e.DialTimeout("tcp", l.Addr().String(), time.Nanosecond)
+		require.True(t, os.IsTimeout(err), err)
+	}
+}
+
+func option(t testing.TB, c any, level, name int) (value int) {
+	rawControl(t, c, func(fd int) {
+		var err error
+		value, err = unix.GetsockoptInt(fd, level, name)
+		require.NoError(t, err)
+	})
+	return value
+}
+
+// servedBy wants a connection or a listener to be on the engine's ring, or net's if it has none.
+func servedBy(t testing.TB, e *Engine, c any) {
+	t.Helper()
+	var s *socket
+	switch c := c.(type) {
+	case *tcpConn:
+		s = c.s
+	case *udpConn:
+		s = c.s
+	case *listener:
+		s = c.s
+	}
+	if len(e.rings) == 0 {
+		require.Contains(t, fmt.Sprintf("%T", c), "*net.")
+		return
+	}
+	require.NotNil(t, s, "%T", c)
+	require.Same(t, e.rings[0], s.engine)
+}
+
+// What comes as a file is served by the engine that is asked.
+func TestEngineOfFiles(t *testing.T) {
+	for _, o := range []Options{{}, {NoRing: true}} {
+		e := ownEngine(t, o)
+		l, ours, theirs := pairOf(t, Default())
+		packets := ringStack.mustListenPacket(t, "udp")
+		file := func(of any) *os.File {
+			f, err := of.(filer).File()
+			require.NoError(t, err)
+			t.Cleanup(func() { f.Close() })
+			return f
+		}
+		c, err := e.FileConn(file(ours))
+		require.NoError(t, err)
+		defer c.Close()
+		servedBy(t, e, c)
+		echoes(t, c, theirs)
+		again, err := e.FileListener(file(l))
+		require.NoError(t, err)
+		defer again.Close()
+		servedBy(t, e, again)
+		dialled := netStack.mustDial(t, again.Addr())
+		accepted, err := again.Accept()
+		require.NoError(t, err)
+		defer accepted.Close()
+		servedBy(t, e, accepted)
+		echoes(t, dialled, accepted)
+		p, err := e.FilePacketConn(file(packets))
+		require.NoError(t, err)
+		defer p.Close()
+		servedBy(t, e, p)
+		null, err := os.Open(os.DevNull)
+		require.NoError(t, err)
+		defer null.Close()
+		_, err = e.FileConn(null)
+		require.ErrorIs(t, err, syscall.ENOTSOCK)
+	}
 }
 
 // Shutdown ends what waits, with an error that says why; what is opened then is net's.

@@ -8,7 +8,6 @@ import (
 	"net"
 	"net/netip"
 	"os"
-	"runtime/trace"
 	"syscall"
 	"time"
 )
@@ -149,60 +148,47 @@ func WriteBuffers(c net.Conn, buffers *net.Buffers) (int64, error) {
 	return buffers.WriteTo(c)
 }
 
-// Dialer is a net.Dialer whose connections use io_uring: the fields are the same, and
-// mean the same. net looks up names, tries addresses in turn and connects; the
-// connection is then handed over to the ring.
-type Dialer net.Dialer
+// ListenConfig is a net.ListenConfig whose listeners and connections use io_uring: it has the
+// same fields and methods, and they mean the same, besides Engine.
+type ListenConfig struct {
+	// Engine serves the listener and what it accepts; nil is the one that the package's
+	// functions use.
+	Engine *Engine
 
-// Dial connects to an address. See DialContext.
-func (d *Dialer) Dial(network, address string) (net.Conn, error) {
-	return d.DialContext(context.Background(), network, address)
+	Control         func(network, address string, c syscall.RawConn) error
+	KeepAlive       time.Duration
+	KeepAliveConfig net.KeepAliveConfig
+
+	multipath net.ListenConfig // what SetMultipathTCP says, which net keeps to itself
 }
 
-// DialContext connects to an address; networks, addresses and errors are those of
-// net.Dialer.DialContext. The connection is a TCPConn, UDPConn or UnixConn.
-func (d *Dialer) DialContext(ctx context.Context, network, address string) (net.Conn, error) {
-	return shared().dial(ctx, d, network, address)
+// std returns net's ListenConfig of the same settings.
+func (lc *ListenConfig) std() *net.ListenConfig {
+	s := lc.multipath
+	s.Control, s.KeepAlive, s.KeepAliveConfig = lc.Control, lc.KeepAlive, lc.KeepAliveConfig
+	return &s
 }
-
-// Dial connects to an address, as net.Dial does.
-func Dial(network, address string) (net.Conn, error) {
-	return new(Dialer).Dial(network, address)
-}
-
-// DialTimeout is Dial that gives up after timeout.
-func DialTimeout(network, address string, timeout time.Duration) (net.Conn, error) {
-	return (&Dialer{Timeout: timeout}).Dial(network, address)
-}
-
-// DialContext is Dial that ends with ctx: it fits http.Transport.DialContext, the
-// DialFunc of database drivers and grpc.WithContextDialer.
-func DialContext(ctx context.Context, network, address string) (net.Conn, error) {
-	return new(Dialer).DialContext(ctx, network, address)
-}
-
-// ListenConfig is a net.ListenConfig whose listeners and connections use io_uring: the
-// fields are the same, and mean the same.
-type ListenConfig net.ListenConfig
 
 // MultipathTCP reports whether Listen also listens for Multipath TCP.
-func (lc *ListenConfig) MultipathTCP() bool { return (*net.ListenConfig)(lc).MultipathTCP() }
+func (lc *ListenConfig) MultipathTCP() bool { return lc.multipath.MultipathTCP() }
 
 // SetMultipathTCP says whether Listen also listens for Multipath TCP, as net does by
 // default.
-func (lc *ListenConfig) SetMultipathTCP(use bool) { (*net.ListenConfig)(lc).SetMultipathTCP(use) }
+func (lc *ListenConfig) SetMultipathTCP(use bool) { lc.multipath.SetMultipathTCP(use) }
 
 // Listen listens on an address; networks, addresses and errors are those of
 // net.ListenConfig.Listen. The listener is a SocketListener, and Accept's connections
 // are TCPConns or UnixConns.
 func (lc *ListenConfig) Listen(ctx context.Context, network, address string) (net.Listener, error) {
-	return shared().listen(ctx, lc, network, address)
+	l, err := lc.std().Listen(ctx, network, address)
+	return takenListener(lc.Engine.orShared(), l, err, lc.acceptKeepAlive(), true)
 }
 
 // ListenPacket opens a datagram socket on an address; networks, addresses and errors
 // are those of net.ListenConfig.ListenPacket. It is a UDPConn or a UnixConn.
 func (lc *ListenConfig) ListenPacket(ctx context.Context, network, address string) (net.PacketConn, error) {
-	return shared().listenPacket(ctx, lc, network, address)
+	c, err := lc.std().ListenPacket(ctx, network, address)
+	return taken(lc.Engine.orShared(), c, err)
 }
 
 // acceptKeepAlive returns what Accept does to connections: what the configuration says,
@@ -216,70 +202,49 @@ func (lc *ListenConfig) acceptKeepAlive() net.KeepAliveConfig {
 
 // Listen listens on an address, as net.Listen does, for "tcp", "tcp4", "tcp6", "unix"
 // and "unixpacket".
-func Listen(network, address string) (net.Listener, error) {
-	return new(ListenConfig).Listen(context.Background(), network, address)
-}
+func Listen(network, address string) (net.Listener, error) { return shared().Listen(network, address) }
 
 // ListenPacket opens a datagram socket on an address, as net.ListenPacket does.
 func ListenPacket(network, address string) (net.PacketConn, error) {
-	return new(ListenConfig).ListenPacket(context.Background(), network, address)
+	return shared().ListenPacket(network, address)
 }
 
 // FileConn returns a connection for a copy of the file's descriptor, which must be a
 // connected socket, as net.FileConn does. Close f when it is no longer needed.
-func FileConn(f *os.File) (net.Conn, error) {
-	c, err := net.FileConn(f)
-	return taken(shared(), c, err)
-}
+func FileConn(f *os.File) (net.Conn, error) { return shared().FileConn(f) }
 
 // FileListener is FileConn for a listening socket, such as one that systemd has opened.
-func FileListener(f *os.File) (net.Listener, error) {
-	l, err := net.FileListener(f)
-	return takenListener(shared(), l, err, new(ListenConfig).acceptKeepAlive(), false)
-}
+func FileListener(f *os.File) (net.Listener, error) { return shared().FileListener(f) }
 
 // FilePacketConn is FileConn for a datagram socket.
-func FilePacketConn(f *os.File) (net.PacketConn, error) {
-	c, err := net.FilePacketConn(f)
-	return taken(shared(), c, err)
-}
+func FilePacketConn(f *os.File) (net.PacketConn, error) { return shared().FilePacketConn(f) }
 
-// Dial is the function Dial by this engine.
-func (e *Engine) Dial(network, address string) (net.Conn, error) {
-	return e.DialContext(context.Background(), network, address)
-}
-
-// DialContext is the function DialContext by this engine.
-func (e *Engine) DialContext(ctx context.Context, network, address string) (net.Conn, error) {
-	return e.dial(ctx, new(Dialer), network, address)
-}
-
-// Listen is the function Listen by this engine, which serves what is accepted too.
+// Listen is the function Listen by this engine, which serves what is accepted too. A
+// ListenConfig with an Engine can do more.
 func (e *Engine) Listen(network, address string) (net.Listener, error) {
-	return e.listen(context.Background(), new(ListenConfig), network, address)
+	return (&ListenConfig{Engine: e}).Listen(context.Background(), network, address)
 }
 
 // ListenPacket is the function ListenPacket by this engine.
 func (e *Engine) ListenPacket(network, address string) (net.PacketConn, error) {
-	return e.listenPacket(context.Background(), new(ListenConfig), network, address)
+	return (&ListenConfig{Engine: e}).ListenPacket(context.Background(), network, address)
 }
 
-func (e *Engine) dial(ctx context.Context, d *Dialer, network, address string) (net.Conn, error) {
-	if e.watch.watches() {
-		defer trace.StartRegion(ctx, kindRegions[kindConnect]).End()
-	}
-	began := e.watch.begin()
-	c, err := (*net.Dialer)(d).DialContext(ctx, network, address)
-	e.watch.end(kindConnect, began)
+// FileConn is the function FileConn by this engine.
+func (e *Engine) FileConn(f *os.File) (net.Conn, error) {
+	c, err := net.FileConn(f)
 	return taken(e, c, err)
 }
 
-func (e *Engine) listen(ctx context.Context, lc *ListenConfig, network, address string) (net.Listener, error) {
-	l, err := (*net.ListenConfig)(lc).Listen(ctx, network, address)
-	return takenListener(e, l, err, lc.acceptKeepAlive(), true)
+// FileListener is the function FileListener by this engine, which serves what is accepted
+// too.
+func (e *Engine) FileListener(f *os.File) (net.Listener, error) {
+	l, err := net.FileListener(f)
+	return takenListener(e, l, err, new(ListenConfig).acceptKeepAlive(), false)
 }
 
-func (e *Engine) listenPacket(ctx context.Context, lc *ListenConfig, network, address string) (net.PacketConn, error) {
-	c, err := (*net.ListenConfig)(lc).ListenPacket(ctx, network, address)
+// FilePacketConn is the function FilePacketConn by this engine.
+func (e *Engine) FilePacketConn(f *os.File) (net.PacketConn, error) {
+	c, err := net.FilePacketConn(f)
 	return taken(e, c, err)
 }

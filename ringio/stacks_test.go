@@ -46,14 +46,38 @@ var netStack = stack{
 var ringStack = stack{
 	name: "ringio",
 	dial: func(d *net.Dialer, ctx context.Context, network, address string) (net.Conn, error) {
-		return (*Dialer)(d).DialContext(ctx, network, address)
+		return dialerOf(d, nil).DialContext(ctx, network, address)
 	},
 	listen: func(lc *net.ListenConfig, network, address string) (net.Listener, error) {
-		return (*ListenConfig)(lc).Listen(context.Background(), network, address)
+		return listenConfigOf(lc, nil).Listen(context.Background(), network, address)
 	},
 	listenPacket: ListenPacket,
 	fileConn:     FileConn,
 	fileListener: FileListener,
+}
+
+// dialerOf returns an engine's Dialer with net's settings.
+func dialerOf(d *net.Dialer, e *Engine) *Dialer {
+	ours := &Dialer{Engine: e}
+	copyFields(ours, d)
+	return ours
+}
+
+func listenConfigOf(lc *net.ListenConfig, e *Engine) *ListenConfig {
+	ours := &ListenConfig{Engine: e}
+	copyFields(ours, lc)
+	return ours
+}
+
+// copyFields sets the fields of the struct that to points at to those of from's that have a
+// name for others, which it must have too.
+func copyFields(to, from any) {
+	ours, theirs := reflect.ValueOf(to).Elem(), reflect.ValueOf(from).Elem()
+	for i := range theirs.NumField() {
+		if f := theirs.Type().Field(i); f.IsExported() {
+			ours.FieldByName(f.Name).Set(theirs.Field(i))
+		}
+	}
 }
 
 // busyStack is ringio where connections receive in advance and send behind.
