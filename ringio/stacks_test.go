@@ -56,6 +56,22 @@ var ringStack = stack{
 	fileListener: FileListener,
 }
 
+// stackOf is ringio with an engine of its own.
+func stackOf(name string, e *Engine) stack {
+	return stack{
+		name: name,
+		dial: func(d *net.Dialer, ctx context.Context, network, address string) (net.Conn, error) {
+			return dialerOf(d, e).DialContext(ctx, network, address)
+		},
+		listen: func(lc *net.ListenConfig, network, address string) (net.Listener, error) {
+			return listenConfigOf(lc, e).Listen(context.Background(), network, address)
+		},
+		listenPacket: e.ListenPacket,
+		fileConn:     e.FileConn,
+		fileListener: e.FileListener,
+	}
+}
+
 // dialerOf returns an engine's Dialer with net's settings.
 func dialerOf(d *net.Dialer, e *Engine) *Dialer {
 	ours := &Dialer{Engine: e}
@@ -86,6 +102,12 @@ var busyStack = func() stack {
 	s.name, s.busy = "ringio, busy", true
 	return s
 }()
+
+// onStacksAndFallback runs a test also on ringio where there is no ring.
+func onStacksAndFallback(t *testing.T, test func(t *testing.T, s stack)) {
+	onStacks(t, test)
+	t.Run("fallback", func(t *testing.T) { test(t, stackOf("fallback", ownEngine(t, Options{NoRing: true}))) })
+}
 
 // onStacks runs a test on net and on ringio.
 func onStacks(t *testing.T, test func(t *testing.T, s stack)) {

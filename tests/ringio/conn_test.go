@@ -19,8 +19,18 @@ var ends = map[string]struct {
 	"ringio":             {ringio.Dial, ringio.Listen},
 	"ringio to net":      {ringio.Dial, net.Listen},
 	"net to ringio":      {net.Dial, ringio.Listen},
+	"ringio, no ring":    {withoutRing.Dial, withoutRing.Listen},
 	"net, to hold it to": {net.Dial, net.Listen},
 }
+
+// withoutRing is an engine as it is where io_uring is forbidden.
+var withoutRing = func() *ringio.Engine {
+	e, err := ringio.New(ringio.Options{NoRing: true})
+	if err != nil {
+		panic(err)
+	}
+	return e
+}()
 
 func TestConn(t *testing.T) {
 	for name, end := range ends {
