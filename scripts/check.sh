@@ -40,7 +40,7 @@ musl         the suite, static, with musl
 vendor       scripts/vendor-liburing.sh
 nested       the modules of their own
 docker       an image, and a service in it, under Docker's seccomp profiles
-soak         ten minutes of everything
+soak         a quarter of an hour of everything
 kernels      the suite on Linux 5.10, 6.1, 6.12 and 7.x
 arm64        the suite on arm64, with pages of 4 and 16 KiB
 others       the suite on s390x and riscv64, without cgo
