@@ -226,31 +226,46 @@ func TestWhatATimedOutWriteCounts(t *testing.T) {
 	})
 }
 
-// Each write of several writers comes in one piece.
+// Each write of several writers comes in one piece: large ones, which wait for room, and small
+// ones, which a box takes.
 func TestWritersDoNotMix(t *testing.T) {
 	onStacks(t, func(t *testing.T, s stack) {
-		ours, theirs := s.pair(t, "tcp")
-		const writers, writes, size = 8, 50, 40_000
-		for w := range writers {
-			go func() {
-				p := bytes.Repeat([]byte{byte(w)}, size)
-				for i := range writes {
-					binary.BigEndian.PutUint32(p, uint32(i))
-					ours.Write(p)
-				}
-			}()
-		}
-		var next [writers]uint32
-		p := make([]byte, size)
-		for range writers * writes {
-			_, err := io.ReadFull(theirs, p)
-			require.NoError(t, err)
-			w := p[4]
-			require.Equal(t, next[w], binary.BigEndian.Uint32(p), "writes of one writer keep their order")
-			next[w]++
-			require.Equal(t, bytes.Repeat([]byte{w}, size-4), p[4:])
+		for name, size := range map[string]func(i int) int{
+			"large": func(int) int { return 40_000 },
+			"small": func(i int) int { return 8 + i*37%1000 },
+			"both":  func(i int) int { return 8 + i%5/4*mostBoxed + i*37%1000 },
+		} {
+			t.Run(name, func(t *testing.T) { writersDoNotMix(t, s, size) })
 		}
 	})
+}
+
+func writersDoNotMix(t *testing.T, s stack, size func(i int) int) {
+	ours, theirs := s.pair(t, "tcp")
+	const writers, writes, head = 8, 200, 8
+	for w := range writers {
+		go func() {
+			for i := range writes {
+				p := bytes.Repeat([]byte{byte(w)}, size(i))
+				binary.BigEndian.PutUint32(p, uint32(i))
+				ours.Write(p)
+			}
+		}()
+	}
+	var next [writers]uint32
+	p := make([]byte, 64<<10)
+	for range writers * writes {
+		_, err := io.ReadFull(theirs, p[:head])
+		require.NoError(t, err)
+		w, i := p[head-1], binary.BigEndian.Uint32(p)
+		require.Less(t, int(w), writers)
+		require.Equal(t, next[w], i, "writes of one writer keep their order")
+		next[w]++
+		rest := p[:size(int(i))-head]
+		_, err = io.ReadFull(theirs, rest)
+		require.NoError(t, err)
+		require.Equal(t, len(rest), bytes.Count(rest, []byte{w}))
+	}
 }
 
 // Whoever does not read is not sent to without end.
