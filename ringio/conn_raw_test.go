@@ -406,3 +406,88 @@ func TestFileWhileAnotherHasWhatCameInAdvance(t *testing.T) {
 	require.NoError(t, err)
 	f.Close()
 }
+
+// What writes by the descriptor waits until what was written before has been sent.
+func TestDescriptorsAreWrittenBehindTheBox(t *testing.T) {
+	for name, write := range map[string]func(c net.Conn) error{
+		"raw": func(c net.Conn) error {
+			raw, err := c.(syscall.Conn).SyscallConn()
+			require.NoError(t, err)
+			return raw.Write(func(fd uintptr) bool {
+				_, err := unix.Write(int(fd), []byte("behind"))
+				return err != unix.EAGAIN
+			})
+		},
+		"buffers": func(c net.Conn) error {
+			_, err := WriteBuffers(c, &net.Buffers{[]byte("be"), []byte("hind")})
+			return err
+		},
+		"file": func(c net.Conn) error {
+			f, err := os.Open(ringtest.TempFile(t, []byte("behind")).Name())
+			require.NoError(t, err)
+			defer f.Close()
+			_, err = c.(TCPConn).ReadFrom(f)
+			return err
+		},
+		"a large write": func(c net.Conn) error {
+			_, err := c.Write(append([]byte("behind"), make([]byte, mostBoxed)...))
+			return err
+		},
+		"the end": func(c net.Conn) error { return c.(halfCloser).CloseWrite() },
+	} {
+		_, ours, theirs := pairOf(t, ownEngine(t, Options{}))
+		s := ours.(*tcpConn).s
+		b := newOutbox(s.engine, s.fd)
+		s.box.Store(b)
+		taken, err := b.put([]byte("before ")) // and nobody has the engine look
+		require.NoError(t, err, name)
+		require.True(t, taken, name)
+		require.NoError(t, write(ours), name)
+		require.NoError(t, ours.Close())
+		got, err := io.ReadAll(theirs)
+		require.NoError(t, err, name)
+		if name == "the end" {
+			require.Equal(t, "before ", string(got))
+		} else {
+			require.Equal(t, "before behind", string(got[:min(len(got), 13)]), name)
+		}
+	}
+}
+
+// A socket that is a blocking one by its File's Fd is waited for all the same: the raw
+// functions are to read and write without waiting.
+func TestRawReadAndWriteOfABlockingSocket(t *testing.T) {
+	_, ours, theirs := pairOf(t, Default())
+	for _, c := range []net.Conn{ours, theirs} {
+		f, err := c.(filer).File()
+		require.NoError(t, err)
+		f.Fd()
+		require.NoError(t, f.Close())
+	}
+	raw, err := ours.(syscall.Conn).SyscallConn()
+	require.NoError(t, err)
+	receive := func(fd uintptr) bool {
+		_, _, err := unix.Recvfrom(int(fd), make([]byte, 8), unix.MSG_DONTWAIT)
+		return err != unix.EAGAIN
+	}
+	send := func(fd uintptr) bool {
+		for {
+			if _, err := unix.SendmsgN(int(fd), make([]byte, 64<<10), nil, nil, unix.MSG_DONTWAIT); err != nil {
+				return err != unix.EAGAIN
+			}
+		}
+	}
+	ours.SetDeadline(time.Now().Add(20 * time.Millisecond))
+	within(t, func() {
+		require.ErrorIs(t, raw.Read(receive), os.ErrDeadlineExceeded)
+		require.ErrorIs(t, raw.Write(send), os.ErrDeadlineExceeded)
+	})
+	ours.SetDeadline(time.Time{})
+	reading, writing := waits(t, func() { require.NoError(t, raw.Read(receive)) }), make(chan error, 1)
+	theirs.Write([]byte("x"))
+	within(t, func() { <-reading })
+	go func() { writing <- raw.Write(send) }()
+	time.Sleep(10 * time.Millisecond) // it waits by now
+	within(t, func() { ours.Close() })
+	within(t, func() { require.ErrorIs(t, <-writing, net.ErrClosed) })
+}
