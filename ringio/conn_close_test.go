@@ -98,31 +98,72 @@ func TestWriteBehindCloseWriteBesideAReader(t *testing.T) {
 	}
 }
 
-// What has been written comes, though the process ends at once.
+// What has been written comes, though the process ends at once. What a box has does so once
+// there was a Close, CloseWrite or Shutdown: of a process that ends without, nothing can be had.
 func TestTheProcessEndsAfterAWrite(t *testing.T) {
 	const asked = "RINGIO_WRITE_AND_EXIT"
-	if to := os.Getenv(asked); to != "" {
-		c, err := map[bool]func(network, address string) (net.Conn, error){true: Dial, false: net.Dial}[strings.HasPrefix(to, "ringio ")]("tcp", strings.Fields(to)[1])
-		if err != nil {
-			os.Exit(1)
-		}
-		for i := range 100 {
-			fmt.Fprintf(c, "line %d\n", i)
-		}
+	if how, to, ok := strings.Cut(os.Getenv(asked), " "); ok {
+		endings[how](t, to)
 		os.Exit(0)
 	}
-	onStacks(t, func(t *testing.T, s stack) {
+	for how := range endings {
 		l := netStack.mustListen(t, "tcp")
 		child := exec.Command(os.Args[0], "-test.run=^TestTheProcessEndsAfterAWrite$")
-		child.Env = append(os.Environ(), asked+"="+strings.Split(s.name, ",")[0]+" "+l.Addr().String())
+		child.Env = append(os.Environ(), asked+"="+how+" "+l.Addr().String())
+		child.Stdout = os.Stderr
 		require.NoError(t, child.Start())
 		c, err := l.Accept()
 		require.NoError(t, err)
 		got, err := io.ReadAll(c)
 		require.NoError(t, err)
-		require.NoError(t, child.Wait())
-		require.True(t, strings.HasSuffix(string(got), "line 99\n"), "%q", got)
-	})
+		require.NoError(t, child.Wait(), how)
+		require.True(t, strings.HasSuffix(string(got), "line 99\n"), "%s: %q", how, got)
+	}
+}
+
+// endings write to an address, and return when the process may end.
+var endings = map[string]func(t *testing.T, to string){
+	"net":        func(t *testing.T, to string) { writeLines(t, dialTCP(t, netStack, to)) },
+	"ringio":     func(t *testing.T, to string) { writeLines(t, dialTCP(t, ringStack, to)) },
+	"Close":      func(t *testing.T, to string) { require.NoError(t, boxLines(t, to).Close()) },
+	"CloseWrite": func(t *testing.T, to string) { require.NoError(t, boxLines(t, to).CloseWrite()) },
+	"Shutdown": func(t *testing.T, to string) {
+		boxLines(t, to)
+		require.NoError(t, Shutdown(t.Context()))
+	},
+}
+
+func dialTCP(t *testing.T, s stack, to string) TCPConn {
+	c, err := s.dial(new(net.Dialer), t.Context(), "tcp", to)
+	require.NoError(t, err)
+	return c.(TCPConn)
+}
+
+func writeLines(t *testing.T, w io.Writer) {
+	for i := range 100 {
+		_, err := fmt.Fprintf(w, "line %d\n", i)
+		require.NoError(t, err)
+	}
+}
+
+// boxLines has the lines in a connection's box, and nobody look at it.
+func boxLines(t *testing.T, to string) TCPConn {
+	c := dialTCP(t, ringStack, to)
+	s := c.(*tcpConn).s
+	b := newOutbox(s.engine, s.fd)
+	s.box.Store(b)
+	writeLines(t, boxWriter{b})
+	return c
+}
+
+type boxWriter struct{ b *outbox }
+
+func (w boxWriter) Write(p []byte) (int, error) {
+	taken, err := w.b.put(p)
+	if !taken && err == nil {
+		err = io.ErrShortWrite
+	}
+	return len(p), err
 }
 
 // Close sends a reset if the program has not read all that came, else an end.

@@ -192,14 +192,20 @@ func (s *socket) addLeft() {
 }
 
 // closeWrite sends the end behind what has been written, whatever the deadline is now: that
-// has been told to be written.
+// has been told to be written. As at Close it is on its way then, as far as the peer reads: the
+// process may end. Who writes meanwhile sees to that itself.
 func (s *socket) closeWrite() error {
 	if err := s.use(); err != nil {
 		return err
 	}
 	defer s.done()
 	if b := s.box.Load(); b != nil {
-		if behind, err := b.endBehind(); behind || err != nil {
+		behind, err := b.endBehind()
+		if behind && s.out.mu.TryLock() {
+			b.flushes(boxPatience)
+			s.out.mu.Unlock()
+		}
+		if behind || err != nil {
 			return err
 		}
 	}
