@@ -4,6 +4,7 @@ package ringio
 
 import (
 	"bytes"
+	"context"
 	"encoding/binary"
 	"io"
 	"math/rand/v2"
@@ -370,4 +371,77 @@ func TestThreadsOfManyWaiting(t *testing.T) {
 	}
 	time.Sleep(20 * time.Millisecond)
 	require.LessOrEqual(t, threads(), before+6)
+}
+
+// Names are looked up, and of several addresses the one is taken that answers.
+func TestDialByName(t *testing.T) {
+	onStacksAndFallback(t, func(t *testing.T, s stack) {
+		resolver := namesOf(t, s, map[dnsType]string{dnsA: "\x7f\x00\x00\x01", dnsAAAA: string(net.IPv6loopback)})
+		for _, network := range []string{"tcp", "tcp6"} {
+			l, err := s.listen(new(net.ListenConfig), network, anyAddress[network])
+			if err != nil && network == "tcp6" {
+				t.Skip("there is no IPv6 here: ", err)
+			}
+			require.NoError(t, err)
+			defer l.Close()
+			_, port, err := net.SplitHostPort(l.Addr().String())
+			require.NoError(t, err)
+			for name, d := range map[string]*net.Dialer{
+				"service.test.": {Resolver: resolver, FallbackDelay: time.Millisecond},
+				"localhost":     {},
+			} {
+				c, err := s.dial(d, t.Context(), "tcp", net.JoinHostPort(name, port))
+				if err != nil && name == "localhost" {
+					found, _ := net.DefaultResolver.LookupNetIP(t.Context(), "ip", name)
+					require.NotContains(t, found, l.Addr().(*net.TCPAddr).AddrPort().Addr(), err)
+					continue // the machine does not know it by this address
+				}
+				require.NoError(t, err, name)
+				require.Equal(t, l.Addr().String(), c.RemoteAddr().String())
+				theirs, err := l.Accept()
+				require.NoError(t, err)
+				echoes(t, c, theirs)
+				c.Close()
+				theirs.Close()
+			}
+		}
+	})
+}
+
+type dnsType uint16
+
+const dnsA, dnsAAAA dnsType = 1, 28
+
+// namesOf returns a resolver that asks a server of the test's, by connections of the stack: each
+// name has the addresses.
+func namesOf(t *testing.T, s stack, addresses map[dnsType]string) *net.Resolver {
+	server := s.mustListenPacket(t, "udp")
+	go func() {
+		for buf := make([]byte, 512); ; {
+			n, from, err := server.ReadFrom(buf)
+			if err != nil {
+				return
+			}
+			server.WriteTo(answer(buf[:n], addresses), from)
+		}
+	}()
+	return &net.Resolver{PreferGo: true, Dial: func(ctx context.Context, network, _ string) (net.Conn, error) {
+		return s.dial(new(net.Dialer), ctx, "udp", server.LocalAddr().String())
+	}}
+}
+
+// answer answers a question to a name server.
+func answer(question []byte, addresses map[dnsType]string) []byte {
+	end := 12
+	for question[end] != 0 {
+		end += 1 + int(question[end])
+	}
+	kind := dnsType(binary.BigEndian.Uint16(question[end+1:]))
+	address := addresses[kind]
+	a := append([]byte(nil), question[:end+5]...)
+	copy(a[2:], []byte{0x81, 0x80, 0, 1, 0, 1, 0, 0, 0, 0})
+	a = append(a, 0xc0, 12) // the name is that of the question
+	a = binary.BigEndian.AppendUint16(a, uint16(kind))
+	a = append(a, 0, 1, 0, 0, 0, 0, 0, byte(len(address)))
+	return append(a, address...)
 }
