@@ -300,6 +300,55 @@ func TestBackpressure(t *testing.T) {
 	require.InDelta(t, taken[0], taken[1], 128<<10)
 }
 
+// What comes in advance keeps few of the buffers that all connections share, however little of
+// it comes at a time.
+func TestDribbleKeepsFewBuffers(t *testing.T) {
+	const size, most = 3000, 8
+	e := ownEngine(t, Options{})
+	_, ours, theirs := pairOf(t, e)
+	warmUp(t, ours, theirs)
+	shared := e.rings[0].shared
+	if shared == nil {
+		t.Skip("this kernel receives nothing in advance")
+	}
+	kept := func() int {
+		e.rings[0].mu.Lock()
+		defer e.rings[0].unlock()
+		shared.takeBack()
+		return shared.made - shared.free
+	}
+	ahead := func() int32 {
+		r := ours.(*tcpConn).s.stream.Load()
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		return r.ahead
+	}
+	for _, longest := range []int{1, 700} {
+		read := waits(t, func() { ours.Read(make([]byte, 1)) }) // it has begun, and stops
+		sent := make([]byte, size)
+		for i := range sent {
+			sent[i] = byte(i + i>>8)
+		}
+		for rest := sent; len(rest) > 0; {
+			n := min(1+rand.IntN(longest), len(rest))
+			_, err := theirs.Write(rest[:n])
+			require.NoError(t, err)
+			time.Sleep(10 * time.Microsecond) // it comes by itself
+			rest = rest[n:]
+		}
+		<-read
+		require.Eventually(t, func() bool { return ahead() == size-1 }, 10*time.Second, time.Millisecond)
+		require.Less(t, kept(), most)
+		got := make([]byte, size-1)
+		_, err := io.ReadFull(ours, got[:7])
+		require.NoError(t, err)
+		_, err = io.ReadFull(ours, got[7:])
+		require.NoError(t, err)
+		require.Equal(t, sent[1:], got)
+		require.Zero(t, kept())
+	}
+}
+
 func TestDeadlinesFromOtherGoroutines(t *testing.T) {
 	onStacks(t, func(t *testing.T, s stack) {
 		ours, theirs := s.pair(t, "tcp")

@@ -274,9 +274,15 @@ func (r *stream) wakeReader() {
 	r.wake <- struct{}{}
 }
 
-// keep appends a buffer to those that came ahead.
+// keep appends a buffer to those that came ahead, or what it has to the last of them: a peer
+// that sends little at a time must not keep all buffers from others.
 func (r *stream) keep(id, n int) {
 	shared, place := r.engine.shared, int32(id)+1
+	r.ahead += int32(n)
+	if r.last != 0 && shared.join(int(r.last-1), id, n) {
+		shared.add(id)
+		return
+	}
 	shared.length[id], shared.next[id] = int32(n), 0
 	if r.last == 0 {
 		r.first = place
@@ -284,7 +290,6 @@ func (r *stream) keep(id, n int) {
 		shared.next[r.last-1] = place
 	}
 	r.last = place
-	r.ahead += int32(n)
 }
 
 // take moves bytes that came ahead to p.
@@ -470,6 +475,17 @@ func (b *sharedBuffers) grow() {
 
 func (b *sharedBuffers) bytes(id int) []byte {
 	return b.memory[id*sharedSize : (id+1)*sharedSize]
+}
+
+// join adds the n bytes of a buffer to those of another, if that has room for them.
+func (b *sharedBuffers) join(to, id, n int) bool {
+	had := int(b.length[to])
+	if had+n > sharedSize {
+		return false
+	}
+	copy(b.bytes(to)[had:], b.bytes(id)[:n])
+	b.length[to] += int32(n)
+	return true
 }
 
 // add gives the kernel a buffer, which gets to see it with show.
