@@ -68,7 +68,7 @@ type engine struct {
 	woken     int // goroutines, in this turn
 	reaped    reaped
 	crowd     crowd          // whether there are many of them
-	only      *stream        // whose reader was woken last, nil if another goroutine was
+	only      uintptr        // where the stream is whose reader was woken last, 0 if another goroutine was
 	onlyTimes int            // how often in a row
 	lones     lones          // the connection that does without the pump
 	shared    *sharedBuffers // what streams receive into, made when the first is

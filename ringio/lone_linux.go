@@ -169,8 +169,8 @@ func (s *socket) recvLone(p []byte) (n int, done bool, err error) {
 // sawWake counts how often in a row the ring has woken one reader and nobody else, and
 // tells it when that is often. Of others it is told nil. The ring is locked.
 func (e *engine) sawWake(r *stream) {
-	if e.only != r {
-		e.only, e.onlyTimes = r, 0
+	if only := where(r); e.only != only {
+		e.only, e.onlyTimes = only, 0
 	}
 	if e.onlyTimes++; e.onlyTimes == loneReads && r != nil {
 		r.alone.Store(true)

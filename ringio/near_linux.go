@@ -77,6 +77,7 @@ func (b *reaped) fetch(e *engine) {
 	for _, r := range some {
 		r.fetchReader()
 	}
+	clear(some) // they may be gone soon
 }
 
 // fetchReader has what the reader is going to touch fetched.

@@ -1,0 +1,47 @@
+//go:build linux
+
+package ringio
+
+import (
+	"net"
+	"runtime"
+	"testing"
+	"time"
+	"weak"
+
+	"github.com/go-liburing/liburing"
+	"github.com/stretchr/testify/require"
+)
+
+// What the ring remembers of those it has told something keeps no stream that has ended.
+func TestStreamsThatHaveEndedAreGone(t *testing.T) {
+	e := ownEngine(t, Options{})
+	ring := e.rings[0]
+	var streams []weak.Pointer[stream]
+	func() {
+		_, ours, theirs := pairOf(t, e)
+		warmUp(t, ours, theirs)
+		if ours.(*tcpConn).s.stream.Load() == nil {
+			t.Skip("this kernel receives nothing in advance")
+		}
+		for _, c := range []net.Conn{ours, theirs} {
+			streams = append(streams, weak.Make(c.(*tcpConn).s.stream.Load()))
+		}
+		o := ring.acquire()
+		defer ring.release(o)
+		ring.mu.Lock()
+		defer ring.unlock()
+		o.keep, o.flying = ours.(*tcpConn).s.stream.Load(), true
+		defer func() { o.flying = false }()
+		for i := range ring.reaped.cqes { // as if it were told so much at once
+			ring.reaped.cqes[i] = &liburing.CQE{UserData: o.token()}
+		}
+		ring.reaped.fetch(ring)
+		go theirs.Close()
+		go ours.Close()
+	}()
+	require.Eventually(t, func() bool {
+		runtime.GC()
+		return streams[0].Value() == nil && streams[1].Value() == nil
+	}, 10*time.Second, time.Millisecond)
+}
