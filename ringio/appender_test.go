@@ -6,8 +6,10 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"runtime"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 )
@@ -80,4 +82,64 @@ func TestAppenderThatFails(t *testing.T) {
 		_, err = NewAppender(nil)
 		require.Error(t, err)
 	})
+}
+
+// What is appended while a group is being written goes together, and is told together.
+func TestAppenderWritesGroups(t *testing.T) {
+	const many, rounds = 20, 30
+	f, err := ownEngine(t, Options{}).Create(filepath.Join(t.TempDir(), "log"))
+	require.NoError(t, err)
+	defer f.Close()
+	log, err := NewAppender(f)
+	require.NoError(t, err)
+	var groups []int
+	begun, goOn := make(chan struct{}), make(chan struct{})
+	log.durably = func(b []byte, off int64) error {
+		groups = append(groups, len(b))
+		begun <- struct{}{}
+		<-goOn
+		return nil
+	}
+	var all sync.WaitGroup
+	add := func() {
+		all.Go(func() {
+			if _, err := log.Append([]byte{1}); err != nil {
+				panic(err)
+			}
+		})
+	}
+	add()
+	<-begun
+	for range many {
+		add()
+	}
+	require.Eventually(t, func() bool {
+		log.mu.Lock()
+		defer log.mu.Unlock()
+		return len(log.filling.bytes) == many
+	}, 20*time.Second, time.Millisecond)
+	goOn <- struct{}{}
+	<-begun
+	goOn <- struct{}{}
+	all.Wait()
+	require.Equal(t, []int{1, many}, groups)
+
+	// Those who append one after the other are let in, too.
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
+	groups = nil
+	log.durably = func(b []byte, off int64) error {
+		groups = append(groups, len(b))
+		return nil
+	}
+	for range many {
+		all.Go(func() {
+			for range rounds {
+				if _, err := log.Append([]byte{1}); err != nil {
+					panic(err)
+				}
+			}
+		})
+	}
+	all.Wait()
+	require.Less(t, len(groups), many*rounds/4)
 }
