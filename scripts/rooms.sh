@@ -24,7 +24,7 @@ awk -v check="$1" 'index($0, " " check) { print $1 }' <<'ROOMS'
 ./internal/httpd             kernels
 ./internal/survey            kernels
 ./loopio         debug nocgo kernels docker sanitize
-./ringio                     kernels        sanitize musl
+./ringio         debug nocgo kernels        sanitize musl
 ./tests/build                               sanitize
 ./tests/differential                        sanitize
 ./tests/faults         nocgo kernels
