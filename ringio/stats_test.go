@@ -162,10 +162,10 @@ func TestHistogramsOfCopies(t *testing.T) {
 	_, err = io.ReadFull(theirs, make([]byte, 4))
 	require.NoError(t, err)
 	grew("recv")
-	go func() {
-		io.Copy(ours, from)
-		ours.Close()
-	}()
+	go func(c net.Conn) {
+		io.Copy(c, from)
+		c.Close()
+	}(ours)
 	n, err := io.Copy(to, theirs)
 	require.NoError(t, err)
 	require.EqualValues(t, 8*copySize, n)
