@@ -300,6 +300,27 @@ func TestBackpressure(t *testing.T) {
 	require.InDelta(t, taken[0], taken[1], 128<<10)
 }
 
+// Nor does a connection receive without end in advance, however little comes at a time.
+func TestBackpressureOfStreams(t *testing.T) {
+	e := ownEngine(t, Options{})
+	_, read, written := pairOf(t, e)
+	warmUp(t, read, written)
+	r := read.(*tcpConn).s.stream.Load()
+	if r == nil {
+		t.Skip("this kernel receives nothing in advance")
+	}
+	begun := waits(t, func() { read.Read(make([]byte, 1)) }) // and no more is read
+	for range 512 {
+		_, err := written.Write(make([]byte, 500))
+		require.NoError(t, err)
+		time.Sleep(50 * time.Microsecond) // in which it comes by itself
+	}
+	<-begun
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	require.Less(t, int(r.ahead), 128<<10)
+}
+
 // What comes in advance keeps few of the buffers that all connections share, however little of
 // it comes at a time.
 func TestDribbleKeepsFewBuffers(t *testing.T) {
