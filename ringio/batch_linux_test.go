@@ -108,6 +108,10 @@ func TestReadBatchThatIsCancelled(t *testing.T) {
 			t.Error(err)
 		}
 	})
+	if t.Failed() {
+		std.Write(make([]byte, 8)) // lets them end
+		return
+	}
 	for _, r := range reads {
 		require.Zero(t, r.N)
 		require.ErrorIs(t, r.Err, context.Canceled)

@@ -6,7 +6,9 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"io"
+	"net"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -123,7 +125,29 @@ func TestEngineWithOneProcessor(t *testing.T) {
 			}
 		})
 	}
+	for i := range 16 {
+		_, ours, theirs := pairOf(t, e)
+		all.Go(func() { io.Copy(theirs, theirs) })
+		all.Go(func() {
+			defer ours.Close()
+			for round := range 50 {
+				hear(ours, byte(i), 1+round*37)
+			}
+		})
+	}
 	all.Wait()
+}
+
+// hear says something to a connection that repeats it, and hears that.
+func hear(c net.Conn, what byte, size int) {
+	b := bytes.Repeat([]byte{what}, size)
+	if _, err := c.Write(b); err != nil {
+		panic(err)
+	}
+	got := make([]byte, size)
+	if _, err := io.ReadFull(c, got); err != nil || !bytes.Equal(b, got) {
+		panic(fmt.Sprint("something else was heard: ", err))
+	}
 }
 
 // Signals, garbage collections and a small heap change nothing.
@@ -154,6 +178,16 @@ func TestEngineUnderProfilerAndCollector(t *testing.T) {
 					panic("something else was read")
 				}
 				// f is garbage now, and closed by the collector
+			}
+		})
+	}
+	for i := range 8 {
+		_, ours, theirs := pairOf(t, e)
+		all.Go(func() { io.Copy(theirs, theirs) })
+		all.Go(func() {
+			defer ours.Close()
+			for round := 0; time.Now().Before(stop); round++ {
+				hear(ours, byte(i), 1+round%5000)
 			}
 		})
 	}
@@ -476,9 +510,10 @@ func TestPageCacheIsAsked(t *testing.T) {
 			t.Error(err)
 		}
 	})
-	require.Equal(t, int32(-1), d.score.Load())
 	_, err = w.Write([]byte("text"))
 	require.NoError(t, err)
+	require.False(t, t.Failed())
+	require.Equal(t, int32(-1), d.score.Load())
 	n, err := d.read(context.Background(), make([]byte, 4))
 	require.NoError(t, err)
 	require.Equal(t, 4, n)

@@ -41,6 +41,7 @@ vendor       scripts/vendor-liburing.sh
 nested       the modules of their own
 docker       an image, and a service in it, under Docker's seccomp profiles
 soak         a quarter of an hour of everything
+long         4 GiB copied and compared, and more than one call reads
 kernels      the suite on Linux 5.10, 6.1, 6.12 and 7.x
 arm64        the suite on arm64, with pages of 4 and 16 KiB
 others       the suite on s390x and riscv64, without cgo
@@ -101,6 +102,14 @@ part_docker() {
   scripts/docker-test.sh
 }
 part_soak() { make soak; }
+part_long() {
+  local dir=${TMPDIR:-/tmp} disk memory
+  disk=$(df --output=avail --block-size=1G "$dir" | tail -n 1)
+  memory=$(awk '/^MemAvailable:/ { print int($2 / 1024 / 1024) }' /proc/meminfo)
+  ((disk >= 16)) || skip "the files take 13 GiB, and $dir has $((disk))"
+  ((memory >= 4)) || skip "a slice takes 2 GiB, and there are $memory"
+  go test -count=1 -v -timeout 60m -run '^(TestFileCopy|TestFileLongSlice)$' ./ringio -long
+}
 part_kernels() {
   emulator qemu-system-x86_64
   scripts/kernels.sh
