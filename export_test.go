@@ -80,6 +80,12 @@ func (r *Ring) SetRaw(on bool) (was bool) {
 	return was
 }
 
+// IsQuick reports whether what is queued is submitted so.
+func (r *Ring) IsQuick() bool {
+	_, quick := r.mem.isQuick()
+	return quick
+}
+
 func (l *Loop) Armed() bool    { return l.armed }
 func (l *Loop) MayBlock() bool { return l.mayBlock }
 

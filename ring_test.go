@@ -53,6 +53,38 @@ func TestQuickSubmissions(t *testing.T) {
 	}
 }
 
+// What is submitted by a raw system call, which a stop of the world has to wait for, has
+// little to copy.
+func TestQuickSubmissionsCopyLittle(t *testing.T) {
+	r := ringtest.NewRing(t, 128)
+	if !r.SetRaw(true) {
+		t.Skip("no raw system calls")
+	}
+	const much = 256 << 10
+	buf := make([]byte, much)
+	quick := func(prepare ...func(sqe *liburing.SQE)) bool {
+		for _, p := range prepare {
+			p(r.GetSQE())
+		}
+		defer r.Submit()
+		return r.IsQuick()
+	}
+	send := func(n int) func(sqe *liburing.SQE) {
+		return func(sqe *liburing.SQE) { sqe.PrepSend(-1, buf[:n], 0) }
+	}
+	recv := func(n int) func(sqe *liburing.SQE) {
+		return func(sqe *liburing.SQE) { sqe.PrepRecv(-1, buf[:n], 0) }
+	}
+	backlog := func(sqe *liburing.SQE) { sqe.PrepListen(-1, much+1) }
+	require.True(t, quick(send(much)))
+	require.True(t, quick(send(much/2), (*liburing.SQE).PrepNop, recv(much/2)))
+	require.False(t, quick(send(much/2), (*liburing.SQE).PrepNop, recv(much/2), send(1)))
+	require.False(t, quick(slices.Repeat([]func(*liburing.SQE){recv(much / 32)}, 33)...))
+	require.True(t, quick(slices.Repeat([]func(*liburing.SQE){recv(much / 64)}, 64)...))
+	require.True(t, quick(backlog), "a length of another kind")
+	require.True(t, quick(send(much)), "what was submitted does not count")
+}
+
 func compareQuickSubmissions(t *testing.T, entries int, flags liburing.SetupFlags, steps uint64) {
 	ringtest.LockThread(t)
 	raw := ringtest.NewRing(t, entries, liburing.WithFlags(flags))
