@@ -413,9 +413,27 @@ func (e *engine) settle(ctx context.Context) (err error) {
 			time.Sleep(pause)
 		case <-time.After(pause):
 		}
+		e.leaveUnread()
 		e.kick()
 	}
 	return err
+}
+
+// leaveUnread ends what waits for bytes that nobody reads, which is in flight for no one: a
+// connection would keep shutdown waiting until its peer says something.
+func (e *engine) leaveUnread() {
+	e.lones.endUnread()
+	e.mu.Lock()
+	defer e.unlock()
+	for _, p := range e.table.pieces() {
+		for i := range p {
+			if o := &p[i]; o.flying {
+				if r, ok := o.keep.(*stream); ok {
+					r.recallUnread()
+				}
+			}
+		}
+	}
 }
 
 func (e *engine) idle() bool {

@@ -218,6 +218,75 @@ func mappedMemory(t testing.TB) int {
 	return pages * os.Getpagesize()
 }
 
+// Connections that nobody reads do not keep Shutdown waiting. What has come by then is read
+// afterwards, and a reader who waits is waited for.
+func TestShutdownWithIdleConnections(t *testing.T) {
+	read := func(c net.Conn, want string) {
+		t.Helper()
+		got := make([]byte, 8)
+		n, err := c.Read(got)
+		require.NoError(t, err)
+		require.Equal(t, want, string(got[:n]))
+	}
+	for name, lone := range map[string]bool{"streams": false, "the one that is alone": true} {
+		for _, reads := range []bool{false, true} {
+			t.Run(fmt.Sprintf("%s, read %v", name, reads), func(t *testing.T) {
+				e, err := New(Options{})
+				require.NoError(t, err)
+				var ours, theirs net.Conn
+				if lone {
+					ours, theirs = alonePair(t, e)
+				} else {
+					_, ours, theirs = pairOf(t, e)
+					warmUp(t, ours, theirs)
+					r := ours.(*tcpConn).s.stream.Load()
+					if r == nil {
+						t.Skip("this kernel receives nothing in advance")
+					}
+					theirs.Write([]byte("early"))
+					require.Eventually(t, func() bool {
+						r.mu.Lock()
+						defer r.mu.Unlock()
+						return r.ahead > 0
+					}, 10*time.Second, time.Millisecond)
+				}
+				var reader chan struct{}
+				if reads {
+					if !lone {
+						read(ours, "early")
+					}
+					reader = waits(t, func() { read(ours, "late") })
+				}
+				down := make(chan error, 1)
+				go func() { down <- e.Shutdown(context.Background()) }()
+				if reads {
+					select {
+					case <-down:
+						t.Error("somebody reads")
+					case <-time.After(20 * time.Millisecond):
+					}
+					theirs.Write([]byte("late"))
+					within(t, func() { <-reader })
+				}
+				select {
+				case err = <-down:
+					require.NoError(t, err)
+				case <-time.After(20 * time.Second):
+					t.Fatal("it waits for connections that nobody reads")
+				}
+				if !reads && !lone {
+					read(ours, "early")
+				}
+				_, err = ours.Read(make([]byte, 8))
+				require.ErrorIs(t, err, errEngineClosed)
+				_, err = theirs.Write([]byte("more"))
+				require.NoError(t, err)
+				require.NoError(t, ours.Close())
+			})
+		}
+	}
+}
+
 // onlyNet returns net's connection of the same socket.
 func onlyNet(t testing.TB, c net.Conn) net.Conn {
 	f, err := c.(filer).File()

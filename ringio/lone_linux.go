@@ -5,6 +5,7 @@ package ringio
 import (
 	"os"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -30,6 +31,7 @@ type lone struct {
 
 	reads int
 	parks uint64 // the pump's at the last look
+	waits atomic.Bool
 
 	p   []byte // what try reads to, and what has come of it
 	n   int
@@ -85,6 +87,16 @@ func (s *lones) end() {
 	s.last = nil
 }
 
+// endUnread is end where nobody waits.
+func (s *lones) endUnread() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.last != nil && !s.last.waits.Load() {
+		s.close()
+		s.last = nil
+	}
+}
+
 // close closes the descriptor, also if nobody is going to read for long: then who waits
 // looks up.
 func (s *lones) close() {
@@ -106,7 +118,11 @@ func (l *lone) expire() { l.file.SetReadDeadline(longAgo) }
 // try reads what is there, and reports whether there was something.
 func (l *lone) try(fd uintptr) bool {
 	l.n, l.err = transferNow(unix.SYS_RECVFROM, int(fd), l.p, unix.MSG_DONTWAIT)
-	return l.err != unix.EAGAIN
+	if l.err != unix.EAGAIN {
+		return true
+	}
+	l.waits.Store(true)
+	return false
 }
 
 // company reports whether others have something to do.
@@ -150,6 +166,9 @@ func (s *socket) recvLone(p []byte) (n int, done bool, err error) {
 		l.p = p
 		failed := l.raw.Read(l.look)
 		l.p = nil
+		if l.waits.Load() {
+			l.waits.Store(false)
+		}
 		if failed == nil {
 			return l.n, true, l.err
 		}

@@ -143,9 +143,9 @@ func (e *Engine) pick() *engine {
 	return e.rings[e.turn.Add(1)%uint32(len(e.rings))]
 }
 
-// Shutdown closes the rings. It waits until what is in flight has ended; if ctx ends
-// first it cancels that, waits for the kernel to be done with it, and returns ctx's
-// error. Files go on working, by plain system calls.
+// Shutdown closes the rings. It waits until what is in flight has ended, reads that wait
+// and what was written among it; if ctx ends first it cancels that, waits for the kernel
+// to be done with it, and returns ctx's error. Files go on working, by plain system calls.
 func (e *Engine) Shutdown(ctx context.Context) error {
 	var all sync.WaitGroup
 	errs := make([]error, len(e.rings))

@@ -263,6 +263,15 @@ func (r *stream) recall() (gone chan struct{}) {
 	return r.gone
 }
 
+// recallUnread asks for the request back if nobody waits for what it brings.
+func (r *stream) recallUnread() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.waiting == nil && r.op != nil {
+		r.recall()
+	}
+}
+
 func (r *stream) wakeReader() {
 	if len(r.waiting) > 0 {
 		r.engine.sawWake(r)
