@@ -350,6 +350,16 @@ func (e *engine) cancel(o *op) {
 	e.kick()
 }
 
+// cancelHere is cancel for who tells completions, of a request that the kernel has: the ring
+// is locked, and looked at again. It reports whether nobody has cancelled it before.
+func (e *engine) cancelHere(o *op) bool {
+	if o.cancelled.Swap(true) {
+		return false
+	}
+	e.cancelToken(o.token(), cancelPause)
+	return true
+}
+
 // cancelPause is how long it takes until a cancel that has found nothing is repeated, for the
 // first time.
 const cancelPause = time.Millisecond

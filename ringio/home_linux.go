@@ -30,8 +30,7 @@ func (h *home) elsewhere(thread int32) bool { return h.times >= homeAfter && thr
 // follow takes the request back if it is not at home. Then it is made anew there. The ring
 // is locked, and so is r.
 func (r *stream) follow(o *op) {
-	if e := r.engine; e.home.elsewhere(o.thread) && !e.sqPoll && !o.cancelled.Swap(true) {
+	if e := r.engine; e.home.elsewhere(o.thread) && !e.sqPoll && e.cancelHere(o) {
 		e.counts.remade++
-		e.cancelToken(o.token(), cancelPause)
 	}
 }

@@ -191,8 +191,8 @@ func (r *stream) told(o *op, res int32, flags liburing.CQEFlags, more bool) {
 	if r.waiting != nil && (r.got > 0 || r.ahead > 0 || r.op == nil) {
 		r.wakeReader()
 	}
-	if r.ahead > maxAhead && r.op != nil {
-		r.recall()
+	if r.ahead > maxAhead && r.op != nil && r.engine.cancelHere(r.op) {
+		r.engine.counts.cancels++
 	}
 	r.mu.Unlock()
 }
