@@ -10,6 +10,7 @@ import (
 	"math/rand/v2"
 	"net"
 	"os"
+	"path/filepath"
 	"runtime"
 	"sync"
 	"syscall"
@@ -319,6 +320,35 @@ func TestBackpressureOfStreams(t *testing.T) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	require.Less(t, int(r.ahead), 128<<10)
+}
+
+// Nor where nobody has the time to tell the kernel to stop, as long as the program sends to
+// itself.
+func TestBackpressureOfABusyProcessor(t *testing.T) {
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
+	name := filepath.Join(t.TempDir(), "f")
+	require.NoError(t, os.WriteFile(name, nil, 0o600))
+	require.NoError(t, os.Truncate(name, 64<<20))
+	e := ownEngine(t, Options{})
+	_, read, written := pairOf(t, e)
+	warmUp(t, read, written)
+	r := read.(*tcpConn).s.stream.Load()
+	if r == nil {
+		t.Skip("this kernel receives nothing in advance")
+	}
+	if !r.engine.limits.Load() {
+		t.Skip("this kernel does not limit what a request receives")
+	}
+	waits(t, func() { read.Read(make([]byte, 1)) })
+	f, err := os.Open(name)
+	require.NoError(t, err)
+	defer f.Close()
+	require.NoError(t, written.SetWriteDeadline(time.Now().Add(50*time.Millisecond)))
+	_, err = io.Copy(written, f)
+	require.ErrorIs(t, err, os.ErrDeadlineExceeded)
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	require.LessOrEqual(t, int(r.ahead), mostAhead+sharedSize)
 }
 
 // What comes in advance keeps few of the buffers that all connections share, however little of

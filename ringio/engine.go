@@ -73,6 +73,7 @@ type engine struct {
 	lones     lones          // the connection that does without the pump
 	shared    *sharedBuffers // what streams receive into, made when the first is
 	sharing   atomic.Int32   // 1: there are some, -1: there can be none
+	limits    atomic.Bool    // the kernel is thought to know mostAhead
 
 	poller  *os.File // a duplicate of the ring's descriptor
 	readied syscall.RawConn

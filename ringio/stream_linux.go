@@ -47,7 +47,10 @@ type stream struct {
 
 const (
 	maxAhead = 16 << 10
-	atEnd    = 1 // in stream.end: an end has come, for the kernel to tell; below zero an errno
+	// With mostAhead a request ends by itself: while a program that has one processor does
+	// something else, nobody takes it back. Needs Linux 6.17.
+	mostAhead = 128 << 10
+	atEnd     = 1 // in stream.end: an end has come, for the kernel to tell; below zero an errno
 )
 
 // newStream returns a stream, nil where the kernel can't have one.
@@ -162,6 +165,9 @@ func (r *stream) arm() bool {
 	sqe.PrepRecvMultishot(int(r.fd), nil, 0) // RecvSendPollFirst has the kernel miss resets
 	sqe.SetFlags(liburing.SQEBufferSelect)
 	sqe.SetBufGroup(sharedGroup)
+	if r.engine.limits.Load() {
+		sqe.FileIndex = mostAhead
+	}
 	o.keep, o.told = r, toldStream
 	if r.engine.stage(o) != nil {
 		r.engine.release(o)
@@ -230,6 +236,8 @@ func (r *stream) ends(o *op, res int32) {
 	case res == -int32(unix.ENOBUFS):
 		r.dry = true
 		r.engine.shared.grow()
+	case res == -int32(unix.EINVAL) && o.sqe.FileIndex != 0: // this kernel knows no mostAhead
+		r.engine.limits.Store(false)
 	case res == -int32(unix.ECANCELED): // taken back: the next read makes it anew if it may
 	case res < 0:
 		r.end = res
@@ -449,6 +457,7 @@ func (e *engine) shareBuffers() bool {
 		return false
 	}
 	e.shared = shared
+	e.limits.Store(true)
 	e.sharing.Store(1)
 	return true
 }
