@@ -384,9 +384,16 @@ func forget(t *testing.T, s stack, l net.Listener, theirs net.Conn, unread bool)
 		return
 	}
 	theirs.Write([]byte("unread"))
+	ahead := false
 	if r := streamOf(c); r != nil {
-		require.Eventually(t, func() bool { r.mu.Lock(); defer r.mu.Unlock(); return r.ahead > 0 }, 20*time.Second, time.Millisecond)
-	} else {
+		require.Eventually(t, func() bool {
+			r.mu.Lock()
+			defer r.mu.Unlock()
+			ahead = r.ahead > 0
+			return ahead || r.op == nil // it has been taken back, as where the pump has moved
+		}, 20*time.Second, time.Millisecond)
+	}
+	if !ahead {
 		waitReadable(t, c)
 	}
 }

@@ -37,7 +37,7 @@ func box(t testing.TB, c net.Conn, text string) {
 func boxWithoutRoom(t testing.TB, c net.Conn, text string) (before int) {
 	t.Helper()
 	s := c.(*tcpConn).s
-	for chunk, last := make([]byte, 4096), -1; last != before; time.Sleep(5 * time.Millisecond) { // the peer's side takes some, a moment later
+	for chunk, last := make([]byte, 4096), -1; last != before; time.Sleep(50 * time.Millisecond) { // the peer's side takes some, a moment later
 		last = before
 		for {
 			n, err := transferNow(unix.SYS_SENDTO, s.fd, chunk, unix.MSG_DONTWAIT|unix.MSG_NOSIGNAL)
