@@ -33,7 +33,7 @@ func (l *Loop) tryToRevoke(t Token, flags SQEFlags, pause time.Duration) {
 	timeout := h.op == OpTimeout
 	l.queueCancel(t, flags, func(c Completion) {
 		if err := syscall.Errno(-c.Res); err == syscall.ENOENT || err == syscall.EALREADY {
-			if timeout && pause > patience && l.drains {
+			if timeout && (pause > patience && l.drains || pause > longPatience) {
 				l.choke()
 			}
 			l.pause(pause, func() { l.tryToRevoke(t, revokeFlags, min(2*pause+time.Millisecond, longestPause)) })
@@ -49,6 +49,8 @@ const (
 	// While a request drains the ring no worker can cancel, and the loop's thread
 	// always comes too late for a timeout of a few microseconds.
 	patience = 5 * time.Millisecond
+	// On a fast machine a worker may come too late for minutes.
+	longPatience = 50 * time.Millisecond
 )
 
 // queueCancel cancels a request.
