@@ -38,10 +38,14 @@ const (
 // ran says that those who were woken have run, and have staged so many requests: it is the
 // pump's turn again.
 func (c *crowd) ran(staged int) {
-	if c.size == 0 {
-		return
+	if c.size != 0 {
+		c.took(time.Since(c.since), staged)
 	}
-	more := time.Since(c.since) - time.Duration(c.size)*crowdRunsOne
+}
+
+// took is ran with the time that it took.
+func (c *crowd) took(all time.Duration, staged int) {
+	more := all - time.Duration(c.size)*crowdRunsOne
 	c.far = more > crowdFar
 	c.pace(more > crowdRuns+time.Duration(max(0, staged-c.size))*crowdRunsWrite)
 	c.size = 0

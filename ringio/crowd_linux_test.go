@@ -98,8 +98,7 @@ func TestCrowdThatIsSlow(t *testing.T) {
 	turn := func(took time.Duration) (crowded bool) {
 		c.woke(crowdSize)
 		crowded = c.here.Load()
-		c.since = c.since.Add(-took)
-		c.ran(writes)
+		c.took(took, writes)
 		return crowded
 	}
 	// without returns how many turns pass without the crowd.
