@@ -81,9 +81,6 @@ func (d *disk) look(fd int) bool {
 	return kind == unix.S_IFREG || kind == unix.S_IFBLK
 }
 
-// buffered reports whether writes go to the page cache.
-func (d *disk) buffered() bool { return !d.slow }
-
 // The page cache is asked as long as the answers differ. Where it has had all for long,
 // reads are plain calls, which cost less, and where it has had nothing the ring's; one
 // in a few asks all the same.

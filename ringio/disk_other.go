@@ -17,7 +17,6 @@ type disk struct {
 
 func newDisk(*Engine, *os.File) *disk { return nil }
 
-func (*disk) buffered() bool                                                      { return true }
 func (*disk) read(context.Context, []byte) (n int, err error)                     { return }
 func (*disk) readAt(context.Context, *os.File, []byte, int64) (n int, err error)  { return }
 func (*disk) readVAt(context.Context, [][]byte, int64) (n int, err error)         { return }

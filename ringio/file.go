@@ -383,12 +383,16 @@ func isSocket(v any) bool {
 }
 
 // noWriteTo hides the WriteTo of what it is embedded beside.
+//
+//lint:ignore U1000 nobody can call what is there twice
 type noWriteTo struct{}
 
+//lint:ignore U1000 as above
 func (noWriteTo) WriteTo(io.Writer) (int64, error) { panic("it is hidden") }
 
 // fileWithoutWriteTo is for io.Copy, which would call WriteTo again.
 type fileWithoutWriteTo struct {
+	//lint:ignore U1000 as above
 	noWriteTo
 	*File
 }
