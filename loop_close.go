@@ -203,7 +203,7 @@ func (l *Loop) cancelRound(round int) error {
 		cGetEvents(l.ring.mem)
 	}
 	wait := min(time.Millisecond<<min(round, 10), longestRound)
-	start := time.Now()
+	start, waiting := time.Now(), l.backlog.len()
 	for l.inFlight > 0 {
 		l.closer.refused = l.submitAndReap(wait)
 		if l.closer.refused != nil {
@@ -213,8 +213,8 @@ func (l *Loop) cancelRound(round int) error {
 		l.closer.inKernel.Store(false)
 		l.dispatch()
 		l.closer.inKernel.Store(true)
-		if len(l.sweeps) > 0 && l.have > 0 {
-			start = time.Now()
+		if queued := l.backlog.len(); len(l.sweeps) > 0 && (l.have > 0 || queued < waiting) {
+			start, waiting = time.Now(), queued
 			continue
 		}
 		if spent := time.Since(start); spent >= longestRound || len(l.sweeps) == 0 && spent >= wait && l.have == 0 {

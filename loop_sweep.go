@@ -110,18 +110,19 @@ func (l *Loop) cancelsQuietly() bool {
 // sweepOn queues as many cancels of the first sweep as there is room for.
 func (l *Loop) sweepOn() {
 	s := l.sweeps[0]
-	if s.next == 0 {
-		l.table.inOrder(s.list)
-	}
 	s.loud = s.loud || !l.cancelsQuietly()
 	switch {
 	case l.closing.Load() && (l.waitsForRoom() || !s.loud && l.space == 0):
 		return // what waits for room comes first
 	case s.loud && l.ring.mem.cqReady() != 0:
 		return // with those there would be enough, and the next ones would not be ended
-	case s.loud:
+	}
+	if s.next == 0 { // once: there may be many
+		l.table.inOrder(s.list)
+	}
+	if s.loud {
 		l.sweepLoudly(s)
-	default:
+	} else {
 		l.sweepQuietly(s)
 	}
 	if s.next == len(s.list) {

@@ -94,6 +94,12 @@ func TestCostsThatDoNotGrow(t *testing.T) {
 			ringtest.RunFor(t, l, time.Millisecond)
 			return took(func() { ringtest.CloseLoop(t, l) }) / time.Duration(n)
 		}},
+		"the end of what never ran": {4000, func(t *testing.T, l *liburing.Loop, n int) time.Duration {
+			for range n {
+				read(l, nil)
+			}
+			return took(func() { ringtest.CloseLoop(t, l) }) / time.Duration(n)
+		}},
 		"the end of what is observed": {1000, func(t *testing.T, l *liburing.Loop, n int) time.Duration {
 			require.NoError(t, l.Observe(liburing.ObserveStacks))
 			for range n {
