@@ -11,6 +11,8 @@ type opFacts struct {
 	// do so in a raw enter. Others may take locks of a file or wait for a device
 	// in io_uring_enter itself.
 	quick bool
+	// copies: SQE.Len bytes are copied when it is submitted.
+	copies bool
 
 	// worker: the kernel always hands it to a worker thread, which takes longer.
 	// The docs say so.
@@ -76,8 +78,8 @@ var opTable = [OpLast]opFacts{
 	OpWrite:          {kernel: "5.6", fixed: fixedByFlag},
 	OpFadvise:        {kernel: "5.6", fixed: fixedByFlag},
 	OpMadvise:        {kernel: "5.6", worker: true, goesOn: true},
-	OpSend:           {kernel: "5.6", quick: true, buffers: true, fixed: fixedByFlag, names: namesKept},
-	OpRecv:           {kernel: "5.6", quick: true, ends: true, buffers: true, cuts: true, fixed: fixedByFlag},
+	OpSend:           {kernel: "5.6", quick: true, copies: true, buffers: true, fixed: fixedByFlag, names: namesKept},
+	OpRecv:           {kernel: "5.6", quick: true, copies: true, ends: true, buffers: true, cuts: true, fixed: fixedByFlag},
 	OpOpenat2:        {kernel: "5.6", makes: madeOne, names: namesPath},
 	OpEpollCtl:       {kernel: "5.6"},
 	OpSplice:         {kernel: "5.7", worker: true, ends: true, fixed: fixedByFlag},
@@ -97,7 +99,7 @@ var opTable = [OpLast]opFacts{
 	OpGetxattr:       {kernel: "5.19", worker: true, goesOn: true, names: namesFile},
 	OpSocket:         {kernel: "5.19", quick: true, makes: madeOne},
 	OpURingCmd:       {kernel: "5.19", buffers: true, fixed: fixedByFlag},
-	OpSendZC:         {kernel: "6.0", quick: true, fixed: fixedByFlag, names: namesKept},
+	OpSendZC:         {kernel: "6.0", quick: true, copies: true, fixed: fixedByFlag, names: namesKept},
 	OpSendmsgZC:      {kernel: "6.1", quick: true, fixed: fixedByFlag, names: namesMessage},
 	OpReadMultishot:  {kernel: "6.7", quick: true, ends: true, buffers: true, fixed: fixedByFlag},
 	OpWaitid:         {kernel: "6.7"},

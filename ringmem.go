@@ -167,15 +167,15 @@ func (m *ringMem) isQuick() (queued uint32, quick bool) {
 	return queued, bytes <= quickBytes
 }
 
-// quickOps is opFacts.quick, for any byte, and whether SQE.Len is how much is copied.
+// quickOps is opFacts.quick and opFacts.copies, for any byte.
 var quickOps = func() (ops [256]uint8) {
 	for op, facts := range opTable {
-		if facts.quick {
+		switch {
+		case facts.quick && facts.copies:
+			ops[op] = quickCopies
+		case facts.quick:
 			ops[op] = quickIs
 		}
-	}
-	for _, op := range []Op{OpSend, OpRecv, OpSendZC} {
-		ops[op] = quickCopies
 	}
 	return ops
 }()
