@@ -329,12 +329,9 @@ func (r *stream) take(p []byte) (n int) {
 	return n
 }
 
-// tellEnd returns the end as read tells it. Of an error the kernel tells once; then the
-// connection is at its end.
+// tellEnd returns the error that the stream has ended with, which the kernel tells once; then
+// the connection is at its end.
 func (r *stream) tellEnd() error {
-	if r.end == atEnd {
-		return nil
-	}
 	errno := unix.Errno(-r.end)
 	r.end = atEnd
 	return errno
