@@ -417,15 +417,12 @@ func (e *engine) shutdown(ctx context.Context) error {
 // settle waits until the kernel has no request; once ctx has ended it cancels them.
 func (e *engine) settle(ctx context.Context) (err error) {
 	for pause := 50 * time.Microsecond; !e.idle(); pause = min(2*pause, 5*time.Millisecond) {
-		select {
-		case <-ctx.Done():
-			err = ctx.Err()
+		if err = ctx.Err(); err != nil {
 			e.cancelAll()
-			time.Sleep(pause)
-		case <-time.After(pause):
 		}
 		e.leaveUnread()
 		e.kick()
+		time.Sleep(pause)
 	}
 	return err
 }
