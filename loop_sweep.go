@@ -18,11 +18,27 @@ import (
 // sweepToken is the user data of cancels that nobody wants to be told of.
 const sweepToken = Token(tokenBit | 1<<32 - 1)
 
-// aged is a request with its turn to be cancelled.
+// aged is a request with its turn to be cancelled: part by part, within one by turn.
 type aged struct {
+	part  part
 	turn  int64
 	token Token
 }
+
+// part names requests that may be cancelled together: what is as deep in its chain, of a block
+// of chains. The blocks come one by one since what begins is found before what has long been
+// there, which the kernel would have to pass by: so it is few.
+type part struct {
+	block int64
+	depth int64 // 0: linked to nothing that is in flight
+}
+
+// blockAges is how many requests may have been made within a block.
+const blockAges = 256
+
+// ofTimeouts is the block of timeouts, behind all others, which the kernel would look through for
+// them.
+const ofTimeouts = 1 << 62
 
 // all returns the requests in flight, but for the loop's own.
 func (t *handleTable) all() []aged {
@@ -33,8 +49,8 @@ func (t *handleTable) all() []aged {
 }
 
 // inOrder puts requests in the order in which the kernel finds each at once; where those
-// come that have completed does not matter. One that is linked to another is not found before that has ended and it has
-// begun: it comes when all have been cancelled that are linked to nothing, and so on.
+// come that have completed does not matter. One that is linked to another is not found before
+// that has ended and it has begun: it comes behind those that are less deep in their chains.
 func (t *handleTable) inOrder(list []aged) []aged {
 	for i, r := range list {
 		if e := t.find(r.token.place(), r.token.gen()); e != nil {
@@ -42,30 +58,38 @@ func (t *handleTable) inOrder(list []aged) []aged {
 		}
 	}
 	inTurn(list)
-	depth, linked := int64(0), int64(-1) // linked is the age of the next one if that is linked to this one
+	var here part
+	linked := int64(-1) // the age of the next one if that is linked to this one
 	for i, r := range slices.Backward(list) {
 		e := t.find(r.token.place(), r.token.gen())
 		if e == nil {
 			continue
 		}
 		age := r.turn
-		if depth++; age != linked {
-			depth = 0
+		switch {
+		case age == linked:
+			here.depth++
+		case e.v.op == OpTimeout:
+			here = part{ofTimeouts, 0}
+		default:
+			here = part{age / blockAges, 0}
 		}
 		linked = -1
 		if e.v.marks&markLinked != 0 {
 			linked = age - 1
 		}
-		if e.v.op == OpTimeout { // after the others, which the kernel would look through for it
-			age = 1<<33 - age
+		if e.v.op == OpTimeout {
+			list[i].turn = -age
 		}
-		list[i].turn = age + depth<<34
+		list[i].part = here
 	}
 	return inTurn(list)
 }
 
 func inTurn(list []aged) []aged {
-	byTurn := func(a, b aged) int { return cmp.Compare(a.turn, b.turn) }
+	byTurn := func(a, b aged) int {
+		return cmp.Or(cmp.Compare(a.part.block, b.part.block), cmp.Compare(a.part.depth, b.part.depth), cmp.Compare(a.turn, b.turn))
+	}
 	if !slices.IsSortedFunc(list, byTurn) {
 		slices.SortFunc(list, byTurn)
 	}
@@ -76,7 +100,27 @@ func inTurn(list []aged) []aged {
 type sweep struct {
 	list []aged
 	next int  // the first that has not been
+	part part // of the last that has been
 	loud bool // the loop is to be told of each cancel
+}
+
+// take returns the next request that has not ended. After those that have been queued already
+// in this turn it takes none that may not have begun until they have ended.
+func (s *sweep) take(t *handleTable, queued int) (token Token, op Op, ok bool) {
+	for ; s.next < len(s.list); s.next++ {
+		r := s.list[s.next]
+		h := t.handle(r.token)
+		if h == nil || h.op == OpLinkTimeout { // that ends with its request
+			continue
+		}
+		if queued > 0 && r.part.depth > 0 && r.part != s.part {
+			break
+		}
+		s.part = r.part
+		s.next++
+		return r.token, h.op, true
+	}
+	return 0, 0, false
 }
 
 // revokeAll cancels requests until they have completed, as revoke does with one. If they
@@ -132,21 +176,19 @@ func (l *Loop) sweepOn() {
 
 func (l *Loop) sweepQuietly(s *sweep) {
 	l.mayBlock = true // so that it is enterBlocking that submits
-	n := l.space
-	if n == 0 {
-		n = sweptBehind
+	most := int(l.space)
+	if most == 0 {
+		most = sweptBehind
 	}
-	for ; s.next < len(s.list) && n > 0; s.next++ {
-		t := s.list[s.next].token
-		h := l.table.handle(t)
-		if h == nil || h.op == OpLinkTimeout { // that ends with its request
-			continue
+	for n := 0; n < most; n++ {
+		t, op, ok := s.take(&l.table, n)
+		if !ok {
+			break
 		}
 		if l.space > 0 {
 			l.toEnd++
 		}
-		l.sweepOne(t, h.op)
-		n--
+		l.sweepOne(t, op)
 	}
 }
 
@@ -155,11 +197,13 @@ func (l *Loop) sweepLoudly(s *sweep) {
 	m := l.ring.mem
 	l.mayBlock = true
 	inner, n := l.inner, 0
-	for ; s.next < len(s.list) && n < sweptLoudly; s.next++ {
-		if t := s.list[s.next].token; l.table.handle(t) != nil {
-			l.queueCancel(t, 0, l.closer.cancelled)
-			n++
+	for n < sweptLoudly {
+		t, _, ok := s.take(&l.table, n)
+		if !ok {
+			break
 		}
+		l.queueCancel(t, 0, l.closer.cancelled)
+		n++
 	}
 	if m.features&FeatExtArg != 0 && m.flags&SetupIOPoll == 0 {
 		l.toEnd += uint32(n + l.inner - inner) // those, and the cancels that are requests

@@ -95,6 +95,14 @@ func TestCostsThatDoNotGrow(t *testing.T) {
 			ringtest.RunFor(t, l, time.Millisecond)
 			return took(func() { ringtest.CloseLoop(t, l) }) / time.Duration(n)
 		}},
+		"the end of chains of which each link waits": {2000, func(t *testing.T, l *liburing.Loop, n int) time.Duration {
+			for range n {
+				read(l, nil).HardLinkNext()
+				read(l, nil)
+			}
+			ringtest.RunFor(t, l, time.Millisecond)
+			return took(func() { ringtest.CloseLoop(t, l) }) / time.Duration(n)
+		}},
 		"the end of what never ran": {4000, func(t *testing.T, l *liburing.Loop, n int) time.Duration {
 			for range n {
 				read(l, nil)
