@@ -91,9 +91,22 @@ func closing(one maker) run {
 
 // closingChains closes a loop with n requests in chains of two, the first of which waits.
 func closingChains(n int) (time.Duration, error) {
-	took, err := closing(func(l *liburing.Loop, fd int, cb liburing.Callback) liburing.Request {
+	return closingPairs(n, func(l *liburing.Loop, fd int, cb liburing.Callback) liburing.Request {
 		read(l, fd, cb).LinkNext()
 		return l.Nop(cb)
-	})(n / 2)
+	})
+}
+
+// closingHardChains closes a loop with n requests in chains of two, where the second waits when
+// the first has been cancelled.
+func closingHardChains(n int) (time.Duration, error) {
+	return closingPairs(n, func(l *liburing.Loop, fd int, cb liburing.Callback) liburing.Request {
+		read(l, fd, cb).HardLinkNext()
+		return read(l, fd, cb)
+	})
+}
+
+func closingPairs(n int, pair maker) (time.Duration, error) {
+	took, err := closing(pair)(n / 2)
 	return took / 2, err
 }

@@ -52,6 +52,7 @@ var runs = map[string]run{
 	"close-receives":     closing(receive),
 	"close-multishots":   closing(multishot),
 	"close-chains":       closingChains,
+	"close-hard-chains":  closingHardChains,
 	"post":               posts,
 	"state":              state,
 	"backlog":            backlog,

@@ -87,6 +87,7 @@ var Measures = []Measure{
 	{"close-receives", "`Close`, shared among so many receives", "ns", Ends, narrow, kernelRAM},
 	{"close-multishots", "`Close`, shared among so many multishot polls", "ns", Ends, narrow, kernelRAM},
 	{"close-chains", "`Close`, shared among so many requests, half of which wait and have one linked to them", "ns", Ends, narrow, kernelRAM},
+	{"close-hard-chains", "`Close`, shared among so many reads in pairs, of which the second runs however the first ends", "ns", Ends, narrow, kernelRAM},
 
 	{"post", "`Post` from so many goroutines", "ns", Queues, []int{1, 10, 100, 1000}, posters},
 	{"state", "`State` of the oldest of so many requests that are queued", "ns", Queues, wide, ""},
