@@ -25,9 +25,9 @@ type aged struct {
 	token Token
 }
 
-// part names requests that may be cancelled together: what is as deep in its chain, of a block
-// of chains. The blocks come one by one since what begins is found before what has long been
-// there, which the kernel would have to pass by: so it is few.
+// part names requests that may be cancelled together: those as deep in their chains, of a
+// block of chains. When a link ends the next one becomes the newest in its list, and is to be
+// cancelled before it has many others in front of it: so a block is small.
 type part struct {
 	block int64
 	depth int64 // 0: linked to nothing that is in flight
