@@ -70,7 +70,8 @@ type Loop struct {
 	spareWatch *watch                       // in stock
 	sweeps     []*sweep                     // that are under way
 	endings    endings                      // of contexts
-	overdue    []aged                       // requests whose time has just passed
+	missed     int                          // how many requests a cancel has not found that is to be repeated
+	revoked    revoked                      // what is to be cancelled before the next submission
 	toEnd      uint32                       // how many cancels of them were queued
 	made       []CQE                        // completions that the kernel does not tell
 	groups     []*BufGroup                  // nil where one was closed

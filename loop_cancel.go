@@ -12,9 +12,31 @@ import (
 // Revoke keeps cancelling a request until it has completed; a single Cancel may miss
 // it. Its callback is told ECANCELED, unless it completes first.
 func (l *Loop) Revoke(t Token) {
-	if !l.Closing() { // which cancels all
-		l.revoke(t)
+	if l.Closing() { // which cancels all
+		return
 	}
+	if l.revoked.n++; l.revoked.n <= fewRevokes {
+		l.revoke(t)
+	} else {
+		l.revoked.list = append(l.revoked.list, aged{token: t})
+	}
+}
+
+// revoked is what is to be cancelled before the next submission, together: the order may matter.
+type revoked struct {
+	n    int // requests, those among them that have been cancelled at once
+	list []aged
+}
+
+func (r *revoked) add(t Token) {
+	r.n++
+	r.list = append(r.list, aged{token: t})
+}
+
+// revokeTogether cancels what was collected.
+func (l *Loop) revokeTogether() {
+	l.revokeAll(l.revoked.list)
+	l.revoked = revoked{list: l.revoked.list[:0]}
 }
 
 // revoke cancels a request until it has completed. Once is not enough for one
@@ -328,7 +350,7 @@ func newTimeLimit(l *Loop) *timeLimit {
 	t := new(timeLimit)
 	t.timer.init(l, func() {
 		t.passed = true
-		l.overdue = append(l.overdue, aged{token: t.token})
+		l.revoked.add(t.token)
 	}, true)
 	return t
 }

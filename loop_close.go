@@ -83,7 +83,7 @@ func (l *Loop) exit() {
 	l.closing.Store(true)
 	l.tellClose()
 	l.timers.Clear()
-	l.sweeps = nil
+	l.sweeps, l.revoked = nil, revoked{}
 	// Should it have been set up disabled, nothing would end. Kernels before 5.18
 	// wait for all that is in flight first, so they are not asked without need.
 	if m := l.ring.mem; m.flags&SetupRDisabled != 0 && m.loadSQHead() == 0 {

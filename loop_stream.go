@@ -107,7 +107,7 @@ func (s *Stream) Stop() {
 		}
 		return
 	}
-	s.loop.revoke(s.token)
+	s.loop.Revoke(s.token)
 }
 
 // again makes the request. Should arm panic before it has made one, the stream ends:

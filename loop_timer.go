@@ -176,10 +176,6 @@ func (l *Loop) fireTimers() {
 		l.tick(t)
 	}
 	w.Settle()
-	if len(l.overdue) != 0 {
-		l.revokeAll(l.overdue)
-		l.overdue = l.overdue[:0]
-	}
 }
 
 func (l *Loop) tick(t *Timer) {

@@ -61,6 +61,9 @@ func (l *Loop) submitAndReap(wait time.Duration) error {
 // to be made.
 func (l *Loop) prepare() (ready bool) {
 	l.endChain()
+	if l.revoked.n != 0 {
+		l.revokeTogether()
+	}
 	if l.countdowns.Len() != 0 {
 		l.endCountdowns()
 	}

@@ -130,6 +130,28 @@ func TestCostsThatDoNotGrow(t *testing.T) {
 	}
 }
 
+// stopping returns what it costs to stop one of n requests oneself, all at once. begin makes
+// one and returns what stops it.
+func stopping(t *testing.T, l *liburing.Loop, n int, begin func(liburing.Callback) (stop func())) time.Duration {
+	left := n
+	var stops []func()
+	for range n {
+		stops = append(stops, begin(func(c liburing.Completion) {
+			require.ErrorIs(t, c.Err(), unix.ECANCELED)
+			left--
+		}))
+	}
+	ringtest.RunFor(t, l, time.Millisecond)
+	cost := took(func() {
+		for _, stop := range stops {
+			stop()
+		}
+		ringtest.RunIdle(t, l)
+	}) / time.Duration(n)
+	require.Zero(t, left)
+	return cost
+}
+
 // took returns how much of the processors' time f takes, all of the process counted: what else
 // the machine does makes it wait, and spoils no more than its caches.
 func took(f func()) time.Duration {
