@@ -58,16 +58,28 @@ func (l *Loop) tryToRevoke(t Token, flags SQEFlags, pause time.Duration) {
 			if timeout && (pause > patience && l.drains || pause > longPatience) {
 				l.choke()
 			}
-			l.pause(pause, func() { l.tryToRevoke(t, revokeFlags, min(2*pause+time.Millisecond, longestPause)) })
+			l.missed++
+			l.pause(pause, func() {
+				longest := longestPause + time.Duration(l.missed)*missedPause
+				l.missed--
+				l.tryToRevoke(t, revokeFlags(timeout), min(2*pause+time.Millisecond, longest))
+			})
 		}
 	})
 }
 
+// revokeFlags returns how a cancel is repeated. A worker cancels between two firings of a
+// timeout, while the loop waits: what the loop submits itself comes when one is due.
+func revokeFlags(timeout bool) SQEFlags {
+	if timeout {
+		return SQEAsync
+	}
+	return 0
+}
+
 const (
-	// A worker cancels between two firings of a timeout, while the loop waits.
-	// What the loop submits itself comes when one is due.
-	revokeFlags  = SQEAsync
 	longestPause = 100 * time.Millisecond
+	missedPause  = 300 * time.Microsecond // longer for each: thousands may wait behind links, and to find none takes longest
 	// While a request drains the ring no worker can cancel, and the loop's thread
 	// always comes too late for a timeout of a few microseconds.
 	patience = 5 * time.Millisecond

@@ -230,7 +230,7 @@ func (l *Loop) cancelAll(round int) {
 	if l.closer.refused != nil || l.backlog.len() > 0 && l.isInner(l.backlog.at(0)) {
 		return // more cancels than go through would keep what they are for from the kernel
 	}
-	l.sweeps = []*sweep{{list: l.table.all(), loud: round > 0}}
+	l.sweeps = []*sweep{newSweep(l.table.all(), round > 0)}
 }
 
 // choke lets the completion queue fill up, for a while at most. A multishot

@@ -102,7 +102,10 @@ type sweep struct {
 	next int  // the first that has not been
 	part part // of the last that has been
 	loud bool // the loop is to be told of each cancel
+	open int  // what it has not been told of: cancels, and that all are queued
 }
+
+func newSweep(list []aged, loud bool) *sweep { return &sweep{list: list, loud: loud, open: 1} }
 
 // take returns the next request that has not ended. After those that have been queued already
 // in this turn it takes none that may not have begun until they have ended.
@@ -134,7 +137,7 @@ func (l *Loop) revokeAll(list []aged) {
 			l.revoke(r.token)
 		}
 	case last < 0 || l.sweeps[last].next > 0:
-		l.sweeps = append(l.sweeps, &sweep{list: slices.Clone(list)})
+		l.sweeps = append(l.sweeps, newSweep(slices.Clone(list), false))
 	default: // it has not begun
 		l.sweeps[last].list = append(l.sweeps[last].list, list...)
 	}
@@ -170,7 +173,8 @@ func (l *Loop) sweepOn() {
 		l.sweepQuietly(s)
 	}
 	if s.next == len(s.list) {
-		l.sweepEnds(s.list)
+		l.sweeps = l.sweeps[1:]
+		l.sweptOne(s)
 	}
 }
 
@@ -202,7 +206,11 @@ func (l *Loop) sweepLoudly(s *sweep) {
 		if !ok {
 			break
 		}
-		l.queueCancel(t, 0, l.closer.cancelled)
+		s.open++
+		l.queueCancel(t, 0, func(c Completion) {
+			l.closer.cancelled(c)
+			l.sweptOne(s)
+		})
 		n++
 	}
 	if m.features&FeatExtArg != 0 && m.flags&SetupIOPoll == 0 {
@@ -218,11 +226,18 @@ const sweptLoudly = 64
 // sweptBehind is how many cancels go behind the requests that wait for room in a turn.
 const sweptBehind = 32
 
-// sweepEnds has what is left of a sweep cancelled one by one.
-func (l *Loop) sweepEnds(left []aged) {
-	l.sweeps = l.sweeps[1:]
-	l.pause(sweepWait, func() {
-		for _, r := range left {
+// sweptOne has what is left of a sweep cancelled one by one if it was all that was open. With
+// SQPOLL it may be long until the kernel's thread has got to the cancels, and to what they end.
+func (l *Loop) sweptOne(s *sweep) {
+	if s.open--; s.open > 0 {
+		return
+	}
+	wait := sweepWait
+	if l.ring.mem.flags&SetupSQPoll != 0 {
+		wait *= 10
+	}
+	l.pause(wait, func() {
+		for _, r := range s.list {
 			l.revoke(r.token)
 		}
 	})

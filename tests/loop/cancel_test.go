@@ -211,6 +211,35 @@ func TestWithTimeoutOfAWorker(t *testing.T) {
 	})
 }
 
+// A timer whose function panics in the turn in which the time is up does not save the request.
+func TestWithTimeoutBesideAPanic(t *testing.T) {
+	ringtest.OverLoops(t, 4, func(t *testing.T, l *liburing.Loop) {
+		rd, _ := ringtest.Pipe(t)
+		var told error
+		l.Read(rd, make([]byte, 1), 0, func(c liburing.Completion) { told = c.Err() }).WithTimeout(time.Millisecond)
+		l.After(2*time.Millisecond, func() { panic("beside it") })
+		time.Sleep(4 * time.Millisecond) // both are due in one turn
+		require.Panics(t, func() { l.RunUntilIdle(t.Context()) })
+		ringtest.RunIdle(t, l)
+		require.ErrorIs(t, told, os.ErrDeadlineExceeded)
+	})
+}
+
+// Where the kernel's thread takes its time, requests are not cancelled again before it has
+// answered.
+func TestWithTimeoutOfManyOnSQPoll(t *testing.T) {
+	const n = 20_000
+	l := ringtest.NewLoop(t, 256, liburing.WithSQPoll(20*time.Millisecond))
+	rd, _ := ringtest.Pipe(t)
+	told := 0
+	for i := range n {
+		l.Read(rd, make([]byte, 1), 0, func(c liburing.Completion) { told++ }).WithTimeout(time.Duration(i) * 5 * time.Microsecond)
+	}
+	ringtest.RunIdle(t, l)
+	require.Equal(t, n, told)
+	require.Less(t, l.Stats().Submitted, uint64(2*n+n/2), "a read and a cancel for each")
+}
+
 // One context of many requests is watched once, and ends all of them.
 func TestContextOfMany(t *testing.T) {
 	ringtest.OverLoops(t, 8, func(t *testing.T, l *liburing.Loop) {

@@ -103,6 +103,30 @@ func TestCostsThatDoNotGrow(t *testing.T) {
 			ringtest.RunFor(t, l, time.Millisecond)
 			return took(func() { ringtest.CloseLoop(t, l) }) / time.Duration(n)
 		}},
+		"revoking many": {2000, func(t *testing.T, l *liburing.Loop, n int) time.Duration {
+			return stopping(t, l, n, func(cb liburing.Callback) func() {
+				token := l.PollAdd(r, unix.POLLIN, cb).Token()
+				return func() { l.Revoke(token) }
+			})
+		}},
+		"stopping many streams": {2000, func(t *testing.T, l *liburing.Loop, n int) time.Duration {
+			return stopping(t, l, n, func(cb liburing.Callback) func() {
+				return l.Rearm(func(cb liburing.Callback) liburing.Request {
+					return l.PollMultishot(r, unix.POLLIN, cb)
+				}, cb).Stop
+			})
+		}},
+		"the end after contexts of what waits behind links": {500, func(t *testing.T, l *liburing.Loop, n int) time.Duration {
+			ctx, cancel := context.WithCancel(t.Context())
+			for range n {
+				read(l, nil).LinkNext()
+				read(l, nil).WithContext(ctx)
+			}
+			ringtest.RunFor(t, l, time.Millisecond)
+			cancel()
+			ringtest.RunFor(t, l, 300*time.Millisecond)
+			return took(func() { ringtest.CloseLoop(t, l) }) / time.Duration(n)
+		}},
 		"the end of what never ran": {4000, func(t *testing.T, l *liburing.Loop, n int) time.Duration {
 			for range n {
 				read(l, nil)
