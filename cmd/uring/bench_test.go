@@ -38,6 +38,7 @@ func TestBench(t *testing.T) {
 }
 
 func TestBenchInterrupted(t *testing.T) {
+	notice(t, os.Interrupt)
 	dir := t.TempDir()
 	p := uring(t, "bench", "-seconds", "60", "-dir", dir)
 	require.NoError(t, p.Start())

@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"os/signal"
 	"path/filepath"
 	"testing"
 	"time"
@@ -94,6 +93,7 @@ func amid(t *testing.T, to string, copying func() *program, do func(*program)) *
 // noticed is begun again.
 func interrupt(t *testing.T, to string, sig os.Signal, copying func() *program) *program {
 	t.Helper()
+	notice(t, sig)
 	for range 50 {
 		p := amid(t, to, copying, func(p *program) { require.NoError(t, p.Process.Signal(sig)) })
 		p.Wait()
@@ -107,9 +107,6 @@ func interrupt(t *testing.T, to string, sig os.Signal, copying func() *program) 
 
 func TestCpInterrupted(t *testing.T) {
 	from := bigFile(t)
-	noticed := make(chan os.Signal, 1)
-	signal.Notify(noticed, unix.SIGHUP) // or the program would ignore it if this process does, as under nohup
-	defer signal.Stop(noticed)
 	for _, sig := range []os.Signal{unix.SIGINT, unix.SIGTERM, unix.SIGHUP} {
 		to := filepath.Join(t.TempDir(), "to")
 		p := interrupt(t, to, sig, func() *program {

@@ -9,6 +9,7 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"os/signal"
 	"runtime"
 	"strings"
 	"testing"
@@ -102,6 +103,14 @@ func uring(t *testing.T, args ...string) *program {
 	p.Env = append(os.Environ(), programEnv+"=1", "GORACE=atexit_sleep_ms=0")
 	p.Stdout, p.Stderr = &p.out, &p.errs
 	return p
+}
+
+// notice has a signal mean to programs what it means as a rule: they would ignore it if this
+// process does, as under nohup and behind a script's &.
+func notice(t *testing.T, sig os.Signal) {
+	noticed := make(chan os.Signal, 1)
+	signal.Notify(noticed, sig)
+	t.Cleanup(func() { signal.Stop(noticed) })
 }
 
 func (p *program) under(hardship string) *program {
