@@ -491,6 +491,14 @@ func TestDialByName(t *testing.T) {
 			}
 			require.NoError(t, err)
 			defer l.Close()
+			// Nobody else may answer at the other address, where another program may listen. A
+			// socket that is bound, and does not listen, refuses.
+			for !bound(t, map[string]unix.Sockaddr{
+				"tcp":  &unix.SockaddrInet6{Port: l.Addr().(*net.TCPAddr).Port, Addr: [16]byte(net.IPv6loopback)},
+				"tcp6": &unix.SockaddrInet4{Port: l.Addr().(*net.TCPAddr).Port, Addr: [4]byte{127, 0, 0, 1}},
+			}[network]) {
+				l = s.mustListen(t, network)
+			}
 			_, port, err := net.SplitHostPort(l.Addr().String())
 			require.NoError(t, err)
 			for name, d := range map[string]*net.Dialer{
@@ -513,6 +521,25 @@ func TestDialByName(t *testing.T) {
 			}
 		}
 	})
+}
+
+// bound binds a socket to an address until the test ends, and reports whether it was free. An
+// address of IPv6 counts as free where there is no IPv6.
+func bound(t *testing.T, at unix.Sockaddr) bool {
+	family := unix.AF_INET
+	if _, ok := at.(*unix.SockaddrInet6); ok {
+		family = unix.AF_INET6
+	}
+	fd, err := unix.Socket(family, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+	if err == unix.EAFNOSUPPORT {
+		return true
+	}
+	require.NoError(t, err)
+	t.Cleanup(func() { unix.Close(fd) })
+	if err := unix.Bind(fd, at); err != unix.EADDRNOTAVAIL {
+		return err == nil
+	}
+	return true
 }
 
 type dnsType uint16
