@@ -519,7 +519,9 @@ func (e *modelEnd) readAll(r *rand.Rand, last bool, written *atomic.Bool) {
 				return
 			}
 		} else if past, _ := e.in.is(); past {
-			e.setIn(0)
+			if e.setIn(0); written.Load() { // and the deadline of who has written may be the one that this has taken away
+				continue
+			}
 		}
 		if r.IntN(16) == 0 { // and there is no more room
 			time.Sleep(time.Duration(r.IntN(1000)) * time.Microsecond)
