@@ -133,7 +133,7 @@ func (l *Loop) complete(token Token, h *handle, a *aside, c Completion) {
 		l.undo(&c, h, a.made)
 	}
 	if !c.More() {
-		quiet := a != nil && a.chain.tokens != nil && l.settleChain(token, a.chain, c.Err() != nil)
+		quiet := a != nil && a.chain.tokens != nil && l.settleChain(a.chain, c.Err() != nil)
 		l.table.drop(token)
 		l.inFlight--
 		if quiet {

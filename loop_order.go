@@ -12,6 +12,7 @@ import (
 // fails (goesOn) all speak to the loop, which keeps successes to itself.
 type chain struct {
 	tokens []Token
+	at     int // the place among them of the request that has this
 	silent int // how many do not speak
 }
 
@@ -54,6 +55,7 @@ func (r Request) SkipSuccess() Request {
 		if i < c.silent {
 			e.Flags |= SQECQESkipSuccess
 		}
+		c.at = i
 		l.table.withAside(c.tokens[i]).chain = c
 	}
 	return r
@@ -106,20 +108,22 @@ func (l *Loop) lastChain() (entries []*SQE) {
 // be kept from its callback. If it is one of a quiet chain, the silent ones before it have
 // succeeded. If it is a silent one it has failed, and the kernel does not say that those
 // behind it are cancelled.
-func (l *Loop) settleChain(token Token, c chain, failed bool) (quiet bool) {
-	at := slices.Index(c.tokens, token)
-	for i, t := range c.tokens {
-		switch h := l.table.handle(t); {
-		case h == nil:
-		case i < at && i < c.silent:
-			l.table.drop(t)
-			l.inFlight--
-		case i > at && at < c.silent:
-			l.made = append(l.made, CQE{UserData: uint64(t), Res: -int32(syscall.ECANCELED)})
-			l.table.aside(t).chain = chain{}
+func (l *Loop) settleChain(c chain, failed bool) (quiet bool) {
+	// Where one is gone, so are all before it: an earlier completion has seen to them. To
+	// look at them each time would make a chain cost the square of its length.
+	for i := min(c.at, c.silent) - 1; i >= 0 && l.table.handle(c.tokens[i]) != nil; i-- {
+		l.table.drop(c.tokens[i])
+		l.inFlight--
+	}
+	if c.at < c.silent {
+		for _, t := range c.tokens[c.at+1:] {
+			if a := l.table.aside(t); a != nil {
+				a.chain = chain{}
+				l.made = append(l.made, CQE{UserData: uint64(t), Res: -int32(syscall.ECANCELED)})
+			}
 		}
 	}
-	return !failed && at < len(c.tokens)-1
+	return !failed && c.at < len(c.tokens)-1
 }
 
 // A request with SQEIODrain begins when all before it have completed, and what

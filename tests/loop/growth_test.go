@@ -87,6 +87,21 @@ func TestCostsThatDoNotGrow(t *testing.T) {
 			require.Zero(t, left)
 			return cost
 		}},
+		"a link of a quiet chain": {1000, func(t *testing.T, _ *liburing.Loop, n int) time.Duration {
+			l := ringtest.NewLoop(t, 16000) // a chain goes as a whole
+			last := false
+			for i := range n - 1 {
+				if i < n/2 {
+					l.Nop(nil).LinkNext()
+				} else { // of which the loop is told
+					l.Shutdown(r, 0, nil).LinkNext()
+				}
+			}
+			l.Nop(func(liburing.Completion) { last = true }).SkipSuccess()
+			cost := took(func() { ringtest.RunIdle(t, l) }) / time.Duration(n)
+			require.True(t, last)
+			return cost
+		}},
 		"the end of chains": {1000, func(t *testing.T, l *liburing.Loop, n int) time.Duration {
 			for range n {
 				read(l, nil).LinkNext()
