@@ -100,7 +100,7 @@ var closing = &detail{failure: &failure{closed: true}}
 // remember keeps what may be asked for of a request that has failed.
 func (l *Loop) remember(token Token, h *handle, c *Completion) {
 	errno := syscall.Errno(-c.Res)
-	sqe := l.submitted(token, h, errno)
+	sqe := l.submitted(token, h)
 	behind := l.breakChain(token, sqe, c)
 	var f *failure
 	switch {
@@ -134,24 +134,11 @@ func (l *Loop) remember(token Token, h *handle, c *Completion) {
 	c.detail = &d
 }
 
-// searched is how many entries of the submission queue are looked at for one whose
-// place is not known, because it has been in the backlog.
-const searched = 256
-
-// submitted returns the entry of a request that the kernel has been given, as long as
-// no other has its place in the queue.
-func (l *Loop) submitted(token Token, h *handle, errno syscall.Errno) *SQE {
-	m := l.ring.mem
-	if sqe := m.sqe(uint32(h.pos)); sqe.UserData == uint64(token) {
+// submitted returns the entry of a request that is or was in the submission queue, as long
+// as no other has its place there.
+func (l *Loop) submitted(token Token, h *handle) *SQE {
+	if sqe := l.ring.mem.sqe(uint32(h.pos)); sqe.UserData == uint64(token) {
 		return sqe
-	}
-	if errno == syscall.ECANCELED && len(l.broken) == 0 { // as the timeouts of what is in time
-		return nil
-	}
-	for i := range min(m.sq.ringEntries, searched) {
-		if sqe := m.sqe(m.sq.sqeTail - 1 - i); sqe.UserData == uint64(token) {
-			return sqe
-		}
 	}
 	return nil
 }

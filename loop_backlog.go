@@ -11,6 +11,7 @@ import (
 type backlog struct {
 	chunks []*chunk // in order
 	first  int      // the place in the first of them of the request that goes next
+	number uint16   // of that request: they are numbered in their order, from 0 on again behind 65,535
 	n      int      // requests
 	step   int      // entries that a request takes: two where they may be big
 	per    int      // requests that a chunk has room for
@@ -42,6 +43,17 @@ func (b *backlog) at(i int) *SQE {
 	return &b.chunks[pos/len(chunk{})][pos%len(chunk{})]
 }
 
+// find returns the entry of a request that has this number, as every 65,536th has; nil if
+// it is not there.
+func (b *backlog) find(t Token, number uint16) *SQE {
+	for i := int(number - b.number); i < b.n; i += 1 << 16 {
+		if e := b.at(i); e.UserData == uint64(t) {
+			return e
+		}
+	}
+	return nil
+}
+
 // push appends an entry, whose first 64 bytes have to be cleared.
 //
 //go:noinline
@@ -64,6 +76,7 @@ func (b *backlog) pushFront() *SQE {
 		b.first = b.per
 	}
 	b.first--
+	b.number--
 	b.n++
 	return b.at(0)
 }
@@ -85,6 +98,7 @@ func (b *backlog) chunk() *chunk {
 func (b *backlog) pop() {
 	b.at(0).UserData = 0 // no request's any more
 	b.first++
+	b.number++
 	b.n--
 	if b.first < b.per {
 		return
@@ -99,7 +113,7 @@ func (b *backlog) pop() {
 // takeInFront puts the requests of another backlog in front, which is empty then.
 func (b *backlog) takeInFront(other *backlog) {
 	for i := other.n; i > 0; i-- {
-		copySQE(b.pushFront(), other.at(i-1), b.step)
+		b.addFront(other.at(i-1), b.step)
 	}
 	for other.n > 0 {
 		other.pop()
@@ -109,9 +123,22 @@ func (b *backlog) takeInFront(other *backlog) {
 // take appends the requests of another backlog, which is empty then.
 func (b *backlog) take(other *backlog) {
 	for other.n > 0 {
-		copySQE(b.push(), other.at(0), b.step)
-		other.pop()
+		b.takeNext(other)
 	}
+}
+
+// takeNext appends the request that goes next of another backlog.
+func (b *backlog) takeNext(other *backlog) {
+	e := other.at(0)
+	copySQE(b.push(), e, b.step)
+	b.table.moved(e.UserData, true, b.number+uint16(b.n-1))
+	other.pop()
+}
+
+// addFront puts a copy of a request's entry, of one half or two, in front of all others.
+func (b *backlog) addFront(e *SQE, halves int) {
+	copySQE(b.pushFront(), e, halves)
+	b.table.moved(e.UserData, true, b.number)
 }
 
 // fill moves what fits into the submission queue. A chain goes there as a
@@ -144,9 +171,7 @@ func (b *backlog) takeBack(m *ringMem, first uint32) {
 	}
 	for m.sq.sqeTail != first {
 		m.sq.sqeTail--
-		e := m.sqe(m.sq.sqeTail)
-		copySQE(b.pushFront(), e, b.step)
-		b.table.mark(e.UserData, markWaits, true)
+		b.addFront(m.sqe(m.sq.sqeTail), b.step)
 	}
 }
 
@@ -214,7 +239,7 @@ func (b *backlog) put(m *ringMem, n int) {
 			m.fillPlace(link)
 		}
 		copySQE(m.sqe(m.sq.sqeTail), e, halves)
-		b.table.mark(e.UserData, markWaits, false)
+		b.table.moved(e.UserData, false, uint16(m.sq.sqeTail))
 		m.sq.sqeTail += uint32(places)
 		link = e.links()
 		b.pop()
@@ -233,8 +258,7 @@ func (b *backlog) takeBackMixed(m *ringMem, first uint32) {
 		}
 	}
 	for _, e := range slices.Backward(requests) {
-		copySQE(b.pushFront(), e, m.sqePlaces(e))
-		b.table.mark(e.UserData, markWaits, true)
+		b.addFront(e, m.sqePlaces(e))
 	}
 	b.surplus -= uint64(m.sq.sqeTail-first) - uint64(len(requests))
 	m.sq.sqeTail = first

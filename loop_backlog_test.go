@@ -54,6 +54,46 @@ func TestQuietChainLongerThanTheQueue(t *testing.T) {
 	require.Equal(t, 6, failed)
 }
 
+// Each request is found where it waits, however many do: also what was in the queue, what
+// others were taken from between, and what has others in front of it.
+func TestFindsWhatWaits(t *testing.T) {
+	ringtest.OverLoops(t, 8, func(t *testing.T, l *liburing.Loop) {
+		requireFound := func(all []liburing.Request, state liburing.State) {
+			t.Helper()
+			for _, r := range all {
+				sqe := r.SQE()
+				if l.State(r.Token()) != state || (sqe != nil) != (state == liburing.StateQueued) || sqe != nil && sqe.UserData != uint64(r.Token()) {
+					t.Fatalf("%v, with an entry: %v", l.State(r.Token()), sqe != nil)
+				}
+			}
+		}
+		timeout := l.Timeout(time.Hour, 0, 0, nil)
+		ringtest.RunFor(t, l, time.Millisecond)
+		requireFound([]liburing.Request{timeout}, liburing.StateInFlight)
+		var all []liburing.Request
+		done := 0
+		for i := range 1<<16 + 100 {
+			if i == 4 || i == 1<<16 {
+				l.Revoke(timeout.Token()) // a request of the loop's own
+			}
+			all = append(all, l.Nop(func(c liburing.Completion) {
+				require.NoError(t, c.Err())
+				if done++; done == 1000 {
+					l.Stop()
+				}
+			}))
+		}
+		requireFound(all, liburing.StateQueued)
+		all[len(all)-1].Flags(liburing.SQEIODrain) // which has those go in front
+		requireFound(all, liburing.StateQueued)
+		require.NoError(t, l.Run(t.Context()))
+		requireFound(all[:done], liburing.StateDone)
+		ringtest.RunIdle(t, l)
+		requireFound(all, liburing.StateDone)
+		require.Len(t, all, done)
+	})
+}
+
 // A link with nothing behind it ends where the turn does: the loop's own requests
 // are not linked to it.
 func TestOpenChainEndsWithTheTurn(t *testing.T) {

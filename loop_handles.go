@@ -29,7 +29,7 @@ type handle struct {
 	special bool // there is more to do at a completion than to call cb
 	marks   marks
 	group   uint16 // the place of the request's BufGroup, 0 if it has none
-	pos     uint16 // where its entry was in the submission queue, unless it waited in the backlog
+	pos     uint16 // where its entry is in the submission queue, or was; while it waits, its number in the backlog
 }
 
 // marks are what is to be known of a request.
@@ -41,15 +41,16 @@ const (
 	markWaits                       // its entry is in the backlog
 )
 
-// mark sets marks of a request, or takes them away.
-func (t *handleTable) mark(userData uint64, m marks, on bool) {
+// moved notes where the entry of a request is now.
+func (t *handleTable) moved(userData uint64, waits bool, pos uint16) {
 	h := t.handle(Token(userData))
-	switch {
-	case h == nil: // a cancel of many (sweepToken)
-	case on:
-		h.marks |= m
-	default:
-		h.marks &^= m
+	if h == nil { // a cancel of many (sweepToken)
+		return
+	}
+	h.pos = pos
+	h.marks &^= markWaits
+	if waits {
+		h.marks |= markWaits
 	}
 }
 

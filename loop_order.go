@@ -172,8 +172,7 @@ func (l *Loop) setApart() {
 		if l.isInner(l.backlog.at(0)) {
 			to = &l.apart
 		}
-		copySQE(to.push(), l.backlog.at(0), to.step)
-		l.backlog.pop()
+		to.takeNext(&l.backlog)
 	}
 	l.space = 0
 }

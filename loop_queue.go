@@ -48,6 +48,7 @@ func (l *Loop) queue(op Op, kind handleKind, cb Callback, mem unsafe.Pointer) (*
 		// order is kept.
 		sqe = l.backlog.push()
 		e.v.marks = markWaits
+		e.v.pos = l.backlog.number + uint16(l.backlog.n-1)
 		if l.viaBacklog {
 			l.observer.made(token)
 		}
@@ -96,12 +97,25 @@ func (l *Loop) lastEntry() *SQE {
 // entry returns the entry of a request that has not been handed to the kernel,
 // nil if there is none.
 func (l *Loop) entry(t Token) *SQE {
-	for sqe := range l.entriesBackwards {
-		if sqe.UserData == uint64(t) {
-			return sqe
-		}
+	switch h := l.table.handle(t); {
+	case h == nil:
+		return nil
+	case h.marks&markWaits != 0:
+		return l.backlog.find(t, h.pos)
+	default:
+		return l.queued(t, h)
 	}
-	return nil
+}
+
+// queued returns the entry of a request that is in the submission queue, nil if the kernel
+// has been told of it.
+func (l *Loop) queued(t Token, h *handle) *SQE {
+	m := l.ring.mem
+	sqe := l.submitted(t, h)
+	if sqe == nil || m.mixed() || m.handedOver(sqe) { // what is in a mixed queue is about to go
+		return nil
+	}
+	return sqe
 }
 
 // entriesBackwards yields the entries that have not been handed to the kernel,
@@ -112,15 +126,6 @@ func (l *Loop) entriesBackwards(yield func(*SQE) bool) {
 			return
 		}
 	}
-	for sqe := range l.queuedBackwards {
-		if !yield(sqe) {
-			return
-		}
-	}
-}
-
-// queuedBackwards yields those of them that are in the submission queue.
-func (l *Loop) queuedBackwards(yield func(*SQE) bool) {
 	m := l.ring.mem
 	if m.mixed() { // where they are about to go
 		return
@@ -130,17 +135,6 @@ func (l *Loop) queuedBackwards(yield func(*SQE) bool) {
 			return
 		}
 	}
-}
-
-// inQueue reports whether a request is in the submission queue, and the kernel has not
-// been told of it.
-func (l *Loop) inQueue(t Token) bool {
-	for sqe := range l.queuedBackwards {
-		if sqe.UserData == uint64(t) {
-			return true
-		}
-	}
-	return false
 }
 
 // queueInner is queue for the loop's own requests, which are counted apart.

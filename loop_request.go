@@ -49,8 +49,8 @@ func (r Request) Flags(flags SQEFlags) Request {
 		return r
 	}
 	sqe.Flags |= flags &^ SQECQESkipSuccess
-	if sqe.linked() {
-		r.loop.table.mark(sqe.UserData, markLinked, true)
+	if h := r.loop.table.handle(r.token); h != nil && sqe.linked() {
+		h.marks |= markLinked
 	}
 	if sqe.Opcode == OpTimeout && sqe.linked() {
 		r.loop.letKernelCount(sqe)
@@ -189,7 +189,7 @@ func (l *Loop) State(t Token) State {
 	switch {
 	case h == nil:
 		return StateDone
-	case h.marks&markWaits != 0 || l.inQueue(t):
+	case h.marks&markWaits != 0 || l.queued(t, h) != nil:
 		return StateQueued
 	}
 	return StateInFlight

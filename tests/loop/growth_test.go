@@ -58,6 +58,54 @@ func TestCostsThatDoNotGrow(t *testing.T) {
 				}
 			}) / looks
 		}},
+		"the state of what is in flight": {2000, func(t *testing.T, _ *liburing.Loop, n int) time.Duration {
+			l := ringtest.NewLoop(t, 32000)
+			first := read(l, nil).Token()
+			ringtest.RunFor(t, l, time.Millisecond)
+			for range n {
+				l.Nop(nil)
+			}
+			const looks = 1000
+			return took(func() {
+				for range looks {
+					l.State(first)
+				}
+			}) / looks
+		}},
+		"a limit for what is in flight and makes a descriptor": {5000, func(t *testing.T, l *liburing.Loop, n int) time.Duration {
+			fd, _ := ringtest.Listener(t)
+			var all [1000]liburing.Request
+			for i := range all {
+				all[i] = l.Accept(fd, nil, 0, nil)
+			}
+			ringtest.RunFor(t, l, time.Millisecond)
+			for range n {
+				l.Nop(nil)
+			}
+			return took(func() {
+				for _, r := range all {
+					r.WithTimeout(time.Hour)
+				}
+			}) / time.Duration(len(all))
+		}},
+		"a setter behind a resize": {5000, func(t *testing.T, l *liburing.Loop, n int) time.Duration {
+			ringtest.NeedsKernel(t, 6, 13)
+			var all []liburing.Request
+			for range n {
+				all = append(all, l.Nop(nil))
+			}
+			require.NoError(t, l.Resize(128, 0))
+			all = all[:1000]
+			cost := took(func() {
+				for _, r := range all {
+					r.Flags(liburing.SQEAsync)
+				}
+			}) / time.Duration(len(all))
+			for _, r := range all {
+				require.NotZero(t, r.SQE().Flags&liburing.SQEAsync)
+			}
+			return cost
+		}},
 		"limits that pass together": {1000, func(t *testing.T, l *liburing.Loop, n int) time.Duration {
 			left := n
 			var all []liburing.Request
