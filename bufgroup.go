@@ -35,6 +35,7 @@ type BufGroup struct {
 	leases  slots[lease] // what callbacks have borrowed
 	current int          // the lease of the callback that runs, or noLease
 	waiting streamList   // requests to be made again when buffers are back
+	offered bool         // some are back: it is among the loop's offers
 
 	abandoned bool   // the loop is closed
 	detail    detail // of completions that have none otherwise
@@ -201,6 +202,9 @@ func (g *BufGroup) put(id int) {
 	g.ring.set(g.buffer(id), uint16(id), 0)
 	g.ring.Advance(1)
 	g.ready++
+	if g.waiting.n > 0 {
+		g.offer()
+	}
 }
 
 // deliver calls the callback of a request that uses the group. truncated tells

@@ -75,7 +75,7 @@ type Loop struct {
 	toEnd      uint32                       // how many cancels of them were queued
 	made       []CQE                        // completions that the kernel does not tell
 	groups     []*BufGroup                  // nil where one was closed
-	hungry     []*BufGroup                  // those that streams wait for
+	offers     []*BufGroup                  // those that have buffers again, and streams that wait for them
 	resting    streamList                   // streams in a pause
 	countdowns countdowns                   // timeouts that count
 	fired      uint64                       // completions of timeouts

@@ -142,8 +142,10 @@ func (l *Loop) runLastPosts() {
 
 // endStreams ends the streams that wait, for buffers or in a pause.
 func (l *Loop) endStreams() {
-	for _, g := range l.hungry {
-		l.endAll(&g.waiting)
+	for _, g := range l.groups {
+		if g != nil {
+			l.endAll(&g.waiting)
+		}
 	}
 	l.endAll(&l.resting)
 }

@@ -289,10 +289,10 @@ func (s *Stream) wait(g *BufGroup) {
 		s.rest()
 		return
 	}
-	if g.waiting.n == 0 {
-		s.loop.hungry = append(s.loop.hungry, g)
-	}
 	g.waiting.add(s)
+	if g.canFeed() {
+		g.offer()
+	}
 }
 
 // lapse ends a stream that waits if a context of its has ended.
@@ -305,28 +305,37 @@ func (s *Stream) lapse() {
 	}
 }
 
+// canFeed reports whether the group has buffers that a request waits for.
+func (g *BufGroup) canFeed() bool { return g.ready > 0 && g.waiting.n > 0 }
+
+// offer has the group's buffers fed to those that wait for them.
+func (g *BufGroup) offer() {
+	if !g.offered {
+		g.offered = true
+		g.loop.offers = append(g.loop.offers, g)
+	}
+}
+
 // feed makes requests again that wait for buffers, as many of each group as it
 // has buffers. It reports whether there are more that can be made: those which
 // found no data have taken none.
 func (l *Loop) feed() (more bool) {
-	if len(l.hungry) == 0 {
-		return false
-	}
-	for _, g := range l.hungry {
+	for _, g := range l.offers {
 		for n := g.ready; n > 0 && g.waiting.n > 0; n-- {
 			s := g.waiting.first // it has waited longest
 			s.leave()
 			s.again()
 		}
 	}
-	l.hungry = slices.DeleteFunc(l.hungry, func(g *BufGroup) bool { return g.waiting.n == 0 })
-	return l.canFeed()
+	l.offers = slices.DeleteFunc(l.offers, func(g *BufGroup) bool {
+		g.offered = g.canFeed()
+		return !g.offered
+	})
+	return len(l.offers) != 0
 }
 
 // canFeed reports whether a group has buffers that a request waits for.
-func (l *Loop) canFeed() bool {
-	return slices.ContainsFunc(l.hungry, func(g *BufGroup) bool { return g.ready > 0 && g.waiting.n > 0 })
-}
+func (l *Loop) canFeed() bool { return slices.ContainsFunc(l.offers, (*BufGroup).canFeed) }
 
 // end tells the callback of an end that no completion tells of.
 func (s *Stream) end() { s.endWith(nil) }

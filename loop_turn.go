@@ -67,7 +67,7 @@ func (l *Loop) prepare() (ready bool) {
 	if l.countdowns.Len() != 0 {
 		l.endCountdowns()
 	}
-	if len(l.hungry) != 0 {
+	if len(l.offers) != 0 {
 		ready = l.feed()
 		l.endChain()
 	}

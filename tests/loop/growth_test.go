@@ -33,18 +33,31 @@ func TestCostsThatDoNotGrow(t *testing.T) {
 				l.Timeout(time.Hour, 1<<30, 0, nil)
 			}
 			ringtest.RunFor(t, l, time.Millisecond)
-			const noOps = 1000
-			left := noOps
-			var next liburing.Callback
-			next = func(liburing.Completion) {
-				if left--; left == 0 {
-					l.Stop()
-					return
-				}
-				l.Nop(next)
+			return noOp(t, l)
+		}},
+		"a no-op beside streams that wait for buffers of as many groups": {500, func(t *testing.T, l *liburing.Loop, n int) time.Duration {
+			zero, err := unix.Open("/dev/zero", unix.O_RDONLY|unix.O_CLOEXEC, 0)
+			require.NoError(t, err)
+			defer unix.Close(zero)
+			var kept []liburing.Borrowed
+			for range n {
+				g, err := l.NewBufGroup(1, 64, 0)
+				require.NoError(t, err)
+				l.Rearm(func(cb liburing.Callback) liburing.Request {
+					return l.Read(zero, nil, 0, cb).Buffers(g)
+				}, func(c liburing.Completion) {
+					if c.More() {
+						kept = append(kept, c.Keep())
+					}
+				})
 			}
-			l.Nop(next)
-			return took(func() { require.NoError(t, l.Run(t.Context())) }) / noOps
+			ringtest.RunUntil(t, l, time.Millisecond, func() bool { return l.Stats().BuffersShort == uint64(n) })
+			cost := noOp(t, l)
+			require.Len(t, kept, n)
+			for _, b := range kept {
+				require.NoError(t, b.Release())
+			}
+			return cost
 		}},
 		"the state of what waits": {5000, func(_ *testing.T, l *liburing.Loop, n int) time.Duration {
 			first := read(l, nil).Token()
@@ -237,6 +250,22 @@ func stopping(t *testing.T, l *liburing.Loop, n int, begin func(liburing.Callbac
 	}) / time.Duration(n)
 	require.Zero(t, left)
 	return cost
+}
+
+// noOp returns what a no-op costs, each in a turn of its own.
+func noOp(t *testing.T, l *liburing.Loop) time.Duration {
+	const noOps = 1000
+	left := noOps
+	var next liburing.Callback
+	next = func(liburing.Completion) {
+		if left--; left == 0 {
+			l.Stop()
+			return
+		}
+		l.Nop(next)
+	}
+	l.Nop(next)
+	return took(func() { require.NoError(t, l.Run(t.Context())) }) / noOps
 }
 
 // took returns how much of the processors' time f takes, all of the process counted: what else
