@@ -7,6 +7,8 @@ import (
 	"sync"
 	"syscall"
 	"time"
+
+	"github.com/go-liburing/liburing/internal/wheel"
 )
 
 // Revoke keeps cancelling a request until it has completed; a single Cancel may miss
@@ -325,7 +327,7 @@ func (r Request) limited() *aside {
 // It then fails as if a context had ended, with os.ErrDeadlineExceeded. Another call
 // sets another time, even while the request is in flight; d below zero removes the
 // limit. A request that completes more than once has this time for all of its
-// completions.
+// completions, a stream (Rearm) for all of its requests.
 //
 // The loop keeps the time like that of a Timer, so it takes no additional request,
 // costs the same however many are in flight, ends what worker threads are blocked in
@@ -355,6 +357,7 @@ func (r Request) WithTimeout(d time.Duration) Request {
 type timeLimit struct {
 	timer  Timer
 	token  Token
+	stream *Stream // it goes on for that one's next request, nil for none
 	passed bool
 }
 
@@ -372,9 +375,20 @@ func (t *timeLimit) inUse() bool { return t != nil && t.token != 0 }
 // end ends it, for the next request.
 func (t *timeLimit) end() {
 	if t.inUse() {
+		if t.stream != nil {
+			t.stream.due = t.due()
+		}
 		t.timer.Stop()
-		t.token, t.passed = 0, false
+		t.token, t.stream, t.passed = 0, nil, false
 	}
+}
+
+// due returns when it passes, or has passed, wheel.Never if it was removed.
+func (t *timeLimit) due() time.Duration {
+	if t.passed || t.timer.in.Pending() {
+		return t.timer.in.When
+	}
+	return wheel.Never
 }
 
 // end tells what has ended the request before its time, nil if nothing has.

@@ -3,9 +3,12 @@ package liburing
 import (
 	"context"
 	"encoding/binary"
+	"os"
 	"slices"
 	"syscall"
 	"time"
+
+	"github.com/go-liburing/liburing/internal/wheel"
 )
 
 // Stream is a multishot request that is made again when it ends early.
@@ -17,8 +20,9 @@ type Stream struct {
 	op    Op
 	token Token // of the request in flight
 	ctxs  []context.Context
-	entry SQE  // as arm made it
-	ended bool // cb has been told, or will not be
+	due   time.Duration // when its limit passes, as it was when the last request ended; 0: it has none
+	entry SQE           // as arm made it
+	ended bool          // cb has been told, or will not be
 	stop  bool
 	err   error // why there was no first request
 
@@ -29,6 +33,7 @@ type Stream struct {
 	next, prev *Stream       // of the list
 	pause      *Timer        // made for the first one
 	stops      []func() bool // end the watching of the contexts meanwhile
+	alarm      *Timer        // for the limit meanwhile, made for the first one
 }
 
 // Rearm makes a multishot request by calling arm, and makes it again when it ends: at
@@ -64,6 +69,12 @@ type Stream struct {
 // peer or the kernel, from the ninth on there is a pause before the next, which grows
 // up to 100 ms; the first result above 0 ends that. Stats.StreamPauses counts the
 // pauses.
+//
+// A limit (WithTimeout) that arm gives a request is the stream's from then on: its time goes
+// on from one request to the next, also while the stream waits for buffers or pauses, and
+// what arm gives the later ones does not count. WithTimeout on the request that is in flight
+// sets it anew, or removes it; if arm has given none, that is the one request's alone. A
+// Deadline is each request's own.
 func (l *Loop) Rearm(arm func(cb Callback) Request, cb Callback) *Stream {
 	if cb == nil {
 		cb = ignore
@@ -127,16 +138,39 @@ func (s *Stream) again() {
 	case r.token == 0: // refused, which each is told
 		s.err = ErrClosed
 	case h != nil:
-		s.token, s.op, s.ctxs = r.token, h.op, s.ctxs[:0]
-		if a := s.loop.table.aside(r.token); a != nil {
-			for w := a.watch; w != nil; w = w.also {
-				s.ctxs = append(s.ctxs, w.ctx)
-			}
-		}
+		s.token, s.op = r.token, h.op
+		s.adopt(r)
 		if sqe := r.open(); sqe != nil {
 			s.entry = *sqe
 		}
 	}
+}
+
+// adopt has what ends the request before its time end the stream, also while there is no
+// request.
+func (s *Stream) adopt(r Request) {
+	if s.due != 0 { // arm has begun another time
+		r.WithTimeout(s.timeLeft())
+	}
+	s.ctxs = s.ctxs[:0]
+	a := s.loop.table.aside(r.token)
+	if a == nil {
+		return
+	}
+	if a.limit.inUse() {
+		a.limit.stream = s
+	}
+	for w := a.watch; w != nil; w = w.also {
+		s.ctxs = append(s.ctxs, w.ctx)
+	}
+}
+
+// timeLeft returns how much of its time the stream has left, as WithTimeout takes it.
+func (s *Stream) timeLeft() time.Duration {
+	if s.due == wheel.Never { // the limit was removed
+		return -1
+	}
+	return max(s.due-clock(), 0)
 }
 
 // fail ends the stream for want of a request.
@@ -232,7 +266,7 @@ type streamList struct {
 	n           int
 }
 
-// add has a stream wait. The end of a context of its ends it meanwhile.
+// add has a stream wait. The end of a context or of its time ends it meanwhile.
 func (w *streamList) add(s *Stream) {
 	s.in, s.prev = w, w.last
 	if w.last == nil {
@@ -243,6 +277,7 @@ func (w *streamList) add(s *Stream) {
 	w.last = s
 	w.n++
 	s.watchContexts()
+	s.watchTime()
 }
 
 // waits reports whether there is no request, but there will be.
@@ -266,6 +301,9 @@ func (s *Stream) leave() {
 	if s.pause != nil {
 		s.pause.Stop()
 	}
+	if s.alarm != nil {
+		s.alarm.Stop()
+	}
 	for _, stop := range s.stops {
 		stop()
 	}
@@ -277,6 +315,24 @@ func (s *Stream) watchContexts() {
 	for _, ctx := range s.ctxs {
 		s.stops = append(s.stops, context.AfterFunc(ctx, func() { s.loop.Post(s.lapse) }))
 	}
+}
+
+// watchTime has the end of its time end the stream while it waits.
+func (s *Stream) watchTime() {
+	if s.due == 0 || s.due == wheel.Never {
+		return
+	}
+	if s.alarm == nil {
+		s.alarm = new(Timer)
+		s.alarm.init(s.loop, s.expire, true)
+	}
+	s.alarm.Reset(s.timeLeft())
+}
+
+// expire ends a stream that waits, for its time has passed.
+func (s *Stream) expire() {
+	s.leave()
+	s.endWith(&detail{end: os.ErrDeadlineExceeded})
 }
 
 // wait has the request made again when g has buffers. If it seems to have some again

@@ -37,6 +37,9 @@ func BooksOf(l *liburing.Loop) (b Books) {
 // that a post has to wake it.
 func Asleep(l *liburing.Loop) *atomic.Bool { return pointer[atomic.Bool](l, "mail", "sleeping") }
 
+// Pending returns how many timers of a loop are armed, its own too. Call it as BooksOf.
+func Pending(l *liburing.Loop) int { return int(inside(l, "timers", "Pending").Int()) }
+
 // queued reports whether the kernel has not been told of some requests, but for
 // those that are held back.
 func queued(l *liburing.Loop) bool {

@@ -4,6 +4,7 @@ package loop_test
 
 import (
 	"context"
+	"os"
 	"testing"
 	"time"
 
@@ -493,6 +494,108 @@ func TestRearmContextWhileItWaitsForBuffers(t *testing.T) {
 	ringtest.RunIdle(t, l)
 	require.Len(t, ends, 1)
 	ringtest.AllBack(t, g)
+}
+
+// The limit of a stream holds while it waits for buffers, and ends it as it would end a
+// request.
+func TestRearmLimitWhileItWaitsForBuffers(t *testing.T) {
+	ringtest.OverLoops(t, 8, func(t *testing.T, l *liburing.Loop) {
+		const limit = 50 * time.Millisecond
+		g := ringtest.NewGroup(t, l, 1, 4, 0)
+		a, b := ringtest.SocketPair(t)
+		var kept liburing.Borrowed
+		var ends []liburing.Completion
+		start := time.Now()
+		s := l.Rearm(func(cb liburing.Callback) liburing.Request {
+			return l.RecvMultishot(b, nil, 0, cb).Buffers(g).WithTimeout(limit)
+		}, func(c liburing.Completion) {
+			if c.More() {
+				kept = c.Keep()
+				return
+			}
+			ends = append(ends, c)
+			l.Stop()
+		})
+		unix.Write(a, []byte("more than four"))
+		ringtest.RunUntil(t, l, time.Millisecond, func() bool { return ringtest.InsideGroup(g).Waiting == 1 || len(ends) > 0 })
+		if len(ends) == 0 { // it may have taken long
+			ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+			defer cancel()
+			require.NoError(t, l.Run(ctx))
+		}
+		require.GreaterOrEqual(t, time.Since(start), limit)
+		require.ErrorIs(t, ends[0].Err(), os.ErrDeadlineExceeded)
+		require.ErrorIs(t, ends[0].Err(), unix.ECANCELED)
+		require.Zero(t, s.Token())
+		require.Zero(t, ringtest.Pending(l))
+		require.NoError(t, kept.Release())
+		ringtest.RunIdle(t, l)
+		require.Len(t, ends, 1)
+		ringtest.AllBack(t, g)
+	})
+}
+
+// A stream has one limit for all of its requests, whatever arm gives each of them. What is
+// set while one is in flight holds for those behind it, too.
+func TestRearmLimitOfAllRequests(t *testing.T) {
+	const limit, beat = 100 * time.Millisecond, time.Millisecond
+	for name, test := range map[string]struct {
+		arm   func(made int, r liburing.Request) // is given each request
+		set   func(r liburing.Request)           // is given the third once it is in flight
+		least time.Duration                      // what the stream takes then, 0 if it does not end
+	}{
+		"each": {func(_ int, r liburing.Request) { r.WithTimeout(limit) }, nil, limit},
+		"the first": {func(made int, r liburing.Request) {
+			if made == 1 {
+				r.WithTimeout(limit)
+			}
+		}, nil, limit},
+		"the second": {func(made int, r liburing.Request) {
+			if made == 2 {
+				r.WithTimeout(limit)
+			}
+		}, nil, limit},
+		"postponed": {func(_ int, r liburing.Request) { r.WithTimeout(limit) },
+			func(r liburing.Request) { r.WithTimeout(2 * limit) }, 2 * limit},
+		"removed": {func(_ int, r liburing.Request) { r.WithTimeout(limit) },
+			func(r liburing.Request) { r.WithTimeout(-1) }, 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			l := ringtest.NewLoop(t, 8)
+			a, b := ringtest.SocketPair(t)
+			var last liburing.Request
+			var end error
+			made := 0
+			start := time.Now()
+			s := l.Rearm(func(cb liburing.Callback) liburing.Request {
+				made++
+				last = l.Recv(b, make([]byte, 1), 0, cb)
+				test.arm(made, last)
+				return last
+			}, func(c liburing.Completion) { end = c.Err() })
+			beats := l.Every(beat, func() {
+				unix.Write(a, []byte("x"))
+				if made == 3 && test.set != nil {
+					test.set(last)
+				}
+			})
+			defer beats.Stop()
+			if test.least == 0 {
+				ringtest.RunFor(t, l, 3*limit)
+				require.NoError(t, end)
+				s.Stop()
+			}
+			ringtest.RunUntil(t, l, beat, func() bool { return end != nil })
+			if test.least > 0 {
+				require.ErrorIs(t, end, os.ErrDeadlineExceeded)
+			}
+			require.GreaterOrEqual(t, time.Since(start), test.least)
+			require.Greater(t, made, 3)
+			beats.Stop()
+			ringtest.RunIdle(t, l)
+			require.Zero(t, ringtest.Pending(l))
+		})
+	}
 }
 
 // A function that panics instead of making the next request ends its stream, which is
