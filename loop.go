@@ -250,9 +250,11 @@ func (l *Loop) Run(ctx context.Context) error { return l.run(ctx, false) }
 // used, even closed ones: it releases them when the loop runs again, or is closed.
 func (l *Loop) RunUntilIdle(ctx context.Context) error { return l.run(ctx, true) }
 
-// Stop makes Run return after the callback that is running. It may be called from any
-// goroutine. If the loop is not running the next Run returns at once: a Stop that comes
-// just before Run is not lost.
+// Stop makes Run return after the callback that is running, of a request or a timer: the
+// next Run goes on with those that were to come behind it, in their order (and Close with
+// those of requests). Only what was given to Post, or to BeforeSubmit, may still be called
+// first. It may be called from any goroutine. If the loop is not running the next Run
+// returns at once: a Stop that comes just before Run is not lost.
 func (l *Loop) Stop() { l.mail.requestStop(nil) }
 
 // Fail is Stop with an error for Run to return; of several calls the first one's

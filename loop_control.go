@@ -187,7 +187,10 @@ type mailbox struct {
 	// finds the second set wakes it. One wake-up serves many.
 	attention atomic.Bool
 	sleeping  atomic.Bool
-	wake      waker
+	// stopping is set while Run is under way and is to call no completion's callback and
+	// no timer any more. Posts are: who posts and then stops wants both.
+	stopping atomic.Bool
+	wake     waker
 
 	mu    sync.Mutex
 	state loopState
@@ -275,6 +278,7 @@ func (b *mailbox) requestStop(why error) {
 		b.why = why
 	}
 	if b.state == loopRunning {
+		b.stopping.Store(true)
 		b.alert()
 	}
 }
@@ -298,6 +302,7 @@ func (b *mailbox) begin() error {
 func (b *mailbox) end() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	b.stopping.Store(false) // also for the completions of a loop that is being closed
 	if b.state == loopRunning {
 		b.state = loopIdle
 		b.stop, b.why = false, nil
@@ -312,6 +317,7 @@ func (b *mailbox) beginClose() bool {
 	if b.state == loopClosing {
 		return false
 	}
+	b.stopping.Store(b.state == loopRunning)
 	b.state = loopClosing
 	b.stop = true
 	b.alert()

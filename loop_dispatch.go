@@ -57,10 +57,11 @@ func (m *ringMem) bigCQE(cqe *CQE) [2]uint64 {
 }
 
 // dispatch calls the callbacks of the batch, and then of the completions that
-// the loop has made itself. Should one panic, the next turn goes on behind it.
+// the loop has made itself. Should one panic, or stop the loop, the next turn goes on
+// behind it.
 func (l *Loop) dispatch() {
 	l.dispatchBatch()
-	for len(l.made) > 0 {
+	for len(l.made) > 0 && l.next == l.have {
 		n := copy(l.batch[:], l.made)
 		l.made = append(l.made[:0], l.made[n:]...)
 		clear(l.bigs)
@@ -71,9 +72,9 @@ func (l *Loop) dispatch() {
 }
 
 // dispatchBatch is short for what most completions are: the last of a request of
-// which there is no more to know.
+// which there is no more to know. The flag is in a cache line that each turn reads.
 func (l *Loop) dispatchBatch() {
-	for l.next < l.have {
+	for l.next < l.have && !l.mail.stopping.Load() {
 		cqe := &l.batch[l.next]
 		token := Token(cqe.UserData)
 		e := l.table.find(token.place(), token.gen())

@@ -27,7 +27,7 @@ import (
 //     arm each other leave room for completions.
 //   - While the loop is not running none is called; the next Run begins with those that
 //     are due.
-//   - RunUntilIdle waits for timers; Close drops them.
+//   - RunUntilIdle waits for timers; Close drops them, also those that are due.
 //
 // Call its methods where requests are made; once the loop is closed, Stop and Err
 // anywhere.
@@ -154,8 +154,8 @@ func (t *Timer) Stop() {
 	}
 }
 
-// fireTimers calls what is due. Should a function panic, the next turn goes on with the
-// rest.
+// fireTimers calls what is due. Should a function panic, or stop the loop, the next turn
+// goes on with the rest.
 func (l *Loop) fireTimers() {
 	w := &l.timers
 	now := clock()
@@ -163,7 +163,7 @@ func (l *Loop) fireTimers() {
 		return
 	}
 	w.Turn(now)
-	for due := w.First(); due != nil; due = w.First() {
+	for due := w.First(); due != nil && !l.mail.stopping.Load(); due = w.First() {
 		t := ofWheel(due)
 		w.Remove(due)
 		if t.repeats {

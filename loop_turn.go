@@ -17,7 +17,7 @@ import (
 // speculation mispredict the return of each one that is open across it.
 func (l *Loop) submitAndReap(wait time.Duration) error {
 	if l.next != l.have || len(l.made) != 0 {
-		return nil // a callback has panicked
+		return nil // a callback has panicked, or stopped the loop
 	}
 	m := l.ring.mem
 	// The kernel is not asked again before what it told is dealt with, or the queue

@@ -427,6 +427,91 @@ func TestLoopStopAndRunAgain(t *testing.T) {
 	require.Equal(t, byte('x'), got)
 }
 
+// What a Stop in a callback comes before is called by the next Run, in its order:
+// completions, also those that the loop makes itself, and timers.
+func TestStopLeavesTheRestForTheNextRun(t *testing.T) {
+	const n, chain = 96, 8
+	ringtest.OverLoops(t, chain, func(t *testing.T, l *liburing.Loop) {
+		for name, each := range map[string]func(i int, call func()){
+			"timers":      func(_ int, call func()) { l.After(0, call) },
+			"completions": func(_ int, call func()) { l.Nop(func(liburing.Completion) { call() }) },
+			"quiet chains": func(i int, call func()) { // they fail, and the loop tells that of what is behind their first
+				fd := -1
+				if i%chain > 0 {
+					fd = 0
+				}
+				r := l.Read(fd, make([]byte, 1), 0, func(liburing.Completion) { call() })
+				if i%chain < chain-1 {
+					r.LinkNext()
+				} else {
+					r.SkipSuccess()
+				}
+			},
+		} {
+			t.Run(name, func(t *testing.T) {
+				var order []int
+				for i := range n {
+					each(i, func() {
+						order = append(order, i)
+						if len(order)%10 == 4 {
+							l.Stop()
+						}
+					})
+				}
+				for called := 4; called < n; called += 10 {
+					require.NoError(t, l.Run(t.Context()))
+					require.Len(t, order, called)
+				}
+				ringtest.RunIdle(t, l)
+				require.Len(t, order, n)
+				if name == "quiet chains" { // what fails first is told first
+					slices.Sort(order)
+				}
+				require.IsIncreasing(t, order)
+			})
+		}
+	})
+}
+
+// A Stop leaves nothing behind that was posted before.
+func TestStopAfterPosts(t *testing.T) {
+	l := ringtest.NewLoop(t, 8)
+	calls := 0
+	for range 10 {
+		require.NoError(t, l.Post(func() { calls++; l.Stop() }))
+	}
+	require.NoError(t, l.Run(t.Context()))
+	require.Equal(t, 10, calls)
+}
+
+// Close in a callback drops the timers, also those that are due; every request has its
+// callback called.
+func TestCloseDropsTimersThatAreDue(t *testing.T) {
+	const n = 100
+	for name, first := range map[string]func(l *liburing.Loop, f func()){
+		"timer":   func(l *liburing.Loop, f func()) { l.After(0, f) },
+		"request": func(l *liburing.Loop, f func()) { l.Nop(func(liburing.Completion) { f() }) },
+		"post":    func(l *liburing.Loop, f func()) { l.Post(f) },
+		"eve":     func(l *liburing.Loop, f func()) { l.BeforeSubmit(f) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			l := ringtest.NewLoop(t, 2*n)
+			timers, requests, posts := 0, 0, 0
+			first(l, func() { l.Close(t.Context()) })
+			for range n {
+				l.After(0, func() { timers++ })
+				l.Nop(func(liburing.Completion) { requests++ })
+				l.Post(func() { posts++ })
+			}
+			require.NoError(t, l.Run(t.Context()))
+			ringtest.CloseLoop(t, l)
+			require.Zero(t, timers)
+			require.Equal(t, n, requests)
+			require.Equal(t, n, posts)
+		})
+	}
+}
+
 func TestLoopControl(t *testing.T) {
 	l := ringtest.NewLoop(t, 8)
 	wrong := errors.New("wrong")
