@@ -16,8 +16,9 @@ type chain struct {
 	silent int // how many do not speak
 }
 
-// SkipSuccess makes the requests before this one in its chain call their callbacks only
-// if they fail (IOSQE_CQE_SKIP_SUCCESS), which saves their completions; except for
+// SkipSuccess makes the requests before this one in its chain call their callbacks only if
+// they end it: fail, or read or write less than was asked for (IOSQE_CQE_SKIP_SUCCESS).
+// That saves their completions, except for
 // those from the first request on whose failure does not end the chain (see LinkNext).
 // Call it on the last request of a chain made with LinkNext, before the next is queued.
 // Some chains are left unchanged, because the remaining completions would not tell all:
@@ -106,8 +107,8 @@ func (l *Loop) lastChain() (entries []*SQE) {
 
 // settleChain is told of each request that has completed, and reports whether that is to
 // be kept from its callback. If it is one of a quiet chain, the silent ones before it have
-// succeeded. If it is a silent one it has failed, and the kernel does not say that those
-// behind it are cancelled.
+// succeeded. If it is a silent one it has failed, or done less than was asked for, and the
+// kernel does not say that those behind it are cancelled.
 func (l *Loop) settleChain(c chain, failed bool) (quiet bool) {
 	// Where one is gone, so are all before it: an earlier completion has seen to them. To
 	// look at them each time would make a chain cost the square of its length.
@@ -123,7 +124,7 @@ func (l *Loop) settleChain(c chain, failed bool) (quiet bool) {
 			}
 		}
 	}
-	return !failed && c.at < len(c.tokens)-1
+	return !failed && c.at >= c.silent && c.at < len(c.tokens)-1
 }
 
 // A request with SQEIODrain begins when all before it have completed, and what

@@ -77,6 +77,18 @@ func TestSkipSuccessFailure(t *testing.T) {
 		require.Len(t, m, 1)
 		require.ErrorIs(t, m["last"], unix.EBADF)
 
+		clear(m) // what does less than was asked for ends the chain without an error
+		rd, wr := ringtest.Pipe(t)
+		_, err := unix.Write(wr, []byte("abc"))
+		require.NoError(t, err)
+		l.Nop(m.as("first")).LinkNext()
+		l.Read(rd, make([]byte, 10), 0, m.as("short")).LinkNext()
+		l.Nop(m.as("last")).SkipSuccess()
+		ringtest.RunIdle(t, l)
+		require.Len(t, m, 2)
+		require.NoError(t, m["short"])
+		require.ErrorIs(t, m["last"], unix.ECANCELED)
+
 		clear(m) // refused by the library
 		l.Nop(m.as("first")).LinkNext()
 		l.Openat(0, "a\x00b", 0, 0, m.as("bad")).LinkNext()
