@@ -96,7 +96,7 @@ func dialled[C any](ctx context.Context, e *Engine, dial func() (C, error)) (C, 
 	began := e.watch.begin()
 	c, err := dial()
 	e.watch.end(kindConnect, began)
-	return taken(e, c, err)
+	return taken(e, c, err, true)
 }
 
 // orShared returns the engine that the package's functions use if there is none.

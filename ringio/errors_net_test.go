@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"iter"
 	"net"
 	"net/netip"
 	"os"
@@ -564,6 +565,50 @@ var socketScenarios = map[string]func(s stack, p *protocol){
 		n, err = c.WriteTo(make([]byte, 1<<22), c.LocalAddr())
 		p.result("too long", n, err)
 	},
+	"datagrams of files' connections": func(s stack, p *protocol) {
+		to := s.mustListenPacket(p.t, "udp")
+		for how, c := range ofFile(s, p.t, s.mustDial(p.t, to.LocalAddr())) {
+			udp := c.(UDPConn)
+			p.note("%s: %v", how, udp.RemoteAddr())
+			n, err := udp.WriteTo([]byte("x"), to.LocalAddr())
+			p.result("write to", n, err)
+			n, err = udp.WriteToUDPAddrPort([]byte("x"), to.LocalAddr().(*net.UDPAddr).AddrPort())
+			p.result("write to addr port", n, err)
+			n, err = udp.WriteToUDP([]byte("x"), nil)
+			p.result("write to nobody", n, err)
+			n, _, err = udp.WriteMsgUDP([]byte("x"), nil, to.LocalAddr().(*net.UDPAddr))
+			p.result("write message", n, err)
+			n, _, err = udp.WriteMsgUDP([]byte("x"), nil, nil)
+			p.result("write message without address", n, err)
+			n, _, err = udp.WriteMsgUDPAddrPort([]byte("x"), nil, netip.AddrPort{})
+			p.result("write message without addr port", n, err)
+			n, err = udp.Write([]byte("x"))
+			p.result("write", n, err)
+		}
+		unixgram := s.mustListenPacket(p.t, "unixgram")
+		for how, c := range ofFile(s, p.t, s.mustDial(p.t, unixgram.LocalAddr())) {
+			p.note("%s: %v", how, c.RemoteAddr())
+			writesToNames(p, c.(UnixConn), unixgram.LocalAddr().(*net.UnixAddr))
+		}
+	},
+	"names for connections that were not dialled": func(s stack, p *protocol) {
+		for _, network := range []string{"unix", "unixpacket"} {
+			dialled, accepted := s.pair(p.t, network)
+			name := accepted.LocalAddr().(*net.UnixAddr)
+			p.note("dialled")
+			writesToNames(p, dialled.(UnixConn), name)
+			p.note("accepted")
+			writesToNames(p, accepted.(UnixConn), name)
+			p.note("of a file")
+			f, err := dialled.(filer).File()
+			require.NoError(p.t, err)
+			defer f.Close()
+			c, err := s.fileConn(f)
+			require.NoError(p.t, err)
+			writesToNames(p, c.(UnixConn), name)
+			c.Close()
+		}
+	},
 	"messages of Unix connections": func(s stack, p *protocol) {
 		c, other := s.pair(p.t, "unix")
 		other.Close()
@@ -575,6 +620,36 @@ var socketScenarios = map[string]func(s stack, p *protocol){
 		n, err = c.(UnixConn).WriteTo([]byte("x"), other.LocalAddr())
 		p.result("write to", n, err)
 	},
+}
+
+// ofFile returns what a connection's file becomes: a connection, or a socket for datagrams.
+func ofFile(s stack, t testing.TB, c net.Conn) iter.Seq2[string, net.Conn] {
+	return func(yield func(string, net.Conn) bool) {
+		f, err := c.(filer).File()
+		require.NoError(t, err)
+		defer f.Close()
+		conn, err := s.fileConn(f)
+		require.NoError(t, err)
+		defer conn.Close()
+		packets, err := s.filePacketConn(f)
+		require.NoError(t, err)
+		defer packets.Close()
+		_ = yield("connection", conn) && yield("for datagrams", packets.(net.Conn))
+	}
+}
+
+// writesToNames writes to name, and to none, what such a connection may refuse.
+func writesToNames(p *protocol, c UnixConn, name *net.UnixAddr) {
+	n, err := c.WriteTo([]byte("x"), name)
+	p.result("write to", n, err)
+	n, err = c.WriteToUnix([]byte("x"), nil)
+	p.result("write to nobody", n, err)
+	n, oobn, err := c.WriteMsgUnix([]byte("x"), nil, name)
+	p.result("message to", n+oobn, err)
+	n, oobn, err = c.WriteMsgUnix([]byte("x"), nil, nil)
+	p.result("message", n+oobn, err)
+	n, err = c.Write([]byte("x"))
+	p.result("write", n, err)
 }
 
 // copySources are what a connection may copy from.

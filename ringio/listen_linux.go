@@ -75,7 +75,6 @@ func (l *listener) acceptNow() (fd int, peer unix.Sockaddr, err error) {
 // connection makes a connection of what was accepted.
 func (l *listener) connection(fd int, peer unix.Sockaddr) net.Conn {
 	s := newSocket(l.s.engine, fd, int(l.s.family), int(l.s.kind), l.s.network)
-	s.connected = true
 	s.local, s.remote = l.localOf(s), s.addr(peer)
 	if s.family == unix.AF_UNIX {
 		return &unixConn{conn{s}}

@@ -188,7 +188,7 @@ func (lc *ListenConfig) Listen(ctx context.Context, network, address string) (ne
 // are those of net.ListenConfig.ListenPacket. It is a UDPConn or a UnixConn.
 func (lc *ListenConfig) ListenPacket(ctx context.Context, network, address string) (net.PacketConn, error) {
 	c, err := lc.std().ListenPacket(ctx, network, address)
-	return taken(lc.Engine.orShared(), c, err)
+	return taken(lc.Engine.orShared(), c, err, false)
 }
 
 // acceptKeepAlive returns what Accept does to connections: what the configuration says,
@@ -233,7 +233,7 @@ func (e *Engine) ListenPacket(network, address string) (net.PacketConn, error) {
 // FileConn is the function FileConn by this engine.
 func (e *Engine) FileConn(f *os.File) (net.Conn, error) {
 	c, err := net.FileConn(f)
-	return taken(e, c, err)
+	return taken(e, c, err, false)
 }
 
 // FileListener is the function FileListener by this engine, which serves what is accepted
@@ -246,5 +246,5 @@ func (e *Engine) FileListener(f *os.File) (net.Listener, error) {
 // FilePacketConn is the function FilePacketConn by this engine.
 func (e *Engine) FilePacketConn(f *os.File) (net.PacketConn, error) {
 	c, err := net.FilePacketConn(f)
-	return taken(e, c, err)
+	return taken(e, c, err, false)
 }

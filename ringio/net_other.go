@@ -6,7 +6,7 @@ import "net"
 
 // Where there is no io_uring, net's own connections are returned as they are.
 
-func taken[C any](_ *Engine, c C, err error) (C, error) {
+func taken[C any](_ *Engine, c C, err error, _ bool) (C, error) {
 	if err != nil { // c may be a pointer that is nil, which is something as an interface
 		var none C
 		return none, err

@@ -221,12 +221,13 @@ func (c *udpConn) writeAddrPort(call string, b, oob []byte, to netip.AddrPort, n
 	return c.s.writeMsg(call, b, oob, func(m *message) error { return m.putIP(c.s.family, to) })
 }
 
-// checkTarget says whether an address may be given, and may be left out.
+// checkTarget says whether an address may be given, and may be left out. As net has it, that
+// depends on how the connection was made, not on whether the kernel knows a peer.
 func (c *udpConn) checkTarget(given, needAddr bool) error {
 	switch {
-	case c.s.connected && (given || needAddr):
+	case c.s.dialled && (given || needAddr):
 		return net.ErrWriteToConnected
-	case !c.s.connected && !given:
+	case !c.s.dialled && !given:
 		return errMissingAddress
 	}
 	return nil
@@ -287,7 +288,7 @@ func (c *unixConn) WriteToUnix(b []byte, addr *net.UnixAddr) (int, error) {
 	var n int
 	err := error(errMissingAddress)
 	switch {
-	case c.s.connected:
+	case c.s.dialled:
 		err = net.ErrWriteToConnected
 	case addr != nil:
 		n, err = c.writeUnix("sendto", b, nil, addr)
@@ -296,7 +297,7 @@ func (c *unixConn) WriteToUnix(b []byte, addr *net.UnixAddr) (int, error) {
 }
 
 func (c *unixConn) WriteMsgUnix(b, oob []byte, addr *net.UnixAddr) (n, oobn int, err error) {
-	if c.s.kind == unix.SOCK_DGRAM && c.s.connected {
+	if c.s.kind == unix.SOCK_DGRAM && c.s.dialled {
 		err = net.ErrWriteToConnected
 	} else {
 		n, err = c.writeUnix("sendmsg", b, oob, addr)

@@ -173,6 +173,69 @@ func TestDescriptorsAreHandedOver(t *testing.T) {
 	})
 }
 
+// Descriptors go over a pair of sockets for datagrams, which nobody has dialled.
+func TestDescriptorsAreHandedOverAPair(t *testing.T) {
+	onStacks(t, func(t *testing.T, s stack) {
+		fds, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
+		require.NoError(t, err)
+		var ends [2]UnixConn
+		for i, fd := range fds {
+			f := os.NewFile(uintptr(fd), "end")
+			c, err := s.fileConn(f)
+			require.NoError(t, err)
+			require.NoError(t, f.Close())
+			defer c.Close()
+			ends[i] = c.(UnixConn)
+		}
+		rights := unix.UnixRights(0)
+		n, oobn, err := ends[0].WriteMsgUnix([]byte("x"), rights, nil)
+		require.NoError(t, err)
+		require.Equal(t, 1, n)
+		require.Equal(t, len(rights), oobn)
+		oob := make([]byte, 100)
+		_, oobn, _, _, err = ends[1].ReadMsgUnix(make([]byte, 8), oob)
+		require.NoError(t, err)
+		all, err := unix.ParseSocketControlMessage(oob[:oobn])
+		require.NoError(t, err)
+		got, err := unix.ParseUnixRights(&all[0])
+		require.NoError(t, err)
+		require.NoError(t, unix.Close(got[0]))
+	})
+}
+
+// A connection of a file's may write to others than its peer. It waits for them, not for its
+// peer.
+func TestConnectedDatagramsWaitForTheirReceiver(t *testing.T) {
+	onStacks(t, func(t *testing.T, s stack) {
+		peer, other := packetPair(t, s, "unixgram")
+		f, err := s.mustDial(t, peer.LocalAddr()).(filer).File()
+		require.NoError(t, err)
+		defer f.Close()
+		conn, err := s.fileConn(f)
+		require.NoError(t, err)
+		defer conn.Close()
+		c := conn.(UnixConn)
+		c.SetWriteDeadline(time.Now().Add(50 * time.Millisecond))
+		sent := 0
+		for ; err == nil; sent++ {
+			_, err = c.WriteTo([]byte("x"), other.LocalAddr())
+		}
+		require.ErrorIs(t, err, os.ErrDeadlineExceeded)
+		c.SetWriteDeadline(time.Time{})
+		done := waits(t, func() {
+			_, err := c.WriteTo([]byte("x"), other.LocalAddr())
+			require.NoError(t, err)
+		})
+		for range sent {
+			_, _, err := other.ReadFrom(make([]byte, 8))
+			require.NoError(t, err)
+		}
+		within(t, func() { <-done })
+		_, err = c.Write([]byte("x"))
+		require.NoError(t, err, "its peer has room")
+	})
+}
+
 // Who writes to a Unix socket that nobody reads waits, until its receiver reads, its deadline
 // passes or it is closed.
 func TestDatagramsWaitForTheirReceiver(t *testing.T) {

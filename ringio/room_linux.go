@@ -18,10 +18,10 @@ import (
 // that does not wait; and where a poll has nothing else to tell they wait by a request that
 // is told of changes alone.
 
-// sendWaiting tries to send, and tries again when there is room. Other datagrams than those
-// of roomUntold are left to the ring, EAGAIN says so.
-func (s *socket) sendWaiting(send func() (int, error)) (int, error) {
-	untold := s.roomUntold()
+// sendWaiting tries to send, to an address if addressed, and tries again when there is room.
+// Other datagrams than those of roomUntold are left to the ring, EAGAIN says so.
+func (s *socket) sendWaiting(addressed bool, send func() (int, error)) (int, error) {
+	untold := s.roomUntold(addressed)
 	for pause := leastPause; ; pause = min(2*pause, mostPause) {
 		n, err := send()
 		if err != unix.EAGAIN || s.kind == unix.SOCK_DGRAM && !untold {
@@ -42,11 +42,11 @@ func (s *socket) sendWaiting(send func() (int, error)) (int, error) {
 }
 
 // roomUntold reports whether the kernel does not tell when there is room. A Unix socket for
-// datagrams has to wait for its receiver to read, and without a peer of its own it has nobody
-// whom polls could ask: they always tell of room, and requests to send fail. So it is looked
-// for room again and again; net does so without a pause.
-func (s *socket) roomUntold() bool {
-	return s.kind == unix.SOCK_DGRAM && s.family == unix.AF_UNIX && !s.connected
+// datagrams has to wait for its receiver to read, and polls ask its peer alone: without one, and
+// where the receiver is another, they always tell of room, and requests to send fail. So it is
+// looked for room again and again; net does so without a pause.
+func (s *socket) roomUntold(addressed bool) bool {
+	return s.kind == unix.SOCK_DGRAM && s.family == unix.AF_UNIX && (addressed || s.remote == nil)
 }
 
 // Between two looks for room is so much time: little for a receiver that is at work, and then

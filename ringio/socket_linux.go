@@ -21,19 +21,19 @@ import (
 // Of thousands none is in the processor's caches when its turn comes: what each read and
 // write needs is at the start, in two lines of these.
 type socket struct {
-	users     atomic.Int64 // those who use the descriptor but do not have a half, and closedBit
-	engine    *engine
-	fd        int
-	stream    atomic.Pointer[stream] // what receives in advance
-	box       atomic.Pointer[outbox] // what sends behind the writer's back; the writer makes it
-	exact     atomic.Bool            // nothing may be received in advance
-	dry       bool                   // the last read found nothing more: the next had better wait on the ring
-	warmth    uint8                  // reads in a row that a stream would have served
-	connected bool
-	kind      uint8     // SOCK_STREAM, SOCK_DGRAM, SOCK_SEQPACKET
-	in        half      // what reads and accepts
-	left      *leftover // what a stream had received when it was ended
-	out       half      // what writes
+	users   atomic.Int64 // those who use the descriptor but do not have a half, and closedBit
+	engine  *engine
+	fd      int
+	stream  atomic.Pointer[stream] // what receives in advance
+	box     atomic.Pointer[outbox] // what sends behind the writer's back; the writer makes it
+	exact   atomic.Bool            // nothing may be received in advance
+	dry     bool                   // the last read found nothing more: the next had better wait on the ring
+	warmth  uint8                  // reads in a row that a stream would have served
+	dialled bool                   // net lets it send to its peer alone
+	kind    uint8                  // SOCK_STREAM, SOCK_DGRAM, SOCK_SEQPACKET
+	in      half                   // what reads and accepts
+	left    *leftover              // what a stream had received when it was ended
+	out     half                   // what writes
 
 	lone    *lone       // how it waits while it is the only busy one
 	family  int32       // AF_INET, AF_INET6, AF_UNIX

@@ -23,13 +23,14 @@ import (
 
 // stack is net, or ringio in its place: what is tested here runs on both.
 type stack struct {
-	name         string
-	dial         func(d *net.Dialer, ctx context.Context, network, address string) (net.Conn, error)
-	listen       func(lc *net.ListenConfig, network, address string) (net.Listener, error)
-	listenPacket func(network, address string) (net.PacketConn, error)
-	fileConn     func(f *os.File) (net.Conn, error)
-	fileListener func(f *os.File) (net.Listener, error)
-	busy         bool // connections have been read before, and others are
+	name           string
+	dial           func(d *net.Dialer, ctx context.Context, network, address string) (net.Conn, error)
+	listen         func(lc *net.ListenConfig, network, address string) (net.Listener, error)
+	listenPacket   func(network, address string) (net.PacketConn, error)
+	fileConn       func(f *os.File) (net.Conn, error)
+	fileListener   func(f *os.File) (net.Listener, error)
+	filePacketConn func(f *os.File) (net.PacketConn, error)
+	busy           bool // connections have been read before, and others are
 }
 
 var netStack = stack{
@@ -38,9 +39,10 @@ var netStack = stack{
 	listen: func(lc *net.ListenConfig, network, address string) (net.Listener, error) {
 		return lc.Listen(context.Background(), network, address)
 	},
-	listenPacket: net.ListenPacket,
-	fileConn:     net.FileConn,
-	fileListener: net.FileListener,
+	listenPacket:   net.ListenPacket,
+	fileConn:       net.FileConn,
+	fileListener:   net.FileListener,
+	filePacketConn: net.FilePacketConn,
 }
 
 var ringStack = stack{
@@ -51,9 +53,10 @@ var ringStack = stack{
 	listen: func(lc *net.ListenConfig, network, address string) (net.Listener, error) {
 		return listenConfigOf(lc, nil).Listen(context.Background(), network, address)
 	},
-	listenPacket: ListenPacket,
-	fileConn:     FileConn,
-	fileListener: FileListener,
+	listenPacket:   ListenPacket,
+	fileConn:       FileConn,
+	fileListener:   FileListener,
+	filePacketConn: FilePacketConn,
 }
 
 // stackOf is ringio with an engine of its own.
@@ -66,9 +69,10 @@ func stackOf(name string, e *Engine) stack {
 		listen: func(lc *net.ListenConfig, network, address string) (net.Listener, error) {
 			return listenConfigOf(lc, e).Listen(context.Background(), network, address)
 		},
-		listenPacket: e.ListenPacket,
-		fileConn:     e.FileConn,
-		fileListener: e.FileListener,
+		listenPacket:   e.ListenPacket,
+		fileConn:       e.FileConn,
+		fileListener:   e.FileListener,
+		filePacketConn: e.FilePacketConn,
 	}
 }
 

@@ -15,8 +15,9 @@ import (
 // closed. So the runtime's poller has nothing to do with them any more. What can't be
 // taken, for want of a ring or of a descriptor, stays net's.
 
-// taken returns what takes the place of one of net's connections, or that itself.
-func taken[C any](e *Engine, c C, err error) (C, error) {
+// taken returns what takes the place of one of net's connections, or that itself. dialled says
+// whether it was made by dialling.
+func taken[C any](e *Engine, c C, err error, dialled bool) (C, error) {
 	if err != nil {
 		var none C
 		return none, err
@@ -24,15 +25,15 @@ func taken[C any](e *Engine, c C, err error) (C, error) {
 	var instead any
 	switch of := any(c).(type) {
 	case *net.TCPConn:
-		if s := take(e, of); s != nil {
+		if s := take(e, of, dialled); s != nil {
 			instead = &tcpConn{conn{s}}
 		}
 	case *net.UnixConn:
-		if s := take(e, of); s != nil {
+		if s := take(e, of, dialled); s != nil {
 			instead = &unixConn{conn{s}}
 		}
 	case *net.UDPConn:
-		if s := take(e, of); s != nil {
+		if s := take(e, of, dialled); s != nil {
 			instead = &udpConn{conn{s}}
 		}
 	}
@@ -50,12 +51,12 @@ func takenListener(e *Engine, l net.Listener, err error, keepAlive net.KeepAlive
 	}
 	switch of := l.(type) {
 	case *net.TCPListener:
-		if s := take(e, of); s != nil {
+		if s := take(e, of, false); s != nil {
 			return &listener{s: s, keepAlive: keepAlive}, nil
 		}
 	case *net.UnixListener:
 		of.SetUnlinkOnClose(false)
-		if s := take(e, of); s != nil {
+		if s := take(e, of, false); s != nil {
 			return &unixListener{listener: listener{s: s}, unlink: unlink}, nil
 		}
 		of.SetUnlinkOnClose(unlink)
@@ -71,7 +72,7 @@ type endpoint interface {
 
 // take makes a socket of one of net's, which is closed then. It returns nil if that
 // can't be, and leaves net's as it is.
-func take(e *Engine, of endpoint) *socket {
+func take(e *Engine, of endpoint, dialled bool) *socket {
 	ring := e.pick()
 	if ring == nil || ring.closed() {
 		return nil
@@ -93,7 +94,7 @@ func take(e *Engine, of endpoint) *socket {
 	case net.Listener:
 		s.local = of.Addr()
 	}
-	s.connected = s.remote != nil
+	s.dialled = dialled && s.remote != nil // DialUnix may have only a local address
 	of.Close()
 	if closed, ok := of.Close().(*net.OpError); ok { // which tells the network it was made for
 		s.network = closed.Net

@@ -45,7 +45,7 @@ func (s *socket) recvOnce(p []byte) (int, error) {
 
 // sendOnce sends what there is room for, waiting until there is some.
 func (s *socket) sendOnce(p []byte) (int, error) {
-	n, err := s.sendWaiting(func() (int, error) {
+	n, err := s.sendWaiting(false, func() (int, error) {
 		return transferNow(unix.SYS_SENDTO, s.fd, p, unix.MSG_DONTWAIT|unix.MSG_NOSIGNAL)
 	})
 	if err != unix.EAGAIN {
@@ -96,7 +96,7 @@ func (s *socket) recvMsg(m *message, flags int) (int, error) {
 
 // sendMsg sends m, waiting until there is room.
 func (s *socket) sendMsg(m *message) (int, error) {
-	n, err := s.sendWaiting(func() (int, error) {
+	n, err := s.sendWaiting(m.hdr.Name != nil, func() (int, error) {
 		return messageNow(unix.SYS_SENDMSG, s.fd, m, unix.MSG_DONTWAIT|unix.MSG_NOSIGNAL)
 	})
 	if err != unix.EAGAIN {
