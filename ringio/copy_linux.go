@@ -217,6 +217,9 @@ func (s *socket) sendVector(buffers *net.Buffers) (n int64, err error) {
 		return 0, err
 	}
 	defer s.end(&s.out)
+	if err := s.ready(&s.out); err != nil { // as net, also if there is nothing to write
+		return 0, err
+	}
 	for {
 		for len(*buffers) > 0 && len((*buffers)[0]) == 0 {
 			*buffers = (*buffers)[1:]

@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"iter"
 	"net"
@@ -223,6 +224,22 @@ var socketScenarios = map[string]func(s stack, p *protocol){
 		p.err("passes", err)
 		n, err = c.Write([]byte("x"))
 		p.result("again", n, err)
+	},
+	"writing buffers too late": func(s stack, p *protocol) {
+		for _, network := range []string{"tcp", "unix", "unixpacket"} {
+			for what, buffers := range []net.Buffers{{}, {nil, {}}, {nil, []byte("x")}} {
+				c, _ := s.pair(p.t, network)
+				n, err := WriteBuffers(c, &net.Buffers{})
+				p.result("nothing", int(n), err)
+				c.SetWriteDeadline(past)
+				n, err = WriteBuffers(c, &buffers)
+				p.result(fmt.Sprint(network, what), int(n), err)
+				p.note("%d are left", len(buffers))
+				c.Close()
+				n, err = WriteBuffers(c, &buffers)
+				p.result("closed", int(n), err)
+			}
+		}
 	},
 	"both deadlines": func(s stack, p *protocol) {
 		c, _ := s.pair(p.t, "unix")
