@@ -6,6 +6,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"path/filepath"
 )
 
 // DirFS returns the files below dir as an fs.FS, as os.DirFS does, whose files are of
@@ -15,7 +16,7 @@ func DirFS(dir string) fs.FS { return shared().DirFS(dir) }
 
 // DirFS is the package's DirFS on this engine.
 func (e *Engine) DirFS(dir string) fs.FS {
-	return &dirFS{stdFS: os.DirFS(dir).(stdFS), engine: e}
+	return &dirFS{stdFS: os.DirFS(dir).(stdFS), root: dir, engine: e}
 }
 
 // stdFS is what os.DirFS returns.
@@ -28,6 +29,7 @@ type stdFS interface {
 
 type dirFS struct {
 	stdFS
+	root   string
 	engine *Engine
 }
 
@@ -52,8 +54,8 @@ func (d *dirFS) open(name string) (*File, error) {
 
 // ReadFile returns a file's content.
 func (d *dirFS) ReadFile(name string) ([]byte, error) {
-	if !fs.ValidPath(name) {
-		return d.stdFS.ReadFile(name)
+	if !d.hasPath(name) {
+		return d.stdFS.ReadFile(name) // the error is another one than open's
 	}
 	f, err := d.open(name)
 	if err != nil {
@@ -69,6 +71,12 @@ func (d *dirFS) ReadFile(name string) ([]byte, error) {
 		return nil, err
 	}
 	return b, nil
+}
+
+// hasPath reports whether a name is that of a path below the root.
+func (d *dirFS) hasPath(name string) bool {
+	_, err := filepath.Localize(name)
+	return err == nil && d.root != ""
 }
 
 // content reads all of a file that was just opened.

@@ -49,6 +49,39 @@ func TestDirFS(t *testing.T) {
 	})
 }
 
+// Names that are no paths, below roots that are none, have the errors of os.
+func TestDirFSOfWhatIsNoPath(t *testing.T) {
+	overEnginesAndFallback(t, func(t *testing.T, e *Engine) {
+		dir := testTree(t)
+		for _, root := range []string{dir, "", filepath.Join(dir, "missing"), filepath.Join(dir, "nothing"), dir + "\x00"} {
+			for _, name := range []string{"some", "some\x00", "nothing/x", "some/../nothing", "", "nothing", "missing"} {
+				require.Equal(t, errorsOfFS(os.DirFS(root), name), errorsOfFS(e.DirFS(root), name), "%q %q", root, name)
+			}
+		}
+	})
+}
+
+// errorsOfFS returns the errors of all that can be done with a name, nil where there is none.
+func errorsOfFS(in fs.FS, name string) map[string]error {
+	errs := make(map[string]error)
+	f, err := in.Open(name)
+	if errs["Open"] = err; err == nil {
+		f.Close()
+	}
+	_, errs["ReadFile"] = fs.ReadFile(in, name)
+	_, errs["ReadDir"] = fs.ReadDir(in, name)
+	_, errs["Stat"] = fs.Stat(in, name)
+	_, errs["Lstat"] = fs.Lstat(in, name)
+	_, errs["ReadLink"] = fs.ReadLink(in, name)
+	_, errs["Glob"] = fs.Glob(in, name)
+	sub, err := fs.Sub(in, name)
+	if errs["Sub"] = err; err == nil {
+		_, errs["Sub, Open"] = sub.Open("x\x00")
+		_, errs["Sub, ReadFile"] = fs.ReadFile(sub, "x\x00")
+	}
+	return errs
+}
+
 func TestWalkDir(t *testing.T) {
 	walks := func(dir string, walk func(string, fs.WalkDirFunc) error, says func(path string, d fs.DirEntry) error) []string {
 		var seen []string
