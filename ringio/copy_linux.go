@@ -26,6 +26,9 @@ var copyBuffers = sync.Pool{New: func() any { return new([copySize]byte) }}
 // ReadFrom writes what r has, until its end: of a file by sendfile(2), of net.Buffers by
 // system calls that write many of them.
 func (c *tcpConn) ReadFrom(r io.Reader) (n int64, err error) {
+	if from, ok := r.(tcpConnWithoutWriteTo); ok { // its WriteTo has called a writer that calls us
+		r = from.tcpConn
+	}
 	handled := false
 	if buffers, ok := r.(*net.Buffers); ok {
 		n, err = c.writeBuffers(buffers)
@@ -75,14 +78,34 @@ func ofSplice(err error) error {
 	}
 }
 
-// WriteTo writes what it reads to w, until the end. While it waits it has no buffer: a
-// server of many idle connections that uses io.Copy takes little memory.
+// WriteTo writes what it reads to w, until the end. As in net, a writer that reads by itself
+// does so, unless the kernel can write there.
 func (c *tcpConn) WriteTo(w io.Writer) (n int64, err error) {
 	to := drainFor(w)
+	if from, ok := w.(io.ReaderFrom); ok && to == nil {
+		n, err = from.ReadFrom(tcpConnWithoutWriteTo{tcpConn: c})
+	} else {
+		n, err = c.forwardAll(to, w)
+	}
+	if err == io.EOF {
+		return n, err
+	}
+	return n, c.s.opError("writeto", err)
+}
+
+// tcpConnWithoutWriteTo is for io.Copy in a writer's ReadFrom, which would call WriteTo again.
+type tcpConnWithoutWriteTo struct {
+	//lint:ignore U1000 nobody can call what is there twice
+	noWriteTo
+	*tcpConn
+}
+
+// forwardAll reads and writes until the end. While it waits it has no buffer: a server of many
+// idle connections that uses io.Copy takes little memory.
+func (c *tcpConn) forwardAll(to drain, w io.Writer) (n int64, err error) {
 	for err == nil {
 		if err = c.s.recvReady(); err != nil {
-			err = c.s.opError("read", err)
-			break
+			return n, c.s.opError("read", err)
 		}
 		var moved int64
 		var much bool
@@ -94,9 +117,9 @@ func (c *tcpConn) WriteTo(w io.Writer) (n int64, err error) {
 		}
 	}
 	if err == io.EOF {
-		return n, nil
+		err = nil
 	}
-	return n, c.s.opError("writeto", err)
+	return n, err
 }
 
 // forward is one read and one write. It reports whether there may be much more.

@@ -361,6 +361,49 @@ var socketScenarios = map[string]func(s stack, p *protocol){
 		n, err = c.(TCPConn).WriteTo(failing{})
 		p.result("write to", int(n), err)
 	},
+	"copies to who reads by itself": func(s stack, p *protocol) {
+		c, other := s.pair(p.t, "tcp")
+		other.Write([]byte("abc"))
+		other.(TCPConn).CloseWrite()
+		to := &gatherer{whole: true}
+		n, err := io.Copy(to, c)
+		p.result("to the end", int(n), err)
+		p.note("%q in %d reads of its own", to.got, to.calls)
+		c.SetReadDeadline(past)
+		n, err = io.Copy(to, c)
+		p.result("too late", int(n), err)
+		c.Close()
+		n, err = io.Copy(to, c)
+		p.result("closed", int(n), err)
+		for _, fails := range []error{errTest, io.EOF, nil} {
+			c, other := s.pair(p.t, "tcp")
+			other.Write([]byte("abc"))
+			other.(TCPConn).CloseWrite()
+			n, err = io.Copy(&gatherer{fails: fails}, c)
+			p.result("it stops", int(n), err)
+			buf := make([]byte, 8)
+			got, err := c.Read(buf)
+			p.result("the rest is left", got, err)
+		}
+		from, source := s.pair(p.t, "tcp")
+		source.Close()
+		through, sink := s.pair(p.t, "tcp")
+		wrapped := struct{ TCPConn }{through.(TCPConn)}
+		n, err = io.Copy(wrapped, from)
+		p.result("through a wrapped connection", int(n), err)
+		from.SetReadDeadline(past)
+		n, err = io.Copy(wrapped, from)
+		p.result("through it, too late", int(n), err)
+		from.Close()
+		n, err = io.Copy(wrapped, from)
+		p.result("through it, closed", int(n), err)
+		reset(p.t, sink)
+		waitReset(p.t, through)
+		from, source = s.pair(p.t, "tcp")
+		source.Write([]byte("abc"))
+		_, err = io.Copy(wrapped, from)
+		p.note("through it, reset: %v", errors.Is(err, syscall.ECONNRESET))
+	},
 	"copies that can't begin": func(s stack, p *protocol) {
 		for what, source := range copySources(s, p.t) {
 			c, _ := s.pair(p.t, "tcp")
@@ -720,6 +763,30 @@ func useOfClosed(p *protocol, c net.Conn) {
 		p.err("close write", half.CloseWrite())
 	}
 	p.note("%v %v", c.LocalAddr(), c.RemoteAddr())
+}
+
+// gatherer is a writer that reads by itself: all, or one byte and then it fails.
+type gatherer struct {
+	got   []byte
+	calls int
+	whole bool
+	fails error
+}
+
+func (g *gatherer) Write([]byte) (int, error) { return 0, errors.New("it reads by itself") }
+
+func (g *gatherer) ReadFrom(r io.Reader) (int64, error) {
+	g.calls++
+	if _, ok := r.(io.WriterTo); ok {
+		return 0, errors.New("it would be called again")
+	}
+	if g.whole {
+		got, err := io.ReadAll(r)
+		g.got = append(g.got, got...)
+		return int64(len(got)), err
+	}
+	n, _ := r.Read(make([]byte, 1))
+	return int64(n), g.fails
 }
 
 // failing fails to read and to write.
