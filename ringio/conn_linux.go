@@ -285,7 +285,7 @@ func (s *socket) failed(h *half, call string, err error) error {
 			return why
 		}
 		if s.engine.closed() {
-			return errEngineClosed
+			return ErrShutdown
 		}
 	}
 	if errno, ok := err.(syscall.Errno); ok {

@@ -4,7 +4,6 @@ package ringio
 
 import (
 	"context"
-	"errors"
 	"math"
 	"os"
 	"runtime"
@@ -97,8 +96,6 @@ func (e *engine) snapshot() counts {
 // page cache should have everything.
 const spareThreads = 64
 
-var errEngineClosed = errors.New("ringio: the engine is shut down")
-
 // newEngine sets up a ring and starts its pump.
 func newEngine(o Options) (*engine, error) {
 	ring, err := newRing(o)
@@ -180,7 +177,7 @@ func (e *engine) stage(o *op) error {
 		if waited {
 			o.done.Done()
 		}
-		return errEngineClosed
+		return ErrShutdown
 	}
 	return nil
 }

@@ -8,7 +8,9 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"net/http"
 	"os"
+	"path/filepath"
 	"syscall"
 	"testing"
 	"time"
@@ -168,7 +170,9 @@ func TestShutdownWithConnections(t *testing.T) {
 	for range 3 {
 		err := <-ended
 		require.IsType(t, &net.OpError{}, err)
-		require.ErrorIs(t, err, errEngineClosed)
+		require.ErrorIs(t, err, ErrShutdown)
+		require.ErrorIs(t, err, net.ErrClosed)
+		require.False(t, err.(net.Error).Timeout())
 	}
 	require.NoError(t, ours.Close())
 	_, err = io.Copy(io.Discard, onlyNet(t, theirs))
@@ -176,6 +180,63 @@ func TestShutdownWithConnections(t *testing.T) {
 	later, again, _ := pairOf(t, e)
 	require.IsType(t, &net.TCPListener{}, later)
 	require.IsType(t, &net.TCPConn{}, again)
+}
+
+// After Shutdown connections and listeners do what they can without waiting, and files go on.
+func TestWhatWorksAfterShutdown(t *testing.T) {
+	e, err := New(Options{})
+	require.NoError(t, err)
+	s := stackOf("shut down", e)
+	l := s.mustListen(t, "tcp")
+	ours, theirs := s.pair(t, "tcp")
+	chat, _ := s.pair(t, "unix")
+	packets := s.mustListenPacket(t, "udp")
+	f, err := e.Create(filepath.Join(t.TempDir(), "f"))
+	require.NoError(t, err)
+	defer f.Close()
+	_, err = theirs.Write([]byte("there"))
+	require.NoError(t, err)
+	_, err = packets.WriteTo([]byte("there"), packets.LocalAddr())
+	require.NoError(t, err)
+	dialled := netStack.mustDial(t, l.Addr())
+	require.NoError(t, e.Shutdown(context.Background()))
+
+	buf := make([]byte, 8)
+	n, err := ours.Read(buf)
+	require.NoError(t, err)
+	require.Equal(t, "there", string(buf[:n]))
+	n, _, err = packets.ReadFrom(buf)
+	require.NoError(t, err)
+	require.Equal(t, "there", string(buf[:n]))
+	accepted, err := l.Accept()
+	require.NoError(t, err)
+	defer accepted.Close()
+	require.Equal(t, dialled.LocalAddr(), accepted.RemoteAddr())
+	_, err = accepted.Write([]byte("text"))
+	require.NoError(t, err)
+	_, err = f.WriteString("text")
+	require.NoError(t, err)
+	require.NoError(t, f.Sync())
+
+	within(t, func() {
+		for what, waits := range map[string]func() error{
+			"Read":         func() error { _, err := ours.Read(buf); return err },
+			"Write":        func() error { _, err := ours.Write(make([]byte, 64<<20)); return err },
+			"Unix, Write":  func() error { _, err := chat.Write(make([]byte, 64<<20)); return err },
+			"WaitReadable": func() error { return WaitReadable(accepted) },
+			"WriteTo":      func() error { _, err := accepted.(TCPConn).WriteTo(io.Discard); return err },
+			"ReadFrom":     func() error { _, _, err := packets.ReadFrom(buf); return err },
+			"Accept":       func() error { _, err := l.Accept(); return err },
+		} {
+			err := waits()
+			require.ErrorIs(t, err, ErrShutdown, what)
+			require.ErrorIs(t, err, net.ErrClosed, what)
+		}
+	})
+	within(t, func() { require.ErrorIs(t, http.Serve(l, nil), ErrShutdown) })
+	for _, c := range []io.Closer{ours, theirs, chat, packets, accepted, f} {
+		require.NoError(t, c.Close())
+	}
 }
 
 // An engine that is shut down keeps no memory, except for what came in advance until that is
@@ -281,7 +342,7 @@ func TestShutdownWithIdleConnections(t *testing.T) {
 					read(ours, "early")
 				}
 				_, err = ours.Read(make([]byte, 8))
-				require.ErrorIs(t, err, errEngineClosed)
+				require.ErrorIs(t, err, ErrShutdown)
 				_, err = theirs.Write([]byte("more"))
 				require.NoError(t, err)
 				require.NoError(t, ours.Close())

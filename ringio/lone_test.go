@@ -242,7 +242,7 @@ func TestShutdownWithAnAloneConnection(t *testing.T) {
 	e, err := New(Options{})
 	require.NoError(t, err)
 	ours, _ := alonePair(t, e)
-	ended := waits(t, func() { _, err := ours.Read(make([]byte, 8)); require.ErrorIs(t, err, errEngineClosed) })
+	ended := waits(t, func() { _, err := ours.Read(make([]byte, 8)); require.ErrorIs(t, err, ErrShutdown) })
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Millisecond)
 	defer cancel()
 	require.ErrorIs(t, e.Shutdown(ctx), context.DeadlineExceeded)

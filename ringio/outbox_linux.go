@@ -245,7 +245,7 @@ func (b *outbox) endBehind() (behind bool, err error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if b.isCut() {
-		return false, errEngineClosed
+		return false, ErrShutdown
 	}
 	b.ends = b.ends || b.op != nil
 	return b.op != nil, nil

@@ -157,11 +157,11 @@ func TestShutdownThatCutsTheBox(t *testing.T) {
 	require.NoError(t, err)
 	for range 2 {
 		_, err = ours.Write([]byte("x"))
-		require.ErrorIs(t, err, errEngineClosed)
+		require.ErrorIs(t, err, ErrShutdown)
 		_, err = WriteBuffers(ours, &net.Buffers{[]byte("x")})
-		require.ErrorIs(t, err, errEngineClosed)
-		require.ErrorIs(t, raw.Write(func(uintptr) bool { return true }), errEngineClosed)
-		require.ErrorIs(t, ours.(TCPConn).CloseWrite(), errEngineClosed)
+		require.ErrorIs(t, err, ErrShutdown)
+		require.ErrorIs(t, raw.Write(func(uintptr) bool { return true }), ErrShutdown)
+		require.ErrorIs(t, ours.(TCPConn).CloseWrite(), ErrShutdown)
 	}
 	require.NoError(t, ours.Close())
 	_, err = io.Copy(io.Discard, peer)

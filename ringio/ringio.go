@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"net"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -143,9 +144,25 @@ func (e *Engine) pick() *engine {
 	return e.rings[e.turn.Add(1)%uint32(len(e.rings))]
 }
 
+// ErrShutdown is the error of what has to wait, on a connection or a listener, for an engine
+// that is shut down. It is net.ErrClosed too, so that loops that accept or read end with it;
+// Close is still to be called.
+var ErrShutdown error = shutdownError{}
+
+type shutdownError struct{}
+
+func (shutdownError) Error() string        { return "ringio: the engine is shut down" }
+func (shutdownError) Is(target error) bool { return target == net.ErrClosed }
+
 // Shutdown closes the rings. It waits until what is in flight has ended, reads that wait
 // and what was written among it; if ctx ends first it cancels that, waits for the kernel
-// to be done with it, and returns ctx's error. Files go on working, by plain system calls.
+// to be done with it, and returns ctx's error.
+//
+// Files go on working, by plain system calls. The engine's connections and listeners still
+// do what they can without waiting: read, accept and write what there is, or is room for.
+// Where they would have to wait, or were waiting when ctx ended, they fail with ErrShutdown,
+// also in http.Serve and the like: so end servers first. Connections and listeners that are
+// made later are net's own.
 func (e *Engine) Shutdown(ctx context.Context) error {
 	var all sync.WaitGroup
 	errs := make([]error, len(e.rings))
