@@ -14,8 +14,9 @@ type ReadRequest struct {
 }
 
 // ReadBatch carries out many reads together: what the page cache does not have is
-// requested from the ring in one submission. Each read does what File.ReadAt would. It
-// returns the first error, which may be io.EOF.
+// requested from the ring in one submission, of up to 256 files; what follows is requested
+// when that has been read. Each read does what File.ReadAt would. It returns the first error,
+// which may be io.EOF.
 func ReadBatch(reads []ReadRequest) error { return ReadBatchContext(context.Background(), reads) }
 
 // ReadBatchContext is ReadBatch that ends with ctx, see File.ReadAtContext.

@@ -15,10 +15,15 @@ import (
 type batch struct {
 	ctx   context.Context
 	reads []ReadRequest
-	next  int           // whose descriptor is to be held next
-	flown []batchRead   // what the ring has been asked for
-	hold  func(uintptr) // submitRun, made once
+	first int              // where the part begins that is under way
+	next  int              // what is to be submitted next
+	held  map[*File]int    // the descriptors that are held
+	flown []batchRead      // what the ring has been asked for
+	hold  func(fd uintptr) // its method of this name, made once
 }
+
+// mostHeld is of how many files descriptors are held at a time. Each takes about 300 bytes of stack.
+const mostHeld = 256
 
 // batchRead is a read that the ring has.
 type batchRead struct {
@@ -28,8 +33,8 @@ type batchRead struct {
 }
 
 var batches = sync.Pool{New: func() any {
-	b := new(batch)
-	b.hold = b.submitRun
+	b := &batch{held: make(map[*File]int)}
+	b.hold = b.holdNext
 	return b
 }}
 
@@ -39,45 +44,41 @@ func readBatch(ctx context.Context, reads []ReadRequest) {
 	}
 	b := batches.Get().(*batch)
 	b.ctx, b.reads, b.next = ctx, reads, 0
-	b.run()
+	for b.next < len(reads) {
+		b.first = b.next
+		b.run()
+		clear(b.held)
+		clear(b.flown)
+		b.flown = b.flown[:0]
+	}
 	b.ctx, b.reads = nil, nil
-	clear(b.flown)
-	b.flown = b.flown[:0]
 	batches.Put(b)
 }
 
-// run holds the descriptors, file after file, within each other's calls, submits, and
-// when all are held lets the ring begin and waits.
+// run submits, and holds the descriptors, file after file, within each other's calls. When all
+// are held, or as many as may be, it lets the ring begin and waits.
 func (b *batch) run() {
-	for b.next < len(b.reads) {
+	for ; b.next < len(b.reads); b.next++ {
 		r := &b.reads[b.next]
 		r.N, r.Err = 0, nil
 		if !r.File.viaDisk(r.Buf, r.Off) || b.ctx.Err() != nil {
 			r.readOne(b.ctx)
-			b.next++
-			continue
-		}
-		if r.File.disk.conn.Control(b.hold) != nil {
+		} else if fd, ok := b.held[r.File]; ok {
+			b.submit(fd, r)
+		} else if len(b.held) == mostHeld {
+			break
+		} else if r.File.disk.conn.Control(b.hold) == nil {
+			return // holdNext has gone on with the rest
+		} else {
 			r.readOne(b.ctx) // which says that it is closed
-			b.next++
-			continue
 		}
-		return // submitRun has gone on with the rest
 	}
 	b.finish()
 }
 
-// submitRun submits the reads of one file that follow each other.
-func (b *batch) submitRun(fd uintptr) {
-	file := b.reads[b.next].File
-	for ; b.next < len(b.reads); b.next++ {
-		r := &b.reads[b.next]
-		if r.File != file || !file.viaDisk(r.Buf, r.Off) {
-			break
-		}
-		r.N, r.Err = 0, nil
-		b.submit(int(fd), r)
-	}
+// holdNext goes on while the next read's descriptor is held.
+func (b *batch) holdNext(fd uintptr) {
+	b.held[b.reads[b.next].File] = int(fd)
 	b.run()
 }
 
@@ -135,7 +136,7 @@ func (d *disk) readTimed(fd int, r *ReadRequest) {
 // each byte.
 const quickRead = 20 * time.Microsecond
 
-// finish waits for all, and reads by itself what is missing of each.
+// finish waits for all of the part, and reads by itself what is missing of each.
 func (b *batch) finish() {
 	for i := range b.flown {
 		if i == 0 || b.flown[i].o.engine != b.flown[i-1].o.engine {
@@ -149,7 +150,7 @@ func (b *batch) finish() {
 		f.r.took(res)
 		f.r.told(f.began)
 	}
-	for i := range b.reads {
+	for i := b.first; i < b.next; i++ {
 		b.reads[i].finish(b.ctx)
 	}
 }

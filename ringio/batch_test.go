@@ -3,14 +3,61 @@ package ringio
 import (
 	"bytes"
 	"context"
+	"fmt"
 	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
+	"runtime"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 )
+
+// stackMeter is a context that looks, now and then when it is asked, how deep the stack is.
+type stackMeter struct {
+	context.Context
+	asked, deepest int
+	frames         [2000]uintptr
+}
+
+func (m *stackMeter) Err() error {
+	if m.asked++; m.asked%100 == 0 {
+		m.deepest = max(m.deepest, runtime.Callers(0, m.frames[:]))
+	}
+	return nil
+}
+
+// However many reads there are, and of however many files, a batch needs only so much stack.
+func TestReadBatchOfManyNeedsLittleStack(t *testing.T) {
+	const many, size = 400, 512
+	overEnginesAndFallback(t, func(t *testing.T, e *Engine) {
+		dir := t.TempDir()
+		files := make([]*File, many)
+		for i := range files {
+			name := filepath.Join(dir, fmt.Sprint(i))
+			require.NoError(t, os.WriteFile(name, bytes.Repeat([]byte{byte(i)}, size), 0o600))
+			dropCache(t, name)
+			f, err := e.Open(name)
+			require.NoError(t, err)
+			defer f.Close()
+			files[i] = f
+		}
+		for _, among := range []int{many, 2} { // the more files first, from the disk
+			reads := make([]ReadRequest, 20_000)
+			for i := range reads {
+				reads[i] = ReadRequest{File: files[i%among], Buf: make([]byte, 8), Off: int64(i % (size - 8))}
+			}
+			meter := &stackMeter{Context: context.Background()}
+			require.NoError(t, ReadBatchContext(meter, reads))
+			for i, r := range reads {
+				require.NoError(t, r.Err)
+				require.Equal(t, bytes.Repeat([]byte{byte(i % among)}, 8), r.Buf[:r.N])
+			}
+			require.Less(t, meter.deepest, 1200, among)
+		}
+	})
+}
 
 func TestReadBatch(t *testing.T) {
 	const parts, size = 300, 1000
