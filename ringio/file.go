@@ -2,6 +2,7 @@ package ringio
 
 import (
 	"context"
+	"errors"
 	"io"
 	"io/fs"
 	"net"
@@ -22,7 +23,7 @@ import (
 //   - Several calls of Sync at a time share one.
 //   - Pipes, FIFOs, terminals and directories are left to os.File.
 //
-// The methods not listed here (Chdir, Chmod, Chown, Close, Fd, Name, ReadDir, Readdir,
+// The methods not listed here (Chdir, Chmod, Chown, Fd, Name, ReadDir, Readdir,
 // Readdirnames, Stat, SyscallConn, Truncate) are os.File's own. Fd and SyscallConn
 // reveal the descriptor: whoever shares it must not move the file's position while Read
 // or Write are running.
@@ -129,6 +130,16 @@ func (e *Engine) Wrap(f *os.File) *File {
 	return &File{osFile: f, disk: newDisk(e, f), engine: e}
 }
 
+// Close closes the file, as os.File does.
+func (f *File) Close() error {
+	err := f.std().Close()
+	if f.std() != nil && !errors.Is(err, os.ErrClosed) {
+		f.reads.close()
+		f.writes.close()
+	}
+	return err
+}
+
 // std returns the os.File, nil for a nil File, whose methods say what is wrong then.
 func (f *File) std() *os.File {
 	if f == nil {
@@ -223,10 +234,6 @@ func (f *File) WriteContext(ctx context.Context, b []byte) (int, error) {
 
 // WriteString is Write of a string.
 func (f *File) WriteString(s string) (int, error) {
-	if f == nil || f.disk == nil {
-		defer f.start(context.Background(), kindWrite).end()
-		return f.std().WriteString(s)
-	}
 	return f.Write(unsafe.Slice(unsafe.StringData(s), len(s))) // which only reads it
 }
 

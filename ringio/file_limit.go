@@ -3,19 +3,20 @@ package ringio
 import (
 	"context"
 	"errors"
-	"io/fs"
 	"os"
-	"runtime"
 	"sync"
 	"time"
 )
 
 // limit is a direction's deadline on a file that has deadlines: a pipe, a FIFO. A
-// context that ends sets it to the past for a moment, and others that wait under it try
-// again.
+// context that ends sets it to the past until its call is back. That no other call ends
+// by this, only one at a time is in os. os has the others wait, too; here they leave when
+// their own contexts end.
 type limit struct {
-	mu sync.Mutex
-	at time.Time // as the user has set it
+	mu   sync.Mutex
+	at   time.Time     // as the user has set it
+	turn chan struct{} // one place: for the call that is in os
+	gone chan struct{} // closed with the file
 }
 
 var longAgo = time.Unix(1, 0)
@@ -65,28 +66,65 @@ func (l *limit) passed() bool {
 	return !l.at.IsZero() && !time.Now().Before(l.at)
 }
 
+// take takes the turn. It fails if ctx ends, or the file is closed, before it comes.
+func (l *limit) take(ctx context.Context) bool {
+	turn, gone := l.queue()
+	select {
+	case turn <- struct{}{}:
+		return true
+	default:
+	}
+	select {
+	case turn <- struct{}{}:
+		return true
+	case <-ctx.Done():
+	case <-gone:
+	}
+	return false
+}
+
+// queue returns turn and gone, which are made when they are needed first.
+func (l *limit) queue() (turn, gone chan struct{}) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.turn == nil {
+		l.turn, l.gone = make(chan struct{}, 1), make(chan struct{})
+	}
+	return l.turn, l.gone
+}
+
+func (l *limit) leave() { <-l.turn }
+
+// close lets go of those who wait for their turn. The file is closed: whoever comes later
+// is not kept in os.
+func (l *limit) close() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.gone != nil {
+		close(l.gone)
+	}
+}
+
 // do calls a read or a write of the os.File and ends it when ctx ends.
-func (l *limit) do(ctx context.Context, f *File, op string, set setDeadline, call func() (int, error)) (n int, err error) {
+func (l *limit) do(ctx context.Context, f *File, op string, set setDeadline, call func() (int, error)) (int, error) {
 	if err := f.ended(ctx, op); err != nil {
 		return 0, err
 	}
+	if !l.take(ctx) {
+		if err := f.ended(ctx, op); err != nil {
+			return 0, err
+		}
+		return call() // which says that the file is closed
+	}
+	defer l.leave()
 	if ctx.Done() != nil {
 		defer l.watch(ctx, f, set)()
 	}
-	for {
-		m, err := call()
-		n += m
-		if !errors.Is(err, os.ErrDeadlineExceeded) || l.passed() {
-			return n, err
-		}
-		if ctx.Err() != nil {
-			return n, &fs.PathError{Op: op, Path: f.Name(), Err: ctx.Err()}
-		}
-		if m != 0 {
-			return n, err // of a write, which would begin anew
-		}
-		runtime.Gosched() // another's context has ended
+	n, err := call()
+	if errors.Is(err, os.ErrDeadlineExceeded) && ctx.Err() != nil && !l.passed() {
+		return n, f.ended(ctx, op)
 	}
+	return n, err
 }
 
 // watch has the deadline pass when ctx ends, until the function that it returns is

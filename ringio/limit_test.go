@@ -1,0 +1,175 @@
+//go:build unix
+
+package ringio
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"os"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"golang.org/x/sys/unix"
+)
+
+// limitTime is for what takes no time, and without the code under test for ever.
+const limitTime = 20 * time.Second
+
+// aPipe returns both ends of a pipe as Files, which are closed with the test.
+func aPipe(t *testing.T, e *Engine) (r, w *File) {
+	std, into, err := os.Pipe()
+	require.NoError(t, err)
+	r, w = e.Wrap(std), e.Wrap(into)
+	t.Cleanup(func() {
+		r.Close()
+		w.Close()
+	})
+	return r, w
+}
+
+// fillPipe writes until a pipe takes no more.
+func fillPipe(t *testing.T, w *File) {
+	raw, err := w.SyscallConn()
+	require.NoError(t, err)
+	require.NoError(t, raw.Write(func(fd uintptr) bool {
+		for err == nil {
+			_, err = unix.Write(int(fd), make([]byte, 1024))
+		}
+		return true
+	}))
+	require.ErrorIs(t, err, unix.EAGAIN)
+}
+
+// allEnd waits for calls that are going to end.
+func allEnd(t *testing.T, results <-chan error, n int, want error) {
+	t.Helper()
+	late := time.After(limitTime)
+	for i := range n {
+		select {
+		case err := <-results:
+			require.ErrorIs(t, err, want)
+		case <-late:
+			t.Fatalf("%d of %d calls do not end", n-i, n)
+		}
+	}
+}
+
+func TestManyCallsOnAPipeEndWithTheirContexts(t *testing.T) {
+	overEnginesAndFallback(t, func(t *testing.T, e *Engine) {
+		const calls = 8
+		for range 50 {
+			r, w := aPipe(t, e)
+			fillPipe(t, w)
+			empty, _ := aPipe(t, e)
+			for _, call := range []func(context.Context, []byte) (int, error){empty.ReadContext, w.WriteContext} {
+				ctx, cancel := context.WithCancel(context.Background())
+				results := make(chan error, calls)
+				for range calls {
+					go func() {
+						_, err := call(ctx, make([]byte, 8))
+						results <- err
+					}()
+				}
+				time.Sleep(time.Millisecond) // that they wait: otherwise there is less to see
+				cancel()
+				allEnd(t, results, calls, context.Canceled)
+			}
+			r.Close()
+		}
+	})
+}
+
+// While one reads, others leave with their own contexts, and it does not notice.
+func TestContextsThatEndBehindAReader(t *testing.T) {
+	overEnginesAndFallback(t, func(t *testing.T, e *Engine) {
+		r, w := aPipe(t, e)
+		first := make(chan error, 1)
+		go func() {
+			_, err := r.Read(make([]byte, 1))
+			first <- err
+		}()
+		for range 100 {
+			ctx, cancel := context.WithCancel(context.Background())
+			results := make(chan error, 2)
+			for range 2 {
+				go func() {
+					_, err := r.ReadContext(ctx, make([]byte, 1))
+					results <- err
+				}()
+			}
+			cancel()
+			allEnd(t, results, 2, context.Canceled)
+		}
+		require.Empty(t, first)
+		_, err := w.Write([]byte("x"))
+		require.NoError(t, err)
+		allEnd(t, first, 1, nil)
+	})
+}
+
+func TestWriteGoesOnWhenAnothersContextEnds(t *testing.T) {
+	overEnginesAndFallback(t, func(t *testing.T, e *Engine) {
+		r, w := aPipe(t, e)
+		const size = 200_000
+		results := make(chan error, 3)
+		for _, write := range []func() (int, error){
+			func() (int, error) { return w.Write(bytes.Repeat([]byte("a"), size)) },
+			func() (int, error) { return w.WriteString(strings.Repeat("b", size)) },
+			func() (int, error) {
+				return w.WriteContext(context.WithoutCancel(t.Context()), bytes.Repeat([]byte("c"), size))
+			},
+		} {
+			go func() {
+				n, err := write()
+				if err == nil && n != size {
+					err = io.ErrShortWrite
+				}
+				results <- err
+			}()
+		}
+		require.NoError(t, r.SetReadDeadline(time.Now().Add(limitTime)))
+		start := make([]byte, 1)
+		_, err := r.Read(start) // one is writing
+		require.NoError(t, err)
+		for range 20 {
+			ctx, cancel := context.WithTimeout(context.Background(), 2*time.Millisecond)
+			_, err := w.WriteContext(ctx, []byte("x"))
+			cancel()
+			require.ErrorIs(t, err, context.DeadlineExceeded)
+		}
+		rest := make([]byte, 3*size-1)
+		_, err = io.ReadFull(r, rest)
+		require.NoError(t, err)
+		allEnd(t, results, 3, nil)
+		all := append(start, rest...)
+		for ; len(all) != 0; all = all[size:] {
+			require.Equal(t, size, bytes.Count(all[:size], all[:1]), "nobody writes into what another does")
+		}
+	})
+}
+
+// Those who wait for their turn are let go by Close, as in os.
+func TestCloseEndsAllReaders(t *testing.T) {
+	overEnginesAndFallback(t, func(t *testing.T, e *Engine) {
+		for range 100 {
+			r, _ := aPipe(t, e)
+			var all sync.WaitGroup
+			results := make(chan error, 4)
+			for range cap(results) {
+				all.Go(func() {
+					_, err := r.Read(make([]byte, 1))
+					results <- err
+				})
+			}
+			require.NoError(t, r.Close())
+			allEnd(t, results, cap(results), os.ErrClosed)
+			all.Wait()
+			require.True(t, errors.Is(r.Close(), os.ErrClosed))
+		}
+	})
+}
