@@ -13,10 +13,11 @@ import (
 // by this, only one at a time is in os. os has the others wait, too; here they leave when
 // their own contexts end.
 type limit struct {
-	mu   sync.Mutex
-	at   time.Time     // as the user has set it
-	turn chan struct{} // one place: for the call that is in os
-	gone chan struct{} // closed with the file
+	mu    sync.Mutex
+	at    time.Time     // as the user has set it
+	ended bool          // the context of the call that is in os
+	turn  chan struct{} // one place: for that call
+	gone  chan struct{} // closed with the file
 }
 
 var longAgo = time.Unix(1, 0)
@@ -52,7 +53,11 @@ type setDeadline func(*os.File, time.Time) error
 func (l *limit) set(f *File, t time.Time, set setDeadline) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	err := set(f.osFile, t)
+	now := t
+	if l.ended {
+		now = longAgo // until that call is back
+	}
+	err := set(f.osFile, now)
 	if err == nil {
 		l.at = t
 	}
@@ -135,6 +140,7 @@ func (l *limit) watch(ctx context.Context, f *File, set setDeadline) (done func(
 		defer close(over)
 		l.mu.Lock()
 		defer l.mu.Unlock()
+		l.ended = true
 		set(f.osFile, longAgo)
 	})
 	return func() {
@@ -144,6 +150,7 @@ func (l *limit) watch(ctx context.Context, f *File, set setDeadline) (done func(
 		<-over
 		l.mu.Lock()
 		defer l.mu.Unlock()
+		l.ended = false
 		set(f.osFile, l.at)
 	}
 }

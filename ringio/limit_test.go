@@ -173,3 +173,60 @@ func TestCloseEndsAllReaders(t *testing.T) {
 		}
 	})
 }
+
+// A deadline that is set at the moment when a context ends does not undo that end.
+func TestDeadlineSetAsAContextEnds(t *testing.T) {
+	overEnginesAndFallback(t, func(t *testing.T, e *Engine) {
+		r, _ := aPipe(t, e)
+		stop := make(chan struct{})
+		var setter sync.WaitGroup
+		setter.Go(func() {
+			for {
+				select {
+				case <-stop:
+					return
+				case <-time.After(5 * time.Microsecond): // others run, too
+					r.SetReadDeadline(time.Now().Add(time.Hour))
+				}
+			}
+		})
+		defer setter.Wait()
+		defer close(stop)
+		for range 200 {
+			ctx, cancel := context.WithTimeout(context.Background(), time.Millisecond)
+			results := make(chan error, 1)
+			go func() {
+				_, err := r.ReadContext(ctx, make([]byte, 1))
+				results <- err
+			}()
+			allEnd(t, results, 1, context.DeadlineExceeded)
+			cancel()
+		}
+	})
+}
+
+// And it holds for the calls that come after.
+func TestDeadlineSetWhileAContextHasEnded(t *testing.T) {
+	overEnginesAndFallback(t, func(t *testing.T, e *Engine) {
+		r, _ := aPipe(t, e)
+		ctx, cancel := context.WithCancel(context.Background())
+		done := r.reads.watch(ctx, r, (*os.File).SetReadDeadline)
+		cancel()
+		for !r.reads.hasEnded() {
+			time.Sleep(time.Millisecond)
+		}
+		require.NoError(t, r.SetReadDeadline(time.Now().Add(time.Hour)))
+		_, err := r.osFile.Read(make([]byte, 1))
+		require.ErrorIs(t, err, os.ErrDeadlineExceeded, "the call is not back: it must not wait")
+		require.NoError(t, r.SetReadDeadline(time.Now().Add(20*time.Millisecond)))
+		done()
+		_, err = r.Read(make([]byte, 1))
+		require.ErrorIs(t, err, os.ErrDeadlineExceeded)
+	})
+}
+
+func (l *limit) hasEnded() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.ended
+}
