@@ -34,3 +34,27 @@ func mayWait(name string, _ int) bool {
 func (e *Engine) openWaiting(ctx context.Context, name string, flag int, perm fs.FileMode) (*os.File, error) {
 	return openInBackground(ctx, name, flag, perm)
 }
+
+// openInBackground opens where an open that waits can't be ended: it is left behind,
+// and closed when it comes.
+func openInBackground(ctx context.Context, name string, flag int, perm fs.FileMode) (*os.File, error) {
+	type opened struct {
+		file *os.File
+		err  error
+	}
+	done := make(chan opened)
+	go func() {
+		f, err := os.OpenFile(name, flag, perm)
+		select {
+		case done <- opened{f, err}:
+		case <-ctx.Done():
+			f.Close()
+		}
+	}()
+	select {
+	case o := <-done:
+		return o.file, o.err
+	case <-ctx.Done():
+		return nil, &fs.PathError{Op: "open", Path: name, Err: ctx.Err()}
+	}
+}

@@ -98,30 +98,6 @@ func (e *Engine) OpenFileContext(ctx context.Context, name string, flag int, per
 	return e.Wrap(f), nil
 }
 
-// openInBackground opens where an open that waits can't be ended: it is left behind,
-// and closed when it comes.
-func openInBackground(ctx context.Context, name string, flag int, perm fs.FileMode) (*os.File, error) {
-	type opened struct {
-		file *os.File
-		err  error
-	}
-	done := make(chan opened)
-	go func() {
-		f, err := os.OpenFile(name, flag, perm)
-		select {
-		case done <- opened{f, err}:
-		case <-ctx.Done():
-			f.Close()
-		}
-	}()
-	select {
-	case o := <-done:
-		return o.file, o.err
-	case <-ctx.Done():
-		return nil, &fs.PathError{Op: "open", Path: name, Err: ctx.Err()}
-	}
-}
-
 // Wrap is the package's Wrap on this engine.
 func (e *Engine) Wrap(f *os.File) *File {
 	if f == nil {

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"sync"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -24,21 +25,25 @@ func mayWait(name string, flag int) bool {
 // openWaiting opens what may wait for long. What a name means, and who may open it, another
 // thread may be told otherwise: it may have a namespace or a user of its own. So it is the
 // caller's that asks, by an open that does not wait. It succeeds for one who reads, who
-// then waits for another to write; for one who writes it says that nobody reads.
+// then waits for another to write; for one who writes it says that nobody reads. One who
+// does both waits for nobody.
 func (e *Engine) openWaiting(ctx context.Context, name string, flag int, perm fs.FileMode) (*os.File, error) {
 	fd, err := openNow(name, flag, perm)
-	switch access := flag & unix.O_ACCMODE; {
-	case err == unix.ENXIO && access == unix.O_WRONLY:
+	access := flag & unix.O_ACCMODE
+	if err == unix.ENXIO && access == unix.O_WRONLY {
 		fd, err = e.openForReader(ctx, name, flag, perm)
-	case err == nil && access == unix.O_RDONLY && isFIFO(fd):
-		if err = e.awaitWriter(ctx, fd, name); err != nil {
-			unix.Close(fd)
-		}
 	}
 	if err != nil {
 		return nil, &fs.PathError{Op: "open", Path: name, Err: err}
 	}
-	return os.NewFile(uintptr(fd), name), nil
+	f := os.NewFile(uintptr(fd), name)
+	if access == unix.O_RDONLY && isFIFO(fd) {
+		if err := e.awaitWriter(ctx, f, fd); err != nil {
+			f.Close()
+			return nil, &fs.PathError{Op: "open", Path: name, Err: err}
+		}
+	}
+	return f, nil
 }
 
 // openNow opens without waiting for a FIFO's other end.
@@ -56,20 +61,75 @@ func isFIFO(fd int) bool {
 	return unix.Fstat(fd, &stat) == nil && stat.Mode&unix.S_IFMT == unix.S_IFIFO
 }
 
-// awaitWriter returns when somebody writes the FIFO that fd reads: then another open, which
-// waits, has ended.
-func (e *Engine) awaitWriter(ctx context.Context, fd int, name string) error {
-	if again, err := e.reopen(ctx, fd, unix.O_RDONLY); err == nil {
+// awaitWriter returns when somebody writes the FIFO that f reads, or has done so: f is
+// enough for a writer's open to end, and one that is quick has closed the FIFO before
+// another open, which tells that there is a writer, begins to wait.
+func (e *Engine) awaitWriter(ctx context.Context, f *os.File, fd int) error {
+	waiting, stop := context.WithCancel(ctx)
+	defer stop()
+	var watcher sync.WaitGroup
+	watcher.Go(func() {
+		if awaitLeft(f) {
+			stop()
+		}
+	})
+	again, err := e.reopen(waiting, fd, unix.O_RDONLY)
+	f.SetReadDeadline(longAgo) // ends the watcher
+	watcher.Wait()
+	f.SetReadDeadline(time.Time{})
+	switch {
+	case err == nil:
 		unix.Close(again)
 		return nil
-	} else if ctx.Err() != nil {
+	case writerLeft(fd):
+		return nil
+	case ctx.Err() != nil:
 		return ctx.Err()
 	}
-	f, err := openInBackground(ctx, name, unix.O_RDONLY, 0)
-	if err != nil {
-		return err.(*fs.PathError).Err
+	return askForWriter(ctx, fd)
+}
+
+// awaitLeft returns true when writerLeft does, and false when f's deadline passes.
+func awaitLeft(f *os.File) bool {
+	conn, err := f.SyscallConn()
+	return err == nil && conn.Read(func(fd uintptr) bool { return writerLeft(int(fd)) }) == nil
+}
+
+// writerLeft reports whether there is no writer, but was one since fd was opened. Bytes in
+// the FIFO are no sign of that: an earlier writer may have left them for another reader.
+func writerLeft(fd int) bool {
+	now := [1]unix.PollFd{{Fd: int32(fd)}}
+	n, _ := unix.Poll(now[:], 0)
+	return n == 1 && now[0].Revents&unix.POLLHUP != 0
+}
+
+// askForWriter is awaitWriter where no ring can wait. An open that waits in a goroutine
+// would be one more reader that nobody could end, and take what is written next with it.
+// So this asks by copying a byte: that fails if there is none, but a writer. If there is
+// one, it is enough: it can be read.
+func askForWriter(ctx context.Context, fd int) error {
+	var into [2]int
+	if err := unix.Pipe2(into[:], unix.O_CLOEXEC); err != nil {
+		return err
 	}
-	return f.Close()
+	defer unix.Close(into[0])
+	defer unix.Close(into[1])
+	return askAgain(ctx, func() bool {
+		n, err := unix.Tee(fd, into[1], 1, unix.SPLICE_F_NONBLOCK)
+		return n > 0 || err == unix.EAGAIN || writerLeft(fd)
+	})
+}
+
+// askAgain asks until the answer is yes or ctx ends.
+func askAgain(ctx context.Context, ask func() bool) error {
+	for pause := time.Millisecond; !ask(); pause = min(2*pause, 20*time.Millisecond) {
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(pause):
+		}
+	}
+	return nil
 }
 
 // openForReader opens a FIFO for writing when somebody reads it.
@@ -81,16 +141,14 @@ func (e *Engine) openForReader(ctx context.Context, name string, flag int, perm 
 			return fd, unix.SetNonblock(fd, true)
 		}
 	}
-	for pause := time.Millisecond; ; pause = min(2*pause, 20*time.Millisecond) {
-		select {
-		case <-ctx.Done():
-			return -1, ctx.Err()
-		case <-time.After(pause):
-		}
-		if fd, err := openNow(name, flag, perm); err != unix.ENXIO || !mayWait(name, flag) {
-			return fd, err
-		}
+	fd, err := -1, error(nil)
+	if ended := askAgain(ctx, func() bool {
+		fd, err = openNow(name, flag, perm)
+		return err != unix.ENXIO || !mayWait(name, flag)
+	}); ended != nil {
+		return -1, ended
 	}
+	return fd, err
 }
 
 // reopen opens what fd is by a ring. It fails where there is none, no /proc, or no thread of

@@ -4,6 +4,7 @@ package ringio
 
 import (
 	"context"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -179,5 +180,61 @@ func TestOpenFIFOEndsMeet(t *testing.T) {
 			require.Error(t, err)
 			require.NoError(t, r.Close())
 		}
+	})
+}
+
+// A writer that has closed the FIFO at once has been there: its bytes are read, and then
+// there is no more.
+func TestOpenFIFOOfAQuickWriter(t *testing.T) {
+	overOpeners(t, func(t *testing.T, e *Engine) {
+		name := filepath.Join(t.TempDir(), "fifo")
+		require.NoError(t, makeFIFO(name))
+		for i := range 100 {
+			text := []byte("hello")[:i%2*5] // also one that writes nothing
+			var writer sync.WaitGroup
+			writer.Go(func() {
+				w, err := os.OpenFile(name, os.O_WRONLY, 0)
+				if err != nil {
+					panic(err)
+				}
+				w.Write(text)
+				w.Close()
+			})
+			if i%4 < 2 {
+				time.Sleep(time.Millisecond) // it mostly waits already
+			}
+			ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+			f, err := e.OpenFileContext(ctx, name, os.O_RDONLY, 0)
+			cancel()
+			require.NoError(t, err)
+			got, err := io.ReadAll(f)
+			require.NoError(t, err)
+			require.Equal(t, text, got)
+			f.Close()
+			writer.Wait()
+		}
+	})
+}
+
+// An open waits for somebody who writes, not for bytes: another's may be there.
+func TestOpenFIFOWithBytesButNoWriter(t *testing.T) {
+	overEnginesAndFallback(t, func(t *testing.T, e *Engine) {
+		if len(e.rings) == 0 {
+			t.Skip("it can't tell")
+		}
+		name := filepath.Join(t.TempDir(), "fifo")
+		require.NoError(t, makeFIFO(name))
+		other, err := os.OpenFile(name, os.O_RDONLY|unix.O_NONBLOCK, 0)
+		require.NoError(t, err)
+		defer other.Close()
+		w, err := os.OpenFile(name, os.O_WRONLY, 0)
+		require.NoError(t, err)
+		_, err = w.Write([]byte("x"))
+		require.NoError(t, err)
+		require.NoError(t, w.Close())
+		ctx, cancel := context.WithTimeout(context.Background(), 30*time.Millisecond)
+		defer cancel()
+		_, err = e.OpenFileContext(ctx, name, os.O_RDONLY, 0)
+		require.ErrorIs(t, err, context.DeadlineExceeded)
 	})
 }
