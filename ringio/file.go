@@ -23,7 +23,7 @@ import (
 //   - Several calls of Sync at a time share one.
 //   - Pipes, FIFOs, terminals and directories are left to os.File.
 //
-// The methods not listed here (Chdir, Chmod, Chown, Fd, Name, ReadDir, Readdir,
+// The methods not listed here (Chdir, Chmod, Chown, Name, ReadDir, Readdir,
 // Readdirnames, Stat, SyscallConn, Truncate) are os.File's own. Fd and SyscallConn
 // reveal the descriptor: whoever shares it must not move the file's position while Read
 // or Write are running.
@@ -33,6 +33,7 @@ type File struct {
 	engine *Engine
 	reads  limit
 	writes limit
+	waits  bool // the descriptor, once Fd has shown it: os does not know that
 }
 
 // osFile has os.File embedded without a field that users see.
@@ -90,12 +91,14 @@ func (e *Engine) OpenFileContext(ctx context.Context, name string, flag int, per
 		return e.OpenFile(name, flag, perm)
 	}
 	s := e.watch.start(ctx, kindOpen)
-	f, err := e.openWaiting(ctx, name, flag, perm)
+	std, err := e.openWaiting(ctx, name, flag, perm)
 	s.end()
 	if err != nil {
 		return nil, err
 	}
-	return e.Wrap(f), nil
+	f := e.Wrap(std)
+	f.waits = true
+	return f, nil
 }
 
 // Wrap is the package's Wrap on this engine.
@@ -114,6 +117,16 @@ func (f *File) Close() error {
 		f.writes.close()
 	}
 	return err
+}
+
+// Fd returns the descriptor, as os.File does: one that lets its callers wait, so that
+// deadlines no longer reach them. After it, Close waits for reads and writes under way if
+// OpenFileContext has opened a FIFO.
+func (f *File) Fd() uintptr {
+	if f != nil && f.waits {
+		makeWait(f.osFile)
+	}
+	return f.std().Fd()
 }
 
 // std returns the os.File, nil for a nil File, whose methods say what is wrong then.

@@ -46,6 +46,13 @@ func (e *Engine) openWaiting(ctx context.Context, name string, flag int, perm fs
 	return f, nil
 }
 
+// makeWait has a file that openWaiting has opened let its callers wait.
+func makeWait(f *os.File) {
+	if conn, err := f.SyscallConn(); err == nil {
+		conn.Control(func(fd uintptr) { unix.SetNonblock(int(fd), false) })
+	}
+}
+
 // openNow opens without waiting for a FIFO's other end.
 func openNow(name string, flag int, perm fs.FileMode) (fd int, err error) {
 	for {

@@ -238,3 +238,33 @@ func TestOpenFIFOWithBytesButNoWriter(t *testing.T) {
 		require.ErrorIs(t, err, context.DeadlineExceeded)
 	})
 }
+
+// Fd makes the descriptor one that waits, as os.File's does: others who are given it
+// count on that.
+func TestOpenFIFOFd(t *testing.T) {
+	overOpeners(t, func(t *testing.T, e *Engine) {
+		name := filepath.Join(t.TempDir(), "fifo")
+		require.NoError(t, makeFIFO(name))
+		other, err := os.OpenFile(name, os.O_RDWR, 0)
+		require.NoError(t, err)
+		defer other.Close()
+		ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+		defer cancel()
+		flags := func(f interface{ Fd() uintptr }) int {
+			flags, err := unix.FcntlInt(f.Fd(), unix.F_GETFL, 0)
+			require.NoError(t, err)
+			return flags
+		}
+		for _, flag := range []int{os.O_RDONLY, os.O_WRONLY, os.O_RDWR, os.O_RDWR | unix.O_NONBLOCK} {
+			std, err := os.OpenFile(name, flag, 0)
+			require.NoError(t, err)
+			f, err := e.OpenFileContext(ctx, name, flag, 0)
+			require.NoError(t, err)
+			require.Equal(t, flags(std), flags(f), "%#o", flag)
+			require.NoError(t, std.Close())
+			require.NoError(t, f.Close())
+			require.Equal(t, std.Fd(), f.Fd(), "closed")
+		}
+		require.Equal(t, (*os.File)(nil).Fd(), (*File)(nil).Fd())
+	})
+}
