@@ -155,7 +155,11 @@ func (f *File) viaDisk(b []byte, off int64) bool {
 func (f *File) Read(b []byte) (int, error) { return f.ReadContext(context.Background(), b) }
 
 // ReadContext is Read that ends when ctx does. What has been read by then is returned;
-// the rest is left for the next Read.
+// the rest is left for the next Read. On Unix this is so, too, for files that os has no
+// deadlines for (a terminal, a pipe by NewFile): it waits until there is something to
+// read. If another reader, such as a process that has the same file, is quicker then, it
+// waits for more regardless of ctx. WriteTo and a SyscallConn's Read, at the same time
+// on a pipe, may fail with os.ErrDeadlineExceeded when ctx ends.
 func (f *File) ReadContext(ctx context.Context, b []byte) (int, error) {
 	if f.viaDisk(b, 0) {
 		return f.disk.read(ctx, b)
@@ -164,7 +168,7 @@ func (f *File) ReadContext(ctx context.Context, b []byte) (int, error) {
 		return f.std().Read(b)
 	}
 	defer f.start(ctx, kindRead).end()
-	return f.reads.do(ctx, f, "read", (*os.File).SetReadDeadline, func() (int, error) { return f.osFile.Read(b) })
+	return f.reads.do(ctx, f, &osRead, b)
 }
 
 // ReadAt reads from an offset, as os.File does: if it reads less than all of b it
@@ -209,7 +213,10 @@ func (f *File) ReadVAtContext(ctx context.Context, bufs [][]byte, off int64) (n 
 // Write writes at the file's position, as os.File does: all of b, or an error.
 func (f *File) Write(b []byte) (int, error) { return f.WriteContext(context.Background(), b) }
 
-// WriteContext is Write that ends when ctx does, and returns how much it has written.
+// WriteContext is Write that ends when ctx does, and returns how much it has written. Of
+// files that os has no deadlines for, this is so for pipes on Unix; what a terminal has
+// begun to take it waits for. ReadFrom and a SyscallConn's Write, at the same time on a
+// pipe, may fail with os.ErrDeadlineExceeded when ctx ends.
 func (f *File) WriteContext(ctx context.Context, b []byte) (int, error) {
 	if f.viaDisk(b, 0) {
 		return f.disk.write(ctx, b)
@@ -218,7 +225,7 @@ func (f *File) WriteContext(ctx context.Context, b []byte) (int, error) {
 		return f.std().Write(b)
 	}
 	defer f.start(ctx, kindWrite).end()
-	return f.writes.do(ctx, f, "write", (*os.File).SetWriteDeadline, func() (int, error) { return f.osFile.Write(b) })
+	return f.writes.do(ctx, f, &osWrite, b)
 }
 
 // WriteString is Write of a string.

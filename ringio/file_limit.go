@@ -3,6 +3,7 @@ package ringio
 import (
 	"context"
 	"errors"
+	"io/fs"
 	"os"
 	"sync"
 	"time"
@@ -36,7 +37,7 @@ func (f *File) SetReadDeadline(t time.Time) error {
 	if f == nil {
 		return f.std().SetReadDeadline(t)
 	}
-	return f.reads.set(f, t, (*os.File).SetReadDeadline)
+	return f.reads.set(f, t, &osRead)
 }
 
 // SetWriteDeadline sets when writes end, as os.File does, on files that have deadlines,
@@ -45,19 +46,29 @@ func (f *File) SetWriteDeadline(t time.Time) error {
 	if f == nil {
 		return f.std().SetWriteDeadline(t)
 	}
-	return f.writes.set(f, t, (*os.File).SetWriteDeadline)
+	return f.writes.set(f, t, &osWrite)
 }
 
-type setDeadline func(*os.File, time.Time) error
+// osCall is a call of one direction on an os.File, and the deadline that ends it.
+type osCall struct {
+	op   string
+	set  func(*os.File, time.Time) error
+	call func(*os.File, []byte) (int, error)
+}
 
-func (l *limit) set(f *File, t time.Time, set setDeadline) error {
+var (
+	osRead  = osCall{"read", (*os.File).SetReadDeadline, (*os.File).Read}
+	osWrite = osCall{"write", (*os.File).SetWriteDeadline, (*os.File).Write}
+)
+
+func (l *limit) set(f *File, t time.Time, d *osCall) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	now := t
 	if l.ended {
 		now = longAgo // until that call is back
 	}
-	err := set(f.osFile, now)
+	err := d.set(f.osFile, now)
 	if err == nil {
 		l.at = t
 	}
@@ -111,37 +122,60 @@ func (l *limit) close() {
 }
 
 // do calls a read or a write of the os.File and ends it when ctx ends.
-func (l *limit) do(ctx context.Context, f *File, op string, set setDeadline, call func() (int, error)) (int, error) {
-	if err := f.ended(ctx, op); err != nil {
+func (l *limit) do(ctx context.Context, f *File, d *osCall, b []byte) (int, error) {
+	if err := f.ended(ctx, d.op); err != nil {
 		return 0, err
 	}
 	if !l.take(ctx) {
-		if err := f.ended(ctx, op); err != nil {
+		if err := f.ended(ctx, d.op); err != nil {
 			return 0, err
 		}
-		return call() // which says that the file is closed
+		return d.call(f.osFile, b) // which says that the file is closed
 	}
 	defer l.leave()
-	if ctx.Done() != nil {
-		defer l.watch(ctx, f, set)()
+	if ctx.Done() == nil || len(b) == 0 {
+		return d.call(f.osFile, b)
 	}
-	n, err := call()
+	if waits, pipe := blocks(f.osFile); waits {
+		return f.callWhenReady(ctx, d, b, pipe)
+	}
+	defer l.watch(ctx, f, d)()
+	n, err := d.call(f.osFile, b)
 	if errors.Is(err, os.ErrDeadlineExceeded) && ctx.Err() != nil && !l.passed() {
-		return n, f.ended(ctx, op)
+		return n, f.ended(ctx, d.op)
 	}
 	return n, err
 }
 
+// callWhenReady is for descriptors that no deadline reaches. It waits for readiness
+// before it calls, and writes to a pipe only what that takes without waiting.
+func (f *File) callWhenReady(ctx context.Context, d *osCall, b []byte, pipe bool) (n int, err error) {
+	write, piece := d == &osWrite, len(b)
+	if write && pipe {
+		piece = pipeAtomic()
+	}
+	for {
+		if err := awaitReady(ctx, f.osFile, write); err != nil {
+			return n, &fs.PathError{Op: d.op, Path: f.Name(), Err: err}
+		}
+		m, err := d.call(f.osFile, b[n:min(n+piece, len(b))])
+		n += m
+		if err != nil || n == len(b) || !write {
+			return n, err
+		}
+	}
+}
+
 // watch has the deadline pass when ctx ends, until the function that it returns is
 // called.
-func (l *limit) watch(ctx context.Context, f *File, set setDeadline) (done func()) {
+func (l *limit) watch(ctx context.Context, f *File, d *osCall) (done func()) {
 	over := make(chan struct{})
 	stop := context.AfterFunc(ctx, func() {
 		defer close(over)
 		l.mu.Lock()
 		defer l.mu.Unlock()
 		l.ended = true
-		set(f.osFile, longAgo)
+		d.set(f.osFile, longAgo)
 	})
 	return func() {
 		if stop() {
@@ -151,6 +185,6 @@ func (l *limit) watch(ctx context.Context, f *File, set setDeadline) (done func(
 		l.mu.Lock()
 		defer l.mu.Unlock()
 		l.ended = false
-		set(f.osFile, l.at)
+		d.set(f.osFile, l.at)
 	}
 }

@@ -210,7 +210,7 @@ func TestDeadlineSetWhileAContextHasEnded(t *testing.T) {
 	overEnginesAndFallback(t, func(t *testing.T, e *Engine) {
 		r, _ := aPipe(t, e)
 		ctx, cancel := context.WithCancel(context.Background())
-		done := r.reads.watch(ctx, r, (*os.File).SetReadDeadline)
+		done := r.reads.watch(ctx, r, &osRead)
 		cancel()
 		for !r.reads.hasEnded() {
 			time.Sleep(time.Millisecond)
@@ -229,4 +229,110 @@ func (l *limit) hasEnded() bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.ended
+}
+
+// blockingPipes are pipes whose descriptors wait in the kernel.
+func blockingPipes(t *testing.T, test func(t *testing.T, r, w *File)) {
+	overEnginesAndFallback(t, func(t *testing.T, e *Engine) {
+		t.Run("by NewFile", func(t *testing.T) {
+			var fds [2]int
+			require.NoError(t, unix.Pipe(fds[:]))
+			r, w := e.Wrap(os.NewFile(uintptr(fds[0]), "r")), e.Wrap(os.NewFile(uintptr(fds[1]), "w"))
+			defer r.Close()
+			defer w.Close()
+			require.ErrorIs(t, r.SetDeadline(time.Now()), os.ErrNoDeadline)
+			test(t, r, w)
+		})
+		t.Run("by Fd", func(t *testing.T) {
+			r, w := aPipe(t, e)
+			r.Fd()
+			w.Fd()
+			test(t, r, w)
+		})
+	})
+}
+
+func TestContextEndsReadsThatHaveNoDeadline(t *testing.T) {
+	blockingPipes(t, func(t *testing.T, r, w *File) {
+		const readers, bytes = 3, 300
+		got, results := make(chan byte, bytes), make(chan error, readers)
+		stop, cancel := context.WithCancel(context.Background())
+		for range readers {
+			go func() {
+				b := make([]byte, 1)
+				for {
+					ctx, end := context.WithTimeout(stop, 200*time.Microsecond)
+					n, err := r.ReadContext(ctx, b)
+					end()
+					if n == 1 {
+						got <- b[0]
+					}
+					if stop.Err() != nil || err != nil && !errors.Is(err, context.DeadlineExceeded) {
+						results <- err
+						return
+					}
+				}
+			}()
+		}
+		for i := range bytes {
+			_, err := w.Write([]byte{byte(i)})
+			require.NoError(t, err)
+			if i%16 == 0 {
+				time.Sleep(time.Millisecond) // so that contexts end
+			}
+		}
+		late := time.After(limitTime)
+		for i := range bytes {
+			select {
+			case <-got:
+			case <-late:
+				t.Fatalf("%d of %d bytes were lost", bytes-i, bytes)
+			}
+		}
+		cancel()
+		for range readers {
+			select {
+			case <-results:
+			case <-late:
+				t.Fatal("a read does not end")
+			}
+		}
+		n, err := r.ReadContext(t.Context(), nil)
+		require.NoError(t, err, "there is nothing to wait for")
+		require.Zero(t, n)
+		require.NoError(t, w.Close())
+		_, err = r.ReadContext(t.Context(), make([]byte, 1))
+		require.ErrorIs(t, err, io.EOF)
+	})
+}
+
+func TestContextEndsWritesThatHaveNoDeadline(t *testing.T) {
+	blockingPipes(t, func(t *testing.T, r, w *File) {
+		ctx, cancel := context.WithTimeout(context.Background(), 20*time.Millisecond)
+		defer cancel()
+		data := make([]byte, 1<<20+1)
+		for i := range data {
+			data[i] = byte(i >> 8)
+		}
+		var n int
+		results := make(chan error, 1)
+		go func() {
+			var err error
+			n, err = w.WriteContext(ctx, data)
+			results <- err
+		}()
+		allEnd(t, results, 1, context.DeadlineExceeded)
+		go func() {
+			m, err := w.WriteContext(t.Context(), data[n:])
+			if err == nil && n+m != len(data) {
+				err = io.ErrShortWrite
+			}
+			w.Close()
+			results <- err
+		}()
+		got, err := io.ReadAll(r)
+		require.NoError(t, err)
+		require.True(t, bytes.Equal(data, got))
+		allEnd(t, results, 1, nil)
+	})
 }
