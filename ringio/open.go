@@ -123,7 +123,7 @@ func askForWriter(ctx context.Context, fd int) error {
 	defer unix.Close(into[1])
 	return askAgain(ctx, func() bool {
 		n, err := unix.Tee(fd, into[1], 1, unix.SPLICE_F_NONBLOCK)
-		return n > 0 || err == unix.EAGAIN || writerLeft(fd)
+		return int32(n) > 0 || err == unix.EAGAIN || writerLeft(fd) // on 386 the upper half is none of the result
 	})
 }
 
