@@ -238,8 +238,6 @@ const scalingNotes = `## What grows in the kernel, and what to do instead
   see ` + "`Cancel`" + `.
 - **Contexts**: the loop watches each once, however many requests have it. A separate context for each request costs a
   registration, and a goroutine when it ends: for a time limit use ` + "`WithTimeout`" + `.
-- **Hard links** (` + "`HardLinkNext`" + `): when a request is cancelled the one behind it begins, and is then in front of those that are still
-  to be cancelled: n² steps for n such chains. What is linked by ` + "`LinkNext`" + ` ends with the first of its chain.
 - **Futexes and waits for processes** are in one list each, the newest first; what holds for ` + "`Cancel`" + ` holds for them too.
 - **Descriptors**: in a process with threads, as every one of Go's is, the 257th takes some 15 ms, and so does the 513th
   and each that doubles the table ([finding](../findings/a-growing-descriptor-table-stalls-threads.sh)); a loop that accepts stands still meanwhile.
