@@ -64,12 +64,7 @@ func TestCostsThatDoNotGrow(t *testing.T) {
 			for range n {
 				read(l, nil)
 			}
-			const looks = 1000
-			return took(func() {
-				for range looks {
-					l.State(first)
-				}
-			}) / looks
+			return look(l, first)
 		}},
 		"the state of what is in flight": {2000, func(t *testing.T, _ *liburing.Loop, n int) time.Duration {
 			l := ringtest.NewLoop(t, 32000)
@@ -78,12 +73,7 @@ func TestCostsThatDoNotGrow(t *testing.T) {
 			for range n {
 				l.Nop(nil)
 			}
-			const looks = 1000
-			return took(func() {
-				for range looks {
-					l.State(first)
-				}
-			}) / looks
+			return look(l, first)
 		}},
 		"a limit for what is in flight and makes a descriptor": {5000, func(t *testing.T, l *liburing.Loop, n int) time.Duration {
 			fd, _ := ringtest.Listener(t)
@@ -228,6 +218,16 @@ func TestCostsThatDoNotGrow(t *testing.T) {
 			require.Less(t, many, 4*few+time.Microsecond/4)
 		})
 	}
+}
+
+// look returns what a State costs.
+func look(l *liburing.Loop, token liburing.Token) time.Duration {
+	const looks = 1000
+	return took(func() {
+		for range looks {
+			l.State(token)
+		}
+	}) / looks
 }
 
 // stopping returns what it costs to stop one of n requests oneself, all at once. begin makes
