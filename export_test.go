@@ -86,6 +86,12 @@ func (r *Ring) IsQuick() bool {
 	return quick
 }
 
+// IsShort reports whether SubmitRaw submits what is queued so.
+func (r *Ring) IsShort() bool {
+	_, short := r.mem.isShort()
+	return short
+}
+
 func (l *Loop) Armed() bool    { return l.armed }
 func (l *Loop) MayBlock() bool { return l.mayBlock }
 

@@ -304,6 +304,33 @@ func (r *Ring) Submit() (int, error) {
 	return int(ret), nil
 }
 
+// SubmitRaw is Submit by a system call that Go's scheduler does not know of, as those of
+// syscall.RawSyscall6, where that can be: of no more than 64 requests, without SetupSQPoll,
+// SetupIOPoll, SetupSQRewind and entries of two sizes. It spares what the scheduler does
+// about a call, but until it returns no other goroutine gets this processor, and a garbage
+// collection waits for it. Submit does the same by itself with requests that it knows to hold
+// nobody up, such as sends and receives; this is for who knows as much of others, such as
+// reads of a file with O_DIRECT (io_uring_submit).
+func (r *Ring) SubmitRaw() (int, error) {
+	if r.mem == nil {
+		return 0, ErrClosed
+	}
+	n, short := r.mem.isShort()
+	if !short {
+		return r.Submit()
+	}
+	if r.audit != nil {
+		r.inspect()
+	}
+	flags := r.mem.flushQuick()
+	ret := r.mem.taken(n, r.mem.rawEnter(n, flags))
+	r.submits.Crossed()
+	if ret < 0 {
+		return 0, submitError("io_uring_submit", ret)
+	}
+	return int(ret), nil
+}
+
 // PeekCQE returns the next completion if there is one; otherwise the error is EAGAIN
 // (io_uring_peek_cqe). It enters the kernel only if the kernel is holding completions
 // back: an overflow, deferred work, polled I/O.

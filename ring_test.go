@@ -85,10 +85,40 @@ func TestQuickSubmissionsCopyLittle(t *testing.T) {
 	require.True(t, quick(send(much)), "what was submitted does not count")
 }
 
+// SubmitRaw leaves what can be long, and rings that are submitted otherwise, to liburing.
+func TestSubmitRawIsShort(t *testing.T) {
+	r := ringtest.NewRing(t, 128)
+	if !r.SetRaw(true) {
+		t.Skip("a liburing with sanitizers submits all by itself")
+	}
+	queue := func(n int) {
+		for range n {
+			r.GetSQE().PrepFsync(-1, 0)
+		}
+	}
+	require.False(t, r.IsShort(), "nothing")
+	queue(64)
+	require.True(t, r.IsShort())
+	require.False(t, r.IsQuick())
+	queue(1)
+	require.False(t, r.IsShort())
+	n, err := r.SubmitRaw()
+	require.NoError(t, err)
+	require.Positive(t, n)
+	polled := ringtest.NewRing(t, 8, liburing.WithFlags(liburing.SetupSQPoll))
+	polled.GetSQE().PrepNop()
+	require.False(t, polled.IsShort())
+	_, err = polled.SubmitRaw()
+	require.NoError(t, err)
+	_, err = polled.WaitCQE()
+	require.NoError(t, err)
+}
+
 func compareQuickSubmissions(t *testing.T, entries int, flags liburing.SetupFlags, steps uint64) {
 	ringtest.LockThread(t)
 	raw := ringtest.NewRing(t, entries, liburing.WithFlags(flags))
 	plain := ringtest.NewRing(t, entries, liburing.WithFlags(flags))
+	all := ringtest.NewRing(t, entries, liburing.WithFlags(flags))
 	if !plain.SetRaw(false) {
 		t.Skip("a liburing with sanitizers submits all by itself")
 	}
@@ -99,17 +129,19 @@ func compareQuickSubmissions(t *testing.T, entries int, flags liburing.SetupFlag
 		if flags&liburing.SetupRDisabled != 0 && step == 20 {
 			require.NoError(t, raw.EnableRings())
 			require.NoError(t, plain.EnableRings())
+			require.NoError(t, all.EnableRings())
 		}
-		want := submitAtRandom(t, plain, rand.New(rand.NewPCG(step, uint64(flags))), ready)
-		got := submitAtRandom(t, raw, rand.New(rand.NewPCG(step, uint64(flags))), ready)
-		require.Equal(t, want, got, "step %d", step)
+		random := func() *rand.Rand { return rand.New(rand.NewPCG(step, uint64(flags))) }
+		want := submitAtRandom(t, plain, plain.Submit, random(), ready)
+		require.Equal(t, want, submitAtRandom(t, raw, raw.Submit, random(), ready), "step %d", step)
+		require.Equal(t, want, submitAtRandom(t, all, all.SubmitRaw, random(), ready), "step %d", step)
 	}
 }
 
 // submitAtRandom queues some requests, good ones and such as the kernel refuses, and
 // submits until no more are taken, more than the completion queue holds now and then. It
 // returns what could be seen of it; the order of completions is the kernel's business.
-func submitAtRandom(t *testing.T, r *liburing.Ring, random *rand.Rand, ready int) (seen []any) {
+func submitAtRandom(t *testing.T, r *liburing.Ring, submit func() (int, error), random *rand.Rand, ready int) (seen []any) {
 	inFlight := 0
 	for range 1 + random.IntN(5) {
 		for range random.IntN(r.SQEntries() + 1) {
@@ -123,7 +155,7 @@ func submitAtRandom(t *testing.T, r *liburing.Ring, random *rand.Rand, ready int
 		}
 		taken, err := 0, error(nil)
 		if waits == 0 {
-			taken, err = r.Submit()
+			taken, err = submit()
 		} else {
 			taken, err = r.SubmitAndWait(waits)
 		}

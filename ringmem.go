@@ -149,13 +149,12 @@ const quickBytes = 256 << 10
 // is: a few requests of operations that never hold the submitter up (opFacts.quick), with
 // little to copy.
 func (m *ringMem) isQuick() (queued uint32, quick bool) {
-	head := m.loadSQHead()
-	queued = m.sq.sqeTail - head
-	if !m.isRaw || queued-1 >= quickBatch {
+	queued, short := m.isShort()
+	if !short {
 		return queued, false
 	}
 	bytes := uint64(0)
-	for ; head != m.sq.sqeTail; head++ {
+	for head := m.sq.sqeTail - queued; head != m.sq.sqeTail; head++ {
 		sqe := m.sqe(head)
 		switch quickOps[sqe.Opcode] {
 		case quickNot:
@@ -165,6 +164,13 @@ func (m *ringMem) isQuick() (queued uint32, quick bool) {
 		}
 	}
 	return queued, bytes <= quickBytes
+}
+
+// isShort reports whether what is queued is so little that rawEnter does for it if nothing of
+// it holds the submitter up, and how much it is.
+func (m *ringMem) isShort() (queued uint32, short bool) {
+	queued = m.sq.sqeTail - m.loadSQHead()
+	return queued, m.isRaw && queued-1 < quickBatch
 }
 
 // quickOps is opFacts.quick and opFacts.copies, for any byte.
