@@ -94,6 +94,3 @@ func (f ringFile) SyncTo(length int64) (fullSync bool, err error) {
 	const flags = unix.SYNC_FILE_RANGE_WAIT_BEFORE | unix.SYNC_FILE_RANGE_WRITE
 	return false, f.control(func(fd int) error { return unix.SyncFileRange(fd, 0, length, flags) })
 }
-
-// Fd says that there is no descriptor to be used beside the file.
-func (f ringFile) Fd() uintptr { return vfs.InvalidFd }
