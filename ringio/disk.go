@@ -177,12 +177,18 @@ type direction struct {
 	kind    kind
 	writes  bool
 	nothing error // what it means that no byte went
-	plain   func(fd int, bufs [][]byte, off int64, flags int) (int, error)
+	// The plain calls: of several buffers, of one, and of one at the position, which the kernel
+	// has the least to do for.
+	vector func(fd int, bufs [][]byte, off int64, flags int) (int, error)
+	at     func(fd int, b []byte, off int64) (int, error)
+	here   func(fd int, b []byte) (int, error)
 }
 
 var (
-	toRead  = &direction{"read", "ringio.read", kindRead, false, io.EOF, unix.Preadv2}
-	toWrite = &direction{"write", "ringio.write", kindWrite, true, io.ErrUnexpectedEOF, unix.Pwritev2}
+	toRead = &direction{op: "read", region: "ringio.read", kind: kindRead, nothing: io.EOF,
+		vector: unix.Preadv2, at: unix.Pread, here: unix.Read}
+	toWrite = &direction{op: "write", region: "ringio.write", kind: kindWrite, writes: true, nothing: io.ErrUnexpectedEOF,
+		vector: unix.Pwritev2, at: unix.Pwrite, here: unix.Write}
 )
 
 // transfer is one call of a read or a write. They are used again, so that none is
@@ -362,7 +368,14 @@ func (t *transfer) some(fd int) (n int, err error) {
 // call is a plain system call.
 func (t *transfer) call(fd int, flags int) (n int, err error) {
 	for {
-		n, err = t.plain(fd, t.bufs[:min(len(t.bufs), maxVector)], t.off, flags)
+		switch {
+		case flags != 0 || len(t.bufs) != 1:
+			n, err = t.vector(fd, t.bufs[:min(len(t.bufs), maxVector)], t.off, flags)
+		case t.off < 0:
+			n, err = t.here(fd, t.bufs[0])
+		default:
+			n, err = t.at(fd, t.bufs[0], t.off)
+		}
 		if err != unix.EINTR {
 			return max(n, 0), err
 		}
