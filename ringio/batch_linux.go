@@ -105,6 +105,7 @@ func (b *batch) submit(fd int, r *ReadRequest) {
 	}
 	o := d.engine.acquire()
 	d.engine.fixed.prepRead(o.entry(), fd, r.Buf[r.N:], uint64(r.Off)+uint64(r.N))
+	o.brief = d.readsBriefly(len(r.Buf))
 	o.forContext()
 	if d.engine.stage(o) != nil {
 		d.engine.release(o)

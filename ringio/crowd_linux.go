@@ -13,15 +13,13 @@ import (
 // run before the pump does, so this is soon; where handlers turn out to take their time,
 // each sends what it writes itself.
 type crowd struct {
-	here    atomic.Bool
-	since   time.Time // of the end of the pump's last turn that has woken many
-	size    int       // how many
-	quiet   int       // turns since
-	slow    int       // turns for which there is no crowd, whatever comes
-	penalty int       // how many these were the last time, less one for each crowdQuick quick turns since
-	quick   int       // of these, the last ones
-	far     bool      // others compute: it is long until the pump's next turn
-	over    bool      // the engine is being shut down: there is no crowd any more
+	here  atomic.Bool
+	since time.Time // of the end of the pump's last turn that has woken many
+	size  int       // how many
+	quiet int       // turns since
+	pace  pace      // whether there is none for some turns, whatever comes
+	far   bool      // others compute: it is long until the pump's next turn
+	over  bool      // the engine is being shut down: there is no crowd any more
 }
 
 const (
@@ -30,8 +28,6 @@ const (
 	crowdRuns      = 200 * time.Microsecond // and so much for each of them, or it is slow:
 	crowdRunsOne   = 40 * time.Microsecond
 	crowdRunsWrite = 8 * time.Microsecond // for each further write of theirs
-	crowdPenalty   = 63                   // turns at most; a garbage collection, too, lets the pump wait once
-	crowdQuick     = 8
 	crowdFar       = 5 * time.Millisecond // as crowdRuns; a goroutine that computes has 10 ms
 )
 
@@ -47,22 +43,10 @@ func (c *crowd) ran(staged int) {
 func (c *crowd) took(all time.Duration, staged int) {
 	more := all - time.Duration(c.size)*crowdRunsOne
 	c.far = more > crowdFar
-	c.pace(more > crowdRuns+time.Duration(max(0, staged-c.size))*crowdRunsWrite)
-	c.size = 0
-}
-
-// pace takes whether a turn was slow.
-func (c *crowd) pace(slow bool) {
-	switch {
-	case !c.here.Load():
-	case slow:
-		c.penalty = min(2*c.penalty+1, crowdPenalty)
-		c.slow, c.quick = c.penalty, 0
-	case c.penalty > 0:
-		if c.quick++; c.quick == crowdQuick {
-			c.penalty, c.quick = c.penalty-1, 0
-		}
+	if c.here.Load() {
+		c.pace.took(more > crowdRuns+time.Duration(max(0, staged-c.size))*crowdRunsWrite)
 	}
+	c.size = 0
 }
 
 // most is how many completions the pump tells in a turn: all, where those that are left would
@@ -83,8 +67,7 @@ func (c *crowd) woke(n int) {
 		c.since, c.size = time.Now(), n
 	}
 	switch {
-	case c.slow > 0:
-		c.slow--
+	case c.pace.rests():
 		c.here.Store(false)
 	case n >= crowdSize && !c.over:
 		c.quiet = 0

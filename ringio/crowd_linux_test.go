@@ -117,15 +117,15 @@ func TestCrowdThatIsSlow(t *testing.T) {
 	for range 10 {
 		longest = without(slow)
 	}
-	require.Equal(t, crowdPenalty, longest)
+	require.Equal(t, pacePenalty, longest)
 
 	without(quick)
-	for range crowdPenalty * crowdQuick {
+	for range pacePenalty * paceQuick {
 		require.True(t, turn(quick))
 	}
 	require.True(t, turn(slow))
 	require.Equal(t, 1, without(quick), "what has long been quick is not slow again at once")
-	for range crowdQuick {
+	for range paceQuick {
 		require.True(t, turn(quick))
 	}
 

@@ -418,6 +418,7 @@ func (t *transfer) byRing(fd int, off int64) (int, error) {
 	o := t.engine.acquire()
 	defer t.engine.release(o)
 	t.prepare(o.entry(), fd, off)
+	o.brief = !t.writes && len(t.bufs) == 1 && t.readsBriefly(len(t.bufs[0]))
 	o.forContext()
 	if t.engine.submit(o) != nil {
 		return t.call(fd, 0)

@@ -43,6 +43,7 @@ type engine struct {
 	home   home  // and by whom most are of late
 	ended  bool  // the ring is gone
 	sqPoll bool  // the kernel takes requests in its own time
+	brief  brief // whether they are quick to submit
 	watch  *watch
 	fixed  fixed
 	counts counts
@@ -104,7 +105,7 @@ func newEngine(o Options) (*engine, error) {
 	}
 	e := &engine{
 		ring: ring, sqPoll: ring.Flags()&liburing.SetupSQPoll != 0, threads: int32(runtime.GOMAXPROCS(0)) + spareThreads,
-		gone: make(chan struct{}), errands: make(chan struct{}, 1),
+		gone: make(chan struct{}), errands: make(chan struct{}, 1), brief: brief{limit: briefLimit},
 	}
 	e.look = e.ready
 	if err := tryOut(ring); err != nil {

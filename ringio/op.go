@@ -40,6 +40,7 @@ type op struct {
 	remade uint8  // since it was staged; the ring's lock
 	first  bool   // res is that of a completion before the last; the ring's lock
 	quick  bool   // waitContext waits
+	brief  bool   // it takes no time to submit, see brief
 
 	cancelled atomic.Bool // somebody has asked for its end
 	thread    int32       // that submitted it; the ring's lock; all since sqe is in one line of the processor's cache
@@ -150,7 +151,7 @@ func changed(head uint64, place uint32) uint64 { return (head>>32+1)<<32 | uint6
 
 // release gives an op back, which the kernel must not have.
 func (t *table) release(o *op) {
-	o.buf, o.keep, o.told, o.late, o.quick = nil, nil, nil, nil, false
+	o.buf, o.keep, o.told, o.late, o.quick, o.brief = nil, nil, nil, nil, false, false
 	for {
 		head := t.free.Load()
 		o.next.Store(uint32(head))

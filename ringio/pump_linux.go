@@ -152,6 +152,7 @@ func (e *engine) fill() (filled int) {
 		sqe.UserData = o.token()
 		o.place, o.thread = e.owing.more(thread), thread
 		e.files = o.forFile()
+		e.brief.lasting = e.brief.lasting || !o.brief
 		filled++
 	}
 	rest := copy(e.queued, e.queued[n:])
@@ -168,7 +169,7 @@ func (e *engine) fill() (filled int) {
 // has no memory or no room for completions: what it has not taken stays in the queue.
 func (e *engine) enter() bool {
 	e.counts.enters++
-	n, err := e.ring.Submit()
+	n, err := e.submitFilled()
 	if !e.sqPoll { // where n has again what the kernel's thread has not taken yet
 		e.counts.submitted += uint64(n)
 	}
