@@ -306,11 +306,11 @@ func (r *Ring) Submit() (int, error) {
 
 // SubmitRaw is Submit by a system call that Go's scheduler does not know of, as those of
 // syscall.RawSyscall6, where that can be: of no more than 64 requests, without SetupSQPoll,
-// SetupIOPoll, SetupSQRewind and entries of two sizes. It spares what the scheduler does
-// about a call, but until it returns no other goroutine gets this processor, and a garbage
-// collection waits for it. Submit does the same by itself with requests that it knows to hold
-// nobody up, such as sends and receives; this is for who knows as much of others, such as
-// reads of a file with O_DIRECT (io_uring_submit).
+// SetupIOPoll, SetupSQRewind, SetupSQE128 and SetupSQEMixed. Otherwise it is Submit. It spares
+// what the scheduler does about a call, but until it returns no other goroutine gets this
+// processor, and a garbage collection waits for it. Submit does the same by itself with
+// requests that it knows to hold nobody up, such as sends and receives; this is for who knows
+// as much of others, such as reads of a file with O_DIRECT (io_uring_submit).
 func (r *Ring) SubmitRaw() (int, error) {
 	if r.mem == nil {
 		return 0, ErrClosed
