@@ -143,7 +143,7 @@ func (r *Ring) SetupBufRing(entries int, bgid uint16, flags BufRingFlags) (*BufR
 	if flags&PbufRingMmap != 0 {
 		return nil, r.badInput(op, "with memory that the kernel makes (PbufRingMmap), call MapBufRing")
 	}
-	if err := checkCount(op, entries); err != nil {
+	if err := r.checkBufRing(op, entries); err != nil {
 		return nil, err
 	}
 	var mem *abi.BufRing
@@ -319,7 +319,18 @@ func (r *Ring) RegisterBufRing(reg BufReg, flags BufRingFlags) error {
 	if reg.Flags&PbufRingMmap == 0 {
 		return r.badInput("io_uring_register_buf_ring", "only rings whose memory the kernel makes (PbufRingMmap); SetupBufRing makes others")
 	}
+	if err := r.checkBufRing("io_uring_register_buf_ring", int(reg.RingEntries)); err != nil {
+		return err
+	}
 	return r.call("io_uring_register_buf_ring", func(m *ringMem) int32 { return cRegisterBufRing(m, &reg, uint32(flags)) })
+}
+
+// checkBufRing returns the error of a number of entries that a ring of buffers can't have.
+func (r *Ring) checkBufRing(op string, entries int) error {
+	if entries <= 0 || entries > 1<<15 || entries&(entries-1) != 0 {
+		return r.badInput(op, "a ring of buffers can't have %d entries: a power of two up to 32768 is allowed", entries)
+	}
+	return nil
 }
 
 // UnregisterBufRing takes back from the kernel a group of provided buffers that

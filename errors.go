@@ -124,7 +124,7 @@ func opError(op string, ret int32) error {
 			"it came with liburing 2.%d and %s is linked: vendor a newer one with scripts/vendor-liburing.sh",
 			-ret-needsBase, Version())}
 	}
-	return &OpError{Op: op, Err: syscall.Errno(-ret), Hint: explainBlocked(op, syscall.Errno(-ret))}
+	return &OpError{Op: op, Err: syscall.Errno(-ret), Hint: explainCall(op, syscall.Errno(-ret))}
 }
 
 // badInput is the error of an argument that the library can see is wrong.
@@ -265,6 +265,10 @@ func explainSetup(entries int, p *Params, ret int32) error {
 		e.Hint, e.lacking = explainEINVAL(entries, p)
 	case syscall.EOVERFLOW:
 		e.Hint = explainEOVERFLOW(p)
+	case syscall.ENXIO:
+		if p.Flags&SetupAttachWQ != 0 {
+			e.Hint = "the ring whose workers it is to share is closed"
+		}
 	case syscall.EMFILE, syscall.ENFILE:
 		e.Hint = noDescriptor
 	}
@@ -365,37 +369,6 @@ func explainENOMEM(entries int, p *Params) string {
 	return fmt.Sprintf("the ring needs %s; %s, or ask for fewer entries", need, explainShortage())
 }
 
-// explainBlocked says what it may mean that a system call is refused which has no
-// reason to be: a sandbox that allows io_uring_setup, and not the other two.
-func explainBlocked(op string, errno syscall.Errno) string {
-	call := "io_uring_register"
-	switch {
-	case errno != syscall.EPERM && errno != syscall.ENOSYS, op == "io_uring_setup", op == "io_uring_register_ifq":
-		return ""
-	case strings.HasPrefix(op, "io_uring_submit"), strings.HasPrefix(op, "io_uring_wait"), op == "io_uring_enter":
-		call = "io_uring_enter"
-	case !strings.HasPrefix(op, "io_uring_"):
-		return ""
-	}
-	return "a seccomp filter or another sandbox may block it: allow " + call + ", beside io_uring_setup, in the profile"
-}
-
-// explainMemlock says what ENOMEM means when memory is registered.
-func explainMemlock(err error) error {
-	if e, ok := err.(*OpError); ok && e.Err == syscall.ENOMEM {
-		e.Hint = explainLimit()
-	}
-	return err
-}
-
-// explainNofile says what EMFILE means when a table of files is registered.
-func explainNofile(err error) error {
-	if e, ok := err.(*OpError); ok && e.Err == syscall.EMFILE {
-		e.Hint = "the table must not be larger than RLIMIT_NOFILE (raise it: `ulimit -n`, LimitNOFILE= in systemd), nor than the kernel's limit of 1,048,576"
-	}
-	return err
-}
-
 func explainLimit() string {
 	limit := "unlimited"
 	if n, ok := memlockLimit(); ok {
@@ -436,7 +409,12 @@ func explainEINVAL(entries int, p *Params) (hint string, lacking bool) {
 	if p.Flags&SetupSQAff != 0 {
 		return fmt.Sprintf("the thread of SetupSQPoll is to run on processor %d: is there one?", int32(p.SQThreadCPU)), false
 	}
-	return fmt.Sprintf("this kernel does not take the combination %v", p.Flags), false
+	hint = fmt.Sprintf("this kernel does not take the combination %v", p.Flags)
+	if p.Flags&SetupAttachWQ != 0 {
+		hint = joinHints(fmt.Sprintf("%v needs another ring (WithAttachWQ), with %v one that has it too, and descriptor %d may be none",
+			SetupAttachWQ, SetupSQPoll, int32(p.WQFD)), "or "+hint)
+	}
+	return hint, false
 }
 
 // flagRules are the kernel's rules about flags that go together.

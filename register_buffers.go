@@ -39,6 +39,9 @@ func (r *Ring) RegisterBuffersTags(buffers [][]byte, tags []uint64) error {
 }
 
 func (r *Ring) registerBuffers(op string, buffers [][]byte, register func(*ringMem, []abi.Iovec) int32) error {
+	if len(buffers) == 0 {
+		return r.badInput(op, emptyList)
+	}
 	iov, err := r.rawIovecs(op, buffers, false)
 	if err != nil {
 		return err

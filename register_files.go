@@ -10,7 +10,11 @@ import "cmp"
 // them up (io_uring_register_files). The kernel holds the files open until
 // UnregisterFiles or Close; -1 leaves a place empty. Needs Linux 5.1.
 func (r *Ring) RegisterFiles(fds []int) error {
-	return explainNofile(r.call("io_uring_register_files", func(m *ringMem) int32 { return cRegisterFiles(m, descriptors(fds)) }))
+	const op = "io_uring_register_files"
+	if len(fds) == 0 {
+		return r.badInput(op, emptyList)
+	}
+	return explainNofile(r.call(op, func(m *ringMem) int32 { return cRegisterFiles(m, descriptors(fds)) }))
 }
 
 // RegisterFilesTags registers like RegisterFiles and gives each file a tag that is not
@@ -19,6 +23,9 @@ func (r *Ring) RegisterFiles(fds []int) error {
 // replaces, but not those that UnregisterFiles releases. Needs Linux 5.13.
 func (r *Ring) RegisterFilesTags(fds []int, tags []uint64) error {
 	const op = "io_uring_register_files_tags"
+	if len(fds) == 0 {
+		return r.badInput(op, emptyList)
+	}
 	if err := r.checkTags(op, tags, len(fds)); err != nil {
 		return err
 	}
@@ -73,6 +80,9 @@ func (r *Ring) RegisterFileAllocRange(off, n int) error {
 // UnregisterFiles releases the registered files (io_uring_unregister_files).
 // ENXIO if none are registered. Needs Linux 5.1.
 func (r *Ring) UnregisterFiles() error { return r.call("io_uring_unregister_files", cUnregisterFiles) }
+
+// emptyList is for tables, in which there must be one place.
+const emptyList = "the list is empty: a table has one place at least"
 
 func descriptors(fds []int) []int32 {
 	list := make([]int32, len(fds))
