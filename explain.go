@@ -235,6 +235,8 @@ func (c Completion) hint() string {
 	errno := syscall.Errno(-c.Res)
 	d := c.detail
 	switch {
+	case errno == syscall.ENOENT && (c.op == OpAsyncCancel || c.op == OpPollRemove || c.op == OpTimeoutRemove):
+		return "no such request is in flight"
 	case d == nil || c.Res >= 0:
 		return ""
 	case errno == syscall.ENOBUFS && d.group != nil:
@@ -326,6 +328,8 @@ func (f *failure) whyRefused(errno syscall.Errno) string {
 	switch {
 	case errno == syscall.EOPNOTSUPP && f.sqe.Flags&SQEBufferSelect != 0 && op < OpLast && !op.facts().buffers:
 		return fmt.Sprintf("%s takes no provided buffers", op)
+	case errno == syscall.EINVAL && f.sqe.lacksGroup():
+		return "what receives again and again takes provided buffers: add Buffers to the request"
 	case !f.polled:
 	case errno == syscall.EOPNOTSUPP && f.sqe.positions():
 		return "the ring polls (SetupIOPoll), which takes a file opened with O_DIRECT on a device with queues for that"
@@ -343,6 +347,14 @@ func (s *SQE) positions() bool {
 		return true
 	}
 	return false
+}
+
+// lacksGroup reports whether the request is a multishot one that needs provided buffers and
+// has none.
+func (s *SQE) lacksGroup() bool {
+	multishot := s.Opcode == OpReadMultishot ||
+		(s.Opcode == OpRecv || s.Opcode == OpRecvmsg) && s.IOPrio&uint16(RecvMultishot) != 0
+	return multishot && s.Flags&SQEBufferSelect == 0
 }
 
 // waits reports whether the request waits for something else than a device.

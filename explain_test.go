@@ -158,6 +158,22 @@ func TestErrorOfUnaligned(t *testing.T) {
 		func(cb liburing.Callback) liburing.Request { return l.Write(fd, buf, 7, cb) })
 }
 
+// What goes on needs a group of buffers.
+func TestErrorOfMultishotWithoutGroup(t *testing.T) {
+	ringtest.NeedsOps(t, liburing.OpSendZC) // came with multishot receives, in Linux 6.0
+	l := ringtest.NewLoop(t, 8)
+	a, _ := ringtest.SocketPair(t)
+	requireHint(t, l, unix.EINVAL, "what receives again and again takes provided buffers: add Buffers to the request",
+		func(cb liburing.Callback) liburing.Request { return l.RecvMultishot(a, nil, 0, cb) })
+}
+
+// Who cancels what has completed is told so, and not of a file.
+func TestErrorOfCancelOfNothing(t *testing.T) {
+	l := ringtest.NewLoop(t, 8)
+	a, _ := ringtest.SocketPair(t)
+	requireHint(t, l, unix.ENOENT, "no such request is in flight", func(cb liburing.Callback) liburing.Request { return l.CancelFD(a, 0, cb) })
+}
+
 // A ring that polls for its completions says what it takes.
 func TestErrorOfPollingRing(t *testing.T) {
 	l := ringtest.NewLoop(t, 8, liburing.WithFlags(liburing.SetupIOPoll))
