@@ -204,6 +204,14 @@ func TestRegisteredBuffersNeedLockedMemory(t *testing.T) {
 	b, ok := e.Buffers().Get()
 	require.True(t, ok, "there are buffers all the same")
 	require.NoError(t, e.Buffers().Put(b))
-	_, err := New(Options{Entries: -1})
-	require.Error(t, err)
+}
+
+func TestOptionsBelowZero(t *testing.T) {
+	for name, o := range map[string]Options{
+		"Entries": {Entries: -1}, "Rings": {Rings: -1}, "SQPoll": {SQPoll: -1}, "Workers": {Workers: -1},
+		"FixedBuffers": {FixedBuffers: -1}, "FixedBufferSize": {FixedBufferSize: -1},
+	} {
+		_, err := New(o)
+		require.EqualError(t, err, "ringio: Options."+name+" is below zero: -1")
+	}
 }

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"net"
 	"sync"
@@ -15,8 +16,8 @@ import (
 
 // Options are the options of an Engine; the zero value has the defaults.
 type Options struct {
-	// Entries is how many requests go to the kernel at once, 256 if zero. More may be in
-	// flight.
+	// Entries is how many requests go to the kernel at once, 256 if zero, and no more than
+	// 4096. More may be in flight.
 	Entries int
 
 	// Rings is how many rings the engine has, one if zero. Files and connections are
@@ -51,6 +52,22 @@ type Options struct {
 	NoRing bool
 }
 
+// check returns the error of an option that can't be.
+func (o Options) check() error {
+	for _, number := range []struct {
+		name string
+		n    int64
+	}{
+		{"Entries", int64(o.Entries)}, {"Rings", int64(o.Rings)}, {"SQPoll", int64(o.SQPoll)}, {"Workers", int64(o.Workers)},
+		{"FixedBuffers", int64(o.FixedBuffers)}, {"FixedBufferSize", int64(o.FixedBufferSize)},
+	} {
+		if number.n < 0 {
+			return fmt.Errorf("ringio: Options.%s is below zero: %d", number.name, number.n)
+		}
+	}
+	return nil
+}
+
 func (o Options) entries() int {
 	if o.Entries <= 0 {
 		return 256
@@ -80,8 +97,8 @@ type Engine struct {
 // New returns a new Engine. If io_uring can't be used it runs on os and net, and
 // Available says why. Shut it down when it is no longer needed.
 func New(o Options) (*Engine, error) {
-	if o.Entries < 0 || o.Rings < 0 || o.Workers < 0 || o.SQPoll < 0 || o.FixedBuffers < 0 || o.FixedBufferSize < 0 {
-		return nil, errors.New("ringio: an option is below zero")
+	if err := o.check(); err != nil {
+		return nil, err
 	}
 	e := new(Engine)
 	e.watch.on.Store(o.Histograms)
