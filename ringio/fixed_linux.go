@@ -29,6 +29,7 @@ func (e *engine) registerFixed(pool *liburing.BufferPool) bool {
 	return true
 }
 
+// addressOf is for comparing, and the pool's memory, which it is compared with, does not move.
 func addressOf(b []byte) uintptr { return uintptr(unsafe.Pointer(unsafe.SliceData(b))) }
 
 // index returns which registered buffer b lies in, -1 if in none.

@@ -157,7 +157,8 @@ func unixName(sa *unix.RawSockaddrAny) string {
 	return string(path)
 }
 
-// A port's two bytes are in the network's order, whatever the machine's is.
+// A port's two bytes are in the network's order, whatever the machine's is: in memory the
+// number that x/sys makes of them is looked at as bytes.
 
 func putPort(field *uint16, port uint16) {
 	*(*[2]byte)(unsafe.Pointer(field)) = [2]byte{byte(port >> 8), byte(port)}

@@ -108,6 +108,8 @@ func (s *socket) sendMsg(m *message) (int, error) {
 	return s.await(&s.out, o)
 }
 
+// messageNow is a plain sendmsg or recvmsg. Those of x/sys take and return addresses of their
+// own, and allocate them.
 func messageNow(call uintptr, fd int, m *message, flags int) (int, error) {
 	for {
 		n, _, errno := syscall.Syscall(call, uintptr(fd), uintptr(unsafe.Pointer(&m.hdr)), uintptr(flags))
