@@ -94,7 +94,7 @@ var groups = []group{
 		name: "pebble", Title: "A storage engine",
 		About: "github.com/cockroachdb/pebble on its own file system and on one of ringio's files, its database six times as large as the memory for its page cache: " +
 			"reads of single keys, scans of 100 keys, and writes that are on the disk when they return.",
-		one: "operation", does: "does", at: " for %s",
+		one: "operation", does: "does", at: " for %s goroutines",
 	},
 	{
 		name: "memory", Title: "Memory of connections",

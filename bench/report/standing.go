@@ -24,14 +24,18 @@ func (g group) standing(r results) string {
 		against, compared = "", ours
 		rivalOf = func(e entry) rival { return rival{"C", e.Ratio} }
 	}
-	var phrases []string
-	for _, s := range stands(compared, rivalOf) {
-		phrases = append(phrases, g.phrase(s))
+	var clauses []string
+	for _, s := range g.subjects(compared) {
+		var phrases []string
+		for _, s := range stands(s.entries, rivalOf) {
+			phrases = append(phrases, g.phrase(s))
+		}
+		clauses = append(clauses, s.name+" "+g.verb()+" "+list(phrases, ", and "))
 	}
-	if len(phrases) == 0 {
+	if len(clauses) == 0 {
 		return ""
 	}
-	return capital(against+g.subject()+" "+g.verb()+" "+list(phrases, ", and ")) + "."
+	return capital(against+strings.Join(clauses, "; ")) + "."
 }
 
 // stands gathers entries with the same rival and the same verdict.
@@ -51,11 +55,30 @@ func stands(entries results, rivalOf func(entry) rival) []stand {
 	return all
 }
 
-func (g group) subject() string {
-	if g.ours != "" {
-		return g.ours
+// subject is what of the library a sentence is about.
+type subject struct {
+	name    string
+	entries results
+}
+
+// subjects are Loop and ringio where the entries are of both: what holds for one need not for
+// the other.
+func (g group) subjects(compared results) (all []subject) {
+	for _, name := range []string{"Loop", "ringio"} {
+		its := compared.with(func(e entry) bool { return e.part(1) == strings.ToLower(name) })
+		if len(its) != 0 {
+			all = append(all, subject{name, its})
+		}
 	}
-	return "ours"
+	switch {
+	case len(all) == 2 && len(all[0].entries)+len(all[1].entries) == len(compared):
+		return all
+	case len(compared) == 0:
+		return nil
+	case g.ours != "":
+		return []subject{{g.ours, compared}}
+	}
+	return []subject{{"ours", compared}}
 }
 
 func (g group) verb() string {
@@ -84,13 +107,16 @@ func (g group) phrase(s stand) string {
 	return times + much + s.rival + g.where(s.entries)
 }
 
-// where says which of the group's entries are meant.
+// where says which of the group's entries are meant, nothing if one of them has no label: what
+// is said does not hold for the others alone.
 func (g group) where(entries results) string {
 	var labels []string
 	for _, e := range entries {
-		if l := e.label(); l != "" {
-			labels = append(labels, l)
+		label := e.label()
+		if label == "" {
+			return ""
 		}
+		labels = append(labels, label)
 	}
 	if len(labels) == 0 {
 		return ""
@@ -115,6 +141,8 @@ func (e entry) label() string {
 		return ""
 	case e.part(0) == "copies":
 		return strings.Join(strings.Fields("a "+e.part(3)+" "+e.part(1)+" on "+e.part(2)), " ")
+	case e.part(0) == "pebble":
+		return e.part(2) + "s by " + inWords(e.part(3))
 	case e.part(0) == "walk" && e.part(3) == "all":
 		return e.part(2) + " on all processors"
 	case e.part(0) == "walk":

@@ -64,6 +64,20 @@ func TestWhereOneIs(t *testing.T) {
 	require.Equal(t, " with 1 and 10 clients", group{at: " with %s clients"}.where(append(one, entry{Name: "models/iouring/10"})))
 }
 
+// What has no label is not said to be one of those that have.
+func TestWhereOneHasNoLabel(t *testing.T) {
+	require.Empty(t, group{}.where(results{{Name: "timer/loop"}, {Name: "timer/loop/reset"}}))
+	require.Equal(t, " in reset", group{}.where(results{{Name: "timer/loop/reset"}}))
+}
+
+// What holds for Loop is not said of ringio.
+func TestSubjects(t *testing.T) {
+	loop, ringio := entry{Name: "echo/loop/64"}, entry{Name: "echo/ringio/64"}
+	require.Equal(t, []subject{{"ours", results{loop}}}, group{}.subjects(results{loop}))
+	require.Equal(t, []subject{{"Loop", results{loop}}, {"ringio", results{ringio}}}, group{}.subjects(results{ringio, loop}))
+	require.Empty(t, group{}.subjects(nil))
+}
+
 // What a name of four parts is about.
 func TestLabels(t *testing.T) {
 	for name, label := range map[string]string{
@@ -73,6 +87,7 @@ func TestLabels(t *testing.T) {
 		"walk/statx/cold/all":   "cold on all processors",
 		"cp/loop/cold":          "cold",
 		"timer/loop":            "",
+		"pebble/ringio/read/64": "reads by 64",
 	} {
 		require.Equal(t, label, entry{Name: name}.label(), name)
 	}
