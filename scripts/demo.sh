@@ -2,6 +2,7 @@
 # What the library does, in under a minute: a report of this kernel's io_uring, a
 # file shown and a file copied through it, beside liburing's own C program.
 set -eu
+[ $# = 0 ] || { sed -n '2,/^set /{/^set /!s/^# \{0,1\}//p}' "$0" >&2; exit 2; }
 cd "$(dirname "$0")/.."
 
 size=256 # MiB

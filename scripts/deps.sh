@@ -5,6 +5,7 @@
 #
 # usage: deps.sh [TOOL...]   these commands too
 set -eu
+case ${1-} in -*) sed -n '2,/^set /{/^set /!s/^# \{0,1\}//p}' "$0" >&2 && exit 2 ;; esac
 PATH=$PATH:/usr/sbin:/sbin # where mkfs.ext4 is, which others than root need not find
 
 missing=

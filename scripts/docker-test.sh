@@ -11,6 +11,7 @@
 #   BASE=image           the image to build on, instead of the Dockerfile's default
 #   DOCKER_TEST_RUN=re   run only those of the module's tests (go test's -run)
 set -euo pipefail
+[[ $# == 0 ]] || { sed -n '2,/^set /{/^set /!s/^# \{0,1\}//p}' "$0" >&2; exit 2; } # it takes no arguments, and installs things
 # Each job gets a process group of its own: Ctrl-C reaches this script alone, which then ends its jobs as a whole.
 set -m
 cd "$(dirname "$0")/.."

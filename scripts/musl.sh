@@ -12,7 +12,7 @@ cache=${XDG_CACHE_HOME:-${HOME:-/tmp}/.cache}/go-liburing/musl
 home=$cache/$(sha256sum <"$here/../third_party/liburing.lock" | head -c 12) # of the version that is pinned
 readonly here cache home
 
-[[ $# != 0 ]] || { sed -n '2,/^set /{/^set /!s/^# \{0,1\}//p}' "$0" >&2; exit 2; }
+[[ $# != 0 && $1 != -* ]] || { sed -n '2,/^set /{/^set /!s/^# \{0,1\}//p}' "$0" >&2; exit 2; }
 command -v musl-gcc >/dev/null || { echo "musl: musl-gcc is missing. On Debian: apt-get install musl-tools" >&2; exit 1; }
 
 # musl-gcc sees no headers but musl's own, and those of the kernel lie among glibc's.

@@ -95,6 +95,7 @@ randread() {
   record os.File "$bin/randread" -file "$file" -depth "$1" -seconds "$each" -mode os
 }
 
+[[ ${1-} != -* ]] || { sed -n '2,/^set /{/^set /!s/^# \{0,1\}//p}' "$0" >&2; exit 2; }
 build
 echo "| what | by | µs of processor time | program and library | io_uring | entering the kernel | waking, scheduling | the rest of the kernel |"
 echo "| --- | --- | ---: | ---: | ---: | ---: | ---: | ---: |"

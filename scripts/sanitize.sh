@@ -8,6 +8,7 @@
 #
 # usage: sanitize.sh [CHECK…] [go test flags]   without a check: all
 set -euo pipefail
+[[ ${1-} != -h && ${1-} != --help ]] || { sed -n '2,/^set /{/^set /!s/^# \{0,1\}//p}' "$0"; exit; }
 cd "$(dirname "$0")/.."
 readonly vendored=third_party/liburing
 mapfile -t packages < <(scripts/rooms.sh sanitize)
