@@ -70,6 +70,8 @@ func (s *SQE) explained(errno syscall.Errno) bool {
 		return s.Opcode < OpLast && s.Opcode.facts().worker
 	case syscall.ENFILE:
 		return s.picksPlace()
+	case syscall.ENXIO:
+		return s.namesPlace()
 	}
 	return errno < 64*3 && explained[errno/64]&(1<<(errno%64)) != 0
 }
@@ -270,6 +272,8 @@ func (f *failure) why(errno syscall.Errno) string {
 		return f.whyNoMemory()
 	case syscall.ENFILE:
 		return f.whyNoPlace()
+	case syscall.ENXIO:
+		return f.whyNoTable()
 	case syscall.ECANCELED:
 		return f.whyCancelled()
 	case syscall.EINVAL, syscall.EOPNOTSUPP:
@@ -406,6 +410,25 @@ func (s *SQE) picksPlace() bool {
 		return uint32(s.Off) == FileIndexAlloc
 	}
 	return false
+}
+
+// namesPlace reports whether the request puts something into the registered files, or takes
+// it from there.
+func (s *SQE) namesPlace() bool {
+	switch s.Opcode {
+	case OpAccept, OpSocket, OpOpenat, OpOpenat2, OpPipe, OpClose:
+		return s.FileIndex != 0
+	}
+	return s.Opcode == OpFilesUpdate
+}
+
+// whyNoTable is for requests that need registered files where there are none.
+func (f *failure) whyNoTable() string {
+	hint := "no files are registered: make a table first (Ring.RegisterFiles, Ring.RegisterFilesSparse)"
+	if f.sqe.Opcode == OpOpenat || f.sqe.Opcode == OpOpenat2 {
+		hint += "; or the path is of a device or a pipe with nothing behind it"
+	}
+	return hint
 }
 
 // whyNoPlace is also for requests whose entry is gone, as that of a multishot accept is
