@@ -37,6 +37,8 @@ var callReasons = []struct {
 	{syscall.ENXIO, "io_uring_unregister_files", "no files are registered"},
 	{syscall.ENXIO, "io_uring_unregister_eventfd", "no eventfd is registered"},
 	{syscall.ENXIO, "io_uring_register_files_update", "no files are registered: make a table first (RegisterFiles, RegisterFilesSparse)"},
+	{syscall.ENXIO, "io_uring_clone_buffers", "the other ring has no registered buffers"},
+	{syscall.EINVAL, "io_uring_register_file_alloc_range", "the table of registered files does not reach so far, or the kernel is older than Linux 6.0"},
 	{syscall.EBADF, "io_uring_register_files", "a descriptor of the list is not open, or is a ring's, which can't be registered"},
 	{syscall.EBADF, "io_uring_register_eventfd", "the descriptor is not open"},
 	{syscall.EINVAL, "io_uring_register_eventfd", "the descriptor is not an eventfd's"},

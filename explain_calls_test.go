@@ -34,6 +34,9 @@ func TestWordsOfCalls(t *testing.T) {
 		{"no eventfd", unix.ENXIO, "no eventfd is registered", r.UnregisterEventfd()},
 		{"an empty list of files", unix.EINVAL, "the list is empty", r.RegisterFiles(nil)},
 		{"of files with tags", unix.EINVAL, "the list is empty", r.RegisterFilesTags(nil, nil)},
+		{"a table without a place", unix.EINVAL, "one place at least", r.RegisterFilesSparse(0)},
+		{"of buffers, too", unix.EINVAL, "one place at least", r.RegisterBuffersSparse(0)},
+		{"places of no table", unix.EINVAL, "does not reach so far", r.RegisterFileAllocRange(1, 1)},
 		{"of buffers", unix.EINVAL, "the list is empty", r.RegisterBuffers(nil)},
 		{"a closed file", unix.EBADF, "is not open", r.RegisterFiles([]int{1 << 20})},
 		{"a closed eventfd", unix.EBADF, "is not open", r.RegisterEventfd(1 << 20)},
@@ -55,6 +58,14 @@ func TestWordsOfCalls(t *testing.T) {
 		require.ErrorIs(t, c.err, c.errno, c.name)
 		require.ErrorContains(t, c.err, c.says, c.name)
 	}
+}
+
+// Of a ring without registered buffers nothing can be cloned.
+func TestWordsOfCloning(t *testing.T) {
+	ringtest.NeedsKernel(t, 6, 12)
+	err := ringtest.NewRing(t, 8).CloneBuffers(ringtest.NewRing(t, 8))
+	require.ErrorIs(t, err, unix.ENXIO)
+	require.ErrorContains(t, err, "the other ring has no registered buffers")
 }
 
 // A ring of buffers has a power of two of entries, and a group is made once.

@@ -73,6 +73,9 @@ func (r *Ring) RegisterBuffersSparse(n int) error {
 	if err := checkCount(op, n); err != nil {
 		return err
 	}
+	if n == 0 {
+		return r.badInput(op, emptyTable)
+	}
 	if err := r.call(op, func(m *ringMem) int32 { return cRegisterBuffersSparse(m, uint32(n)) }); err != nil {
 		return err
 	}

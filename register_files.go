@@ -39,6 +39,9 @@ func (r *Ring) RegisterFilesSparse(n int) error {
 	if err := checkCount(op, n); err != nil {
 		return err
 	}
+	if n == 0 {
+		return r.badInput(op, emptyTable)
+	}
 	return explainNofile(r.call(op, func(m *ringMem) int32 { return cRegisterFilesSparse(m, uint32(n)) }))
 }
 
@@ -81,8 +84,11 @@ func (r *Ring) RegisterFileAllocRange(off, n int) error {
 // ENXIO if none are registered. Needs Linux 5.1.
 func (r *Ring) UnregisterFiles() error { return r.call("io_uring_unregister_files", cUnregisterFiles) }
 
-// emptyList is for tables, in which there must be one place.
-const emptyList = "the list is empty: a table has one place at least"
+// For tables, in which there must be one place.
+const (
+	emptyTable = "a table has one place at least"
+	emptyList  = "the list is empty: " + emptyTable
+)
 
 func descriptors(fds []int) []int32 {
 	list := make([]int32, len(fds))
