@@ -497,3 +497,20 @@ func TestOpSkipSuccess(t *testing.T) {
 		require.ErrorIs(t, err, unix.EAGAIN)
 	})
 }
+
+// What goes into the registered files, or comes from there, takes a table.
+func TestOpWithoutTable(t *testing.T) {
+	ringtest.NeedsOps(t, liburing.OpSocket)
+	l := ringtest.NewLoop(t, 8)
+	for name, queue := range map[string]func(liburing.Callback) liburing.Request{
+		"close": func(cb liburing.Callback) liburing.Request { return l.CloseDirect(0, cb) },
+		"socket": func(cb liburing.Callback) liburing.Request {
+			return l.SocketDirect(unix.AF_UNIX, unix.SOCK_STREAM, 0, 0, 0, cb)
+		},
+		"open": func(cb liburing.Callback) liburing.Request { return l.OpenatDirect(unix.AT_FDCWD, ".", 0, 0, 0, cb) },
+	} {
+		err := ringtest.Finish(t, l, queue).Err()
+		require.ErrorIs(t, err, unix.ENXIO, name)
+		require.ErrorContains(t, err, "no files are registered: make a table first", name)
+	}
+}
