@@ -428,11 +428,11 @@ func (t *transfer) byRing(fd int, off int64) (int, error) {
 		return int(res), nil
 	}
 	switch err := unix.Errno(-res); {
-	case err != unix.ECANCELED && err != unix.EINTR && err != unix.EAGAIN:
+	case err != unix.ECANCELED && err != unix.EINTR && err != unix.EAGAIN && err != errNoThread:
 		return 0, err
 	case t.ctx.Err() != nil:
 		return 0, t.ctx.Err()
-	default: // the engine is shut down, or the kernel short of memory
+	default: // the engine is shut down, the kernel short of memory, or threads end all the time
 		return t.call(fd, 0)
 	}
 }

@@ -66,8 +66,7 @@ func (o *op) hold(b []byte) { o.buf = unsafe.SliceData(b) }
 // token is the user data of the present use.
 func (o *op) token() uint64 { return uint64(o.use)<<32 | uint64(o.index) }
 
-// forFile reports whether the request, which is being submitted, is of the kind that files
-// are read and written by.
+// forFile reports whether the request is of the kind that files are read and written by.
 func (o *op) forFile() bool {
 	switch o.sqe.Opcode {
 	case liburing.OpRead, liburing.OpReadFixed, liburing.OpReadv, liburing.OpReadvFixed,

@@ -78,6 +78,11 @@ func (e *engine) complete(cqe *liburing.CQE) {
 // reached. The caller then makes a plain system call.
 const mostRemade = 1
 
+// errNoThread is what the kernel says of a read that waited for the page cache, and whose thread
+// had ended when it was to go on. The caller's memory may be at fault just as well: that is seen
+// by a plain system call.
+const errNoThread = unix.EFAULT
+
 // takesWorker reports whether the kernel may have one of its threads carry the request out.
 func (o *op) takesWorker() bool {
 	switch o.sqe.Opcode {
@@ -93,7 +98,8 @@ func (e *engine) lost(o *op, cqe *liburing.CQE) bool {
 	if cqe.Res >= 0 || cqe.Flags&liburing.CQEFNotif != 0 || o.first || o.cancelled.Load() {
 		return false
 	}
-	if err := cqe.Err(); err != unix.ECANCELED && err != unix.EINTR {
+	err := cqe.Err()
+	if err != unix.ECANCELED && err != unix.EINTR && (err != errNoThread || !o.forFile()) {
 		return false
 	}
 	if o.remade++; o.remade > mostRemade && o.takesWorker() {
