@@ -167,6 +167,19 @@ func (e *engine) submit(o *op) error {
 	return nil
 }
 
+// submitHere is submit by the calling thread, and by no other where that fails.
+func (e *engine) submitHere(o *op) error {
+	e.mu.Lock()
+	err := e.stage(o)
+	if err == nil {
+		o.remade = mostRemade
+		e.turn(mostAtOnce)
+	}
+	e.mu.Unlock()
+	e.sendRunner() // for what has come meanwhile, and what is left to be told
+	return err
+}
+
 // stage is submit without kick: it may be called where the ring is locked.
 func (e *engine) stage(o *op) error {
 	o.anew()

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"runtime"
 	"sync"
 	"time"
 
@@ -192,17 +193,22 @@ func (e *engine) unregister(personality uint16) {
 	}
 }
 
-// open opens a path as the one that personality names, and returns the descriptor.
+// open opens a path as the one that personality names, and returns the descriptor. It keeps the
+// thread meanwhile, which must not end: the kernel would still have its workers carry out what
+// they were given, and could not end that any more. A thread has few workers, too: opens that
+// share one would wait for each other.
 func (e *engine) open(ctx context.Context, path string, flag int, personality uint16) (int, error) {
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
 	zeroed := append([]byte(path), 0)
-	for {
+	for tries := 0; ; tries++ {
 		o := e.acquire()
 		o.hold(zeroed)
 		sqe := o.entry()
 		sqe.PrepOpenat(unix.AT_FDCWD, &zeroed[0], flag|unix.O_CLOEXEC|unix.O_LARGEFILE, 0)
 		sqe.Personality = personality
 		o.forContext()
-		res, err := int32(0), e.submit(o)
+		res, err := int32(0), e.submitHere(o)
 		if err == nil {
 			res = e.waitContext(ctx, o)
 		}
@@ -214,7 +220,7 @@ func (e *engine) open(ctx context.Context, path string, flag int, personality ui
 			return int(res), nil
 		case ctx.Err() != nil && (errno == unix.ECANCELED || errno == unix.EINTR):
 			return -1, ctx.Err()
-		case errno != unix.EINTR:
+		case errno != unix.EINTR && (errno != unix.ECANCELED || tries >= mostRemade):
 			return -1, errno
 		}
 	}
