@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"testing"
 	"time"
 
@@ -95,16 +96,42 @@ func TestFIFOOpensDoNotWaitForEachOther(t *testing.T) {
 		ring.mu.Unlock()
 		ring.drive()
 	})
-	for i := range opens {
-		i = len(opens) - 1 - i
+	requireMeet(t, names, opens)
+}
+
+// requireMeet wants each open, the last one first, to end when its FIFO's other end is opened.
+func requireMeet(t *testing.T, names []string, opens []chan error) {
+	for i, ended := range slices.Backward(opens) {
 		fd, err := unix.Open(names[i], unix.O_RDWR|unix.O_NONBLOCK|unix.O_CLOEXEC, 0)
 		require.NoError(t, err)
 		defer unix.Close(fd)
 		select {
-		case err := <-opens[i]:
+		case err := <-ended:
 			require.NoError(t, err)
 		case <-time.After(5 * time.Second):
 			t.Errorf("open %d does not see its writer", i)
 		}
 	}
+}
+
+// The kernel's thread has few workers for all.
+func TestFIFOOpensWithSQPoll(t *testing.T) {
+	e := ownEngine(t, Options{Workers: 1, SQPoll: 10 * time.Millisecond})
+	dir := t.TempDir()
+	var names []string
+	var opens []chan error
+	for i := range 4 {
+		name, ended := filepath.Join(dir, fmt.Sprint(i)), make(chan error, 1)
+		require.NoError(t, makeFIFO(name))
+		go func() {
+			f, err := e.OpenFileContext(t.Context(), name, os.O_RDONLY, 0)
+			if err == nil {
+				f.Close()
+			}
+			ended <- err
+		}()
+		names, opens = append(names, name), append(opens, ended)
+	}
+	time.Sleep(20 * time.Millisecond)
+	requireMeet(t, names, opens)
 }

@@ -160,10 +160,11 @@ func (e *Engine) openForReader(ctx context.Context, name string, flag int, perm 
 }
 
 // reopen opens what fd is by a ring. It fails where there is none, no /proc, or no thread of
-// the kernel's to be had.
+// the kernel's to be had. With SQPoll all requests share the few of one thread: opens that wait
+// there would keep others, and reads and syncs, from theirs.
 func (e *Engine) reopen(ctx context.Context, fd, flag int) (int, error) {
 	ring := e.pick()
-	if ring == nil {
+	if ring == nil || ring.sqPoll {
 		return -1, errNoRing
 	}
 	self := ring.registerSelf()
