@@ -4,6 +4,7 @@ package ringio
 
 import (
 	"context"
+	"errors"
 	"io"
 	"io/fs"
 	"os"
@@ -122,15 +123,17 @@ func (c *rangeCopy) run() (handled bool, err error) {
 	return true, nil
 }
 
-// cannot are the errors that mean that reads and writes may succeed all the same.
-var cannot = []error{unix.ENOSYS, unix.EXDEV, unix.EINVAL, unix.EIO, unix.EOPNOTSUPP, unix.EPERM}
+// cannot are the errors that mean that reads and writes may succeed all the same, or are to
+// tell what is wrong.
+var cannot = []error{os.ErrDeadlineExceeded, unix.ENOSYS, unix.EXDEV, unix.EINVAL, unix.EIO, unix.EOPNOTSUPP, unix.EPERM}
 
 // some makes one system call, with the locks held: os.File's as it takes them, then those of
 // the positions, see transfer.moveAtPosition.
 func (c *rangeCopy) some() (n int, err error) {
 	failed := fs.ErrClosed
-	c.to.Write(func(to uintptr) bool {
-		c.from.Read(func(from uintptr) bool {
+	var noRead error
+	noWrite := c.to.Write(func(to uintptr) bool {
+		noRead = c.from.Read(func(from uintptr) bool {
 			for _, d := range c.positions {
 				d.position.Lock()
 				defer d.position.Unlock()
@@ -144,5 +147,8 @@ func (c *rangeCopy) some() (n int, err error) {
 		})
 		return true
 	})
+	if errors.Is(errors.Join(noWrite, noRead), os.ErrDeadlineExceeded) {
+		failed = os.ErrDeadlineExceeded
+	}
 	return max(n, 0), failed
 }

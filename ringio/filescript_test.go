@@ -314,6 +314,37 @@ var scenarios = map[string]func(l *transcript, open opener, dir string){
 		b, err := os.ReadFile(to.Name())
 		l.note("all", b, err)
 	},
+	"copies past a deadline": func(l *transcript, open opener, dir string) {
+		name := filepath.Join(dir, "fifo")
+		if err := makeFIFO(name); err != nil {
+			l.note("mkfifo", err)
+			return
+		}
+		fifo, err := open(name, os.O_RDWR, 0)
+		if err != nil {
+			panic(err)
+		}
+		defer fifo.Close()
+		std, err := os.OpenFile(name, os.O_RDWR, 0)
+		if err != nil {
+			panic(err)
+		}
+		defer std.Close()
+		std.SetDeadline(time.Unix(1, 0))
+		fifo.SetDeadline(time.Unix(1, 0))
+		for _, fifo := range []anyFile{fifo, std} {
+			f := scenarioFile(open, dir, os.O_RDWR)
+			n, err := f.ReadFrom(fifo)
+			l.note("from the FIFO", n, err)
+			n, err = io.CopyN(f, fifo, 3)
+			l.note("a part", n, err)
+			n, err = f.WriteTo(fifo)
+			l.note("to the FIFO", n, err)
+			n, err = io.CopyN(fifo, f, 3)
+			l.note("a part", n, err)
+			f.Close()
+		}
+	},
 	"fifo": func(l *transcript, open opener, dir string) {
 		name := filepath.Join(dir, "fifo")
 		if err := makeFIFO(name); err != nil {
