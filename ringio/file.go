@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"net"
 	"os"
+	"syscall"
 	"unsafe"
 )
 
@@ -23,10 +24,9 @@ import (
 //   - Several calls of Sync at a time share one.
 //   - Pipes, FIFOs, terminals and directories are left to os.File.
 //
-// The methods not listed here (Chdir, Chmod, Chown, Name, ReadDir, Readdir,
-// Readdirnames, Stat, SyscallConn, Truncate) are os.File's own. Fd and SyscallConn
-// reveal the descriptor: whoever shares it must not move the file's position while Read
-// or Write are running.
+// Chdir, Chmod, Chown, Name, ReadDir, Readdir, Readdirnames, Stat, SyscallConn and
+// Truncate are os.File's own. Fd and SyscallConn reveal the descriptor: whoever shares it
+// must not move the file's position while Read or Write are running.
 type File struct {
 	*osFile
 	disk   *disk // the way through a ring, nil if there is none
@@ -136,6 +136,36 @@ func (f *File) std() *os.File {
 	}
 	return f.osFile
 }
+
+// What os.File does by itself is here all the same, for a nil File: a method that is
+// promoted could not say so.
+
+// Chdir makes the folder the current one, as os.File does.
+func (f *File) Chdir() error { return f.std().Chdir() }
+
+// Chmod sets the permissions, as os.File does.
+func (f *File) Chmod(mode fs.FileMode) error { return f.std().Chmod(mode) }
+
+// Chown sets the owner and the group, as os.File does.
+func (f *File) Chown(uid, gid int) error { return f.std().Chown(uid, gid) }
+
+// ReadDir reads the folder's next entries, as os.File does.
+func (f *File) ReadDir(n int) ([]fs.DirEntry, error) { return f.std().ReadDir(n) }
+
+// Readdir is ReadDir with an Info of each entry, as os.File has it.
+func (f *File) Readdir(n int) ([]fs.FileInfo, error) { return f.std().Readdir(n) }
+
+// Readdirnames is ReadDir with the names alone, as os.File has it.
+func (f *File) Readdirnames(n int) ([]string, error) { return f.std().Readdirnames(n) }
+
+// Stat tells about the file, as os.File does.
+func (f *File) Stat() (fs.FileInfo, error) { return f.std().Stat() }
+
+// SyscallConn gives access to the descriptor, as os.File does.
+func (f *File) SyscallConn() (syscall.RawConn, error) { return f.std().SyscallConn() }
+
+// Truncate sets the file's size, as os.File does.
+func (f *File) Truncate(size int64) error { return f.std().Truncate(size) }
 
 // start is watch.start for what os.File does.
 func (f *File) start(ctx context.Context, k kind) (s span) {

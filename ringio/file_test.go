@@ -145,6 +145,20 @@ func TestNilFile(t *testing.T) {
 	require.ErrorIs(t, err, fs.ErrInvalid)
 	require.ErrorIs(t, f.Sync(), fs.ErrInvalid)
 	require.ErrorIs(t, f.SetDeadline(time.Time{}), fs.ErrInvalid)
+	require.ErrorIs(t, f.Chdir(), fs.ErrInvalid)
+	require.ErrorIs(t, f.Chmod(0), fs.ErrInvalid)
+	require.ErrorIs(t, f.Chown(0, 0), fs.ErrInvalid)
+	_, err = f.ReadDir(0)
+	require.ErrorIs(t, err, fs.ErrInvalid)
+	_, err = f.Readdir(0)
+	require.ErrorIs(t, err, fs.ErrInvalid)
+	_, err = f.Readdirnames(0)
+	require.ErrorIs(t, err, fs.ErrInvalid)
+	_, err = f.Stat()
+	require.ErrorIs(t, err, fs.ErrInvalid)
+	_, err = f.SyscallConn()
+	require.ErrorIs(t, err, fs.ErrInvalid)
+	require.ErrorIs(t, f.Truncate(0), fs.ErrInvalid)
 }
 
 func TestFileReader(t *testing.T) {
