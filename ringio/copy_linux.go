@@ -54,13 +54,21 @@ func canSplice(r io.Reader) bool {
 	if part, ok := r.(*io.LimitedReader); ok {
 		r = part.R
 	}
-	switch r := r.(type) {
+	return streamSocket(r) != nil
+}
+
+// streamSocket returns the socket of a connection that is a stream of bytes, nil if v is
+// something else.
+func streamSocket(v any) *socket {
+	switch c := v.(type) {
 	case *tcpConn:
-		return true
+		return c.s
 	case *unixConn:
-		return r.s.kind == unix.SOCK_STREAM
+		if c.s.kind == unix.SOCK_STREAM {
+			return c.s
+		}
 	}
-	return false
+	return nil
 }
 
 // ofSplice returns an error of a copy as net has it, which has no reads and writes of which it
@@ -145,6 +153,20 @@ type fileReader interface {
 	fs.File
 	io.Seeker
 	syscall.Conn
+}
+
+// sendTo is File.WriteTo where w is a connection to which sendfile(2) sends: how far a copy got
+// that fails, the file's position then tells.
+func sendTo(w io.Writer, f *File) (n int64, handled bool, err error) {
+	s := streamSocket(w)
+	if s == nil {
+		return 0, false, nil
+	}
+	n, handled, err = s.sendFile(f)
+	if err != nil {
+		err = &fs.PathError{Op: "read", Path: f.Name(), Err: err} // as os has it
+	}
+	return n, handled, err
 }
 
 // sendFile sends the rest of a regular file, or the part that a LimitedReader has of it.
@@ -330,13 +352,10 @@ type drain func(p *pipe, n int) (int, error)
 
 // drainFor returns the drain for w, nil if the kernel can't write there by itself.
 func drainFor(w io.Writer) drain {
+	if s := streamSocket(w); s != nil {
+		return s.drain
+	}
 	switch w := w.(type) {
-	case *tcpConn:
-		return w.s.drain
-	case *unixConn:
-		if w.s.kind == unix.SOCK_STREAM {
-			return w.s.drain
-		}
 	case *File:
 		return drainForFile(w.std(), w)
 	case *os.File:

@@ -9,6 +9,7 @@ import (
 	"errors"
 	"flag"
 	"io"
+	"io/fs"
 	"math/rand/v2"
 	"net"
 	"os"
@@ -209,6 +210,44 @@ func TestCopiesThatEnd(t *testing.T) {
 		ours.Close()
 		within(t, func() { <-copying })
 		theirs.Close()
+	})
+}
+
+// The position of a file tells how far a copy got that has failed.
+func TestCopyOfAFileThatFails(t *testing.T) {
+	name := filepath.Join(t.TempDir(), "f")
+	require.NoError(t, os.WriteFile(name, make([]byte, 32<<20), 0o600))
+	onStacks(t, func(t *testing.T, s stack) {
+		for _, network := range []string{"tcp", "unix"} {
+			var f anyFile
+			f, err := os.Open(name)
+			if s.name != netStack.name {
+				f, err = Open(name)
+			}
+			require.NoError(t, err)
+			defer f.Close()
+			ours, _ := s.pair(t, network) // who does not read
+			position := func() int64 {
+				at, err := f.Seek(0, io.SeekCurrent)
+				require.NoError(t, err)
+				return at
+			}
+			var n int64
+			copying := make(chan struct{})
+			go func() {
+				n, err = io.Copy(ours, f)
+				close(copying)
+			}()
+			require.Eventually(t, func() bool { return position() > 0 }, time.Minute, time.Millisecond)
+			ours.SetWriteDeadline(past)
+			within(t, func() { <-copying })
+			require.ErrorIs(t, err, os.ErrDeadlineExceeded)
+			require.Equal(t, n, position(), network)
+			var path *fs.PathError
+			require.ErrorAs(t, err, &path)
+			require.Equal(t, "read", path.Op)
+			require.Equal(t, name, path.Path)
+		}
 	})
 }
 

@@ -373,6 +373,9 @@ func (f *File) WriteTo(w io.Writer) (n int64, err error) {
 	} else if ok {
 		w = to.std()
 	}
+	if n, handled, err := sendTo(w, f); handled {
+		return n, err
+	}
 	if diskOf(f) == nil || isSocket(w) {
 		defer f.start(context.Background(), kindRead).end()
 		return f.std().WriteTo(w)
