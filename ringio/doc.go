@@ -59,11 +59,12 @@
 //   - Control and File wait until what was written is with the kernel, as the writer in
 //     net has; the write deadline ends that. They do not wait for a write under way.
 //
-// io.Copy from a file to a TCP connection uses sendfile(2), as in net. From a
-// connection to a file or another connection it reads and writes small amounts, and
-// lets the kernel move large ones (splice(2)). WriteBuffers, or a TCP connection's
-// ReadFrom, write net.Buffers with one system call; their own WriteTo makes many calls
-// on connections that are not net's.
+// io.Copy from a file to a TCP connection, or from a File to a Unix one, uses sendfile(2),
+// as in net. From a connection to a file or another connection it reads and writes small
+// amounts, and lets the kernel move large ones (splice(2)): the error of a copy that fails
+// is that of the read or the write, where net's may name the splice and the other end.
+// WriteBuffers, or a TCP connection's ReadFrom, write net.Buffers with one system call;
+// their own WriteTo makes many calls on connections that are not net's.
 //
 // A listener, too, tries a plain call first, and waits on the ring for a connection:
 // none is accepted in advance and then lost with a deadline. Writes are never sent

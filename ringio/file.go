@@ -26,7 +26,9 @@ import (
 //
 // Chdir, Chmod, Chown, Name, ReadDir, Readdir, Readdirnames, Stat, SyscallConn and
 // Truncate are os.File's own. Fd and SyscallConn reveal the descriptor: whoever shares it
-// must not move the file's position while Read or Write are running.
+// must not move the file's position while Read or Write are running. What asks for an
+// *os.File does not know a File: os/exec, for one, hands the descriptors of those alone to
+// a process, and copies what others read or write.
 type File struct {
 	*osFile
 	disk   *disk // the way through a ring, nil if there is none
