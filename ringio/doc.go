@@ -92,6 +92,9 @@
 // fsync of os, when that ends: so let ringio sync. With Options.SQPoll neither matters,
 // at the price of a processor.
 //
+// The engine's goroutines belong to no bubble of testing/synctest, or never let theirs
+// end: a test in a bubble uses an engine with Options.NoRing.
+//
 // A context costs a request little, and nothing if it can't end. What a disk is already
 // doing can't be cancelled: the call returns when the disk has answered.
 //

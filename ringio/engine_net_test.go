@@ -13,6 +13,7 @@ import (
 	"path/filepath"
 	"syscall"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/go-liburing/liburing"
@@ -49,6 +50,25 @@ func TestConnectionsWithoutARing(t *testing.T) {
 }
 
 // A Dialer's or a ListenConfig's connections are served by its engine, and made as it says.
+// Without a ring nothing is shared with goroutines outside a test's bubble.
+func TestConnectionsInABubble(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		e, err := New(Options{NoRing: true})
+		require.NoError(t, err)
+		_, ours, theirs := pairOf(t, e)
+		ours.SetDeadline(time.Now().Add(time.Hour))
+		echoes(t, ours, theirs)
+		f, err := e.Create(filepath.Join(t.TempDir(), "f"))
+		require.NoError(t, err)
+		defer f.Close()
+		ctx, cancel := context.WithCancel(t.Context())
+		defer cancel()
+		_, err = f.WriteAtContext(ctx, []byte("x"), 0)
+		require.NoError(t, err)
+		require.NoError(t, f.SyncContext(ctx))
+	})
+}
+
 func TestEngineOfADialer(t *testing.T) {
 	for _, o := range []Options{{}, {NoRing: true}} {
 		e := ownEngine(t, o)
