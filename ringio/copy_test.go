@@ -100,6 +100,38 @@ func TestWhatTheKernelCopies(t *testing.T) {
 	}
 }
 
+// From net's connections a File splices, as os.File does, and so the errors are the same.
+func TestCopyFromConnectionsOfNet(t *testing.T) {
+	var protocols [2]protocol
+	for i := range protocols {
+		p := &protocols[i]
+		p.t = t
+		for _, network := range []string{"tcp", "unix"} {
+			std, err := os.Create(filepath.Join(t.TempDir(), "f"))
+			require.NoError(t, err)
+			defer std.Close()
+			var to io.Writer = std
+			if i == 1 {
+				to = Wrap(std)
+			}
+			ours, theirs := netStack.pair(t, network)
+			theirs.Write([]byte("text"))
+			theirs.(halfCloser).CloseWrite()
+			n, err := io.Copy(to, ours)
+			p.result("all", int(n), err)
+			ours.SetReadDeadline(past)
+			n, err = io.Copy(to, ours)
+			p.result("too late", int(n), err)
+			n, err = io.CopyN(to, ours, 3)
+			p.result("a part", int(n), err)
+			ours.Close()
+			n, err = io.Copy(to, ours)
+			p.result("closed", int(n), err)
+		}
+	}
+	require.Equal(t, protocols[0].lines, protocols[1].lines)
+}
+
 // Into all kinds of files and connections, from where they stand.
 func TestCopiesIntoFiles(t *testing.T) {
 	const size = 3<<20 + 5

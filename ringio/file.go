@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"net"
 	"os"
+	"reflect"
 	"syscall"
 	"unsafe"
 )
@@ -416,6 +417,8 @@ func isSocket(v any) bool {
 	switch v.(type) {
 	case *net.TCPConn, *net.UnixConn:
 		return true
+	case syscall.Conn: // what a TCPConn makes of itself for io.Copy
+		return reflect.TypeOf(v).PkgPath() == "net"
 	}
 	return false
 }
