@@ -78,6 +78,27 @@ func TestWriteThatWaitsOnAHalfClosedConnectionEnds(t *testing.T) {
 
 // A write that fails while another reads takes the reader's request back once, whatever the
 // reader does meanwhile.
+func TestWritesBehindCloseWriteFail(t *testing.T) {
+	onStacks(t, func(t *testing.T, s stack) {
+		for i := range 20 {
+			ours, theirs := s.pair(t, "tcp")
+			buf := make([]byte, 8)
+			for range i % 2 * 10 { // so that there may be a box
+				ours.Write([]byte("ping"))
+				theirs.Read(buf)
+			}
+			require.NoError(t, ours.(TCPConn).CloseWrite())
+			theirs.Write([]byte("late"))
+			ours.Read(buf)
+			n, err := ours.Write(buf)
+			require.ErrorIs(t, err, syscall.EPIPE)
+			require.Zero(t, n)
+			ours.Close()
+			theirs.Close()
+		}
+	})
+}
+
 func TestWriteBehindCloseWriteBesideAReader(t *testing.T) {
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1)) // where the reader comes first
 	e := ownEngine(t, Options{})

@@ -306,6 +306,9 @@ func (s *socket) sendBehind(p []byte) (taken bool, err error) {
 		return false, err
 	}
 	if b == nil {
+		if !takesWrites(s.fd) {
+			return false, nil
+		}
 		b = newOutbox(s.engine, s.fd)
 		s.box.Store(b)
 		if r := s.stream.Load(); r != nil {
@@ -326,6 +329,26 @@ func (s *socket) sendBehind(p []byte) (taken bool, err error) {
 		return false, s.failed(&s.out, "write", s.resetOf(err))
 	}
 	return false, nil
+}
+
+// takesWrites reports whether a TCP connection is open for writing: of one that is not the kernel
+// is to tell the writer.
+func takesWrites(fd int) bool {
+	switch tcpState(fd) {
+	case 0, unix.BPF_TCP_ESTABLISHED, unix.BPF_TCP_CLOSE_WAIT:
+		return true
+	}
+	return false
+}
+
+// tcpState returns the state of a TCP connection as the kernel numbers them, 0 if it can't be
+// had.
+func tcpState(fd int) byte {
+	info, err := unix.GetsockoptTCPInfo(fd, unix.IPPROTO_TCP, unix.TCP_INFO)
+	if err != nil {
+		return 0
+	}
+	return info.State
 }
 
 // resetOf returns the error of a write: the kernel tells a reset once, and a stream may

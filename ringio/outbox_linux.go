@@ -239,15 +239,15 @@ func (b *outbox) toldRoom(o *op, res int32, more bool) {
 // what was written has a gap at its end.
 func (b *outbox) isCut() bool { return b.failed == int16(unix.ECANCELED) }
 
-// endBehind has the connection's end sent behind what is to be sent. There is nothing
-// behind which it could be if it reports false.
+// endBehind has the connection's end sent behind what is to be sent, and nothing taken any
+// more. There is nothing behind which it could be if it reports false.
 func (b *outbox) endBehind() (behind bool, err error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if b.isCut() {
 		return false, ErrShutdown
 	}
-	b.ends = b.ends || b.op != nil
+	b.ends = true
 	return b.op != nil, nil
 }
 
