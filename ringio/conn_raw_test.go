@@ -294,6 +294,29 @@ func TestCopies(t *testing.T) {
 }
 
 // What a reader who waits has no memory for is for File's descriptor.
+// A process that gets a File's descriptor waits in its reads.
+func TestFilesDescriptorWaits(t *testing.T) {
+	onStacks(t, func(t *testing.T, s stack) {
+		ours, theirs := s.pair(t, "tcp")
+		l := s.mustListen(t, "unix")
+		for _, c := range []any{ours, theirs, l, s.mustListenPacket(t, "udp"), s.mustListenPacket(t, "unixgram"), s.mustListen(t, "unixpacket")} {
+			for range 2 {
+				f, err := c.(filer).File()
+				require.NoError(t, err)
+				flags, err := unix.FcntlInt(f.Fd(), unix.F_GETFL, 0)
+				require.NoError(t, err)
+				require.Zero(t, flags&unix.O_NONBLOCK)
+				f.Close()
+			}
+		}
+		echoes(t, ours, theirs)
+		s.mustDial(t, l.Addr())
+		c, err := l.Accept()
+		require.NoError(t, err)
+		c.Close()
+	})
+}
+
 func TestFileWhileAReaderWaits(t *testing.T) {
 	onStacks(t, func(t *testing.T, s stack) {
 		ours, theirs := s.pair(t, "tcp")

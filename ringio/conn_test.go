@@ -12,6 +12,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"strings"
 	"sync"
 	"syscall"
 	"testing"
@@ -108,7 +109,7 @@ func TestAddressesAndOptions(t *testing.T) {
 				rawControl(t, c, func(fd int) { noteOptions(p, fd) })
 				f, err := c.(filer).File()
 				require.NoError(t, err)
-				p.note("%s", f.Name())
+				p.note("%s", strings.Replace(f.Name(), "tcp6:", "tcp:", 1)) // of a File net can't be told which it was
 				rawControl(t, f, func(fd int) { noteOptions(p, fd) })
 				f.Close()
 				if c, ok := c.(TCPConn); ok {

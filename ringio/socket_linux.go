@@ -3,6 +3,7 @@
 package ringio
 
 import (
+	"io"
 	"net"
 	"os"
 	"runtime"
@@ -270,10 +271,52 @@ func (s *socket) file() (f *os.File, err error) {
 		if err != nil {
 			return os.NewSyscallError("fcntl", err)
 		}
-		f = os.NewFile(uintptr(dup), s.network+":"+words(s.local)+"->"+words(s.remote))
+		f = s.lettingWait(os.NewFile(uintptr(dup), s.network+":"+words(s.local)+"->"+words(s.remote)))
 		return nil
 	})
 	return f, err
+}
+
+// lettingWait returns the File of a socket as net makes it: its Fd lets the callers wait, as a
+// process expects that gets the descriptor. os does so only for what it has made nonblocking
+// itself, or net has. It is f where net can't, or the socket lets its callers wait already.
+func (s *socket) lettingWait(f *os.File) *os.File {
+	if waits, _ := blocks(f); waits {
+		return f
+	}
+	nets, err := s.netsOf(f)
+	if err != nil {
+		return f
+	}
+	defer nets.Close()
+	theirs, err := nets.File()
+	if err != nil {
+		return f
+	}
+	f.Close()
+	return theirs
+}
+
+// netsFiler is what net makes of a socket's File.
+type netsFiler interface {
+	filer
+	io.Closer
+}
+
+// netsOf has net make what leaves the socket's options alone: a listener does, also of what
+// listens to nobody, and a connection would not.
+func (s *socket) netsOf(f *os.File) (netsFiler, error) {
+	var nets any
+	var err error
+	if s.kind == unix.SOCK_DGRAM {
+		nets, err = net.FilePacketConn(f)
+	} else {
+		nets, err = net.FileListener(f)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return nets.(netsFiler), nil
 }
 
 func words(a net.Addr) string {
