@@ -23,6 +23,14 @@ func TestFilesDoNotAllocate(t *testing.T) {
 	synced, err := e.OpenFile(f.Name(), unix.O_RDWR|unix.O_DSYNC, 0)
 	require.NoError(t, err)
 	defer synced.Close()
+	idle, err := ownEngine(t, Options{}).OpenFile(f.Name(), unix.O_RDWR, 0)
+	require.NoError(t, err)
+	defer idle.Close()
+	logFile, err := e.Create(f.Name() + ".log")
+	require.NoError(t, err)
+	defer logFile.Close()
+	log, err := NewAppender(logFile)
+	require.NoError(t, err)
 	b := make([]byte, 4096)
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
@@ -46,6 +54,14 @@ func TestFilesDoNotAllocate(t *testing.T) {
 		"write by the ring":      func() error { _, err := synced.WriteAt(b, 0); return err },
 		"vectored write by ring": func() error { _, err := synced.WriteVAt(vector, 0); return err },
 		"batch":                  func() error { return ReadBatch(batch) },
+		"read at the position":   func() error { f.Seek(0, 0); _, err := f.Read(b); return err },
+		"write at the position":  func() error { f.Seek(0, 0); _, err := f.Write(b); return err },
+		"string":                 func() error { f.Seek(0, 0); _, err := f.WriteString("text"); return err },
+		"sync by the ring":       f.Sync,
+		"sync of the data":       f.SyncData,
+		"sync with a context":    func() error { return f.SyncContext(ctx) },
+		"plain sync":             idle.Sync,
+		"append":                 func() error { _, err := log.Append(b[:512]); return err },
 	} {
 		_, err := f.WriteAt(b, 0)
 		require.NoError(t, err)

@@ -24,8 +24,20 @@ type sharing struct {
 	err      error  // how
 }
 
+// round is what is done for all of them. As a function it would be allocated each time.
+type round interface{ run() error }
+
+// fullSyncs and dataSyncs are a disk whose rounds are syncs: of all, or only of the data.
+type (
+	fullSyncs disk
+	dataSyncs disk
+)
+
+func (d *fullSyncs) run() error { return (*disk)(d).syncOnce(context.Background(), false) }
+func (d *dataSyncs) run() error { return (*disk)(d).syncOnce(context.Background(), true) }
+
 // do returns when a round has ended that began after the call.
-func (s *sharing) do(round func() error) error {
+func (s *sharing) do(shared round) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.ended.L = &s.mu
@@ -35,7 +47,7 @@ func (s *sharing) do(round func() error) error {
 			s.ended.Wait()
 			continue
 		}
-		s.run(round)
+		s.run(shared)
 	}
 	if s.failed >= mine {
 		return s.err
@@ -44,11 +56,11 @@ func (s *sharing) do(round func() error) error {
 }
 
 // run carries out a round, with the lock given back meanwhile.
-func (s *sharing) run(round func() error) {
+func (s *sharing) run(shared round) {
 	s.running = true
 	s.begun++
 	s.mu.Unlock()
-	err := round()
+	err := shared.run()
 	s.mu.Lock()
 	s.running = false
 	s.finished = s.begun
@@ -70,9 +82,9 @@ func (d *disk) sync(ctx context.Context, dataOnly bool) (err error) {
 	case ctx.Done() != nil:
 		err = d.syncOnce(ctx, dataOnly)
 	case dataOnly:
-		err = d.syncs[1].do(func() error { return d.syncOnce(ctx, true) })
+		err = d.syncs[1].do((*dataSyncs)(d))
 	default:
-		err = d.syncs[0].do(func() error { return d.syncOnce(ctx, false) })
+		err = d.syncs[0].do((*fullSyncs)(d))
 	}
 	d.watch.end(kindSync, began)
 	if err != nil {
@@ -81,10 +93,33 @@ func (d *disk) sync(ctx context.Context, dataOnly bool) (err error) {
 	return nil
 }
 
+// syncing is a sync that holds the descriptor. It is used again, because what is called while
+// a descriptor is held would be allocated.
+type syncing struct {
+	*disk
+	ctx      context.Context
+	dataOnly bool
+	err      error
+	held     func(fd uintptr) // run, made once
+}
+
+var syncings = sync.Pool{New: func() any {
+	s := new(syncing)
+	s.held = s.run
+	return s
+}}
+
+func (s *syncing) run(fd uintptr) { s.err = s.syncFD(s.ctx, int(fd), s.dataOnly) }
+
 func (d *disk) syncOnce(ctx context.Context, dataOnly bool) (err error) {
-	if d.conn.Control(func(fd uintptr) { err = d.syncFD(ctx, int(fd), dataOnly) }) != nil {
-		return fs.ErrClosed
+	s := syncings.Get().(*syncing)
+	s.disk, s.ctx, s.dataOnly = d, ctx, dataOnly
+	if d.conn.Control(s.held) != nil {
+		s.err = fs.ErrClosed
 	}
+	err = s.err
+	*s = syncing{held: s.held}
+	syncings.Put(s)
 	return err
 }
 
