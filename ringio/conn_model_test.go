@@ -624,7 +624,7 @@ func (e *modelEnd) close() {
 // Random programs on both ends of a connection see what a simple model says, on ringio and on
 // net, which the model has to hold for first.
 func TestModelOfConnections(t *testing.T) {
-	onStacksAndFallback(t, func(t *testing.T, s stack) { runConnPrograms(t, s, modelCrowd) })
+	onStacks(t, func(t *testing.T, s stack) { runConnPrograms(t, s, modelCrowd) })
 	t.Run("alone", func(t *testing.T) {
 		s := stackOf("alone", ownEngine(t, Options{}))
 		s.listen = netStack.listen

@@ -91,8 +91,8 @@ var (
 )
 
 func TestAddressesAndOptions(t *testing.T) {
-	var protocols [2][]string
-	for i, s := range []stack{netStack, ringStack} {
+	var protocols [3][]string
+	for i, s := range []stack{netStack, ringStack, fallbackStack(t)} {
 		p := &protocol{t: t}
 		for _, network := range []string{"tcp", "tcp6", "unix", "unixpacket"} {
 			l := s.mustListen(t, network)
@@ -141,6 +141,7 @@ func TestAddressesAndOptions(t *testing.T) {
 		protocols[i] = p.lines
 	}
 	require.Equal(t, protocols[0], protocols[1])
+	require.Equal(t, protocols[0], protocols[2], "without a ring")
 }
 
 // noteOptions notes what a program can see of a socket.
@@ -485,7 +486,7 @@ func TestThreadsOfManyWaiting(t *testing.T) {
 
 // Names are looked up, and of several addresses the one is taken that answers.
 func TestDialByName(t *testing.T) {
-	onStacksAndFallback(t, func(t *testing.T, s stack) {
+	onStacks(t, func(t *testing.T, s stack) {
 		resolver := namesOf(t, s, map[dnsType]string{dnsA: "\x7f\x00\x00\x01", dnsAAAA: string(net.IPv6loopback)})
 		for _, network := range []string{"tcp", "tcp6"} {
 			l, err := s.listen(new(net.ListenConfig), network, anyAddress[network])

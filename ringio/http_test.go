@@ -49,7 +49,7 @@ func TestHTTP(t *testing.T) {
 		}
 		w.Write(body)
 	})
-	onStacksAndFallback(t, func(t *testing.T, s stack) {
+	onStacks(t, func(t *testing.T, s stack) {
 		for name, secure := range map[string]bool{"HTTP/1.1": false, "HTTP/2.0": true} {
 			server, client := httpServer(t, s, secure, echo)
 			var all sync.WaitGroup
@@ -73,7 +73,7 @@ func TestHTTP(t *testing.T) {
 }
 
 func TestHTTPServesAFile(t *testing.T) {
-	onStacksAndFallback(t, func(t *testing.T, s stack) {
+	onStacks(t, func(t *testing.T, s stack) {
 		server, client := httpServer(t, s, false, http.FileServer(http.Dir(".")))
 		r, err := client.Get(server.URL + "/http_test.go")
 		require.NoError(t, err)
@@ -86,7 +86,7 @@ func TestHTTPServesAFile(t *testing.T) {
 
 // A client that goes is noticed, a connection can be hijacked, and Shutdown waits.
 func TestHTTPServersWays(t *testing.T) {
-	onStacksAndFallback(t, func(t *testing.T, s stack) {
+	onStacks(t, func(t *testing.T, s stack) {
 		gone, began := make(chan struct{}), make(chan struct{}, 2)
 		mux := http.NewServeMux()
 		mux.HandleFunc("/wait", func(w http.ResponseWriter, r *http.Request) {
@@ -148,7 +148,7 @@ func TestTLS(t *testing.T) {
 	certificates := httptest.NewUnstartedServer(nil)
 	certificates.StartTLS()
 	defer certificates.Close()
-	onStacksAndFallback(t, func(t *testing.T, s stack) {
+	onStacks(t, func(t *testing.T, s stack) {
 		l := tls.NewListener(s.mustListen(t, "tcp"), certificates.TLS)
 		go func() {
 			for {

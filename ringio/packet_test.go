@@ -61,8 +61,8 @@ func TestDatagrams(t *testing.T) {
 }
 
 func TestAddressesOfDatagrams(t *testing.T) {
-	var protocols [2][]string
-	for i, s := range []stack{netStack, ringStack} {
+	var protocols [3][]string
+	for i, s := range []stack{netStack, ringStack, fallbackStack(t)} {
 		p := &protocol{t: t}
 		four := s.mustListenPacket(t, "udp").(UDPConn)
 		all, err := s.listenPacket("udp", "[::]:0")
@@ -105,6 +105,7 @@ func TestAddressesOfDatagrams(t *testing.T) {
 		protocols[i] = p.lines
 	}
 	require.Equal(t, protocols[0], protocols[1])
+	require.Equal(t, protocols[0], protocols[2], "without a ring")
 }
 
 func TestControlMessages(t *testing.T) {

@@ -107,15 +107,14 @@ var busyStack = func() stack {
 	return s
 }()
 
-// onStacksAndFallback runs a test also on ringio where there is no ring.
-func onStacksAndFallback(t *testing.T, test func(t *testing.T, s stack)) {
-	onStacks(t, test)
-	t.Run("fallback", func(t *testing.T) { test(t, stackOf("fallback", ownEngine(t, Options{NoRing: true}))) })
+// fallbackStack is ringio where there is no ring.
+func fallbackStack(t testing.TB) stack {
+	return stackOf("fallback", ownEngine(t, Options{NoRing: true}))
 }
 
-// onStacks runs a test on net and on ringio.
+// onStacks runs a test on net and on ringio, with a ring and without.
 func onStacks(t *testing.T, test func(t *testing.T, s stack)) {
-	for _, s := range []stack{netStack, ringStack, busyStack} {
+	for _, s := range []stack{netStack, ringStack, busyStack, fallbackStack(t)} {
 		t.Run(s.name, func(t *testing.T) {
 			if s.busy {
 				makeCrowd(t)
