@@ -465,25 +465,6 @@ func TestThreadsThatEnd(t *testing.T) {
 	})
 }
 
-// No thread waits.
-func TestThreadsOfManyWaiting(t *testing.T) {
-	threads := func() int {
-		all, err := os.ReadDir("/proc/self/task")
-		require.NoError(t, err)
-		return len(all)
-	}
-	before := threads()
-	const pairs = 300
-	for range pairs {
-		ours, theirs := ringStack.pair(t, "tcp")
-		go ours.Read(make([]byte, 1))
-		go theirs.Read(make([]byte, 1))
-	}
-	time.Sleep(20 * time.Millisecond)
-	// Go's runtime makes some for those that a busy machine interrupts in the kernel.
-	require.LessOrEqual(t, threads(), before+2*pairs/20)
-}
-
 // Names are looked up, and of several addresses the one is taken that answers.
 func TestDialByName(t *testing.T) {
 	onStacks(t, func(t *testing.T, s stack) {

@@ -3,17 +3,24 @@
 package ringio
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
 	"net"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"runtime"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
+	"golang.org/x/sys/unix"
 )
 
 func TestWaitReadable(t *testing.T) {
@@ -93,6 +100,131 @@ func alone(t *testing.T) bool {
 	out, err := cmd.CombinedOutput()
 	require.NoError(t, err, string(out))
 	return false
+}
+
+// 10,000 goroutines wait on connections, then as many more for files, and neither threads nor
+// goroutines are there for it. With all of that in flight the process uses no processor, and
+// none of its threads sits in a call that waits for a ring, which would count as waiting for a
+// disk.
+func TestTenThousandWaitWithoutThreads(t *testing.T) {
+	if !alone(t) {
+		return
+	}
+	waiters := 10_000
+	if raceEnabled {
+		waiters = 2000 // its memory of each goroutine is large
+	}
+	var files unix.Rlimit
+	require.NoError(t, unix.Getrlimit(unix.RLIMIT_NOFILE, &files))
+	waiters = min(waiters, int(files.Cur)-200) &^ 1 // what others have open is few
+	e := busyEngine(t, Options{})                   // whose single read of a file is no plain call
+	threads, goroutines := threadCount(t), runtime.NumGoroutine()
+	all := func(n int) {
+		require.Eventually(t, func() bool { return e.Stats().InFlight >= n }, time.Minute, time.Millisecond)
+		// Go's runtime makes some for those that a busy machine interrupts in the kernel.
+		require.LessOrEqual(t, threadCount(t), threads+16)
+		require.LessOrEqual(t, runtime.NumGoroutine(), goroutines+n+10) // the engine's, and the test's
+		idle := func() bool { return processorTimeIn(2*time.Second) < 20*time.Millisecond }
+		require.Eventually(t, idle, time.Minute, time.Millisecond, "it is busy with waiting")
+		require.NotContains(t, callsOfThreads(), unix.SYS_IO_URING_ENTER)
+	}
+	waitOnConnections(t, e, waiters)
+	all(waiters)
+	waitForFiles(t, e, waiters)
+	all(2 * waiters)
+}
+
+// processorTimeIn returns how much processor time the process uses in a while.
+func processorTimeIn(while time.Duration) time.Duration {
+	before := processorTime()
+	time.Sleep(while)
+	return processorTime() - before
+}
+
+// callsOfThreads returns the numbers of the system calls that the program's threads are in, none
+// where the kernel does not tell.
+func callsOfThreads() (calls []int) {
+	tasks, _ := filepath.Glob("/proc/self/task/*")
+	for _, task := range tasks {
+		if comm, _ := os.ReadFile(task + "/comm"); strings.HasPrefix(string(comm), "iou-") {
+			continue // the kernel's, which show the call that made them
+		}
+		said, _ := os.ReadFile(task + "/syscall")
+		if number, _, ok := strings.Cut(string(said), " "); ok {
+			if n, err := strconv.Atoi(number); err == nil {
+				calls = append(calls, n)
+			}
+		}
+	}
+	return calls
+}
+
+// waitOnConnections has goroutines wait on as many connections, which have all said something
+// before, until the test ends.
+func waitOnConnections(t *testing.T, e *Engine, waiters int) {
+	s := stackOf("own", e)
+	l := s.mustListen(t, "tcp")
+	conns := make([]net.Conn, waiters)
+	var heard atomic.Int64
+	var all sync.WaitGroup
+	for i := 0; i < waiters; i += 2 {
+		conns[i] = s.mustDial(t, l.Addr())
+		theirs, err := l.Accept()
+		require.NoError(t, err)
+		conns[i+1] = theirs
+	}
+	for _, c := range conns {
+		all.Go(func() {
+			b := make([]byte, 1)
+			for {
+				if _, err := c.Read(b); err != nil {
+					return
+				}
+				heard.Add(1)
+			}
+		})
+	}
+	t.Cleanup(func() {
+		for _, c := range conns {
+			c.Close()
+		}
+		within(t, all.Wait)
+	})
+	for round := range warmReads + 2 {
+		for _, c := range conns {
+			_, err := c.Write([]byte("x"))
+			require.NoError(t, err)
+		}
+		said := int64(waiters * (round + 1))
+		require.Eventually(t, func() bool { return heard.Load() == said }, time.Minute, time.Millisecond)
+	}
+}
+
+// waitForFiles has goroutines wait for what is taken for a disk, but is a FIFO, which waits for
+// sure, until the test ends.
+func waitForFiles(t *testing.T, e *Engine, waiters int) {
+	name := filepath.Join(t.TempDir(), "fifo")
+	require.NoError(t, makeFIFO(name))
+	f, err := os.OpenFile(name, os.O_RDWR, 0)
+	require.NoError(t, err)
+	conn, err := f.SyscallConn()
+	require.NoError(t, err)
+	d := &disk{engine: e.rings[0], watch: &e.watch, conn: conn, name: name}
+	d.reading.Store(straight)
+	var all sync.WaitGroup
+	for range waiters {
+		all.Go(func() {
+			if n, err := d.readAt(context.Background(), nil, make([]byte, 1), 0); n != 1 || err != nil {
+				t.Error(n, err)
+			}
+		})
+	}
+	t.Cleanup(func() {
+		_, err := f.Write(make([]byte, waiters)) // less than a FIFO holds
+		require.NoError(t, err)
+		within(t, all.Wait)
+		require.NoError(t, f.Close())
+	})
 }
 
 // A connection that says nothing takes what itself and its goroutine's smallest stack
