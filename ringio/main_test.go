@@ -20,6 +20,9 @@ func TestMain(m *testing.M) {
 	if hardship := os.Getenv("RINGIO_HARDSHIP"); hardship != "" {
 		os.Exit(suffer(hardship))
 	}
+	if server := os.Getenv("RINGIO_PEER"); server != "" {
+		os.Exit(bePeer(server))
+	}
 	before := ringtest.OpenFDs()
 	code := m.Run()
 	if err := Shutdown(context.Background()); err != nil {
