@@ -78,6 +78,14 @@
 // a buffer of 4 KiB; the function also works, with the same effect, on net's own
 // connections.
 //
+// # Kernels
+//
+// Linux 5.7 is the first that has what a ring needs here; before it, os and net do the
+// work. What later kernels add is used where it is: the kernel's threads are counted
+// (Options.Workers) from 5.15 on, programs are spared interrupts (Options.Interrupts) from
+// 5.19 on, connections receive in advance from 6.0 on, and no more than they are to from
+// 6.17 on.
+//
 // # The engine
 //
 // The package's functions share one engine, made on first use: a ring, and a goroutine

@@ -25,16 +25,19 @@ type Options struct {
 	Rings int
 
 	// SQPoll, if not zero, makes a kernel thread take the requests; it sleeps after that
-	// long without one. This is worth it only with a spare processor.
+	// long without one. This is worth it only with a spare processor. Before Linux 5.13
+	// only privileged programs may have one; others go without a ring then.
 	SQPoll time.Duration
 
 	// Workers is how many kernel threads each of the process's threads may have for
-	// requests that block, 8 if zero.
+	// requests that block, 8 if zero. Needs Linux 5.15; before it the kernel decides.
 	Workers int
 
 	// FixedBuffers is how many buffers of FixedBufferSize bytes, 4096 if zero, rounded up
 	// to whole pages, are registered with the rings: Engine.Buffers has them. With
-	// O_DIRECT, reads and writes of such memory save the kernel looking up its pages.
+	// O_DIRECT, reads and writes of such memory save the kernel looking up its pages. The
+	// memory counts as locked (RLIMIT_MEMLOCK); where that is too little, Stats.FixedBuffers
+	// is zero and the buffers are memory like any other.
 	FixedBuffers    int
 	FixedBufferSize int
 
@@ -42,7 +45,7 @@ type Options struct {
 	// thread that computes delivers it when it next enters the kernel, a few milliseconds
 	// later at most; others wait that much longer, but a third of the processor time is
 	// saved. It is for programs that compute for milliseconds at a time and have to answer
-	// faster than that.
+	// faster than that. Before Linux 5.19 the kernel always does.
 	Interrupts bool
 
 	// Histograms makes Stats tell how long operations take.
