@@ -26,7 +26,7 @@ type Options struct {
 
 	// SQPoll, if not zero, makes a kernel thread take the requests; it sleeps after that
 	// long without one. This is worth it only with a spare processor. Before Linux 5.13
-	// only privileged programs may have one; others go without a ring then.
+	// only privileged programs may have one; others' rings are without it.
 	SQPoll time.Duration
 
 	// Workers is how many kernel threads each of the process's threads may have for
