@@ -7,11 +7,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -32,16 +34,14 @@ var hardships = map[string]struct {
 	"no enter":  {func() error { return ringtest.Deny(unix.SYS_IO_URING_ENTER, unix.EPERM) }, "allow io_uring_enter"},
 	"no register": {func() error { return ringtest.Deny(unix.SYS_IO_URING_REGISTER, unix.EPERM) },
 		"allow io_uring_register"},
-	"no memory": {func() error {
-		if err := unix.Setrlimit(unix.RLIMIT_MEMLOCK, &unix.Rlimit{}); err != nil {
-			return err
-		}
-		return syscall.Setuid(65534)
-	}, "RLIMIT_MEMLOCK"},
+	"no memory": {func() error { return lockLittle(0) }, "RLIMIT_MEMLOCK"},
 }
 
-// suffer uses files under a hardship, and prints what Available says.
+// suffer uses files and connections under a hardship, and prints what Available says.
 func suffer(hardship string) int {
+	if hardship == littleMemory {
+		return sufferLittleMemory()
+	}
 	if err := hardships[hardship].begin(); err != nil {
 		fmt.Println("SKIP", err)
 		return 0
@@ -53,7 +53,7 @@ func suffer(hardship string) int {
 		fmt.Println("SKIP io_uring works all the same")
 		return 0
 	}
-	if err := useFiles(); err != nil {
+	if err := errors.Join(useConnections(), useFiles()); err != nil {
 		fmt.Println("FAIL", err)
 		return 1
 	}
@@ -92,24 +92,116 @@ func useFiles() error {
 	return Shutdown(context.Background())
 }
 
-func TestFilesUnderHardship(t *testing.T) {
+// useConnections has both ends of some say something.
+func useConnections() error {
+	for _, network := range []string{"tcp", "unix"} {
+		address := "127.0.0.1:0"
+		if network == "unix" {
+			address = filepath.Join(os.Getenv("RINGIO_DIR"), "s")
+		}
+		l, err := Listen(network, address)
+		if err != nil {
+			return err
+		}
+		defer l.Close()
+		ours, err := Dial(network, l.Addr().String())
+		if err != nil {
+			return err
+		}
+		defer ours.Close()
+		theirs, err := l.Accept()
+		if err != nil {
+			return err
+		}
+		defer theirs.Close()
+		theirs.SetDeadline(time.Now().Add(time.Minute))
+		var all sync.WaitGroup
+		all.Go(func() { hear(ours, 'x', 100_000) })
+		if n, err := io.CopyN(theirs, theirs, 100_000); err != nil {
+			return fmt.Errorf("%d bytes of %s: %w", n, network, err)
+		}
+		all.Wait()
+	}
+	return nil
+}
+
+// lockLittle takes the right to lock memory, but for a little.
+func lockLittle(most uint64) error {
+	if err := unix.Setrlimit(unix.RLIMIT_MEMLOCK, &unix.Rlimit{Cur: most, Max: most}); err != nil {
+		return err
+	}
+	return syscall.Setuid(65534)
+}
+
+// littleMemory is a hardship that leaves room for a ring, not for its buffers.
+const littleMemory = "little memory"
+
+func sufferLittleMemory() int {
+	if err := lockLittle(2 << 20); err != nil {
+		fmt.Println("SKIP", err)
+		return 0
+	}
+	e, err := New(Options{FixedBuffers: 8, FixedBufferSize: 1 << 20})
+	if err == nil {
+		err = useBuffers(e)
+	}
+	if err != nil {
+		fmt.Println("FAIL", err)
+		return 1
+	}
+	return 0
+}
+
+// useBuffers uses buffers that a ring could not be told of.
+func useBuffers(e *Engine) error {
+	if s := e.Stats(); s.Fallback || s.FixedBuffers != 0 {
+		return fmt.Errorf("the ring: %+v", s)
+	}
+	f, err := e.OpenFile(filepath.Join(os.Getenv("RINGIO_DIR"), "file"), os.O_RDWR|os.O_CREATE|os.O_SYNC, 0o600)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	keepBusy(e)
+	b, ok := e.Buffers().Get()
+	if !ok {
+		return errors.New("there are no buffers")
+	}
+	copy(b.Bytes, "text")
+	if _, err := f.WriteAt(b.Bytes, 0); err != nil {
+		return err
+	}
+	clear(b.Bytes)
+	f.disk.score.Store(hopeless)
+	if _, err := f.ReadAt(b.Bytes, 0); err != nil || string(b.Bytes[:4]) != "text" {
+		return errors.Join(err, errors.New("something else was read"))
+	}
+	return errors.Join(e.Buffers().Put(b), e.Shutdown(context.Background()))
+}
+
+func TestUnderHardship(t *testing.T) {
 	require.NoError(t, Available())
 	for name, hardship := range hardships {
 		t.Run(name, func(t *testing.T) {
-			dir := t.TempDir()
-			for d := dir; d != "/tmp" && len(d) > 1; d = filepath.Dir(d) { // it may have become another user
-				os.Chmod(d, 0o777)
-			}
-			cmd := exec.Command(os.Args[0])
-			cmd.Env = append(os.Environ(), "RINGIO_HARDSHIP="+name, "RINGIO_DIR="+dir)
-			out, err := cmd.CombinedOutput()
-			require.NoError(t, err, string(out))
-			if why, ok := strings.CutPrefix(string(out), "SKIP "); ok {
-				t.Skip(why)
-			}
-			require.Contains(t, string(out), hardship.says)
+			require.Contains(t, underHardship(t, name), hardship.says)
 		})
 	}
+}
+
+// underHardship runs a process under a hardship, and returns what it says.
+func underHardship(t *testing.T, hardship string) (says string) {
+	dir := t.TempDir()
+	for d := dir; d != "/tmp" && len(d) > 1; d = filepath.Dir(d) { // it may have become another user
+		os.Chmod(d, 0o777)
+	}
+	cmd := exec.Command(os.Args[0])
+	cmd.Env = append(os.Environ(), "RINGIO_HARDSHIP="+hardship, "RINGIO_DIR="+dir)
+	out, err := cmd.CombinedOutput()
+	require.NoError(t, err, string(out))
+	if why, ok := strings.CutPrefix(string(out), "SKIP "); ok {
+		t.Skip(why)
+	}
+	return string(out)
 }
 
 // A full disk is told as os tells it, whichever way the write takes.
@@ -198,7 +290,11 @@ func TestBrokenDisk(t *testing.T) {
 	}
 }
 
-func TestRegisteredBuffersNeedLockedMemory(t *testing.T) {
+// Where the ring can't be told of the buffers, for want of memory that may be locked, they are
+// used all the same, and the ring for all else.
+func TestRegisteredBuffersNeedLockedMemory(t *testing.T) { underHardship(t, littleMemory) }
+
+func TestFixedBuffersWithoutARing(t *testing.T) {
 	e := ownEngine(t, Options{FixedBuffers: 1, FixedBufferSize: 1 << 20, NoRing: true})
 	require.Zero(t, e.Stats().FixedBuffers)
 	b, ok := e.Buffers().Get()
