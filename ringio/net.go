@@ -21,10 +21,12 @@ type TCPConn interface {
 	syscall.Conn
 	io.ReaderFrom
 	io.WriterTo
-	halfCloser
-	bufferSizes
-	filer
 
+	CloseRead() error
+	CloseWrite() error
+	SetReadBuffer(bytes int) error
+	SetWriteBuffer(bytes int) error
+	File() (*os.File, error)
 	SetKeepAlive(keepalive bool) error
 	SetKeepAlivePeriod(d time.Duration) error
 	SetKeepAliveConfig(config net.KeepAliveConfig) error
@@ -40,10 +42,12 @@ type UnixConn interface {
 	net.Conn
 	net.PacketConn
 	syscall.Conn
-	halfCloser
-	bufferSizes
-	filer
 
+	CloseRead() error
+	CloseWrite() error
+	SetReadBuffer(bytes int) error
+	SetWriteBuffer(bytes int) error
+	File() (*os.File, error)
 	ReadFromUnix(b []byte) (int, *net.UnixAddr, error)
 	ReadMsgUnix(b, oob []byte) (n, oobn, flags int, addr *net.UnixAddr, err error)
 	WriteToUnix(b []byte, addr *net.UnixAddr) (int, error)
@@ -56,9 +60,10 @@ type UDPConn interface {
 	net.Conn
 	net.PacketConn
 	syscall.Conn
-	bufferSizes
-	filer
 
+	SetReadBuffer(bytes int) error
+	SetWriteBuffer(bytes int) error
+	File() (*os.File, error)
 	ReadFromUDP(b []byte) (int, *net.UDPAddr, error)
 	ReadFromUDPAddrPort(b []byte) (int, netip.AddrPort, error)
 	ReadMsgUDP(b, oob []byte) (n, oobn, flags int, addr *net.UDPAddr, err error)
@@ -75,23 +80,9 @@ type UDPConn interface {
 type SocketListener interface {
 	net.Listener
 	syscall.Conn
-	filer
 
-	SetDeadline(t time.Time) error
-}
-
-type halfCloser interface {
-	CloseRead() error
-	CloseWrite() error
-}
-
-type bufferSizes interface {
-	SetReadBuffer(bytes int) error
-	SetWriteBuffer(bytes int) error
-}
-
-type filer interface {
 	File() (*os.File, error)
+	SetDeadline(t time.Time) error
 }
 
 // WaitReadable waits until c has something to read: bytes, the end or an error, which

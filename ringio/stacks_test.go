@@ -33,6 +33,21 @@ type stack struct {
 	busy           bool // connections have been read before, and others are
 }
 
+// What only some connections have.
+type halfCloser interface {
+	CloseRead() error
+	CloseWrite() error
+}
+
+type bufferSizes interface {
+	SetReadBuffer(bytes int) error
+	SetWriteBuffer(bytes int) error
+}
+
+type filer interface {
+	File() (*os.File, error)
+}
+
 var netStack = stack{
 	name: "net",
 	dial: (*net.Dialer).DialContext,
