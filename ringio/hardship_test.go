@@ -235,7 +235,7 @@ func TestFullDisk(t *testing.T) {
 	for _, flag := range []int{0, os.O_SYNC} {
 		want := run(byOS, flag)
 		require.Contains(t, want, "no space left")
-		for name, e := range map[string]*Engine{"ring": ownEngine(t, Options{}), "busy": busyEngine(t, Options{})} {
+		for name, e := range map[string]*Engine{"ring": ownEngine(t, Options{}), "busy": busyEngine(t, Options{}), "fallback": ownEngine(t, Options{NoRing: true})} {
 			require.Equal(t, want, run(by(e), flag), "%s %x", name, flag)
 		}
 	}
