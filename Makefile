@@ -66,7 +66,7 @@ sanitize: deps ## the suite under cgocheck2 and the address sanitizer
 
 soak: deps ## files, sockets, timers and cancels on several loops and ringio at full load, 10 minutes (DURATION=1h), then 6 of storms (STORM=5m: 30)
 	$(GO) test -count=1 -v -timeout 0 -run TestLoad ./tests/soak -duration $(DURATION)
-	$(GO) test -count=1 -v -timeout 0 -run TestStorm ./ringio -storm $(STORM) -connections 300
+	$(GO) test -count=1 -v -timeout 0 -run TestStorm ./ringio -storm $(STORM) -connections 500
 
 bench: deps ## measure against C and others; says how long it takes (BENCH="nop echo/loop/64 …": only those)
 	@scripts/deps.sh fio wrk mkfs.ext4 losetup mount || echo "bench: goes on without what could not be installed"
