@@ -74,3 +74,24 @@ func TestFilesDoNotAllocate(t *testing.T) {
 		require.Zero(t, got, name)
 	}
 }
+
+// The end of a request that is cancelled allocates nothing.
+func TestCancelsDoNotAllocate(t *testing.T) {
+	if raceEnabled {
+		t.Skip("with the race detector pools forget at random")
+	}
+	e := testEngine(t, Options{})
+	r, _ := testPipe(t)
+	b := make([]byte, 1)
+	require.Less(t, testing.AllocsPerRun(200, func() {
+		o := e.acquire()
+		o.hold(b)
+		o.entry().PrepRead(r, b, 0)
+		if e.submit(o) != nil {
+			panic("closed")
+		}
+		e.cancel(o)
+		e.wait(o, nil)
+		e.release(o)
+	}), 0.5)
+}

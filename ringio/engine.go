@@ -381,14 +381,19 @@ const cancelPause = time.Millisecond
 func (e *engine) cancelToken(token uint64, pause time.Duration) {
 	c := e.acquire()
 	c.entry().PrepCancel64(token, 0)
-	c.told = func(_ *op, res int32, _ liburing.CQEFlags, _ bool) {
-		e.release(c)
-		if res < 0 && e.table.find(token) != nil {
-			time.AfterFunc(pause, func() { e.cancelToken(token, min(2*pause, 100*time.Millisecond)); e.kick() })
-		}
-	}
+	c.target, c.pause, c.told = token, pause, cancelTold
 	c.cancelled.Store(false)
 	e.put(c, true)
+}
+
+// cancelTold is told what has become of a cancel. It has all from the op: a closure would be
+// allocated for each.
+func cancelTold(o *op, res int32, _ liburing.CQEFlags, _ bool) {
+	e, token, pause := o.engine, o.target, o.pause
+	e.release(o)
+	if res < 0 && e.table.find(token) != nil {
+		time.AfterFunc(pause, func() { e.cancelToken(token, min(2*pause, 100*time.Millisecond)); e.kick() })
+	}
 }
 
 // stop is shutdown of an engine that has nothing to do.

@@ -5,6 +5,7 @@ package ringio
 import (
 	"sync"
 	"sync/atomic"
+	"time"
 	"unsafe"
 
 	"github.com/go-liburing/liburing"
@@ -50,8 +51,12 @@ type op struct {
 	done  sync.WaitGroup // for who waits: smaller than a channel, thousands may
 	ended chan struct{}  // one place: the same for waitContext, which is quicker, too
 	buf   *byte          // held as keep is
-	next  atomic.Uint32  // in the list of free ones: index + 1
-	_     [20]byte       // to whole lines
+
+	target uint64        // of a cancel
+	pause  time.Duration // before it is repeated
+
+	next atomic.Uint32 // in the list of free ones: index + 1
+	_    [4]byte       // to whole lines
 }
 
 // entry returns the op's empty entry, to be prepared.
