@@ -299,7 +299,7 @@ func (s *socket) lettingWait(f *os.File) *os.File {
 
 // netsFiler is what net makes of a socket's File.
 type netsFiler interface {
-	filer
+	File() (*os.File, error)
 	io.Closer
 }
 
