@@ -8,6 +8,7 @@ import (
 	"os"
 	"runtime/debug"
 	"slices"
+	"sync"
 	"testing"
 	"time"
 
@@ -251,6 +252,7 @@ func resizeWithoutRoom() error {
 	if err != nil {
 		return err
 	}
+	needNoMemory()
 	err = l.Control(func(r *liburing.Ring) error {
 		limit := unix.Rlimit{Cur: 1, Max: unix.RLIM_INFINITY}
 		if err := unix.Setrlimit(unix.RLIMIT_AS, &limit); err != nil {
@@ -263,6 +265,20 @@ func resizeWithoutRoom() error {
 	l.Nop(nil)
 	closeAndTell(l)
 	return nil
+}
+
+// needNoMemory has Go's runtime get by for a while with the memory that it has: it has no
+// garbage to collect, and threads in reserve. Without room for another it ends the process.
+func needNoMemory() {
+	debug.SetGCPercent(-1)
+	var all sync.WaitGroup
+	for range 8 {
+		all.Go(func() {
+			pause := unix.NsecToTimespec(int64(50 * time.Millisecond))
+			unix.Nanosleep(&pause, nil)
+		})
+	}
+	all.Wait()
 }
 
 // Whatever else Control does to the ring leaves a loop that works, or is refused.
