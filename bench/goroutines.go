@@ -171,6 +171,30 @@ func goroutinePipelines(ctx context.Context, t *tools) (contests []contest, err 
 	return append(contests, echo), err
 }
 
+// loadContests has goroutines echo messages that come at a fixed rate, far below what they can
+// do, as in most services: what counts is how long one takes, and how much of the processor.
+func loadContests(ctx context.Context, t *tools) ([]contest, error) {
+	t = t.longer(2)
+	bench, err := newEchoBench(ctx, t, echoPeers)
+	if err != nil {
+		return nil, err
+	}
+	var contests []contest
+	for _, rate := range []int{1_000, 10_000, 50_000} {
+		name := fmt.Sprintf("load/ringio/%d", rate)
+		c, err := bench.goroutineEcho(ctx, name, latencyConnections, "-rate", strconv.Itoa(rate))
+		if err != nil {
+			return nil, err
+		}
+		c.title, c.busy = fmt.Sprintf("echo by goroutines, %d messages per second", rate), false
+		median, processor := c.against(name+"/p50", "µs", "p50_us"), c.against(name+"/cpu", "µs", "cpu_us_per_request")
+		median.moreIsGood, processor.moreIsGood = false, false
+		c.figures = []figure{median, processor}
+		contests = append(contests, c)
+	}
+	return contests, nil
+}
+
 // httpContests has net/http answer wrk, on net's connections and on ringio's.
 func httpContests(ctx context.Context, t *tools) ([]contest, error) {
 	wrk, err := findWrk(t)

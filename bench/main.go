@@ -23,6 +23,7 @@ var groups = []group{
 	{"echo-pipelined", "the same with 64 connections and 32 small messages in flight on each", pipelinedContests},
 	{"pipeline", "the same by goroutines", goroutinePipelines},
 	{"latency", "the same at a fixed rate: how long single messages take", latencyContests},
+	{"load", "the same by goroutines: how long messages take, and how much of the processor", loadContests},
 	{"web", "some of the models below with wrk as their client", webContests},
 	{"cached", "random reads of the page cache by goroutines", cachedContests},
 	{"wal", "a log that 64 goroutines append to", walContests},

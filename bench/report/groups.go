@@ -70,6 +70,11 @@ var groups = []group{
 		charts: results.latency,
 	},
 	{
+		name: "load", Title: "Goroutines with little to do",
+		About: "Servers that have a goroutine for each of 64 connections, and messages at a fixed rate, far fewer than they could echo: what one takes from the client and back (`p50`, the median), and of the server's processor (`cpu`).",
+		one:   "message",
+	},
+	{
 		name: "web", Title: "Web server",
 		About: "The same small web server over io_uring and over epoll in C, with wrk as the client, which keeps its connections.",
 		one:   "request", does: "answers", at: " with %s connections",
