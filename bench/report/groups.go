@@ -72,7 +72,7 @@ var groups = []group{
 	{
 		name: "load", Title: "Goroutines with little to do",
 		About: "Servers that have a goroutine for each of 64 connections, and messages at a fixed rate, far fewer than they could echo: what one takes from the client and back (`p50`, the median), and of the server's processor (`cpu`).",
-		one:   "message",
+		one:   "message", at: " for %s",
 	},
 	{
 		name: "web", Title: "Web server",

@@ -22,7 +22,7 @@ var reasons = []struct{ pattern, rival, why string }{
 	{"cp/*/*", "*", "On a file system that can't write to the page cache without blocking, such as ext4, the kernel hands each write to a worker thread. cp and io.Copy have it copy in the system call itself."},
 	{"echo*/*/*", "Go, With*", "With the option a turn of the loop handles more messages."},
 	{"echo*/*/*", "C", "Nearly all of the time is the kernel's, for both. The loop's table and the callbacks take some 2 or 3 % of it."},
-	{"pipeline/ringio/*", "Loop", "A waiting goroutine has to be woken and given a processor; a callback is just called."},
+	{"pipeline/ringio/*", "Loop", byGoroutines},
 	{"memory/ringio", "net, no buffer", "Without a buffer, the saving comes from first waiting for something to read, which net's connections can do too."},
 	{"cached/ringio/*", "*", "ringio makes the same plain call, counts who is in one, and has one in 128 ask whether the page cache has what is read."},
 	{"pipeline/ringio/*", "*", "Of the processor's time four fifths are the kernel's, for TCP, whoever asks it; the client has not much more to give."},
@@ -30,7 +30,10 @@ var reasons = []struct{ pattern, rival, why string }{
 	{"echo/ringio/500", "*", "As with 1,000 below; in turns of servers that have just been started it was even with net's (docs/profile.md)."},
 	{"echo/ringio/1000", "*", "What it keeps for each connection, requests and buffers, is more than net does, and with a thousand no longer in the processor's cache: its own part of the time is 1.4 times what it is with 64, on a slower host 2.8 times (docs/profile.md)."},
 	{"echo/ringio/10000", "*", "What it has received waits until thousands of others are answered, and then neither the kernel nor ringio finds the connection in the processor's caches (docs/profile.md)."},
-	{"*/ringio/*", "Loop", "A waiting goroutine has to be woken and given a processor; a callback is just called."},
+	{"load/*/*/p50", "*", "How long an idle processor takes to wake, and whether server and client fall into step, decides more than the sides do."},
+	{"load/*/*/cpu", "gnet", "gnet's one goroutine waits and calls back; ringio's has to wake another for each message."},
+	{"load/*/*/cpu", "Loop", byGoroutines},
+	{"*/ringio/*", "Loop", byGoroutines},
 	{"latency/*/p50", "C", "Server and client fall into step, in one of two ways a fifth apart; C's server may do either, ours has one as a rule. What decides has not been found out."},
 	{"latency/*/*", "C", "Rounds differ more than the sides do: on a processor that mostly waits, how long a wake-up takes is up to the machine."},
 	{"latency/*/*", "*", "As with C: rounds differ more than the sides do, and server and client fall into step in one of two ways."},
@@ -44,6 +47,8 @@ var reasons = []struct{ pattern, rival, why string }{
 }
 
 const (
+	byGoroutines = "A waiting goroutine has to be woken and given a processor; a callback is just called."
+
 	oneAtATime = "With one request at a time there is nothing to batch, so each pays alone for a turn of the loop and for the wait."
 
 	ofGnet        = "gnet has one buffer for all connections, and need not remember, for each, a receive that stays in the kernel."

@@ -133,6 +133,9 @@ func (g group) where(entries results) string {
 
 // label is what tells an entry from the others of its group and kind.
 func (e entry) label() string {
+	if e.part(0) == "load" {
+		return map[string]string{"p50": "the median", "cpu": "the processor's time"}[e.part(-1)] + " at " + inWords(e.part(2)) + "/s"
+	}
 	if p := percentile(e.part(-1)); p != "" {
 		return p + " at " + inWords(e.part(1)) + "/s"
 	}
