@@ -2,6 +2,7 @@
 package ringio_test
 
 import (
+	"context"
 	"net"
 	"path/filepath"
 	"testing"
@@ -31,6 +32,11 @@ var withoutRing = func() *ringio.Engine {
 	}
 	return e
 }()
+
+// dialers are what clients of databases may be given.
+var dialers = map[string]func(ctx context.Context, network, address string) (net.Conn, error){
+	"net": new(net.Dialer).DialContext, "ringio": ringio.DialContext, "ringio, no ring": withoutRing.DialContext,
+}
 
 func TestConn(t *testing.T) {
 	for name, end := range ends {

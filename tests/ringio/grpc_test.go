@@ -9,7 +9,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/go-liburing/liburing/ringio"
 	"github.com/stretchr/testify/require"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/credentials/insecure"
@@ -40,7 +39,13 @@ var echoService = grpc.ServiceDesc{
 }
 
 func TestGRPCStreams(t *testing.T) {
-	l, err := ringio.Listen("tcp", "127.0.0.1:0")
+	for name, end := range ends {
+		t.Run(name, func(t *testing.T) { grpcStreams(t, end.dial, end.listen) })
+	}
+}
+
+func grpcStreams(t *testing.T, dial func(network, address string) (net.Conn, error), listen func(network, address string) (net.Listener, error)) {
+	l, err := listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
 	server := grpc.NewServer()
 	server.RegisterService(&echoService, nil)
@@ -48,9 +53,7 @@ func TestGRPCStreams(t *testing.T) {
 	defer server.Stop()
 	client, err := grpc.NewClient("passthrough:///"+l.Addr().String(),
 		grpc.WithTransportCredentials(insecure.NewCredentials()),
-		grpc.WithContextDialer(func(ctx context.Context, address string) (net.Conn, error) {
-			return ringio.DialContext(ctx, "tcp", address)
-		}))
+		grpc.WithContextDialer(func(_ context.Context, address string) (net.Conn, error) { return dial("tcp", address) }))
 	require.NoError(t, err)
 	defer client.Close()
 	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)

@@ -18,7 +18,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/go-liburing/liburing/ringio"
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/stretchr/testify/require"
@@ -28,9 +27,7 @@ import (
 // waits for notifications works over ringio as it does over net.
 func TestPostgres(t *testing.T) {
 	address := startPostgres(t)
-	for name, dial := range map[string]func(ctx context.Context, network, address string) (net.Conn, error){
-		"net": new(net.Dialer).DialContext, "ringio": ringio.DialContext,
-	} {
+	for name, dial := range dialers {
 		t.Run(name, func(t *testing.T) {
 			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 			defer cancel()

@@ -13,7 +13,6 @@ import (
 	"time"
 
 	"github.com/alicebob/miniredis/v2"
-	"github.com/go-liburing/liburing/ringio"
 	"github.com/redis/go-redis/v9"
 )
 
@@ -21,9 +20,7 @@ import (
 // pooled connections, pipelines, large values, calls that wait and are given up,
 // subscriptions, and a server that goes.
 func TestRedis(t *testing.T) {
-	for name, dial := range map[string]func(ctx context.Context, network, address string) (net.Conn, error){
-		"net": new(net.Dialer).DialContext, "ringio": ringio.DialContext,
-	} {
+	for name, dial := range dialers {
 		t.Run(name, func(t *testing.T) {
 			server := miniredis.RunT(t)
 			client := redis.NewClient(&redis.Options{Addr: server.Addr(), Dialer: dial, PoolSize: 20, MaxRetries: -1, ContextTimeoutEnabled: true})
