@@ -494,9 +494,13 @@ func TestSyncsOfMany(t *testing.T) {
 }
 
 func overEnginesAndFallback(t *testing.T, test func(t *testing.T, e *Engine)) {
+	overRings(t, test)
+	t.Run("fallback", func(t *testing.T) { test(t, ownEngine(t, Options{NoRing: true})) })
+}
+
+func overRings(t *testing.T, test func(t *testing.T, e *Engine)) {
 	t.Run("ring", func(t *testing.T) { test(t, ownEngine(t, Options{})) })
 	t.Run("busy", func(t *testing.T) { test(t, busyEngine(t, Options{Entries: 2})) })
-	t.Run("fallback", func(t *testing.T) { test(t, ownEngine(t, Options{NoRing: true})) })
 }
 
 func TestFilesAfterShutdown(t *testing.T) {
