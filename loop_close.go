@@ -58,9 +58,33 @@ func (l *Loop) Close(ctx context.Context) error {
 	case <-l.done:
 		return l.closeErr
 	case <-ctx.Done():
-		return fmt.Errorf("liburing: %s: %w", l.closer.waitsFor(), contextError(ctx))
 	}
+	why, ended := l.holdup()
+	if ended {
+		return l.closeErr
+	}
+	return fmt.Errorf("liburing: %s: %w", why, contextError(ctx))
 }
+
+// holdup says what holds Close up, or that the loop has just ended. A callback that does
+// not return is seen in all looks. Between two rounds, and before the first, the thread is
+// not in the kernel either, for as long as a busy machine makes it.
+func (l *Loop) holdup() (why string, ended bool) {
+	for range looks {
+		if l.closer.inKernel.Load() {
+			return "requests are still in flight, their memory is kept", false
+		}
+		select {
+		case <-l.done:
+			return "", true
+		case <-time.After(time.Millisecond):
+		}
+	}
+	return "a callback or a posted function has not returned yet, which Close waits for", false
+}
+
+// looks is how often holdup looks, once a millisecond.
+const looks = 20
 
 // longestRound is how long a round of cancelling waits for completions before
 // the next: a request may slip through a round while it changes from one of the
@@ -295,14 +319,6 @@ func (c *closer) cancelled(end Completion) {
 // hopeless reports whether no further round is going to end anything.
 func (c *closer) hopeless() bool {
 	return c.idle > patientRounds || c.refused != nil && c.idle > refusedRounds
-}
-
-// waitsFor says what holds Close up.
-func (c *closer) waitsFor() string {
-	if c.inKernel.Load() {
-		return "requests are still in flight, their memory is kept"
-	}
-	return "a callback or a posted function has not returned yet, which Close waits for"
 }
 
 // remains are what the kernel may still use of a loop that has been given up.

@@ -182,6 +182,23 @@ func TestCloseSaysWhatItWaitsFor(t *testing.T) {
 	close(proceed)
 }
 
+// No callback is blamed where none runs: a context that has ended comes before the first
+// round, and between two.
+func TestCloseBlamesNoCallback(t *testing.T) {
+	ended, cancel := context.WithCancel(t.Context())
+	cancel()
+	for range 20 {
+		l := ringtest.NewLoop(t, 8)
+		r, _ := ringtest.Pipe(t)
+		l.Read(r, make([]byte, 1), 0, nil)
+		ringtest.RunFor(t, l, time.Millisecond)
+		if err := l.Close(ended); err != nil {
+			require.ErrorIs(t, err, context.Canceled)
+			require.ErrorContains(t, err, "still in flight")
+		}
+	}
+}
+
 // relay has a loop read a byte n times, each read made by the callback of the last,
 // and returns where to write them.
 func relay(t *testing.T, l *liburing.Loop, n int, done func()) (w int) {
