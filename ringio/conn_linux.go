@@ -161,7 +161,6 @@ func (s *socket) awaitReadable() error {
 // pollReadable is awaitReadable without what a stream brings. To look by a read would take the
 // socket's error away.
 func (s *socket) pollReadable() error {
-	s.leaveLone()
 	if !s.dry && readableNow(s.fd) {
 		return nil
 	}

@@ -398,7 +398,7 @@ func (e *modelEnd) raw() {
 	var errno error
 	past, sets := e.in.is()
 	err = c.Read(func(fd uintptr) bool {
-		n, errno = receiveNow(int(fd), buf, flags)
+		n, errno = recvfrom(int(fd), buf, flags)
 		return !waits || n >= want || n < 0 && errno != unix.EAGAIN
 	})
 	switch {
@@ -418,7 +418,7 @@ func (e *modelEnd) raw() {
 	}
 }
 
-func receiveNow(fd int, buf []byte, flags int) (n int, err error) {
+func recvfrom(fd int, buf []byte, flags int) (n int, err error) {
 	for {
 		if n, _, err = unix.Recvfrom(fd, buf, flags); err != unix.EINTR {
 			return n, err
@@ -625,10 +625,10 @@ func (e *modelEnd) close() {
 // net, which the model has to hold for first.
 func TestModelOfConnections(t *testing.T) {
 	onStacks(t, func(t *testing.T, s stack) { runConnPrograms(t, s, modelCrowd) })
-	t.Run("alone", func(t *testing.T) {
-		s := stackOf("alone", ownEngine(t, Options{}))
-		s.listen = netStack.listen
-		runConnPrograms(t, s, 1)
+	t.Run("few and many", func(t *testing.T) {
+		e := fewEngine(t, Options{})
+		flip(t, e)
+		runConnPrograms(t, stackOf("few and many", e), modelCrowd)
 	})
 }
 
@@ -653,12 +653,8 @@ func runConnPrograms(t *testing.T, s stack, atOnce uint64) {
 
 // modelPair returns the connection of a program.
 func (s stack) modelPair(t *testing.T, seed uint64) (a, b net.Conn) {
-	if seed%4 == 0 && s.name != "alone" {
+	if seed%4 == 0 {
 		return s.pair(t, "unix")
 	}
-	a, b = s.pair(t, "tcp")
-	if s.name == "alone" {
-		beAlone(t, a, b)
-	}
-	return a, b
+	return s.pair(t, "tcp")
 }

@@ -61,19 +61,17 @@ type engine struct {
 	threads    int32        // how many of them may be, unless it is known that they need not wait
 	yield      yield.Shared // before calls that wait for a disk
 
-	waiting   atomic.Bool  // something is staged
-	parked    atomic.Bool  // the pump is, or is about to be
-	awaited   atomic.Int32 // who has yet to come until somebody submits, see await
-	parks     atomic.Uint64
-	woken     int // goroutines, in this turn
-	reaped    reaped
-	crowd     crowd          // whether there are many of them
-	only      uintptr        // where the stream is whose reader was woken last, 0 if another goroutine was
-	onlyTimes int            // how often in a row
-	lones     lones          // the connection that does without the pump
-	shared    *sharedBuffers // what streams receive into, made when the first is
-	sharing   atomic.Int32   // 1: there are some, -1: there can be none
-	limits    atomic.Bool    // the kernel is thought to know mostAhead
+	waiting atomic.Bool  // something is staged
+	parked  atomic.Bool  // the pump is, or is about to be
+	awaited atomic.Int32 // who has yet to come until somebody submits, see await
+	parks   atomic.Uint64
+	woken   int // goroutines, in this turn
+	reaped  reaped
+	crowd   crowd          // whether there are many of them
+	few     few            // or few
+	shared  *sharedBuffers // what streams receive into, made when the first is
+	sharing atomic.Int32   // 1: there are some, -1: there can be none
+	limits  atomic.Bool    // the kernel is thought to know mostAhead
 
 	poller  *os.File // a duplicate of the ring's descriptor
 	readied syscall.RawConn
@@ -446,7 +444,7 @@ func (e *engine) settle(ctx context.Context) (err error) {
 // leaveUnread ends what waits for bytes that nobody reads, which is in flight for no one: a
 // connection would keep shutdown waiting until its peer says something.
 func (e *engine) leaveUnread() {
-	e.lones.endUnread()
+	e.few.endUnread()
 	e.mu.Lock()
 	defer e.unlock()
 	for _, p := range e.table.pieces() {
@@ -463,12 +461,12 @@ func (e *engine) leaveUnread() {
 func (e *engine) idle() bool {
 	e.mu.Lock()
 	defer e.unlock()
-	return e.flying == 0 && len(e.queued) == 0 && !e.waiting.Load() && e.lones.none()
+	return e.flying == 0 && len(e.queued) == 0 && !e.waiting.Load() && e.few.none()
 }
 
 // cancelAll cancels all that the kernel has.
 func (e *engine) cancelAll() {
-	e.lones.end()
+	e.few.end()
 	for _, token := range e.inFlight() {
 		e.cancelToken(token, cancelPause)
 	}

@@ -176,6 +176,7 @@ func TestEngineOfFiles(t *testing.T) {
 func TestShutdownWithConnections(t *testing.T) {
 	e, err := New(Options{})
 	require.NoError(t, err)
+	keepMany(e)
 	l, ours, theirs := pairOf(t, e)
 	warmUp(t, ours, theirs)
 	_, cold, _ := pairOf(t, e)
@@ -206,6 +207,7 @@ func TestShutdownWithConnections(t *testing.T) {
 func TestWhatWorksAfterShutdown(t *testing.T) {
 	e, err := New(Options{})
 	require.NoError(t, err)
+	keepMany(e)
 	s := stackOf("shut down", e)
 	l := s.mustListen(t, "tcp")
 	ours, theirs := s.pair(t, "tcp")
@@ -267,6 +269,7 @@ func TestShutdownGivesMemoryBack(t *testing.T) {
 	for range 10 {
 		e, err := New(Options{})
 		require.NoError(t, err)
+		keepMany(e)
 		_, ours, theirs := pairOf(t, e)
 		warmUp(t, ours, theirs)
 		r := streamOf(ours)
@@ -312,15 +315,16 @@ func TestShutdownWithIdleConnections(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, want, string(got[:n]))
 	}
-	for name, lone := range map[string]bool{"streams": false, "the one that is alone": true} {
+	for name, polled := range map[string]bool{"streams": false, "in the poller": true} {
 		for _, reads := range []bool{false, true} {
 			t.Run(fmt.Sprintf("%s, read %v", name, reads), func(t *testing.T) {
 				e, err := New(Options{})
 				require.NoError(t, err)
 				var ours, theirs net.Conn
-				if lone {
-					ours, theirs = alonePair(t, e)
+				if polled {
+					ours, theirs = polledPair(t, e)
 				} else {
+					keepMany(e)
 					_, ours, theirs = pairOf(t, e)
 					warmUp(t, ours, theirs)
 					r := ours.(*tcpConn).s.stream.Load()
@@ -336,7 +340,7 @@ func TestShutdownWithIdleConnections(t *testing.T) {
 				}
 				var reader chan struct{}
 				if reads {
-					if !lone {
+					if !polled {
 						read(ours, "early")
 					}
 					reader = waits(t, func() { read(ours, "late") })
@@ -358,7 +362,7 @@ func TestShutdownWithIdleConnections(t *testing.T) {
 				case <-time.After(20 * time.Second):
 					t.Fatal("it waits for connections that nobody reads")
 				}
-				if !reads && !lone {
+				if !reads && !polled {
 					read(ours, "early")
 				}
 				_, err = ours.Read(make([]byte, 8))

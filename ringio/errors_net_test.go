@@ -819,9 +819,9 @@ func waitReset(t testing.TB, c net.Conn) {
 func TestErrorsAreThoseOfNet(t *testing.T) {
 	for name, scenario := range socketScenarios {
 		t.Run(name, func(t *testing.T) {
-			var protocols [4][]string
+			var protocols [5][]string
 			warm := busyStack // without a crowd, which has a write told of an error by the next
-			for i, s := range []stack{netStack, ringStack, warm, fallbackStack(t)} {
+			for i, s := range []stack{netStack, ringStack, warm, fallbackStack(t), fewStack(t)} {
 				p := &protocol{t: t}
 				within(t, func() { scenario(s, p) })
 				protocols[i] = p.lines
@@ -830,6 +830,7 @@ func TestErrorsAreThoseOfNet(t *testing.T) {
 			require.Equal(t, protocols[0], protocols[1])
 			require.Equal(t, protocols[0], protocols[2], "with connections that receive in advance")
 			require.Equal(t, protocols[0], protocols[3], "without a ring")
+			require.Equal(t, protocols[0], protocols[4], "with connections in the poller")
 		})
 	}
 }

@@ -74,7 +74,16 @@ func by(e *Engine) opener {
 	}
 }
 
+// ownEngine is one that believes that many connections have something to say.
 func ownEngine(t testing.TB, o Options) *Engine {
+	t.Helper()
+	e := fewEngine(t, o)
+	keepMany(e)
+	return e
+}
+
+// fewEngine is one that begins as all do: with few connections that have something to say.
+func fewEngine(t testing.TB, o Options) *Engine {
 	t.Helper()
 	e, err := New(o)
 	require.NoError(t, err)

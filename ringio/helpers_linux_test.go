@@ -3,6 +3,7 @@
 package ringio
 
 import (
+	"math"
 	"os"
 	"testing"
 	"unsafe"
@@ -16,6 +17,16 @@ func keepBusy(e *Engine) {
 	for _, ring := range e.rings {
 		ring.waiters.Add(1)
 		ring.syncs.Add(mostPlainSyncs)
+	}
+}
+
+// keepMany has the rings believe that many connections have something to say, for good.
+func keepMany(e *Engine) {
+	for _, ring := range e.rings {
+		ring.mu.Lock()
+		ring.few.not.Store(true)
+		ring.few.pace.rest = math.MaxInt
+		ring.unlock()
 	}
 }
 

@@ -37,9 +37,9 @@ func bePeer(server string) int {
 func TestPeerIsKilled(t *testing.T) {
 	for unread, says := range map[int]string{0: "EOF", 100: "connection reset by peer"} {
 		t.Run(fmt.Sprint(unread, " unread"), func(t *testing.T) {
-			var protocols [4][]string
+			var protocols [5][]string
 			warm := busyStack // without a crowd, which has a write told of an error by the next
-			for i, s := range []stack{netStack, ringStack, warm, fallbackStack(t)} {
+			for i, s := range []stack{netStack, ringStack, warm, fallbackStack(t), fewStack(t)} {
 				p := &protocol{t: t}
 				within(t, func() { peerIsKilled(s, p, unread) })
 				ours, theirs := s.pair(t, "tcp")

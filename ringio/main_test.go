@@ -24,6 +24,7 @@ func TestMain(m *testing.M) {
 		os.Exit(bePeer(server))
 	}
 	before := ringtest.OpenFDs()
+	keepMany(Default())
 	code := m.Run()
 	if err := Shutdown(context.Background()); err != nil {
 		fmt.Fprintln(os.Stderr, "Shutdown:", err)

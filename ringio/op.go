@@ -94,7 +94,6 @@ func (o *op) finish(res int32, flags liburing.CQEFlags) {
 	}
 	if o.first = more; !more {
 		o.engine.woken++
-		o.engine.sawWake(nil)
 		if o.quick {
 			o.ended <- struct{}{}
 		} else {

@@ -51,8 +51,9 @@ const (
 // Of what lies apart, as large pieces of memory do, each would be in no cache.
 type boxful struct {
 	n     int
+	parts int    // writes
 	large []byte // what has no room in small
-	small [224]byte
+	small [216]byte
 }
 
 // The sizes of a box, beside small.
@@ -78,6 +79,7 @@ func (f *boxful) add(p []byte) bool {
 	}
 	copy(f.all()[f.n:], p)
 	f.n = n
+	f.parts++
 	return true
 }
 
@@ -105,7 +107,7 @@ func (f *boxful) grow(n int) {
 // release gives the memory back.
 func (f *boxful) release() {
 	f.releaseLarge()
-	f.n = 0
+	f.n, f.parts = 0, 0
 	boxfuls.Put(f)
 }
 
@@ -169,6 +171,7 @@ func (b *outbox) prepare(o *op) {
 	}
 	if b.flying == nil {
 		b.flying, b.waiting = b.waiting, nil
+		b.engine.few.saved += b.flying.parts - 1
 	} // else it is made anew, or goes on
 	flags := unix.MSG_NOSIGNAL | unix.MSG_DONTWAIT
 	if b.blocks {

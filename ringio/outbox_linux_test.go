@@ -40,7 +40,7 @@ func boxWithoutRoom(t testing.TB, c net.Conn, text string) (before int) {
 	for chunk, last := make([]byte, 4096), -1; last != before; time.Sleep(50 * time.Millisecond) { // the peer's side takes some, a moment later
 		last = before
 		for {
-			n, err := transferNow(unix.SYS_SENDTO, s.fd, chunk, unix.MSG_DONTWAIT|unix.MSG_NOSIGNAL)
+			n, err := sendNow(s.fd, chunk)
 			if err != nil {
 				break
 			}
@@ -75,6 +75,7 @@ func TestShutdownSendsTheBox(t *testing.T) {
 			t.Run(name2+" "+name, func(t *testing.T) {
 				e, err := New(Options{})
 				require.NoError(t, err)
+				keepMany(e)
 				_, ours, theirs := pairOf(t, e)
 				peer, before := onlyNet(t, theirs), 0
 				theirs.Close()
@@ -123,6 +124,7 @@ func TestShutdownSendsTheBox(t *testing.T) {
 func TestNoBoxBehindShutdown(t *testing.T) {
 	e, err := New(Options{})
 	require.NoError(t, err)
+	keepMany(e)
 	_, ours, theirs := pairOf(t, e)
 	require.NoError(t, e.Shutdown(context.Background()))
 	taken, err := boxOf(ours).put([]byte("x"))
@@ -146,6 +148,7 @@ func TestNoBoxBehindShutdown(t *testing.T) {
 func TestShutdownThatCutsTheBox(t *testing.T) {
 	e, err := New(Options{})
 	require.NoError(t, err)
+	keepMany(e)
 	_, ours, theirs := pairOf(t, e)
 	peer := onlyNet(t, theirs)
 	theirs.Close()

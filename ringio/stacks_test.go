@@ -30,7 +30,8 @@ type stack struct {
 	fileConn       func(f *os.File) (net.Conn, error)
 	fileListener   func(f *os.File) (net.Listener, error)
 	filePacketConn func(f *os.File) (net.PacketConn, error)
-	busy           bool // connections have been read before, and others are
+	warm           bool // connections have been read before
+	busy           bool // and others are
 }
 
 // What only some connections have.
@@ -118,9 +119,16 @@ func copyFields(to, from any) {
 // busyStack is ringio where connections receive in advance and send behind.
 var busyStack = func() stack {
 	s := ringStack
-	s.name, s.busy = "ringio, busy", true
+	s.name, s.warm, s.busy = "ringio, busy", true, true
 	return s
 }()
+
+// fewStack is ringio where few connections have something to say.
+func fewStack(t testing.TB) stack {
+	s := stackOf("ringio, few", fewEngine(t, Options{}))
+	s.warm = true
+	return s
+}
 
 // fallbackStack is ringio where there is no ring.
 func fallbackStack(t testing.TB) stack {
@@ -129,7 +137,7 @@ func fallbackStack(t testing.TB) stack {
 
 // onStacks runs a test on net and on ringio, with a ring and without.
 func onStacks(t *testing.T, test func(t *testing.T, s stack)) {
-	for _, s := range []stack{netStack, ringStack, busyStack, fallbackStack(t)} {
+	for _, s := range []stack{netStack, ringStack, busyStack, fewStack(t), fallbackStack(t)} {
 		t.Run(s.name, func(t *testing.T) {
 			if s.busy {
 				makeCrowd(t)
@@ -223,7 +231,7 @@ func (s stack) pair(t testing.TB, network string) (ours, theirs net.Conn) {
 	theirs, err := l.Accept()
 	require.NoError(t, err)
 	t.Cleanup(func() { theirs.Close() })
-	if s.busy && strings.HasPrefix(network, "tcp") {
+	if s.warm && (strings.HasPrefix(network, "tcp") || network == "unix") {
 		warmUp(t, ours, theirs)
 	}
 	return ours, theirs

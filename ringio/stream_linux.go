@@ -38,7 +38,6 @@ type stream struct {
 	first, last int32        // places + 1 of the buffers that came ahead
 	taken       int32        // bytes of the first that were read
 	full        atomic.Int32 // buffers in a row that came full
-	alone       atomic.Bool  // the ring has long woken nobody else
 	leaves      bool         // what came ahead has been taken over, see retire
 	_           [19]byte     // to whole lines
 
@@ -281,11 +280,6 @@ func (r *stream) recallUnread() {
 }
 
 func (r *stream) wakeReader() {
-	if len(r.waiting) > 0 {
-		r.engine.sawWake(r)
-	} else { // it has no memory while it waits, which one that is alone needs
-		r.engine.sawWake(nil)
-	}
 	r.waiting = nil
 	r.engine.woken++
 	r.wake <- struct{}{}

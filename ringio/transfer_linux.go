@@ -20,13 +20,13 @@ const longTransfer = 16 << 10
 // recvOnce receives what is there, waiting until something is.
 func (s *socket) recvOnce(p []byte) (int, error) {
 	h := &s.in
-	if s.lone != nil {
-		if n, done, err := s.recvLone(p); done {
+	if s.polled != nil {
+		if n, done, err := s.recvPolled(p); done {
 			return n, err
 		}
 	}
 	if !s.dry {
-		n, err := transferNow(unix.SYS_RECVFROM, s.fd, p, unix.MSG_DONTWAIT)
+		n, err := receiveNow(s.fd, p, false)
 		if err != unix.EAGAIN {
 			s.dry = n < len(p)
 			return n, err
@@ -45,8 +45,9 @@ func (s *socket) recvOnce(p []byte) (int, error) {
 
 // sendOnce sends what there is room for, waiting until there is some.
 func (s *socket) sendOnce(p []byte) (int, error) {
+	s.writes.Store(s.writes.Load() + 1)
 	n, err := s.sendWaiting(false, func() (int, error) {
-		return transferNow(unix.SYS_SENDTO, s.fd, p, unix.MSG_DONTWAIT|unix.MSG_NOSIGNAL)
+		return sendNow(s.fd, p)
 	})
 	if err != unix.EAGAIN {
 		return n, err
@@ -57,12 +58,21 @@ func (s *socket) sendOnce(p []byte) (int, error) {
 	return s.await(&s.out, o)
 }
 
-// transferNow is a recv or a send that does not wait.
-func transferNow(call uintptr, fd int, p []byte, flags uintptr) (int, error) {
+// receiveNow is a recv that does not wait, known to the scheduler if it is long or is to be.
+func receiveNow(fd int, p []byte, known bool) (int, error) {
+	return transferNow(unix.SYS_RECVFROM, fd, p, unix.MSG_DONTWAIT, known)
+}
+
+// sendNow is a send that does not wait.
+func sendNow(fd int, p []byte) (int, error) {
+	return transferNow(unix.SYS_SENDTO, fd, p, unix.MSG_DONTWAIT|unix.MSG_NOSIGNAL, false)
+}
+
+func transferNow(call uintptr, fd int, p []byte, flags uintptr, known bool) (int, error) {
 	for {
 		var n uintptr
 		var errno syscall.Errno
-		if len(p) > longTransfer {
+		if known || len(p) > longTransfer {
 			n, _, errno = syscall.Syscall6(call, uintptr(fd), uintptr(unsafe.Pointer(unsafe.SliceData(p))), uintptr(len(p)), flags, 0, 0)
 		} else {
 			n, _, errno = syscall.RawSyscall6(call, uintptr(fd), uintptr(unsafe.Pointer(unsafe.SliceData(p))), uintptr(len(p)), flags, 0, 0)
@@ -137,6 +147,16 @@ func (s *socket) poll(h *half, events uint32) error {
 	return nil
 }
 
+// attachReader has the deadline end what waits for bytes without an op.
+func (s *socket) attachReader() {
+	switch r := s.stream.Load(); {
+	case r != nil:
+		s.in.deadline.attach(r)
+	case s.polled != nil:
+		s.in.deadline.attach(s.polled)
+	}
+}
+
 // await has the kernel carry o out, and returns its result when nothing of it is left
 // there. The deadline and Close cancel it. Where the deadline has been put off by then, it
 // is carried out anew, as in net.
@@ -148,8 +168,8 @@ func (s *socket) await(h *half, o *op) (int, error) {
 		}
 		s.engine.kickAside()
 		res, _ := s.engine.wait(o, &h.deadline)
-		if r := s.stream.Load(); r != nil && h == &s.in {
-			h.deadline.attach(r) // it was o's meanwhile
+		if h == &s.in {
+			s.attachReader() // it was o's meanwhile
 		}
 		cqe := liburing.CQE{Res: res}
 		err := cqe.Err()

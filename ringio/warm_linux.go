@@ -31,8 +31,8 @@ func (s *socket) recvStream(r *stream, p []byte) (n int, done bool, err error) {
 		case hasRead:
 			if s.exact.Load() || r.full.Load() >= fullReads && len(p) > sharedSize {
 				s.cool(r)
-			} else if r.alone.Load() {
-				s.beLone(r)
+			} else if s.engine.few.are() {
+				s.bePolled()
 			}
 			if n == 0 && err == nil {
 				err = io.EOF
@@ -54,14 +54,17 @@ func (s *socket) recvStream(r *stream, p []byte) (n int, done bool, err error) {
 
 // warm notes a read that had to wait and brought n bytes, or a wait for some.
 func (s *socket) warm(n int) {
-	if s.kind != unix.SOCK_STREAM || s.family == unix.AF_UNIX || s.exact.Load() {
+	if s.kind != unix.SOCK_STREAM {
 		return
 	}
 	if n > shortReads {
 		s.warmth = 0
 		return
 	}
-	if s.warmth++; s.warmth < warmReads || s.stream.Load() != nil {
+	if s.warmth++; s.warmth < warmReads || s.stream.Load() != nil || s.polled != nil {
+		return
+	}
+	if s.engine.few.are() && s.bePolled() || s.family == unix.AF_UNIX || s.exact.Load() {
 		return
 	}
 	r := newStream(s.engine, s.fd)
@@ -124,7 +127,6 @@ func (s *socket) readLeft(p []byte) (n int, err error) {
 // descriptor.
 func (s *socket) bare() {
 	s.exact.Store(true)
-	s.leaveLone()
 	if r := s.stream.Load(); r != nil {
 		s.cool(r)
 	}
@@ -180,7 +182,7 @@ const mostLent = 128 << 10
 func (s *socket) addLeft() {
 	buf := make([]byte, sharedSize)
 	for len(s.left.bytes) < mostLent {
-		n, err := transferNow(unix.SYS_RECVFROM, s.fd, buf, unix.MSG_DONTWAIT)
+		n, err := receiveNow(s.fd, buf, false)
 		if errno, failed := err.(syscall.Errno); failed && errno != unix.EAGAIN {
 			s.left.end = -int32(errno) // which the kernel tells once
 		}

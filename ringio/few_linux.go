@@ -1,0 +1,171 @@
+//go:build linux
+
+package ringio
+
+import (
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// few tells whether so few connections have something to say at a time that a ring has
+// little to do together. Each then waits in the runtime's poller, as polled does, and reads
+// and writes by plain calls: a turn of the pump costs more than those of a handful.
+//
+// On the ring the pump sees how many it wakes in a turn, and how many writes of theirs go to
+// the kernel in one. In the poller nobody sees that, but how many are busy at the same time,
+// whether they leave the processor no rest, and how often they write.
+type few struct {
+	not   atomic.Bool // there are many
+	turns int         // of the pump that have woken somebody since its last look; the ring is locked
+	woken int         // goroutines in these
+	saved int         // sends that their writes have not taken
+	pace  pace        // looks for which there are not few again, whatever the pump sees
+
+	mu     sync.Mutex
+	all    map[*polled]struct{} // those in the poller
+	looks  uint64               // of theirs, ever
+	window uint64               // how many windows of looks there were
+	since  time.Time            // the present one
+	busy   int                  // how many of them have looked in it
+	talk   int                  // how many write again and again between two reads
+	proven bool                 // that there are many: they have said so since the pump's last look
+}
+
+// The figures are of servers of small messages and of net/http, with one connection to 256.
+const (
+	fewTurns  = 64                    // of the pump between two looks
+	fewWoken  = 5                     // goroutines a turn at most, by the average
+	manyWoken = 10                    // at least; between the two it stays as it is
+	fewReads  = 32                    // of one in the poller between two looks
+	fewLooks  = 64                    // of all of them in a window
+	fewBusy   = 20                    // how many do most of the looks of a window, at most,
+	fewPause  = 15 * time.Microsecond // unless a read comes so seldom
+	fewPolled = 256                   // in the poller at most: each has two descriptors
+	talkative = 2                     // writes a read, of one that gains by sending them together
+)
+
+// are reports whether there are few.
+func (f *few) are() bool { return !f.not.Load() }
+
+// woke says how many goroutines a turn has woken. The ring is locked.
+func (f *few) woke(n int) {
+	if n == 0 {
+		return
+	}
+	f.woken += n
+	if f.turns++; f.turns < fewTurns {
+		return
+	}
+	each, gain := f.woken/f.turns, f.saved >= f.woken
+	f.turns, f.woken, f.saved = 0, 0, 0
+	f.pace.took(f.takeProof())
+	switch rests := f.pace.rests(); {
+	case each >= manyWoken || gain:
+		f.not.Store(true)
+	case each < fewWoken && !rests:
+		f.not.Store(false)
+	}
+}
+
+// takeProof reports whether those in the poller have said that there are many.
+func (f *few) takeProof() bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	proven := f.proven
+	f.proven = false
+	return proven
+}
+
+// look is what each in the poller does from time to time, and says whether it talks. It
+// returns how many looks there were, all in all.
+func (f *few) look(p *polled, now time.Time, talks bool) (looks uint64) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.setTalks(p, talks); f.talk >= crowdSize {
+		f.prove()
+	}
+	if p.window != f.window+1 {
+		p.window = f.window + 1
+		f.busy++
+	}
+	if f.looks++; f.looks%fewLooks == 0 {
+		if f.busy > fewBusy && now.Sub(f.since) < fewLooks*fewReads*fewPause {
+			f.prove()
+		}
+		f.window, f.since, f.busy = f.window+1, now, 0
+	}
+	return f.looks
+}
+
+func (f *few) prove() {
+	f.proven = true
+	f.not.Store(true)
+}
+
+func (f *few) setTalks(p *polled, talks bool) {
+	switch {
+	case talks && !p.talks:
+		f.talk++
+	case !talks && p.talks:
+		f.talk--
+	}
+	p.talks = talks
+}
+
+// add takes p to those in the poller, if it has room.
+func (f *few) add(p *polled) bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if len(f.all) >= fewPolled {
+		return false
+	}
+	if f.all == nil {
+		f.all = map[*polled]struct{}{}
+	}
+	f.all[p] = struct{}{}
+	return true
+}
+
+// full reports whether it has no room.
+func (f *few) full() bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return len(f.all) >= fewPolled
+}
+
+// remove has p not be in the poller any more.
+func (f *few) remove(p *polled) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.drop(p)
+}
+
+func (f *few) drop(p *polled) {
+	delete(f.all, p)
+	f.setTalks(p, false)
+	p.file.Close() // if it is not
+}
+
+// end has none be in the poller: who waits looks up.
+func (f *few) end() { f.endIf(func(*polled) bool { return true }) }
+
+// endUnread is end of those that nobody reads.
+func (f *few) endUnread() { f.endIf(func(p *polled) bool { return !p.waits.Load() }) }
+
+func (f *few) endIf(is func(*polled) bool) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for p := range f.all {
+		if is(p) {
+			f.drop(p)
+		}
+	}
+}
+
+// none reports whether none is in the poller.
+func (f *few) none() bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return len(f.all) == 0
+}

@@ -1,0 +1,319 @@
+//go:build linux
+
+package ringio
+
+import (
+	"bytes"
+	"context"
+	"io"
+	"net"
+	"os"
+	"runtime"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/go-liburing/liburing/internal/ringtest"
+	"github.com/stretchr/testify/require"
+	"golang.org/x/sys/unix"
+)
+
+// A connection that waits in the poller behaves as on the ring.
+
+// polledPair returns both ends of a connection of which ours waits in the poller, theirs being
+// net's.
+func polledPair(t testing.TB, e *Engine) (ours, theirs net.Conn) {
+	ours, theirs = polledPairOfNobody(t, e)
+	t.Cleanup(func() { ours.Close() })
+	return ours, theirs
+}
+
+// polledPairOfNobody is polledPair without the test's knowing ours.
+func polledPairOfNobody(t testing.TB, e *Engine) (ours, theirs net.Conn) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	defer l.Close()
+	ours, err = e.Dial("tcp", l.Addr().String())
+	require.NoError(t, err)
+	theirs, err = l.Accept()
+	require.NoError(t, err)
+	t.Cleanup(func() { theirs.Close() })
+	bePolled(t, ours, theirs)
+	return ours, theirs
+}
+
+// bePolled has ours come to wait in the poller.
+func bePolled(t testing.TB, ours, theirs net.Conn) {
+	t.Helper()
+	within(t, func() {
+		for !isPolled(ours) {
+			passByte(t, theirs, ours)
+		}
+	})
+}
+
+// passByte has a byte come while somebody reads, most often: that is enough.
+func passByte(t testing.TB, from, to net.Conn) {
+	sent := make(chan struct{})
+	go func() {
+		defer close(sent)
+		runtime.Gosched()
+		from.Write([]byte("x"))
+	}()
+	n, err := to.Read(make([]byte, 8))
+	require.NoError(t, err)
+	require.Equal(t, 1, n)
+	<-sent
+}
+
+func isPolled(c net.Conn) bool {
+	s := c.(*tcpConn).s
+	s.in.mu.Lock()
+	defer s.in.mu.Unlock()
+	return s.polled != nil
+}
+
+func TestPolledConnectionReads(t *testing.T) {
+	e := fewEngine(t, Options{})
+	ours, theirs := polledPair(t, e)
+	defer ours.Close()
+	sum := make(chan [2]int)
+	go func() {
+		n, total := 0, 0
+		buf := make([]byte, 1000)
+		for {
+			m, err := ours.Read(buf)
+			for _, b := range buf[:m] {
+				n, total = n+1, total+int(b)*n
+			}
+			if err != nil {
+				sum <- [2]int{n, total}
+				return
+			}
+		}
+	}()
+	n, total := 0, 0
+	for i := range 500 {
+		b := make([]byte, i%7*100+1)
+		for j := range b {
+			b[j] = byte(i + j)
+			n, total = n+1, total+int(b[j])*n
+		}
+		_, err := theirs.Write(b)
+		require.NoError(t, err)
+	}
+	theirs.Close()
+	require.Equal(t, [2]int{n, total}, <-sum)
+	require.Zero(t, e.Stats().InFlight)
+}
+
+func TestPolledConnectionHasDeadlines(t *testing.T) {
+	ours, theirs := polledPair(t, fewEngine(t, Options{}))
+	defer ours.Close()
+	buf := make([]byte, 8)
+	for range 3 {
+		require.NoError(t, ours.SetReadDeadline(time.Now().Add(5*time.Millisecond)))
+		_, err := ours.Read(buf)
+		require.ErrorIs(t, err, os.ErrDeadlineExceeded)
+		_, err = ours.Read(buf)
+		require.ErrorIs(t, err, os.ErrDeadlineExceeded)
+		require.NoError(t, ours.SetReadDeadline(time.Time{}))
+		theirs.Write([]byte("x"))
+		n, err := ours.Read(buf)
+		require.NoError(t, err)
+		require.Equal(t, 1, n)
+	}
+	done := waits(t, func() { _, err := ours.Read(buf); require.ErrorIs(t, err, os.ErrDeadlineExceeded) })
+	ours.SetReadDeadline(longAgo)
+	within(t, func() { <-done })
+	require.True(t, isPolled(ours))
+}
+
+func TestPolledConnectionIsClosed(t *testing.T) {
+	e := fewEngine(t, Options{})
+	for range 5 {
+		ours, theirs := polledPair(t, e)
+		done := waits(t, func() { _, err := ours.Read(make([]byte, 8)); require.ErrorIs(t, err, net.ErrClosed) })
+		require.NoError(t, ours.Close())
+		within(t, func() { <-done })
+		_, err := io.Copy(io.Discard, theirs)
+		require.NoError(t, err, "the peer sees the end")
+	}
+	require.True(t, e.rings[0].few.none())
+}
+
+func TestForgottenPolledConnectionIsClosed(t *testing.T) {
+	e := fewEngine(t, Options{})
+	ours, theirs := polledPairOfNobody(t, e)
+	runtime.KeepAlive(ours)
+	ours = nil
+	gone := make(chan error, 1)
+	go func() { _, err := io.Copy(io.Discard, theirs); gone <- err }()
+	for {
+		runtime.GC()
+		select {
+		case err := <-gone:
+			require.NoError(t, err)
+			return
+		case <-time.After(10 * time.Millisecond):
+		case <-t.Context().Done():
+		}
+	}
+}
+
+// A raw reader, a File, and who waits without reading leave it where it is, and it hears of
+// the deadline afterwards.
+func TestPolledConnectionIsUsedOtherwise(t *testing.T) {
+	ours, theirs := polledPair(t, fewEngine(t, Options{}))
+	raw, err := ours.(*tcpConn).SyscallConn()
+	require.NoError(t, err)
+	uses := map[string]func(){
+		"waiting": func() {
+			theirs.Write([]byte("y"))
+			require.NoError(t, WaitReadable(ours))
+			n, err := ours.Read(make([]byte, 8))
+			require.NoError(t, err)
+			require.Equal(t, 1, n)
+		},
+		"raw": func() {
+			done := waits(t, func() {
+				require.NoError(t, raw.Read(func(fd uintptr) bool {
+					n, err := unix.Read(int(fd), make([]byte, 8))
+					return n == 1 && err == nil
+				}))
+			})
+			theirs.Write([]byte("z"))
+			<-done
+		},
+		"file": func() {
+			f, err := ours.(filer).File()
+			require.NoError(t, err)
+			f.Fd() // has the socket wait
+			f.Close()
+		},
+	}
+	for name, use := range uses {
+		t.Run(name, func(t *testing.T) {
+			within(t, use)
+			require.True(t, isPolled(ours))
+			done := waits(t, func() {
+				_, err := ours.Read(make([]byte, 8))
+				require.ErrorIs(t, err, os.ErrDeadlineExceeded)
+			})
+			ours.SetReadDeadline(longAgo)
+			within(t, func() { <-done })
+			ours.SetReadDeadline(time.Time{})
+			passByte(t, theirs, ours)
+		})
+	}
+}
+
+// A handful of connections need nothing of the ring.
+func TestFewConnectionsNeedNoRing(t *testing.T) {
+	e := fewEngine(t, Options{})
+	var all sync.WaitGroup
+	var pairs [8][2]net.Conn
+	for i := range pairs {
+		pairs[i][0], pairs[i][1] = polledPair(t, e)
+	}
+	before := e.Stats()
+	for _, p := range pairs {
+		all.Go(func() {
+			for range 100 {
+				passByte(t, p[1], p[0])
+				passByte(t, p[0], p[1])
+			}
+		})
+	}
+	all.Wait()
+	after := e.Stats()
+	require.Equal(t, before.Submitted, after.Submitted)
+	require.Equal(t, before.Enters, after.Enters)
+}
+
+// Connections go to the ring and come back while bytes go both ways, and none is lost.
+func TestConnectionsGoToTheRingAndBack(t *testing.T) {
+	e := fewEngine(t, Options{})
+	flip(t, e)
+	var all sync.WaitGroup
+	for range 8 {
+		_, ours, theirs := pairOf(t, e)
+		for _, c := range [][2]net.Conn{{ours, theirs}, {theirs, ours}} {
+			want := ringtest.Pattern(1<<20, 3)
+			all.Go(func() {
+				for rest := want; len(rest) > 0; {
+					n, err := c[0].Write(rest[:min(len(rest), 1+len(rest)%3000)])
+					require.NoError(t, err)
+					rest = rest[n:]
+				}
+			})
+			all.Go(func() {
+				got := make([]byte, len(want))
+				_, err := io.ReadFull(c[1], got)
+				require.NoError(t, err)
+				require.True(t, bytes.Equal(want, got))
+			})
+		}
+	}
+	within(t, all.Wait)
+}
+
+// flip has the rings believe in few connections and in many, by turns, until the test ends.
+func flip(t testing.TB, e *Engine) {
+	stop, stopped := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(stopped)
+		for many := true; ; many = !many {
+			for _, r := range e.rings {
+				r.few.not.Store(many)
+			}
+			select {
+			case <-stop:
+				return
+			case <-time.After(time.Millisecond):
+			}
+		}
+	}()
+	t.Cleanup(func() {
+		close(stop)
+		<-stopped
+	})
+}
+
+// There is an end to the descriptors that it takes. Who finds no room waits by the ring.
+func TestPolledConnectionsAreLimited(t *testing.T) {
+	e := fewEngine(t, Options{})
+	few := &e.rings[0].few
+	ours, theirs := polledPair(t, e)
+	for range fewPolled - 1 {
+		file, err := os.Open(os.DevNull)
+		require.NoError(t, err)
+		require.True(t, few.add(&polled{file: file}))
+	}
+	require.False(t, few.add(&polled{}))
+	_, others, theirOthers := pairOf(t, e)
+	for range 4 * warmReads {
+		passByte(t, theirOthers, others)
+		passByte(t, theirs, ours)
+	}
+	require.False(t, isPolled(others))
+	require.True(t, isPolled(ours))
+	ours.Close()
+	bePolled(t, others, theirOthers)
+	few.end()
+	require.True(t, few.none())
+	passByte(t, theirOthers, others) // by the ring
+	require.Nil(t, newPolled(e.rings[0], -1), "there is no descriptor")
+}
+
+func TestShutdownWithAPolledConnection(t *testing.T) {
+	e, err := New(Options{})
+	require.NoError(t, err)
+	ours, _ := polledPair(t, e)
+	ended := waits(t, func() { _, err := ours.Read(make([]byte, 8)); require.ErrorIs(t, err, ErrShutdown) })
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Millisecond)
+	defer cancel()
+	require.ErrorIs(t, e.Shutdown(ctx), context.DeadlineExceeded)
+	within(t, func() { <-ended })
+	require.NoError(t, ours.Close())
+}
