@@ -38,12 +38,13 @@
 // the fields and methods of net's.
 //
 // What can be sent or received at once takes a plain system call; what has to wait
-// waits on the ring, or, while one connection is the only busy one, in the runtime's
-// poller. A TCP connection that is read a third time receives in advance: up to 16 KiB and
-// what comes until the kernel has been told to stop, at most 130 KiB (before Linux 6.17
-// there is no such limit but that of all connections' buffers, 32 MiB). While many
-// goroutines are running, writes of up to 4 KiB, on one connection 16 KiB in all, are sent
-// together when all of them have run.
+// waits on the ring, or, while few connections are busy at a time, in the runtime's
+// poller: up to 256 of a ring, each with a second descriptor. Where many are busy, a TCP
+// connection that is read a third time receives in advance: up to 16 KiB and what comes
+// until the kernel has been told to stop, at most 130 KiB (before Linux 6.17 there is no
+// such limit but that of all connections' buffers, 32 MiB). While many goroutines are
+// running, writes of up to 4 KiB, on one connection 16 KiB in all, are sent together when
+// all of them have run.
 // This has consequences:
 //
 //   - Close, CloseWrite and Shutdown send what has been written. Where the peer does
