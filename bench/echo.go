@@ -44,7 +44,7 @@ func echoContests(ctx context.Context, t *tools) ([]contest, error) {
 		}}
 		contests = append(contests, contest)
 	}
-	for _, connections := range []int{1, 64, 500, 1000, manyConnections} {
+	for _, connections := range []int{1, fewConnections, 64, 500, 1000, manyConnections} {
 		c, err := bench.goroutineEcho(ctx, fmt.Sprintf("echo/ringio/%d", connections), connections)
 		if err != nil {
 			return nil, err
@@ -116,7 +116,10 @@ func newEchoBench(ctx context.Context, t *tools, peers []peer) (*echoBench, erro
 	return &echoBench{t, client, clientCPU, &processors{a: t.cpu, b: clientCPU, wait: 5 * time.Second}, servers}, err
 }
 
-const manyConnections = 10_000
+const (
+	fewConnections  = 8 // leave a server time between their messages
+	manyConnections = 10_000
+)
 
 // longerFor measures many connections for longer, so that each has more than a handful
 // of messages.

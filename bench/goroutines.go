@@ -143,7 +143,7 @@ func (b *echoBench) goroutines(ctx context.Context, name, title, kind string, be
 	}
 	all := *b.longerFor(connections)
 	all.servers = append(b.goServers(bin, kind), besides...)
-	c := contest{title: title, programs: all.programs(connections, args...), busy: connections > 1}
+	c := contest{title: title, programs: all.programs(connections, args...), busy: connections > fewConnections}
 	c.figures = []figure{c.against(name, "1/s", "requests_per_second")}
 	return c, nil
 }
@@ -212,6 +212,7 @@ func httpContests(ctx context.Context, t *tools) ([]contest, error) {
 		args        []string
 	}{
 		{"http/ringio", "net/http, %d connections", 256, nil},
+		{"http/ringio/few", "net/http, %d connections", fewConnections, nil},
 		{"http/ringio/pipelined", "net/http, 16 requests in flight on each of %d connections", 64, []string{"-s", t.path("bench/wrk/pipelined.lua")}},
 	} {
 		c := contest{title: fmt.Sprintf(load.title, load.clients)}
