@@ -92,7 +92,11 @@ func (c *changes) expire() {
 
 // end returns when the kernel has nothing of it.
 func (c *changes) end() {
-	if c == nil || c.o == nil {
+	if c == nil {
+		return
+	}
+	c.s.attachReader(c.h) // the deadline was c's meanwhile
+	if c.o == nil {
 		return
 	}
 	c.s.engine.cancel(c.o)

@@ -185,6 +185,22 @@ func TestPolledConnectionIsUsedOtherwise(t *testing.T) {
 			theirs.Write([]byte("z"))
 			<-done
 		},
+		"raw, for more than comes at once": func() {
+			const most = 3
+			got := 0
+			done := waits(t, func() {
+				require.NoError(t, raw.Read(func(fd uintptr) bool {
+					n, _ := unix.Read(int(fd), make([]byte, 8))
+					got += max(n, 0)
+					return got == most
+				}))
+			})
+			for range most {
+				theirs.Write([]byte("z"))
+				time.Sleep(5 * time.Millisecond)
+			}
+			<-done
+		},
 		"file": func() {
 			f, err := ours.(filer).File()
 			require.NoError(t, err)

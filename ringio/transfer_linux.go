@@ -148,8 +148,9 @@ func (s *socket) poll(h *half, events uint32) error {
 }
 
 // attachReader has the deadline end what waits for bytes without an op.
-func (s *socket) attachReader() {
+func (s *socket) attachReader(h *half) {
 	switch r := s.stream.Load(); {
+	case h != &s.in:
 	case r != nil:
 		s.in.deadline.attach(r)
 	case s.polled != nil:
@@ -168,9 +169,7 @@ func (s *socket) await(h *half, o *op) (int, error) {
 		}
 		s.engine.kickAside()
 		res, _ := s.engine.wait(o, &h.deadline)
-		if h == &s.in {
-			s.attachReader() // it was o's meanwhile
-		}
+		s.attachReader(h) // it was o's meanwhile
 		cqe := liburing.CQE{Res: res}
 		err := cqe.Err()
 		if err == unix.ECANCELED {
