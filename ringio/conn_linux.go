@@ -161,7 +161,7 @@ func (s *socket) awaitReadable() error {
 // pollReadable is awaitReadable without what a stream brings. To look by a read would take the
 // socket's error away.
 func (s *socket) pollReadable() error {
-	if !s.dry && readableNow(s.fd) {
+	if s.tries() && readableNow(s.fd) {
 		return nil
 	}
 	err := s.poll(&s.in, unix.POLLIN)

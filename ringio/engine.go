@@ -406,6 +406,7 @@ func (e *engine) shutdown(ctx context.Context) error {
 	e.staging.Unlock()
 	e.mu.Lock()
 	e.crowd.end()
+	e.few.close()
 	e.unlock()
 	err := e.settle(ctx)
 	e.mu.Lock()

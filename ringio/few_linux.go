@@ -30,6 +30,7 @@ type few struct {
 	busy   int                  // how many of them have looked in it
 	talk   int                  // how many write again and again between two reads
 	proven bool                 // that there are many: they have said so since the pump's last look
+	closed bool                 // the engine is being shut down: none comes any more; who writes has the ring, too
 }
 
 // The figures are of servers of small messages and of net/http, with one connection to 256.
@@ -63,7 +64,7 @@ func (f *few) woke(n int) {
 	switch rests := f.pace.rests(); {
 	case each >= manyWoken || gain:
 		f.not.Store(true)
-	case each < fewWoken && !rests:
+	case each < fewWoken && !rests && !f.closed:
 		f.not.Store(false)
 	}
 }
@@ -117,7 +118,7 @@ func (f *few) setTalks(p *polled, talks bool) {
 func (f *few) add(p *polled) bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if len(f.all) >= fewPolled {
+	if len(f.all) >= fewPolled || f.closed {
 		return false
 	}
 	if f.all == nil {
@@ -145,6 +146,15 @@ func (f *few) drop(p *polled) {
 	delete(f.all, p)
 	f.setTalks(p, false)
 	p.file.Close() // if it is not
+}
+
+// close has none come any more, and who has read leave: its next wait the ring refuses. The
+// ring is locked.
+func (f *few) close() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.closed = true
+	f.not.Store(true)
 }
 
 // end has none be in the poller: who waits looks up.

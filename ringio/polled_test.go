@@ -333,3 +333,74 @@ func TestShutdownWithAPolledConnection(t *testing.T) {
 	within(t, func() { <-ended })
 	require.NoError(t, ours.Close())
 }
+
+// While the engine is being shut down a read still ends, but the next one must not wait.
+func TestShutdownWithAPolledConnectionThatTalks(t *testing.T) {
+	e, err := New(Options{})
+	require.NoError(t, err)
+	ours, theirs := polledPair(t, e)
+	const pause = 50 * time.Millisecond // longer than Shutdown's between two looks
+	go func() {
+		for _, err := theirs.Write([]byte("x")); err == nil; _, err = theirs.Write([]byte("x")) {
+			time.Sleep(pause)
+		}
+	}()
+	ended := waits(t, func() {
+		var err error
+		for err == nil {
+			_, err = ours.Read(make([]byte, 8))
+		}
+		require.ErrorIs(t, err, ErrShutdown)
+	})
+	ctx, cancel := context.WithTimeout(t.Context(), 40*pause)
+	defer cancel()
+	require.NoError(t, e.Shutdown(ctx))
+	within(t, func() { <-ended })
+}
+
+// Nobody comes to the poller when the engine is shut down: nothing would end the wait.
+func TestNoPolledConnectionBehindShutdown(t *testing.T) {
+	e, err := New(Options{})
+	require.NoError(t, err)
+	_, ours, theirs := pairOf(t, e)
+	few := &e.rings[0].few
+	few.not.Store(true)
+	s := ours.(*tcpConn).s
+	for range 2 { // the second comes by the stream
+		for ok := true; ok; ok = s.stream.Load() == nil {
+			passByte(t, theirs, ours)
+		}
+	}
+	theirs.Write([]byte("ahead"))
+	time.Sleep(10 * time.Millisecond)
+	require.NoError(t, e.Shutdown(t.Context()))
+	few.not.Store(false)
+	n, err := ours.Read(make([]byte, 8))
+	require.NoError(t, err)
+	require.Equal(t, len("ahead"), n)
+	require.False(t, isPolled(ours))
+	within(t, func() { _, err = ours.Read(make([]byte, 8)) })
+	require.ErrorIs(t, err, ErrShutdown)
+}
+
+// What comes behind Shutdown is there to be read, however the connection was before.
+func TestReadOfWhatComesBehindShutdown(t *testing.T) {
+	for name, ready := range map[string]func(t testing.TB, ours, theirs net.Conn){
+		"polled": bePolled,
+		"cold":   func(t testing.TB, ours, theirs net.Conn) { passByte(t, theirs, ours) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			e, err := New(Options{})
+			require.NoError(t, err)
+			_, ours, theirs := pairOf(t, e)
+			ready(t, ours, theirs)
+			require.NoError(t, e.Shutdown(t.Context()))
+			theirs.Write([]byte("x"))
+			time.Sleep(10 * time.Millisecond)
+			require.NoError(t, WaitReadable(ours))
+			n, err := ours.Read(make([]byte, 8))
+			require.NoError(t, err)
+			require.Equal(t, 1, n)
+		})
+	}
+}

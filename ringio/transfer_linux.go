@@ -25,7 +25,7 @@ func (s *socket) recvOnce(p []byte) (int, error) {
 			return n, err
 		}
 	}
-	if !s.dry {
+	if s.tries() {
 		n, err := receiveNow(s.fd, p, false)
 		if err != unix.EAGAIN {
 			s.dry = n < len(p)
@@ -42,6 +42,10 @@ func (s *socket) recvOnce(p []byte) (int, error) {
 	}
 	return n, err
 }
+
+// tries reports whether a read had better not wait at once: a ring that is shut down refuses
+// that, whatever there is.
+func (s *socket) tries() bool { return !s.dry || s.engine.closed() }
 
 // sendOnce sends what there is room for, waiting until there is some.
 func (s *socket) sendOnce(p []byte) (int, error) {
@@ -90,7 +94,7 @@ func transferNow(call uintptr, fd int, p []byte, flags uintptr, known bool) (int
 // recvMsg receives a message into m, waiting until there is one.
 func (s *socket) recvMsg(m *message, flags int) (int, error) {
 	h := &s.in
-	if !s.dry {
+	if s.tries() {
 		n, err := messageNow(unix.SYS_RECVMSG, s.fd, m, flags|unix.MSG_DONTWAIT)
 		if err != unix.EAGAIN {
 			return n, err
