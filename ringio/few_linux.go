@@ -26,9 +26,10 @@ type few struct {
 	all    map[*polled]struct{} // those in the poller
 	looks  uint64               // of theirs, ever
 	window uint64               // how many windows of looks there were
-	since  time.Time            // the present one
+	first  uint64               // looks before the present one
+	since  time.Time            // it began
 	busy   int                  // how many of them have looked in it
-	talk   int                  // how many write again and again between two reads
+	talk   int                  // how many of these write again and again between two reads
 	proven bool                 // that there are many: they have said so since the pump's last look
 	closed bool                 // the engine is being shut down: none comes any more; who writes has the ring, too
 }
@@ -83,21 +84,25 @@ func (f *few) takeProof() bool {
 func (f *few) look(p *polled, now time.Time, talks bool) (looks uint64) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if f.setTalks(p, talks); f.talk >= crowdSize {
-		f.prove()
-	}
-	if p.window != f.window+1 {
-		p.window = f.window + 1
+	if !f.has(p) {
+		p.window, p.talks = f.window+1, false
 		f.busy++
 	}
-	if f.looks++; f.looks%fewLooks == 0 {
-		if f.busy > fewBusy && now.Sub(f.since) < fewLooks*fewReads*fewPause {
-			f.prove()
-		}
-		f.window, f.since, f.busy = f.window+1, now, 0
+	f.looks++
+	f.setTalks(p, talks)
+	switch full := f.looks-f.first == fewLooks; {
+	case f.talk >= crowdSize, full && f.busy > fewBusy && now.Sub(f.since) < fewLooks*fewReads*fewPause:
+		f.prove()
+		fallthrough
+	case full:
+		f.window, f.first, f.since, f.busy, f.talk = f.window+1, f.looks, now, 0, 0
 	}
 	return f.looks
 }
+
+// has reports whether p has looked in the present window: who falls silent says nothing in
+// the next one.
+func (f *few) has(p *polled) bool { return p.window == f.window+1 }
 
 func (f *few) prove() {
 	f.proven = true
@@ -144,7 +149,9 @@ func (f *few) remove(p *polled) {
 
 func (f *few) drop(p *polled) {
 	delete(f.all, p)
-	f.setTalks(p, false)
+	if f.has(p) {
+		f.setTalks(p, false)
+	}
 	p.file.Close() // if it is not
 }
 

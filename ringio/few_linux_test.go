@@ -85,6 +85,27 @@ func TestTalkersAreCounted(t *testing.T) {
 	require.Zero(t, f.talk)
 }
 
+// Nor do those who have talked and do not look any more: they may wait for hours.
+func TestSilentTalkersAreForgotten(t *testing.T) {
+	f := new(few)
+	all := make([]polled, crowdSize+1)
+	now := time.Now()
+	for i := range crowdSize {
+		require.True(t, f.are())
+		f.look(&all[i], now, true)
+	}
+	require.False(t, f.are())
+	f.not.Store(false)
+	for i := range crowdSize - 1 {
+		f.look(&all[i], now, true)
+	}
+	for i := range 3 * fewLooks {
+		now = now.Add(time.Second)
+		f.look(&all[crowdSize], now, i >= fewLooks)
+	}
+	require.True(t, f.are())
+}
+
 // The pump takes few for many, and those in the poller say the contrary, again and again: each
 // time it takes longer.
 func TestFewAndManyByTurns(t *testing.T) {
