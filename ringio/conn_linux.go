@@ -161,6 +161,11 @@ func (s *socket) awaitReadable() error {
 // pollReadable is awaitReadable without what a stream brings. To look by a read would take the
 // socket's error away.
 func (s *socket) pollReadable() error {
+	if s.polled != nil {
+		if _, done, err := s.recvPolled(nothing); done {
+			return err
+		}
+	}
 	if s.tries() && readableNow(s.fd) {
 		return nil
 	}

@@ -29,7 +29,7 @@ type polled struct {
 	talks  bool      // see few.look
 	waits  atomic.Bool
 
-	p   []byte // what try reads to, and what has come of it
+	p   []byte // what try reads to, nothing for who only waits, and what has come of it
 	n   int
 	err error
 }
@@ -58,8 +58,12 @@ func (l *polled) expire() { l.file.SetReadDeadline(longAgo) }
 
 // try reads what is there, and reports whether there was something.
 func (l *polled) try(fd uintptr) bool {
-	l.n, l.err = receiveNow(int(fd), l.p, l.brisk)
-	if l.err != unix.EAGAIN {
+	if len(l.p) == 0 {
+		l.n, l.err = 0, nil
+		if readableNow(int(fd)) {
+			return true
+		}
+	} else if l.n, l.err = receiveNow(int(fd), l.p, l.brisk); l.err != unix.EAGAIN {
 		return true
 	}
 	l.waited++
@@ -113,10 +117,13 @@ func (s *socket) leavePolled() {
 }
 
 // recvPolled is recvOnce of a socket that waits in the poller. It is not done if that is over.
+// With nothing to read to it waits until there is something.
 func (s *socket) recvPolled(p []byte) (n int, done bool, err error) {
 	l := s.polled
 	for s.engine.few.are() {
-		l.keepsAwake(s)
+		if len(p) > 0 {
+			l.keepsAwake(s)
+		}
 		l.p = p
 		failed := l.raw.Read(l.look)
 		l.p = nil

@@ -404,3 +404,35 @@ func TestReadOfWhatComesBehindShutdown(t *testing.T) {
 		})
 	}
 }
+
+// Who waits without reading, as a copy does, waits there, too.
+func TestPolledConnectionIsWaitedFor(t *testing.T) {
+	e := fewEngine(t, Options{})
+	ours, theirs := polledPair(t, e)
+	before := e.Stats().Submitted
+	for range 3 {
+		done := waits(t, func() { require.NoError(t, WaitReadable(ours)) })
+		theirs.Write([]byte("x"))
+		within(t, func() { <-done })
+		n, err := ours.Read(make([]byte, 8))
+		require.NoError(t, err)
+		require.Equal(t, 1, n)
+	}
+	done := waits(t, func() { require.ErrorIs(t, WaitReadable(ours), os.ErrDeadlineExceeded) })
+	ours.SetReadDeadline(longAgo)
+	within(t, func() { <-done })
+	ours.SetReadDeadline(time.Time{})
+	require.Equal(t, before, e.Stats().Submitted)
+
+	done = waits(t, func() { require.NoError(t, WaitReadable(ours)) })
+	e.rings[0].few.end() // it goes on by the ring
+	theirs.Write([]byte("x"))
+	within(t, func() { <-done })
+	require.False(t, isPolled(ours))
+	_, err := ours.Read(make([]byte, 8))
+	require.NoError(t, err)
+	bePolled(t, ours, theirs)
+	done = waits(t, func() { require.ErrorIs(t, WaitReadable(ours), net.ErrClosed) })
+	ours.Close()
+	within(t, func() { <-done })
+}
