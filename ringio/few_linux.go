@@ -31,6 +31,7 @@ type few struct {
 	busy   int                  // how many of them have looked in it
 	talk   int                  // how many of these write again and again between two reads
 	proven bool                 // that there are many: they have said so since the pump's last look
+	swept  time.Time            // when there was no room last, and silent ones had to leave
 	closed bool                 // the engine is being shut down: none comes any more; who writes has the ring, too
 }
 
@@ -44,6 +45,8 @@ const (
 	fewBusy   = 20                    // how many do most of the looks of a window, at most,
 	fewPause  = 15 * time.Microsecond // unless a read comes so seldom
 	fewPolled = 256                   // in the poller at most: each has two descriptors
+	fewSilent = time.Second           // without a read, then others may have the place,
+	fewLeave  = 16                    // so many of them at a time
 	talkative = 2                     // writes a read, of one that gains by sending them together
 )
 
@@ -130,14 +133,33 @@ func (f *few) add(p *polled) bool {
 		f.all = map[*polled]struct{}{}
 	}
 	f.all[p] = struct{}{}
+	p.read.Store(true)
 	return true
 }
 
-// full reports whether it has no room.
+// full reports whether it has no room. Thousands may be silent: those leave that have read
+// nothing since it was full the last time, a while ago.
 func (f *few) full() bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	if len(f.all) < fewPolled {
+		return false
+	}
+	if now := time.Now(); now.Sub(f.swept) >= fewSilent {
+		f.swept = now
+		f.sweep()
+	}
 	return len(f.all) >= fewPolled
+}
+
+func (f *few) sweep() {
+	left := fewLeave
+	for p := range f.all {
+		if left > 0 && !p.read.Swap(false) {
+			f.drop(p)
+			left--
+		}
+	}
 }
 
 // remove has p not be in the poller any more.

@@ -28,6 +28,7 @@ type polled struct {
 	brisk  bool      // see keepsAwake
 	talks  bool      // see few.look
 	waits  atomic.Bool
+	read   atomic.Bool // see few.sweep
 
 	p   []byte // what try reads to, nothing for who only waits, and what has come of it
 	n   int
@@ -131,6 +132,9 @@ func (s *socket) recvPolled(p []byte) (n int, done bool, err error) {
 			l.waits.Store(false)
 		}
 		if failed == nil {
+			if !l.read.Load() {
+				l.read.Store(true)
+			}
 			return l.n, true, l.err
 		}
 		// The deadline or Close; or the descriptor is closed, because the engine is shut

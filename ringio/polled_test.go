@@ -322,6 +322,46 @@ func TestPolledConnectionsAreLimited(t *testing.T) {
 	require.Nil(t, newPolled(e.rings[0], -1), "there is no descriptor")
 }
 
+// Those who are silent leave when others want their place, and miss nothing.
+func TestSilentPolledConnectionsMakeRoom(t *testing.T) {
+	e := fewEngine(t, Options{})
+	few := &e.rings[0].few
+	silent, theirSilent := polledPair(t, e)
+	busy, theirBusy := polledPair(t, e)
+	for range fewPolled - 2 {
+		file, err := os.Open(os.DevNull)
+		require.NoError(t, err)
+		require.True(t, few.add(&polled{file: file}))
+	}
+	heard := waits(t, func() {
+		n, err := silent.Read(make([]byte, 8))
+		require.NoError(t, err)
+		require.Equal(t, 1, n)
+	})
+	require.True(t, few.full(), "they have just come")
+	few.swept = few.swept.Add(-fewSilent / 2)
+	require.True(t, few.full(), "it is not long ago")
+	few.swept = few.swept.Add(-fewSilent / 2)
+	passByte(t, theirBusy, busy)
+	require.False(t, few.full())
+	sweep := func() (left int) {
+		passByte(t, theirBusy, busy)
+		few.mu.Lock()
+		defer few.mu.Unlock()
+		few.sweep()
+		return len(few.all)
+	}
+	require.Equal(t, fewPolled-2*fewLeave, sweep())
+	for range fewPolled/fewLeave - 2 {
+		sweep()
+	}
+	require.Equal(t, 1, sweep())
+	require.True(t, isPolled(busy))
+	theirSilent.Write([]byte("x"))
+	within(t, func() { <-heard })
+	require.False(t, isPolled(silent))
+}
+
 func TestShutdownWithAPolledConnection(t *testing.T) {
 	e, err := New(Options{})
 	require.NoError(t, err)
