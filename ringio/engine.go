@@ -50,8 +50,7 @@ type engine struct {
 
 	staging struct {
 		sync.Mutex
-		ops    []*op
-		closed bool // nothing more is taken
+		ops []*op
 	}
 	waiters atomic.Int32 // goroutines whose reads and writes wait for a disk, by the ring or not
 	syncs   atomic.Int32 // and those that wait until what was written is there
@@ -71,6 +70,7 @@ type engine struct {
 	few     few            // or few
 	shared  *sharedBuffers // what streams receive into, made when the first is
 	sharing atomic.Int32   // 1: there are some, -1: there can be none
+	shut    atomic.Bool    // nothing more is staged; set with the lock of what is
 	limits  atomic.Bool    // the kernel is thought to know mostAhead
 
 	poller  *os.File // a duplicate of the ring's descriptor
@@ -213,7 +213,7 @@ func (o *op) anew() {
 func (e *engine) put(o *op, must bool) bool {
 	s := &e.staging
 	s.Lock()
-	if s.closed && !must {
+	if e.shut.Load() && !must {
 		s.Unlock()
 		return false
 	}
@@ -402,7 +402,7 @@ func (e *engine) stop() { e.shutdown(context.Background()) }
 // first.
 func (e *engine) shutdown(ctx context.Context) error {
 	e.staging.Lock()
-	e.staging.closed = true
+	e.shut.Store(true)
 	e.staging.Unlock()
 	e.mu.Lock()
 	e.crowd.end()

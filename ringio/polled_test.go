@@ -375,27 +375,38 @@ func TestShutdownWithAPolledConnection(t *testing.T) {
 }
 
 // While the engine is being shut down a read still ends, but the next one must not wait.
-func TestShutdownWithAPolledConnectionThatTalks(t *testing.T) {
-	e, err := New(Options{})
-	require.NoError(t, err)
-	ours, theirs := polledPair(t, e)
-	const pause = 50 * time.Millisecond // longer than Shutdown's between two looks
-	go func() {
-		for _, err := theirs.Write([]byte("x")); err == nil; _, err = theirs.Write([]byte("x")) {
-			time.Sleep(pause)
-		}
-	}()
-	ended := waits(t, func() {
-		var err error
-		for err == nil {
-			_, err = ours.Read(make([]byte, 8))
-		}
-		require.ErrorIs(t, err, ErrShutdown)
-	})
-	ctx, cancel := context.WithTimeout(t.Context(), 40*pause)
-	defer cancel()
-	require.NoError(t, e.Shutdown(ctx))
-	within(t, func() { <-ended })
+func TestShutdownWithAConnectionThatTalks(t *testing.T) {
+	for name, polled := range map[string]bool{"polled": true, "stream": false} {
+		t.Run(name, func(t *testing.T) {
+			e, err := New(Options{})
+			require.NoError(t, err)
+			var ours, theirs net.Conn
+			if polled {
+				ours, theirs = polledPair(t, e)
+			} else {
+				keepMany(e)
+				_, ours, theirs = pairOf(t, e)
+				warmUp(t, ours, theirs)
+			}
+			const pause = 50 * time.Millisecond // longer than Shutdown's between two looks
+			go func() {
+				for _, err := theirs.Write([]byte("x")); err == nil; _, err = theirs.Write([]byte("x")) {
+					time.Sleep(pause)
+				}
+			}()
+			ended := waits(t, func() {
+				var err error
+				for err == nil {
+					_, err = ours.Read(make([]byte, 8))
+				}
+				require.ErrorIs(t, err, ErrShutdown)
+			})
+			ctx, cancel := context.WithTimeout(t.Context(), 40*pause)
+			defer cancel()
+			require.NoError(t, e.Shutdown(ctx))
+			within(t, func() { <-ended })
+		})
+	}
 }
 
 // Nobody comes to the poller when the engine is shut down: nothing would end the wait.

@@ -73,6 +73,7 @@ const (
 func (r *stream) read(p []byte) (n int, is outcome, err error) {
 	for {
 		r.mu.Lock()
+		r.leaveShut()
 		if r.ahead > 0 {
 			n, is = r.take(p), hasRead
 		} else if is, err = r.state(); is == mustWait {
@@ -103,6 +104,7 @@ var nothing = []byte{}
 func (r *stream) wait() outcome {
 	for {
 		r.mu.Lock()
+		r.leaveShut()
 		is := hasRead
 		switch {
 		case r.ahead > 0 || r.end != 0:
@@ -126,6 +128,15 @@ func (r *stream) wait() outcome {
 		}
 		r.near.waits(nothing)
 		<-r.wake
+	}
+}
+
+// leaveShut takes the request back for good once the engine is being shut down: that waits for
+// who reads now, and not for what he reads next. The lock is held, but not meanwhile.
+func (r *stream) leaveShut() {
+	if r.engine.closed() {
+		r.barred = true
+		r.getBack()
 	}
 }
 

@@ -104,9 +104,7 @@ func take(e *Engine, of endpoint, dialled bool) *socket {
 
 // closed reports whether the engine is shut down.
 func (e *engine) closed() bool {
-	e.staging.Lock()
-	defer e.staging.Unlock()
-	return e.staging.closed
+	return e.shut.Load()
 }
 
 // duplicate returns another descriptor of a socket.
