@@ -3,15 +3,28 @@
 package ringio
 
 import (
+	"math/bits"
 	"net"
 	"runtime"
 	"testing"
 	"time"
+	"unsafe"
 	"weak"
 
 	"github.com/go-liburing/liburing"
+	"github.com/go-liburing/liburing/internal/prefetch"
 	"github.com/stretchr/testify/require"
 )
+
+// A reader is not to wait for one line more because a field has come or gone.
+func TestStreamIsOfWholeLines(t *testing.T) {
+	if bits.UintSize == 32 {
+		return // nothing is laid out for it
+	}
+	var r stream
+	require.Zero(t, unsafe.Offsetof(r.near)%prefetch.Line)
+	require.EqualValues(t, streamLines*prefetch.Line, unsafe.Sizeof(r))
+}
 
 // What the ring remembers of those it has told something keeps no stream that has ended.
 func TestStreamsThatHaveEndedAreGone(t *testing.T) {

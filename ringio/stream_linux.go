@@ -39,7 +39,7 @@ type stream struct {
 	taken       int32        // bytes of the first that were read
 	full        atomic.Int32 // buffers in a row that came full
 	leaves      bool         // what came ahead has been taken over, see retire
-	_           [19]byte     // to whole lines
+	_           [23]byte     // to whole lines
 
 	near near // another line
 }
