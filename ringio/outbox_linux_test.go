@@ -67,6 +67,28 @@ func onItsWay(e *engine, f func()) {
 	f()
 }
 
+// The ring counts what writes that go together spare, each time.
+func TestBoxCountsWhatItSpares(t *testing.T) {
+	e := ownEngine(t, Options{})
+	_, ours, theirs := pairOf(t, e)
+	go io.Copy(io.Discard, onlyNet(t, theirs))
+	b, ring := boxOf(ours), e.rings[0]
+	for range 3 {
+		ring.mu.Lock()
+		before := ring.few.saved
+		for range 3 {
+			taken, err := b.put([]byte("x"))
+			require.NoError(t, err)
+			require.True(t, taken)
+		}
+		ring.turn(mostAtOnce)
+		spared := ring.few.saved - before
+		ring.unlock()
+		require.Equal(t, 2, spared)
+		require.True(t, b.flushes(10*time.Second))
+	}
+}
+
 // Shutdown sends what has been written: what waits for room, and what waits behind a send. The
 // connection goes on behind that.
 func TestShutdownSendsTheBox(t *testing.T) {

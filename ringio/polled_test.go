@@ -67,10 +67,17 @@ func passByte(t testing.TB, from, to net.Conn) {
 }
 
 func isPolled(c net.Conn) bool {
-	s := c.(*tcpConn).s
+	s := socketOf(c)
 	s.in.mu.Lock()
 	defer s.in.mu.Unlock()
 	return s.polled != nil
+}
+
+func socketOf(c net.Conn) *socket {
+	if c, ok := c.(*unixConn); ok {
+		return c.s
+	}
+	return c.(*tcpConn).s
 }
 
 func TestPolledConnectionReads(t *testing.T) {
@@ -245,6 +252,106 @@ func TestFewConnectionsNeedNoRing(t *testing.T) {
 	after := e.Stats()
 	require.Equal(t, before.Submitted, after.Submitted)
 	require.Equal(t, before.Enters, after.Enters)
+}
+
+// Once there are many it reads by the ring, and keeps no descriptor. When the pump then wakes one
+// at a time it comes back.
+func TestPolledConnectionLeavesAndComesBack(t *testing.T) {
+	e := fewEngine(t, Options{})
+	few := &e.rings[0].few
+	ours, theirs := polledPair(t, e)
+	passByte(t, theirs, ours)
+	require.Nil(t, socketOf(ours).polled.p, "it keeps the reader's memory")
+	few.not.Store(true)
+	passByte(t, theirs, ours)
+	require.False(t, isPolled(ours))
+	require.True(t, few.none())
+	bePolled(t, ours, theirs)
+	require.True(t, few.are())
+}
+
+// A Unix connection, and one that is used by its descriptor, too, wait there as well: nothing is
+// received in advance.
+func TestAllKindsOfConnectionsArePolled(t *testing.T) {
+	s := fewStack(t)
+	unixPair, _ := s.pair(t, "unix")
+	require.True(t, isPolled(unixPair))
+	s.warm = false
+	ours, theirs := s.pair(t, "tcp")
+	f, err := ours.(filer).File()
+	require.NoError(t, err)
+	f.Close()
+	bePolled(t, ours, theirs)
+}
+
+func TestPolledConnectionHasOneDescriptorMore(t *testing.T) {
+	e := fewEngine(t, Options{})
+	ours, theirs := polledPair(t, e)
+	for range 2 * warmReads { // each says that a stream would have served
+		done := waits(t, func() { require.NoError(t, WaitReadable(ours)) })
+		theirs.Write([]byte("x"))
+		<-done
+		n, err := ours.Read(make([]byte, 8))
+		require.NoError(t, err)
+		require.Equal(t, 1, n)
+	}
+	require.Len(t, e.rings[0].few.all, 1)
+}
+
+// readTalking has ours read so often that it looks, and write so many times in between.
+func readTalking(t testing.TB, ours, theirs net.Conn, writes int) {
+	go io.Copy(io.Discard, theirs)
+	for range fewReads {
+		for range writes {
+			_, err := ours.Write([]byte("y"))
+			require.NoError(t, err)
+		}
+		passByte(t, theirs, ours)
+	}
+}
+
+// A few who write again and again between two reads say so. What one wrote before it came does
+// not count.
+func TestTalkersLeaveThePoller(t *testing.T) {
+	e := fewEngine(t, Options{})
+	few := &e.rings[0].few
+	for i := range crowdSize {
+		require.True(t, few.are())
+		_, ours, theirs := pairOf(t, e)
+		for range 2 * talkative * fewReads {
+			_, err := ours.Write([]byte("y"))
+			require.NoError(t, err)
+		}
+		bePolled(t, ours, theirs)
+		readTalking(t, ours, theirs, 1)
+		require.Equal(t, i, few.talk)
+		readTalking(t, ours, theirs, talkative+1)
+	}
+	require.False(t, few.are())
+}
+
+// Its reads are known to the scheduler where it is the only one, waits, and does so briefly.
+func TestBriskConnection(t *testing.T) {
+	e := fewEngine(t, Options{})
+	ours, _ := polledPair(t, e)
+	s := socketOf(ours)
+	for _, c := range []struct {
+		others, waited int
+		since          time.Duration
+		brisk          bool
+	}{
+		{1, fewReads, 0, true},
+		{2, fewReads, 0, false},
+		{1, fewReads / 2, 0, false},
+		{1, fewReads, fewReads * briskRound, false},
+	} {
+		l := &polled{reads: fewReads - 1, waited: c.waited, looks: s.engine.few.looks, looked: time.Now().Add(-c.since)}
+		for range c.others {
+			s.engine.few.look(new(polled), time.Now(), false)
+		}
+		l.keepsAwake(s)
+		require.Equal(t, c.brisk, l.brisk, "%+v", c)
+	}
 }
 
 // Connections go to the ring and come back while bytes go both ways, and none is lost.
