@@ -19,7 +19,7 @@ type few struct {
 	not   atomic.Bool // there are many
 	turns int         // of the pump that have woken somebody since its last look; the ring is locked
 	woken int         // goroutines in these
-	saved int         // sends that their writes have not taken
+	saved int         // sends that were spared because writes went together
 	pace  pace        // looks for which there are not few again, whatever the pump sees
 
 	mu     sync.Mutex
@@ -42,7 +42,7 @@ const (
 	manyWoken = 10                    // at least; between the two it stays as it is
 	fewReads  = 32                    // of one in the poller between two looks
 	fewLooks  = 64                    // of all of them in a window
-	fewBusy   = 20                    // how many do most of the looks of a window, at most,
+	fewBusy   = 20                    // how many have looked in a window, at most,
 	fewPause  = 15 * time.Microsecond // unless a read comes so seldom
 	fewPolled = 256                   // in the poller at most: each has two descriptors
 	fewSilent = time.Second           // without a read, then others may have the place,
@@ -133,7 +133,7 @@ func (f *few) add(p *polled) bool {
 		f.all = map[*polled]struct{}{}
 	}
 	f.all[p] = struct{}{}
-	p.read.Store(true)
+	p.used.Store(true)
 	return true
 }
 
@@ -155,7 +155,7 @@ func (f *few) full() bool {
 func (f *few) sweep() {
 	left := fewLeave
 	for p := range f.all {
-		if left > 0 && !p.read.Swap(false) {
+		if left > 0 && !p.used.Swap(false) {
 			f.drop(p)
 			left--
 		}

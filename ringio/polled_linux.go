@@ -15,20 +15,20 @@ import (
 // have something to say (few_linux.go): by another descriptor of its socket, which spares
 // it the pump.
 type polled struct {
-	file *os.File // the socket's other descriptor
-	raw  syscall.RawConn
-	look func(fd uintptr) bool // try, made once
+	file    *os.File // the socket's other descriptor
+	raw     syscall.RawConn
+	tryFunc func(fd uintptr) bool // try, made once
 
 	reads  int       // since its last look
 	waited int       // of these had to wait
 	looked time.Time // when that was
 	looks  uint64    // and how many there were of all by then
-	window uint64    // the number of few's in which it was, + 1
+	window uint64    // the window of few's that it was in, + 1
 	wrote  uint32    // and how many writes of the socket's, ever
-	brisk  bool      // see keepsAwake
+	brisk  bool      // see look
 	talks  bool      // see few.look
 	waits  atomic.Bool
-	read   atomic.Bool // see few.sweep
+	used   atomic.Bool // see few.sweep
 
 	p   []byte // what try reads to, nothing for who only waits, and what has come of it
 	n   int
@@ -46,11 +46,12 @@ func newPolled(e *engine, fd int) *polled {
 	}
 	l := &polled{file: os.NewFile(uintptr(dup), "socket")}
 	l.raw, err = l.file.SyscallConn()
-	if err != nil || l.file.SetReadDeadline(time.Time{}) != nil || !e.few.add(l) { // the poller does not know it
+	pollable := err == nil && l.file.SetReadDeadline(time.Time{}) == nil // no blocking one is
+	if !pollable || !e.few.add(l) {
 		l.file.Close()
 		return nil
 	}
-	l.look = l.try
+	l.tryFunc = l.try
 	return l
 }
 
@@ -75,13 +76,13 @@ func (l *polled) try(fd uintptr) bool {
 // What a round trip takes at most of a connection whose peer waits for each answer.
 const briskRound = 100 * time.Microsecond
 
-// keepsAwake looks from time to time at what it and others do.
+// look counts a read, and from time to time looks at what it and others do.
 //
 // A single connection whose peer waits for each answer leaves both processors idle for
 // a few microseconds at a time, and they take as long again to wake. Its reads are calls that
 // the scheduler knows of then: these have its monitor look every 20 µs, and a processor that
 // somebody uses so often wakes quicker. With many connections, or pauses, that only costs.
-func (l *polled) keepsAwake(s *socket) {
+func (l *polled) look(s *socket) {
 	if l.reads++; l.reads < fewReads {
 		return
 	}
@@ -123,17 +124,17 @@ func (s *socket) recvPolled(p []byte) (n int, done bool, err error) {
 	l := s.polled
 	for s.engine.few.are() {
 		if len(p) > 0 {
-			l.keepsAwake(s)
+			l.look(s)
 		}
 		l.p = p
-		failed := l.raw.Read(l.look)
+		failed := l.raw.Read(l.tryFunc)
 		l.p = nil
 		if l.waits.Load() {
 			l.waits.Store(false)
 		}
 		if failed == nil {
-			if !l.read.Load() {
-				l.read.Store(true)
+			if !l.used.Load() {
+				l.used.Store(true)
 			}
 			return l.n, true, l.err
 		}

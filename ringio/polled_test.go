@@ -349,7 +349,7 @@ func TestBriskConnection(t *testing.T) {
 		for range c.others {
 			s.engine.few.look(new(polled), time.Now(), false)
 		}
-		l.keepsAwake(s)
+		l.look(s)
 		require.Equal(t, c.brisk, l.brisk, "%+v", c)
 	}
 }

@@ -16,8 +16,8 @@ import (
 )
 
 // socket is a socket of its own descriptor, which the runtime's poller does not know:
-// what has to wait waits on the ring. All its errors are as they come from the kernel,
-// wrapped in os.SyscallError; conn and listener make net's of them.
+// what has to wait waits on the ring, or by another descriptor, see polled. All its errors
+// are as they come from the kernel, wrapped in os.SyscallError; conn and listener make net's of them.
 //
 // Of thousands none is in the processor's caches when its turn comes: what each read and
 // write needs is at the start, in two lines of these.
@@ -36,7 +36,7 @@ type socket struct {
 	left    *leftover              // what a stream had received when it was ended
 	out     half                   // what writes
 
-	polled  *polled       // how it waits while few are busy
+	polled  *polled       // how it reads while few are busy
 	writes  atomic.Uint32 // that were plain calls; who writes has that half
 	family  int32         // AF_INET, AF_INET6, AF_UNIX
 	leaves  atomic.Bool   // left has bytes, for who has not the half
