@@ -88,7 +88,7 @@ func (l *polled) look(s *socket) {
 	}
 	now, wrote := time.Now(), s.writes.Load()
 	looks := s.engine.few.look(l, now, wrote-l.wrote > talkative*fewReads)
-	l.brisk = looks-l.looks <= 2 && l.waited > fewReads/2 && now.Sub(l.looked) < fewReads*briskRound
+	l.brisk = looks-l.looks <= 2 && l.waited >= fewReads/4 && now.Sub(l.looked) < fewReads*briskRound
 	l.reads, l.waited, l.looked, l.looks, l.wrote = 0, 0, now, looks, wrote
 }
 
