@@ -103,7 +103,7 @@ func newEngine(o Options) (*engine, error) {
 	}
 	e := &engine{
 		ring: ring, sqPoll: ring.Flags()&liburing.SetupSQPoll != 0, threads: int32(runtime.GOMAXPROCS(0)) + spareThreads,
-		gone: make(chan struct{}), errands: make(chan struct{}, 1), brief: brief{limit: briefLimit},
+		gone: make(chan struct{}), errands: make(chan struct{}, 1), brief: brief{limit: briefLimit}, few: few{room: pollerRoom()},
 	}
 	e.look = e.ready
 	if err := tryOut(ring); err != nil {

@@ -6,6 +6,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // few tells whether so few connections have something to say at a time that a ring has
@@ -32,6 +34,8 @@ type few struct {
 	talk   int                  // how many of these write again and again between two reads
 	proven bool                 // that there are many: they have said so since the pump's last look
 	swept  time.Time            // when there was no room last, and silent ones had to leave
+	room   int                  // how many may be in the poller
+	scarce time.Time            // until when none comes, as there were no descriptors left
 	closed bool                 // the engine is being shut down: none comes any more; who writes has the ring, too
 }
 
@@ -44,7 +48,9 @@ const (
 	fewLooks  = 64                    // of all of them in a window
 	fewBusy   = 20                    // how many have looked in a window, at most,
 	fewPause  = 15 * time.Microsecond // unless a read comes so seldom
-	fewPolled = 256                   // in the poller at most: each has two descriptors
+	fewPolled = 256                   // in the poller at most: each has two descriptors,
+	fewShare  = 8                     // and they take one part of so many that the process may have
+	fewScarce = time.Minute           // for which none comes when descriptors were scarce
 	fewSilent = time.Second           // without a read, then others may have the place,
 	fewLeave  = 16                    // so many of them at a time
 	talkative = 2                     // writes a read, of one that gains by sending them together
@@ -126,7 +132,7 @@ func (f *few) setTalks(p *polled, talks bool) {
 func (f *few) add(p *polled) bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if len(f.all) >= fewPolled || f.closed {
+	if len(f.all) >= f.room || f.closed || f.isScarce() {
 		return false
 	}
 	if f.all == nil {
@@ -142,14 +148,41 @@ func (f *few) add(p *polled) bool {
 func (f *few) full() bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if len(f.all) < fewPolled {
+	if f.isScarce() {
+		return true
+	}
+	if len(f.all) < f.room {
 		return false
 	}
 	if now := time.Now(); now.Sub(f.swept) >= fewSilent {
 		f.swept = now
 		f.sweep()
 	}
-	return len(f.all) >= fewPolled
+	return len(f.all) >= f.room
+}
+
+// pollerRoom is how many may be in the poller where the process may have so many descriptors.
+func pollerRoom() int {
+	var limit unix.Rlimit
+	if unix.Getrlimit(unix.RLIMIT_NOFILE, &limit) != nil {
+		return 0
+	}
+	return int(min(limit.Cur/fewShare, fewPolled))
+}
+
+func (f *few) isScarce() bool { return !f.scarce.IsZero() && time.Now().Before(f.scarce) }
+
+// giveBack has all leave, for a while, whose second descriptors the process needs for
+// something else. It reports whether there were some.
+func (f *few) giveBack() bool {
+	if f.none() {
+		return false
+	}
+	f.mu.Lock()
+	f.scarce = time.Now().Add(fewScarce)
+	f.mu.Unlock()
+	f.end()
+	return true
 }
 
 func (f *few) sweep() {

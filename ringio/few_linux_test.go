@@ -3,11 +3,13 @@
 package ringio
 
 import (
+	"net"
 	"os"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
+	"golang.org/x/sys/unix"
 )
 
 // turnsOf has the pump wake so many goroutines a turn until it looks.
@@ -70,7 +72,7 @@ func TestFewByThoseInThePoller(t *testing.T) {
 
 // Who has stopped to talk, or has gone, does not count.
 func TestTalkersAreCounted(t *testing.T) {
-	f := new(few)
+	f := &few{room: fewPolled}
 	file, err := os.Open(os.DevNull)
 	require.NoError(t, err)
 	a, b := &polled{file: file}, new(polled)
@@ -126,4 +128,42 @@ func TestFewAndManyByTurns(t *testing.T) {
 	f.turnsOf(manyWoken)
 	f.turnsOf(1)
 	require.True(t, f.are())
+}
+
+func TestRoomInThePoller(t *testing.T) {
+	var limit unix.Rlimit
+	require.NoError(t, unix.Getrlimit(unix.RLIMIT_NOFILE, &limit))
+	t.Cleanup(func() { unix.Setrlimit(unix.RLIMIT_NOFILE, &limit) })
+	for descriptors, room := range map[uint64]int{800: 100, min(limit.Max, 4000): fewPolled} {
+		require.NoError(t, unix.Setrlimit(unix.RLIMIT_NOFILE, &unix.Rlimit{Cur: descriptors, Max: limit.Max}))
+		require.Equal(t, room, pollerRoom())
+	}
+}
+
+// A server that has no descriptor left for a connection gets one that it can do without.
+func TestAcceptTakesPolledDescriptors(t *testing.T) {
+	e := fewEngine(t, Options{})
+	l, err := e.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	defer l.Close()
+	ours, theirs := polledPair(t, e)
+	waits := waits(t, func() {
+		n, err := ours.Read(make([]byte, 8))
+		require.NoError(t, err)
+		require.Equal(t, 1, n)
+	})
+	client, err := net.Dial("tcp", l.Addr().String())
+	require.NoError(t, err)
+	defer client.Close()
+	refill := useUpDescriptors(t)
+	c, err := l.Accept()
+	refill()
+	require.NoError(t, err)
+	defer c.Close()
+	theirs.Write([]byte("x"))
+	within(t, func() { <-waits })
+	for range 4 * warmReads {
+		passByte(t, theirs, ours)
+	}
+	require.False(t, isPolled(ours), "it has to do without for a while")
 }

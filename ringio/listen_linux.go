@@ -58,6 +58,10 @@ func (l *listener) accept() (net.Conn, error) {
 				return nil, err
 			}
 		default:
+			if err == unix.EMFILE && l.s.engine.few.giveBack() {
+				time.Sleep(time.Millisecond) // each is closed by who waited
+				continue
+			}
 			return nil, os.NewSyscallError("accept4", err)
 		}
 	}

@@ -158,6 +158,31 @@ func TestUnlinkOnClose(t *testing.T) {
 	})
 }
 
+// useUpDescriptors has the process have no descriptor left until the function is called.
+func useUpDescriptors(t testing.TB) (refill func()) {
+	var limit syscall.Rlimit
+	require.NoError(t, syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit))
+	next, err := os.Open(os.DevNull)
+	require.NoError(t, err)
+	highest := uint64(next.Fd())
+	next.Close()
+	require.NoError(t, syscall.Setrlimit(syscall.RLIMIT_NOFILE, &syscall.Rlimit{Cur: highest, Max: limit.Max}))
+	var files []*os.File
+	for {
+		f, err := os.Open(os.DevNull)
+		if err != nil {
+			break
+		}
+		files = append(files, f)
+	}
+	return func() {
+		syscall.Setrlimit(syscall.RLIMIT_NOFILE, &limit)
+		for _, f := range files {
+			f.Close()
+		}
+	}
+}
+
 // A process that runs out of descriptors accepts again when it has some.
 func TestAcceptWithoutDescriptors(t *testing.T) {
 	onStacks(t, func(t *testing.T, s stack) {
@@ -165,26 +190,9 @@ func TestAcceptWithoutDescriptors(t *testing.T) {
 		client, err := net.Dial("tcp", l.Addr().String())
 		require.NoError(t, err)
 		defer client.Close()
-		var limit syscall.Rlimit
-		require.NoError(t, syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit))
-		next, err := os.Open(os.DevNull)
-		require.NoError(t, err)
-		highest := uint64(next.Fd())
-		next.Close()
-		require.NoError(t, syscall.Setrlimit(syscall.RLIMIT_NOFILE, &syscall.Rlimit{Cur: highest, Max: limit.Max}))
-		var files []*os.File
-		for {
-			f, err := os.Open(os.DevNull)
-			if err != nil {
-				break
-			}
-			files = append(files, f)
-		}
+		refill := useUpDescriptors(t)
 		_, err = l.Accept()
-		syscall.Setrlimit(syscall.RLIMIT_NOFILE, &limit)
-		for _, f := range files {
-			f.Close()
-		}
+		refill()
 		require.ErrorIs(t, err, syscall.EMFILE)
 		var failed interface{ Temporary() bool }
 		require.True(t, errors.As(err, &failed) && failed.Temporary(), "a server goes on")
