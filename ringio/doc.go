@@ -39,7 +39,8 @@
 //
 // What can be sent or received at once takes a plain system call; what has to wait
 // waits on the ring, or, while few connections are busy at a time, in the runtime's
-// poller: up to 256 of a ring, each with a second descriptor. Where many are busy, a TCP
+// poller: up to 256 of a ring, fewer where the process may have few descriptors, for
+// each has a second one. Where many are busy, a TCP
 // connection that is read a third time receives in advance: up to 16 KiB and what comes
 // until the kernel has been told to stop, at most 130 KiB (before Linux 6.17 there is no
 // such limit but that of all connections' buffers, 32 MiB). While many goroutines are
