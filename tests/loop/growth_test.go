@@ -272,6 +272,7 @@ func noOp(t *testing.T, l *liburing.Loop) time.Duration {
 // the machine does makes it wait, and spoils no more than its caches.
 func took(f func()) time.Duration {
 	used := func() time.Duration {
+		time.Sleep(2 * time.Millisecond) // of a thread that runs yet the kernel counts only what it did up to its last tick
 		var now unix.Timespec
 		if err := unix.ClockGettime(unix.CLOCK_PROCESS_CPUTIME_ID, &now); err != nil {
 			panic(err)
