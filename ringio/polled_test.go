@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/go-liburing/liburing"
 	"github.com/go-liburing/liburing/internal/ringtest"
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sys/unix"
@@ -519,6 +520,7 @@ func TestShutdownWithAConnectionThatTalks(t *testing.T) {
 
 // Nobody comes to the poller when the engine is shut down: nothing would end the wait.
 func TestNoPolledConnectionBehindShutdown(t *testing.T) {
+	ringtest.NeedsFeatures(t, liburing.BufRings, liburing.MultishotRecv)
 	e, err := New(Options{})
 	require.NoError(t, err)
 	_, ours, theirs := pairOf(t, e)
