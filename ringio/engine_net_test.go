@@ -320,13 +320,8 @@ func TestShutdownWithIdleConnections(t *testing.T) {
 			t.Run(fmt.Sprintf("%s, read %v", name, reads), func(t *testing.T) {
 				e, err := New(Options{})
 				require.NoError(t, err)
-				var ours, theirs net.Conn
-				if polled {
-					ours, theirs = polledPair(t, e)
-				} else {
-					keepMany(e)
-					_, ours, theirs = pairOf(t, e)
-					warmUp(t, ours, theirs)
+				ours, theirs := readPair(t, e, polled)
+				if !polled {
 					r := ours.(*tcpConn).s.stream.Load()
 					if r == nil {
 						t.Skip("this kernel receives nothing in advance")

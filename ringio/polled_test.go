@@ -29,6 +29,17 @@ func polledPair(t testing.TB, e *Engine) (ours, theirs net.Conn) {
 	return ours, theirs
 }
 
+// readPair returns a connection that has been read before, in the poller or on the ring.
+func readPair(t testing.TB, e *Engine, polled bool) (ours, theirs net.Conn) {
+	if polled {
+		return polledPair(t, e)
+	}
+	keepMany(e)
+	_, ours, theirs = pairOf(t, e)
+	warmUp(t, ours, theirs)
+	return ours, theirs
+}
+
 // polledPairOfNobody is polledPair without the test's knowing ours.
 func polledPairOfNobody(t testing.TB, e *Engine) (ours, theirs net.Conn) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -489,14 +500,7 @@ func TestShutdownWithAConnectionThatTalks(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			e, err := New(Options{})
 			require.NoError(t, err)
-			var ours, theirs net.Conn
-			if polled {
-				ours, theirs = polledPair(t, e)
-			} else {
-				keepMany(e)
-				_, ours, theirs = pairOf(t, e)
-				warmUp(t, ours, theirs)
-			}
+			ours, theirs := readPair(t, e, polled)
 			const pause = 50 * time.Millisecond // longer than Shutdown's between two looks
 			go func() {
 				for _, err := theirs.Write([]byte("x")); err == nil; _, err = theirs.Write([]byte("x")) {
