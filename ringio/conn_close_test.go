@@ -366,7 +366,7 @@ func TestCloseWhileManyWait(t *testing.T) {
 }
 
 // A connection that nobody has any more is closed, whatever it has had to do with the ring:
-// where it has a stream, which the kernel has, and what came in advance is reset for.
+// where it has a poll, which the kernel has.
 func TestForgottenConnectionsAreClosed(t *testing.T) {
 	onStacks(t, func(t *testing.T, s stack) {
 		for _, unread := range []bool{false, true} {
@@ -398,31 +398,18 @@ func forget(t *testing.T, s stack, l net.Listener, theirs net.Conn, unread bool)
 	if s.busy {
 		warmUp(t, theirs, c)
 	}
-	if s.busy && shared().rings[0].sharing.Load() == 1 {
-		require.NotNil(t, streamOf(c))
+	if s.busy && onRing(c) && !shared().rings[0].pollsEnd.Load() {
+		require.NotNil(t, c.(*tcpConn).s.readPoll.Load())
 	}
 	if !unread {
 		return
 	}
 	theirs.Write([]byte("unread"))
-	ahead := false
-	if r := streamOf(c); r != nil {
-		require.Eventually(t, func() bool {
-			r.mu.Lock()
-			defer r.mu.Unlock()
-			ahead = r.ahead > 0
-			return ahead || r.op == nil // it has been taken back, as where the pump has moved
-		}, 20*time.Second, time.Millisecond)
-	}
-	if !ahead {
-		waitReadable(t, c)
-	}
+	waitReadable(t, c)
 }
 
-// streamOf returns the stream that a connection has, nil if there is none.
-func streamOf(c net.Conn) *stream {
-	if c, ok := c.(*tcpConn); ok {
-		return c.s.stream.Load()
-	}
-	return nil
+// onRing reports whether a TCP connection is a ring's.
+func onRing(c net.Conn) bool {
+	_, is := c.(*tcpConn)
+	return is
 }

@@ -137,40 +137,26 @@ func (s *socket) recvReady() error {
 	return err
 }
 
+// awaitReadable does not look by a read, which would take the socket's error away.
 func (s *socket) awaitReadable() error {
-	for {
-		if err := s.ready(&s.in); err != nil {
-			return err
-		}
-		if s.left.any() {
-			return nil
-		}
-		r := s.stream.Load()
-		if r == nil {
-			return s.pollReadable()
-		}
-		switch r.wait() {
-		case hasRead:
-			return nil
-		case askKernel:
-			return s.pollReadable()
-		}
+	if err := s.ready(&s.in); err != nil {
+		return err
 	}
-}
-
-// pollReadable is awaitReadable without what a stream brings. To look by a read would take the
-// socket's error away.
-func (s *socket) pollReadable() error {
 	if s.polled != nil {
-		if _, done, err := s.recvPolled(nothing); done {
+		if _, done, err := s.recvPolled(nil); done {
 			return err
 		}
 	}
 	if s.tries() && readableNow(s.fd) {
 		return nil
 	}
+	if r := s.readPoll.Load(); r != nil {
+		if done, err := s.awaitTold(r); done {
+			return err
+		}
+	}
 	err := s.poll(&s.in, unix.POLLIN)
-	s.warm(0)
+	s.warm()
 	s.dry = false
 	return err
 }
@@ -197,15 +183,6 @@ func (s *socket) receive(p []byte) (int, error) {
 	}
 	if s.kind == unix.SOCK_STREAM {
 		p = p[:min(len(p), maxTransfer)]
-	}
-	if s.left.any() {
-		n, err := s.readLeft(p)
-		return n, asRead(err)
-	}
-	if r := s.stream.Load(); r != nil {
-		if n, done, err := s.recvStream(r, p); done {
-			return n, asRead(err)
-		}
 	}
 	n, err := s.recvOnce(p)
 	if err != nil {
@@ -272,7 +249,7 @@ func (s *socket) send(p []byte) (n int, err error) {
 		n += max(sent, 0)
 		switch {
 		case err != nil:
-			return n, s.failed(&s.out, "write", s.resetOf(err))
+			return n, s.failed(&s.out, "write", err)
 		case n == len(p):
 			return n, nil
 		case sent == 0:
@@ -301,7 +278,7 @@ func (s *socket) failed(h *half, call string, err error) error {
 // sendBehind has the ring's next turn send p if the crowd is there, and else waits until
 // what was sent so is on its way. The error is that of a write.
 func (s *socket) sendBehind(p []byte) (taken bool, err error) {
-	behind := s.engine.crowd.here.Load() && !s.engine.parked.Load() && s.stream.Load() != nil && !s.exact.Load() && len(p) <= mostBoxed && len(p) > 0
+	behind := s.engine.crowd.here.Load() && !s.engine.parked.Load() && s.readPoll.Load() != nil && !s.exact.Load() && len(p) <= mostBoxed && len(p) > 0
 	b := s.box.Load()
 	if !behind && b == nil {
 		return false, nil
@@ -315,7 +292,7 @@ func (s *socket) sendBehind(p []byte) (taken bool, err error) {
 		}
 		b = newOutbox(s.engine, s.fd)
 		s.box.Store(b)
-		if r := s.stream.Load(); r != nil {
+		if r := s.readPoll.Load(); r != nil {
 			r.near.to(s)
 		}
 	}
@@ -330,7 +307,7 @@ func (s *socket) sendBehind(p []byte) (taken bool, err error) {
 		err = s.flush(b)
 	}
 	if err != nil {
-		return false, s.failed(&s.out, "write", s.resetOf(err))
+		return false, s.failed(&s.out, "write", err)
 	}
 	return false, nil
 }
@@ -355,13 +332,23 @@ func tcpState(fd int) byte {
 	return info.State
 }
 
-// resetOf returns the error of a write: the kernel tells a reset once, and a stream may
-// have heard of it in place of the write.
-func (s *socket) resetOf(err error) error {
-	if r := s.stream.Load(); r != nil && err == unix.EPIPE {
-		if reset := r.takeReset(); reset != nil {
-			return reset
+// closeWrite sends the end behind what has been written, whatever the deadline is now: that
+// has been told to be written. As at Close it is on its way then, as far as the peer reads: the
+// process may end. Who writes meanwhile sees to that itself.
+func (s *socket) closeWrite() error {
+	if err := s.use(); err != nil {
+		return err
+	}
+	defer s.done()
+	if b := s.box.Load(); b != nil {
+		behind, err := b.endBehind()
+		if behind && s.out.mu.TryLock() {
+			b.flushes(boxPatience)
+			s.out.mu.Unlock()
+		}
+		if behind || err != nil {
+			return err
 		}
 	}
-	return err
+	return s.shutdown(unix.SHUT_WR)
 }

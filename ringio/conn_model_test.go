@@ -134,7 +134,7 @@ type connProgram struct {
 	seed   uint64
 	rand   *rand.Rand
 	ends   [2]*modelEnd
-	bare   bool // it uses descriptors, too, and receives nothing in advance from the first time on
+	bare   bool // it uses descriptors, too
 	failed atomic.Bool
 
 	mu  sync.Mutex
@@ -426,11 +426,11 @@ func recvfrom(fd int, buf []byte, flags int) (n int, err error) {
 	}
 }
 
-// openFile returns another descriptor, or nil where bytes that came in advance are kept from it.
+// openFile returns another descriptor.
 func (e *modelEnd) openFile() *os.File {
 	f, err := e.c.(filer).File()
 	e.note("%s File: %v", e.name, err)
-	e.check(err == nil || e.stack.name != netStack.name && errors.Is(err, errAhead), "%s File: %v", e.name, err)
+	e.check(err == nil, "%s File: %v", e.name, err)
 	return f
 }
 

@@ -4,7 +4,6 @@ package ringio
 
 import (
 	"bytes"
-	"errors"
 	"io"
 	"net"
 	"os"
@@ -212,16 +211,8 @@ func TestFile(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, 3, n)
 		f, err := ours.(filer).File()
-		rest := make([]byte, 3)
-		if s.busy && errors.Is(err, errAhead) { // it is told, and nothing is lost
-			_, err = io.ReadFull(ours, rest)
-			require.NoError(t, err)
-			require.Equal(t, "def", string(rest))
-			theirs.Write([]byte("def"))
-			waitReadable(t, ours)
-			f, err = ours.(filer).File()
-		}
 		require.NoError(t, err)
+		rest := make([]byte, 3)
 		require.NoError(t, ours.Close())
 		_, err = io.ReadFull(f, rest)
 		require.NoError(t, err)
@@ -355,79 +346,6 @@ func TestFileWhileSomebodyWaitsForBytes(t *testing.T) {
 		theirs.Write([]byte("x"))
 		within(t, func() { <-readable })
 	})
-}
-
-// What comes while the request is taken back, for File, is read before what comes behind it.
-func TestReadWhileFileTakesTheRequestBack(t *testing.T) {
-	ours, theirs := ringStack.pair(t, "tcp")
-	warmUp(t, ours, theirs)
-	socket := ours.(*tcpConn).s
-	if socket.stream.Load() == nil {
-		t.Skip("this kernel receives nothing in advance")
-	}
-	read := waits(t, func() {
-		_, err := ours.Read(make([]byte, 8))
-		require.ErrorIs(t, err, os.ErrDeadlineExceeded)
-	})
-	socket.engine.mu.Lock() // nothing is cancelled until it is given back
-	file := waits(t, func() {
-		if f, err := ours.(filer).File(); err == nil {
-			f.Close()
-		}
-	})
-	require.NoError(t, ours.SetReadDeadline(longAgo))
-	within(t, func() { <-read })
-	require.NoError(t, ours.SetReadDeadline(time.Time{}))
-	theirs.Write([]byte("A"))
-	time.Sleep(5 * time.Millisecond)
-	got := make([]byte, 8)
-	read = waits(t, func() {
-		n, err := ours.Read(got)
-		require.NoError(t, err)
-		got = got[:n]
-	})
-	socket.engine.unlock()
-	within(t, func() { <-file; <-read })
-	require.Equal(t, "A", string(got))
-}
-
-// Bytes that were received in advance are a reason for File to fail also when another holds
-// the direction that has them.
-func TestFileWhileAnotherHasWhatCameInAdvance(t *testing.T) {
-	ours, theirs := ringStack.pair(t, "tcp")
-	warmUp(t, ours, theirs)
-	seen := ours.(*tcpConn).s.stream.Load()
-	if seen == nil {
-		t.Skip("this kernel receives nothing in advance")
-	}
-	read := waits(t, func() { ours.Read(make([]byte, 1)) })
-	theirs.Write([]byte("abc"))
-	within(t, func() { <-read })
-	raw, err := ours.(syscall.Conn).SyscallConn()
-	require.NoError(t, err)
-	held, letGo, left := make(chan struct{}), make(chan struct{}), make(chan struct{})
-	go func() {
-		defer close(left)
-		raw.Read(func(uintptr) bool {
-			close(held)
-			<-letGo
-			return true
-		})
-	}()
-	<-held
-	_, err = ours.(filer).File()
-	ahead := seen.bar() // by a File that came before the other has ended the stream
-	close(letGo)
-	require.ErrorIs(t, err, errAhead)
-	require.True(t, ahead)
-	<-left
-	rest := make([]byte, 2)
-	_, err = io.ReadFull(ours, rest)
-	require.NoError(t, err)
-	require.Equal(t, "bc", string(rest))
-	f, err := ours.(filer).File()
-	require.NoError(t, err)
-	f.Close()
 }
 
 // What writes by the descriptor waits until what was written before has been sent.

@@ -10,7 +10,6 @@ import (
 	"math/rand/v2"
 	"net"
 	"os"
-	"path/filepath"
 	"runtime"
 	"strings"
 	"sync"
@@ -39,10 +38,10 @@ func TestConnectionsAreOnTheRing(t *testing.T) {
 	require.IsType(t, &unixConn{}, ours)
 	require.IsType(t, &unixConn{}, theirs)
 	require.IsType(t, &udpConn{}, ringStack.mustListenPacket(t, "udp"))
-	ringtest.NeedsFeatures(t, liburing.BufRings, liburing.MultishotRecv)
+	ringtest.NeedsFeatures(t, liburing.MultishotPoll)
 	ours, theirs = busyStack.pair(t, "tcp")
-	require.NotNil(t, ours.(*tcpConn).s.stream.Load())
-	require.NotNil(t, theirs.(*tcpConn).s.stream.Load())
+	require.NotNil(t, ours.(*tcpConn).s.readPoll.Load())
+	require.NotNil(t, theirs.(*tcpConn).s.readPoll.Load())
 	makeCrowd(t)
 	require.Eventually(t, func() bool {
 		ours.Write([]byte("x"))
@@ -303,105 +302,6 @@ func TestBackpressure(t *testing.T) {
 		require.EqualValues(t, taken[i], <-got)
 	}
 	require.InDelta(t, taken[0], taken[1], 128<<10)
-}
-
-// Nor does a connection receive without end in advance, however little comes at a time.
-func TestBackpressureOfStreams(t *testing.T) {
-	e := ownEngine(t, Options{})
-	_, read, written := pairOf(t, e)
-	warmUp(t, read, written)
-	r := read.(*tcpConn).s.stream.Load()
-	if r == nil {
-		t.Skip("this kernel receives nothing in advance")
-	}
-	begun := waits(t, func() { read.Read(make([]byte, 1)) }) // and no more is read
-	for range 512 {
-		_, err := written.Write(make([]byte, 500))
-		require.NoError(t, err)
-		time.Sleep(50 * time.Microsecond) // in which it comes by itself
-	}
-	<-begun
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	require.Less(t, int(r.ahead), 128<<10)
-}
-
-// Nor where nobody has the time to tell the kernel to stop, as long as the program sends to
-// itself.
-func TestBackpressureOfABusyProcessor(t *testing.T) {
-	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
-	name := filepath.Join(t.TempDir(), "f")
-	require.NoError(t, os.WriteFile(name, nil, 0o600))
-	require.NoError(t, os.Truncate(name, 64<<20))
-	e := ownEngine(t, Options{})
-	_, read, written := pairOf(t, e)
-	warmUp(t, read, written)
-	r := read.(*tcpConn).s.stream.Load()
-	if r == nil {
-		t.Skip("this kernel receives nothing in advance")
-	}
-	if !r.engine.limits.Load() {
-		t.Skip("this kernel does not limit what a request receives")
-	}
-	waits(t, func() { read.Read(make([]byte, 1)) })
-	f, err := os.Open(name)
-	require.NoError(t, err)
-	defer f.Close()
-	require.NoError(t, written.SetWriteDeadline(time.Now().Add(50*time.Millisecond)))
-	_, err = io.Copy(written, f)
-	require.ErrorIs(t, err, os.ErrDeadlineExceeded)
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	require.LessOrEqual(t, int(r.ahead), mostAhead+sharedSize)
-}
-
-// What comes in advance keeps few of the buffers that all connections share, however little of
-// it comes at a time.
-func TestDribbleKeepsFewBuffers(t *testing.T) {
-	const size, most = 3000, 8
-	e := ownEngine(t, Options{})
-	_, ours, theirs := pairOf(t, e)
-	warmUp(t, ours, theirs)
-	shared := e.rings[0].shared
-	if shared == nil {
-		t.Skip("this kernel receives nothing in advance")
-	}
-	kept := func() int {
-		e.rings[0].mu.Lock()
-		defer e.rings[0].unlock()
-		shared.takeBack()
-		return shared.made - shared.free
-	}
-	ahead := func() int32 {
-		r := ours.(*tcpConn).s.stream.Load()
-		r.mu.Lock()
-		defer r.mu.Unlock()
-		return r.ahead
-	}
-	for _, longest := range []int{1, 700} {
-		read := waits(t, func() { ours.Read(make([]byte, 1)) }) // it has begun, and stops
-		sent := make([]byte, size)
-		for i := range sent {
-			sent[i] = byte(i + i>>8)
-		}
-		for rest := sent; len(rest) > 0; {
-			n := min(1+rand.IntN(longest), len(rest))
-			_, err := theirs.Write(rest[:n])
-			require.NoError(t, err)
-			time.Sleep(10 * time.Microsecond) // it comes by itself
-			rest = rest[n:]
-		}
-		<-read
-		require.Eventually(t, func() bool { return ahead() == size-1 }, 10*time.Second, time.Millisecond)
-		require.Less(t, kept(), most)
-		got := make([]byte, size-1)
-		_, err := io.ReadFull(ours, got[:7])
-		require.NoError(t, err)
-		_, err = io.ReadFull(ours, got[7:])
-		require.NoError(t, err)
-		require.Equal(t, sent[1:], got)
-		require.Zero(t, kept())
-	}
 }
 
 func TestDeadlinesFromOtherGoroutines(t *testing.T) {

@@ -227,7 +227,7 @@ func (s *socket) sendFD(fd int, left int64, position sync.Locker) (n int64, hand
 		case err == nil:
 			return n, true, nil // the file's end
 		default:
-			return n, n > 0 || err == unix.EPIPE || err == unix.ECONNRESET, s.failed(&s.out, "sendfile", s.resetOf(err))
+			return n, n > 0 || err == unix.EPIPE || err == unix.ECONNRESET, s.failed(&s.out, "sendfile", err)
 		}
 	}
 	return n, true, nil
@@ -249,7 +249,7 @@ func (s *socket) beginOut() error {
 	}
 	if err != nil {
 		s.end(&s.out)
-		return s.failed(&s.out, "write", s.resetOf(err))
+		return s.failed(&s.out, "write", err)
 	}
 	return nil
 }
@@ -286,7 +286,7 @@ func (s *socket) sendVector(buffers *net.Buffers) (n int64, err error) {
 				return n, err
 			}
 		default:
-			return n, s.failed(&s.out, "writev", s.resetOf(err))
+			return n, s.failed(&s.out, "writev", err)
 		}
 	}
 }
@@ -428,7 +428,7 @@ func (s *socket) drain(p *pipe, n int) (done int, err error) {
 				return done, s.opError("write", err)
 			}
 		default:
-			return done, s.opError("write", s.failed(&s.out, "splice", s.resetOf(err)))
+			return done, s.opError("write", s.failed(&s.out, "splice", err))
 		}
 	}
 	return done, nil
@@ -458,17 +458,13 @@ func (s *socket) splice(to drain, w io.Writer) (n int64, much bool, err error) {
 	return int64(done), got >= copySize, err
 }
 
-// fillPipe moves what has come to a pipe. While something was received in advance there
-// is nothing to be moved.
+// fillPipe moves what has come to a pipe.
 func (s *socket) fillPipe(p *pipe) (int, error) {
 	defer s.engine.watch.start(context.Background(), kindRecv).end()
 	if err := s.begin(&s.in); err != nil {
 		return 0, err
 	}
 	defer s.end(&s.in)
-	if s.left.any() || s.stream.Load() != nil {
-		return 0, nil
-	}
 	if err := s.ready(&s.in); err != nil {
 		return 0, err
 	}

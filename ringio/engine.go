@@ -60,18 +60,17 @@ type engine struct {
 	threads    int32        // how many of them may be, unless it is known that they need not wait
 	yield      yield.Shared // before calls that wait for a disk
 
-	waiting atomic.Bool  // something is staged
-	parked  atomic.Bool  // the pump is, or is about to be
-	awaited atomic.Int32 // who has yet to come until somebody submits, see await
-	parks   atomic.Uint64
-	woken   int // goroutines, in this turn
-	reaped  reaped
-	crowd   crowd          // whether there are many of them
-	few     few            // or few
-	shared  *sharedBuffers // what streams receive into, made when the first is
-	sharing atomic.Int32   // 1: there are some, -1: there can be none
-	shut    atomic.Bool    // nothing more is staged; set with the lock of what is
-	limits  atomic.Bool    // the kernel is thought to know mostAhead
+	waiting  atomic.Bool  // something is staged
+	parked   atomic.Bool  // the pump is, or is about to be
+	awaited  atomic.Int32 // who has yet to come until somebody submits, see await
+	parks    atomic.Uint64
+	woken    int // goroutines, in this turn
+	reaped   reaped
+	crowd    crowd       // whether there are many of them
+	few      few         // or few
+	shut     atomic.Bool // nothing more is staged; set with the lock of what is
+	pollsEnd atomic.Bool // this kernel has no polls that stay
+	rechecks atomic.Bool // recheck is going to be called
 
 	poller  *os.File // a duplicate of the ring's descriptor
 	readied syscall.RawConn
@@ -421,11 +420,6 @@ func (e *engine) shutdown(ctx context.Context) error {
 	e.stopped.Store(true)
 	e.sendRunner()
 	e.ring.Close()
-	e.mu.Lock()
-	if e.shared != nil {
-		e.shared.end()
-	}
-	e.mu.Unlock()
 	return err
 }
 
@@ -451,7 +445,7 @@ func (e *engine) leaveUnread() {
 	for _, p := range e.table.pieces() {
 		for i := range p {
 			if o := &p[i]; o.flying {
-				if r, ok := o.keep.(*stream); ok {
+				if r, ok := o.keep.(*readPoll); ok {
 					r.recallUnread()
 				}
 			}

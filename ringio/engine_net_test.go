@@ -3,7 +3,6 @@
 package ringio
 
 import (
-	"bytes"
 	"context"
 	"fmt"
 	"io"
@@ -16,8 +15,6 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/go-liburing/liburing"
-	"github.com/go-liburing/liburing/internal/ringtest"
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sys/unix"
 )
@@ -261,50 +258,6 @@ func TestWhatWorksAfterShutdown(t *testing.T) {
 	}
 }
 
-// An engine that is shut down keeps no memory, except for what came in advance until that is
-// read.
-func TestShutdownGivesMemoryBack(t *testing.T) {
-	ringtest.NeedsFeatures(t, liburing.BufRings, liburing.MultishotRecv)
-	before, all := mappedMemory(t), 0
-	for range 10 {
-		e, err := New(Options{})
-		require.NoError(t, err)
-		keepMany(e)
-		_, ours, theirs := pairOf(t, e)
-		warmUp(t, ours, theirs)
-		r := streamOf(ours)
-		require.NotNil(t, r)
-		buffers := r.engine.shared
-		all += len(buffers.memory)
-		sent := bytes.Repeat([]byte("in advance"), sharedSize/5) // more than one buffer
-		_, err = theirs.Write(sent)
-		require.NoError(t, err)
-		require.Eventually(t, func() bool { r.mu.Lock(); defer r.mu.Unlock(); return int(r.ahead) == len(sent) }, 20*time.Second, time.Millisecond)
-		ctx, cancel := context.WithCancel(t.Context())
-		cancel()
-		// An error if the receive was still armed, for which nobody waits.
-		if err := e.Shutdown(ctx); err != nil {
-			require.ErrorIs(t, err, context.Canceled)
-		}
-		got := make([]byte, len(sent))
-		_, err = io.ReadFull(ours, got)
-		require.NoError(t, err)
-		require.Equal(t, sent, got)
-		require.Nil(t, buffers.memory)
-	}
-	require.Less(t, mappedMemory(t)-before, max(all/2, 64<<20))
-}
-
-// mappedMemory is how much memory the process has mapped, used or not.
-func mappedMemory(t testing.TB) int {
-	text, err := os.ReadFile("/proc/self/statm")
-	require.NoError(t, err)
-	var pages int
-	_, err = fmt.Sscan(string(text), &pages)
-	require.NoError(t, err)
-	return pages * os.Getpagesize()
-}
-
 // Connections that nobody reads do not keep Shutdown waiting. What has come by then is read
 // afterwards, and a reader who waits is waited for.
 func TestShutdownWithIdleConnections(t *testing.T) {
@@ -315,23 +268,15 @@ func TestShutdownWithIdleConnections(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, want, string(got[:n]))
 	}
-	for name, polled := range map[string]bool{"streams": false, "in the poller": true} {
+	for name, polled := range map[string]bool{"on the ring": false, "in the poller": true} {
 		for _, reads := range []bool{false, true} {
 			t.Run(fmt.Sprintf("%s, read %v", name, reads), func(t *testing.T) {
 				e, err := New(Options{})
 				require.NoError(t, err)
 				ours, theirs := readPair(t, e, polled)
 				if !polled {
-					r := ours.(*tcpConn).s.stream.Load()
-					if r == nil {
-						t.Skip("this kernel receives nothing in advance")
-					}
 					theirs.Write([]byte("early"))
-					require.Eventually(t, func() bool {
-						r.mu.Lock()
-						defer r.mu.Unlock()
-						return r.ahead > 0
-					}, 10*time.Second, time.Millisecond)
+					waitReadable(t, ours)
 				}
 				var reader chan struct{}
 				if reads {

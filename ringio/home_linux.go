@@ -4,8 +4,8 @@ package ringio
 
 // home tells on which thread the pump has come to stay. The kernel has the thread that
 // submitted a request do what there is to do for it: where the pump has moved on, that one is
-// woken for each message, does its part, and goes to sleep again. So streams, whose requests
-// stay in the kernel, move after the pump. Goroutines move when a thread sits in a system
+// woken for each message, does its part, and goes to sleep again. So polls that stay in the
+// kernel move after the pump. Goroutines move when a thread sits in a system
 // call, or when the garbage collector has stopped all; the pump that moves all the time has
 // no home.
 type home struct {
@@ -29,7 +29,7 @@ func (h *home) elsewhere(thread int32) bool { return h.times >= homeAfter && thr
 
 // follow takes the request back if it is not at home. Then it is made anew there. The ring
 // is locked, and so is r.
-func (r *stream) follow(o *op) {
+func (r *readPoll) follow(o *op) {
 	if e := r.engine; e.home.elsewhere(o.thread) && !e.sqPoll && e.cancelHere(o) {
 		e.counts.remade++
 	}

@@ -34,8 +34,8 @@ func TestHome(t *testing.T) {
 // notHere is home where no thread is.
 var notHere = home{thread: -1, times: homeAfter}
 
-// A stream whose request another thread has submitted makes it anew where the pump is now.
-func TestStreamsFollowThePump(t *testing.T) {
+// A poll that another thread has submitted is made anew where the pump is now.
+func TestReadPollsFollowThePump(t *testing.T) {
 	e := ownEngine(t, Options{})
 	ring := e.rings[0]
 	l, err := e.Listen("tcp", "127.0.0.1:0")

@@ -26,7 +26,7 @@ type near struct {
 
 // How many lines are fetched of each.
 const (
-	streamLines    = 3
+	readPollLines  = 2
 	channelLines   = 2
 	goroutineLines = 7
 	linesBelow     = 4 // of the stack, from where the reader is: for what it calls until it waits
@@ -34,7 +34,7 @@ const (
 	socketLines    = 2 // see socket
 )
 
-// to notes the stream's socket.
+// to notes the socket.
 func (n *near) to(s *socket) {
 	n.socket.Store(where(s))
 	n.outbox.Store(where(s.box.Load()))
@@ -57,18 +57,15 @@ func note(to *atomic.Uintptr, address uintptr) {
 
 // fetch has all fetched that is touched when a full batch is told. The ring is locked.
 func (b *reaped) fetch(e *engine) {
-	some := b.streams[:0]
+	some := b.polls[:0]
 	for _, cqe := range b.cqes {
 		o := e.table.find(cqe.UserData)
 		if o == nil {
 			continue
 		}
 		switch of := o.keep.(type) {
-		case *stream:
-			prefetch.Lines(where(of), streamLines)
-			if id, has := cqe.BufferID(); has {
-				prefetch.Lines(where(&e.shared.memory[id*sharedSize]), 1)
-			}
+		case *readPoll:
+			prefetch.Lines(where(of), readPollLines)
 			some = append(some, of)
 		case *outbox:
 			prefetch.Lines(where(of), 1)
@@ -81,7 +78,7 @@ func (b *reaped) fetch(e *engine) {
 }
 
 // fetchReader has what the reader is going to touch fetched.
-func (r *stream) fetchReader() {
+func (r *readPoll) fetchReader() {
 	n := &r.near
 	prefetch.Lines(n.memory.Load(), 1)
 	prefetch.Lines(*(*uintptr)(unsafe.Pointer(&r.wake)), channelLines) // a channel is a pointer

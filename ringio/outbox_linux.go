@@ -356,20 +356,23 @@ func (s *socket) awaitSent(b *outbox) error {
 }
 
 // flushAside is flush for who is about to do something else with the descriptor, which must
-// not come before what was written. Nobody who looks at a connection that is stuck is to wait
-// for the writer who is, too: what that one writes has no order beside it.
+// not come before what was written. As a rule that is on its way, whatever the deadline is by
+// now. Nobody who looks at a connection that is stuck is to wait for the writer who is, too: what
+// that one writes has no order beside it.
 func (s *socket) flushAside() error {
 	b := s.box.Load()
 	if b == nil {
 		return nil
 	}
-	for limit := time.Now().Add(boxPatience); b.busy() && time.Now().Before(limit); time.Sleep(20 * time.Microsecond) {
-		if s.out.mu.TryLock() {
-			defer s.out.mu.Unlock()
-			return s.awaitSent(b)
-		}
+	s.engine.drive()
+	for limit := time.Now().Add(boxPatience); b.busy() && time.Now().Before(limit); {
+		time.Sleep(20 * time.Microsecond)
 	}
-	return nil
+	if !b.busy() || !s.out.mu.TryLock() {
+		return nil
+	}
+	defer s.out.mu.Unlock()
+	return s.awaitSent(b)
 }
 
 // flushes waits until all has been sent, but no longer than limit.

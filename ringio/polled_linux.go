@@ -98,9 +98,7 @@ func (s *socket) bePolled() bool {
 	if l == nil {
 		return false
 	}
-	if r := s.stream.Load(); r != nil {
-		s.cool(r)
-	}
+	s.leaveReadPoll()
 	l.wrote = s.writes.Load()
 	s.polled = l
 	s.in.deadline.attach(l)

@@ -56,7 +56,6 @@ func (e *engine) turn(most int) (did bool) {
 		e.refuse()
 		return false
 	}
-	e.shared.takeBack()
 	woken := e.woken
 	filled := e.sendAll()
 	did = e.reap(most) != 0 || filled != 0

@@ -16,8 +16,8 @@ const mostAtOnce = 64
 
 // reaped is what reap takes at a time.
 type reaped struct {
-	cqes    [mostAtOnce]*liburing.CQE
-	streams [mostAtOnce]*stream // of which some are
+	cqes  [mostAtOnce]*liburing.CQE
+	polls [mostAtOnce]*readPoll // of which some are
 }
 
 // reap tells the completions that are there, so many at most.
@@ -31,7 +31,6 @@ func (e *engine) reap(most int) (n int) {
 			for _, cqe := range e.reaped.cqes[:some] {
 				e.complete(cqe)
 			}
-			e.shared.show()
 			e.ring.CQAdvance(some)
 			n += some
 		}

@@ -11,13 +11,12 @@ import (
 )
 
 // How large a ring is. Each connection that waits may have a completion: those that find no
-// room the kernel keeps in a list, which costs much more, and where there is no buffer for
-// what comes it ends the connection's stream.
+// room the kernel keeps in a list, which costs much more, and a poll that stays ends there.
 
 const (
 	mostRoom   = 32 << 10 // completions
 	leastRoom  = 4 << 10
-	roomBytes  = 24 // that each takes, with its part of the buffers' ring
+	roomBytes  = 16 // that each takes
 	lockedPart = 16 // an engine takes one part of so many of what may be locked
 )
 

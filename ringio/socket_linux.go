@@ -22,24 +22,22 @@ import (
 // Of thousands none is in the processor's caches when its turn comes: what each read and
 // write needs is at the start, in two lines of these.
 type socket struct {
-	users   atomic.Int64 // those who use the descriptor but do not have a half, and closedBit
-	engine  *engine
-	fd      int
-	stream  atomic.Pointer[stream] // what receives in advance
-	box     atomic.Pointer[outbox] // what sends behind the writer's back; the writer makes it
-	exact   atomic.Bool            // nothing may be received in advance
-	dry     bool                   // the last read found nothing more: the next had better wait on the ring
-	warmth  uint8                  // reads in a row that a stream would have served
-	dialled bool                   // net lets it send to its peer alone
-	kind    uint8                  // SOCK_STREAM, SOCK_DGRAM, SOCK_SEQPACKET
-	in      half                   // what reads and accepts
-	left    *leftover              // what a stream had received when it was ended
-	out     half                   // what writes
+	users    atomic.Int64 // those who use the descriptor but do not have a half, and closedBit
+	engine   *engine
+	fd       int
+	readPoll atomic.Pointer[readPoll] // what tells a reader of a busy one
+	box      atomic.Pointer[outbox]   // what sends behind the writer's back; the writer makes it
+	exact    atomic.Bool              // the program uses the descriptor itself
+	dry      bool                     // the last read found nothing more: the next had better wait on the ring
+	warmth   uint8                    // reads that had to wait
+	dialled  bool                     // net lets it send to its peer alone
+	kind     uint8                    // SOCK_STREAM, SOCK_DGRAM, SOCK_SEQPACKET
+	in       half                     // what reads and accepts
+	out      half                     // what writes
 
 	polled  *polled       // how it reads while few are busy
 	writes  atomic.Uint32 // that were plain calls; who writes has that half
 	family  int32         // AF_INET, AF_INET6, AF_UNIX
-	leaves  atomic.Bool   // left has bytes, for who has not the half
 	network string
 	local   net.Addr
 	remote  net.Addr
@@ -115,7 +113,7 @@ func (s *socket) close() error {
 	runtime.SetFinalizer(s, nil)
 	s.in.deadline.close()
 	s.out.deadline.close()
-	s.leaveStream()
+	s.leavePolls()
 	err, later := s.leaveBox()
 	if !later {
 		s.gone.Wait()
@@ -123,24 +121,13 @@ func (s *socket) close() error {
 	return err
 }
 
-// leaveStream ends the stream. The kernel sends a reset in place of an end if it has
-// bytes that nobody has read; those that came in advance are to count, too.
-func (s *socket) leaveStream() {
+// leavePolls ends what waits for something to read: a request would keep the connection
+// open.
+func (s *socket) leavePolls() {
 	s.in.mu.Lock()
 	defer s.in.mu.Unlock()
 	s.leavePolled()
-	if r := s.stream.Load(); r != nil {
-		s.cool(r)
-	}
-	s.countUnread()
-}
-
-// countUnread has the kernel reset the connection, as for bytes of its own that nobody has
-// read, if there are some that came in advance.
-func (s *socket) countUnread() {
-	if len(s.unread()) > 0 {
-		unix.SetsockoptLinger(s.fd, unix.SOL_SOCKET, unix.SO_LINGER, &unix.Linger{Onoff: 1})
-	}
+	s.leaveReadPoll()
 }
 
 // leaveBox has the box emptied and gives Close's use of the descriptor up. A peer that
@@ -184,17 +171,15 @@ func (s *socket) bury() {
 	s.leavePolled()
 	s.in.deadline.close()
 	s.out.deadline.close()
-	r, b := s.stream.Load(), s.box.Load()
+	r, b := s.readPoll.Load(), s.box.Load()
 	if r == nil && b == nil {
-		s.countUnread()
 		unix.Close(s.fd)
 		return
 	}
 	go func() {
 		if r != nil {
-			s.left = r.retire()
+			r.end()
 		}
-		s.countUnread()
 		switch {
 		case b == nil || b.flushes(boxPatience):
 		case s.resets():
@@ -262,9 +247,7 @@ func (s *socket) shutdown(how int) error {
 // file returns another descriptor of the socket, named as net names it.
 func (s *socket) file() (f *os.File, err error) {
 	err = s.control(func(fd int) error {
-		if err := s.bareFile(); err != nil {
-			return err
-		}
+		s.exact.Store(true)
 		if err := s.flushAside(); err != nil {
 			return err
 		}
@@ -356,10 +339,10 @@ func (s *socket) raw(h *half, events uint32, f func(fd uintptr) bool) error {
 	}
 	defer s.end(h)
 	if h == &s.in {
-		s.bare()
+		s.exact.Store(true)
 	} else if b := s.box.Load(); b != nil {
 		if err := s.flush(b); err != nil {
-			return s.failed(h, "write", s.resetOf(err))
+			return s.failed(h, "write", err)
 		}
 	}
 	return s.rawCalls(h, events, f)
@@ -374,12 +357,11 @@ func (s *socket) rawCalls(h *half, events uint32, f func(fd uintptr) bool) error
 		if err := s.ready(h); err != nil {
 			return err
 		}
-		done, again, err := s.call(h, f)
+		if f(uintptr(s.fd)) {
+			return nil
+		}
+		var err error
 		switch {
-		case done || err != nil:
-			return err
-		case again:
-			continue
 		case !waited:
 			err = s.poll(h, events)
 		case more == nil:
@@ -392,21 +374,7 @@ func (s *socket) rawCalls(h *half, events uint32, f func(fd uintptr) bool) error
 			return err
 		}
 		waited = true
-		if h == &s.in && len(s.unread()) > 0 {
-			s.addLeft()
-		}
 	}
-}
-
-// call calls f with the descriptor, or what stands in for it. It is to be called again if f
-// has read some of that: it has not seen all there is.
-func (s *socket) call(h *half, f func(fd uintptr) bool) (done, again bool, err error) {
-	if h != &s.in || len(s.unread()) == 0 {
-		return f(uintptr(s.fd)), false, nil
-	}
-	before := len(s.left.bytes)
-	done, err = s.lend(f)
-	return done, len(s.left.bytes) < before, err
 }
 
 // rawListener is a listener's syscall.RawConn, which reads and writes nothing.

@@ -177,7 +177,7 @@ func makeCrowd(t testing.TB) {
 	})
 }
 
-// warmUp has both ends of a connection read so often that they would have a stream.
+// warmUp has both ends of a connection read so often that they would have a readPoll.
 func warmUp(t testing.TB, a, b net.Conn) {
 	for range warmReads + 2 {
 		for _, c := range [][2]net.Conn{{a, b}, {b, a}} {

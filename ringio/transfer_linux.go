@@ -28,7 +28,12 @@ func (s *socket) recvOnce(p []byte) (int, error) {
 	if s.tries() {
 		n, err := receiveNow(s.fd, p, false)
 		if err != unix.EAGAIN {
-			s.dry = n < len(p)
+			s.dry = s.drained(n, p)
+			return n, err
+		}
+	}
+	if r := s.readPoll.Load(); r != nil {
+		if n, done, err := s.recvTold(r, p); done {
 			return n, err
 		}
 	}
@@ -36,9 +41,9 @@ func (s *socket) recvOnce(p []byte) (int, error) {
 	o.hold(p)
 	o.entry().PrepRecv(s.fd, p, 0)
 	n, err := s.await(h, o)
-	s.dry = n < len(p)
+	s.dry = 0 < n && n < len(p)
 	if n > 0 {
-		s.warm(n)
+		s.warm()
 	}
 	return n, err
 }
@@ -153,7 +158,7 @@ func (s *socket) poll(h *half, events uint32) error {
 
 // attachReader has the deadline end what waits for bytes without an op.
 func (s *socket) attachReader(h *half) {
-	switch r := s.stream.Load(); {
+	switch r := s.readPoll.Load(); {
 	case h != &s.in:
 	case r != nil:
 		s.in.deadline.attach(r)

@@ -1,0 +1,199 @@
+//go:build linux
+
+package ringio
+
+import (
+	"io"
+	"net"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/go-liburing/liburing"
+	"github.com/go-liburing/liburing/internal/ringtest"
+	"github.com/stretchr/testify/require"
+	"golang.org/x/sys/unix"
+)
+
+// readPolled returns a connection of its own engine with a readPoll, and its peer.
+func readPolled(t *testing.T) (r *readPoll, ours, theirs net.Conn) {
+	ringtest.NeedsFeatures(t, liburing.MultishotPoll)
+	_, ours, theirs = pairOf(t, ownEngine(t, Options{}))
+	warmUp(t, ours, theirs)
+	r = ours.(*tcpConn).s.readPoll.Load()
+	require.NotNil(t, r)
+	return r, ours, theirs
+}
+
+// A short read is believed: the next one waits, and does not look.
+func TestShortReadsAreBelieved(t *testing.T) {
+	r, ours, theirs := readPolled(t)
+	for range 20 {
+		passByte(t, theirs, ours)
+		require.False(t, r.unsure.Load())
+		require.True(t, ours.(*tcpConn).s.dry)
+	}
+}
+
+// What nobody reads stays in the kernel.
+func TestNothingIsReceivedInAdvance(t *testing.T) {
+	_, ours, theirs := readPolled(t)
+	_, err := theirs.Write([]byte("abc"))
+	require.NoError(t, err)
+	require.Eventually(t, func() bool {
+		unread := 0
+		rawControl(t, ours, func(fd int) { unread, _ = unix.IoctlGetInt(fd, unix.SIOCINQ) })
+		return unread == 3
+	}, 10*time.Second, time.Millisecond)
+	got := make([]byte, 3)
+	_, err = io.ReadFull(ours, got)
+	require.NoError(t, err)
+	require.Equal(t, "abc", string(got))
+}
+
+// An end, or a reset, that comes with the last bytes is told behind them, whenever those are
+// read.
+func TestEndBehindAShortRead(t *testing.T) {
+	for _, reset := range []bool{false, true} {
+		for _, waiting := range []bool{false, true} {
+			for range 20 {
+				_, ours, theirs := readPolled(t)
+				got := make([]byte, 8)
+				end := func() {
+					if reset {
+						require.NoError(t, theirs.(TCPConn).SetLinger(0))
+					}
+					require.NoError(t, theirs.Close())
+				}
+				var read chan struct{}
+				first := func() {
+					n, err := ours.Read(got)
+					if reset && err != nil { // it may overtake them
+						return
+					}
+					require.NoError(t, err)
+					require.Equal(t, "last", string(got[:n]))
+				}
+				if waiting {
+					read = waits(t, first)
+				}
+				_, err := theirs.Write([]byte("last"))
+				require.NoError(t, err)
+				end()
+				if waiting {
+					within(t, func() { <-read })
+				} else {
+					waitReadable(t, ours)
+					within(t, first)
+				}
+				for range 2 {
+					within(t, func() { _, err = ours.Read(got) })
+					require.Error(t, err)
+				}
+				require.ErrorIs(t, err, io.EOF)
+				require.NoError(t, ours.Close())
+			}
+		}
+	}
+}
+
+// A read ends before an urgent byte, though there is more behind it, of which no poll tells.
+func TestReadBehindUrgentData(t *testing.T) {
+	r, ours, theirs := readPolled(t)
+	rawControl(t, theirs, func(fd int) {
+		require.NoError(t, unix.Sendto(fd, []byte("before!"), unix.MSG_OOB, nil))
+	})
+	_, err := theirs.Write([]byte("behind"))
+	require.NoError(t, err)
+	time.Sleep(10 * time.Millisecond)
+	ours.(*tcpConn).s.dry = false
+	got := make([]byte, 16)
+	n, err := ours.Read(got)
+	require.NoError(t, err)
+	require.Equal(t, "before", string(got[:n]))
+	r.mu.Lock()
+	r.news = false // as where one completion tells of both
+	r.mu.Unlock()
+	within(t, func() {
+		n, err = ours.Read(got)
+		require.NoError(t, err)
+	})
+	require.Equal(t, "behind", string(got[:n]))
+	require.True(t, r.unsure.Load())
+}
+
+// Who waits behind a short read is looked after once, and then left alone.
+func TestRecheckIsDoneOnce(t *testing.T) {
+	r, ours, theirs := readPolled(t)
+	passByte(t, theirs, ours)
+	read := waits(t, func() { ours.Read(make([]byte, 1)) })
+	trust := func() trust {
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		return r.trust
+	}
+	require.Equal(t, believed, trust())
+	require.True(t, r.engine.rechecks.Load())
+	require.Eventually(t, func() bool { return trust() == proven && !r.engine.rechecks.Load() }, 10*time.Second, 10*time.Millisecond)
+	require.False(t, r.unsure.Load())
+	theirs.Write([]byte("x"))
+	within(t, func() { <-read })
+}
+
+// News that a read before has fetched already has the next one look, and wait.
+func TestOldNews(t *testing.T) {
+	r, ours, theirs := readPolled(t)
+	for range 100 {
+		_, err := theirs.Write([]byte("ab"))
+		require.NoError(t, err)
+		_, err = io.ReadFull(ours, make([]byte, 1)) // a full one: the next looks
+		require.NoError(t, err)
+		_, err = io.ReadFull(ours, make([]byte, 1))
+		require.NoError(t, err)
+	}
+	r.mu.Lock()
+	r.news = true
+	r.mu.Unlock()
+	passByte(t, theirs, ours)
+	require.NoError(t, ours.SetReadDeadline(time.Now().Add(5*time.Millisecond)))
+	_, err := ours.Read(make([]byte, 2))
+	require.ErrorContains(t, err, "timeout")
+	require.NoError(t, ours.SetReadDeadline(time.Time{}))
+	passByte(t, theirs, ours)
+}
+
+// A socket for which the program has said that few bytes are nothing to be told of has each
+// read look: what there is, net's read returns, too.
+func TestLeastToBeToldOf(t *testing.T) {
+	ringtest.NeedsFeatures(t, liburing.MultishotPoll)
+	e := ownEngine(t, Options{})
+	lc := ListenConfig{Engine: e, Control: func(_, _ string, c syscall.RawConn) error {
+		return c.Control(func(fd uintptr) {
+			require.NoError(t, unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_RCVLOWAT, 4))
+		})
+	}}
+	lc.SetMultipathTCP(false) // whose connections do not have it from the listener
+	l, err := lc.Listen(t.Context(), "tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	defer l.Close()
+	theirs, err := net.Dial("tcp", l.Addr().String())
+	require.NoError(t, err)
+	defer theirs.Close()
+	ours, err := l.Accept()
+	require.NoError(t, err)
+	defer ours.Close()
+	s := ours.(*tcpConn).s
+	for s.readPoll.Load() == nil {
+		done := waits(t, func() { ours.Read(make([]byte, 8)) })
+		theirs.Write([]byte("abcd"))
+		within(t, func() { <-done })
+	}
+	require.True(t, s.readPoll.Load().unsure.Load())
+	theirs.Write([]byte("a"))
+	time.Sleep(5 * time.Millisecond)
+	within(t, func() {
+		n, err := ours.Read(make([]byte, 8))
+		require.NoError(t, err)
+		require.Equal(t, 1, n)
+	})
+}
