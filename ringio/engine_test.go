@@ -375,7 +375,8 @@ func TestEngineSizes(t *testing.T) {
 		room   int
 	}{
 		{Options{}, unlimited, mostRoom},
-		{Options{}, 8 << 20, mostRoom / 2},
+		{Options{}, 8 << 20, mostRoom},
+		{Options{}, 4 << 20, mostRoom / 2},
 		{Options{Rings: 12}, 8 << 20, leastRoom},
 		{Options{}, 64 << 10, leastRoom},
 		{Options{Entries: 4096}, 64 << 10, 8 * 4096},
