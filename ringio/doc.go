@@ -40,13 +40,14 @@
 // What can be sent or received at once takes a plain system call; what has to wait
 // waits on the ring, or, while few connections are busy at a time, in the runtime's
 // poller: up to 256 of a ring, fewer where the process may have few descriptors, for
-// each has a second one. Where many are busy, a TCP
-// connection that is read a third time receives in advance: up to 16 KiB and what comes
-// until the kernel has been told to stop, at most 130 KiB (before Linux 6.17 there is no
-// such limit but that of all connections' buffers, 32 MiB). While many goroutines are
-// running, writes of up to 4 KiB, on one connection 16 KiB in all, are sent together when
-// all of them have run.
-// This has consequences:
+// each has a second one. Where many are busy, a TCP connection whose reads had to wait twice
+// has a poll that stays in the kernel. What comes stays there too, until it is read: a
+// descriptor that File or SyscallConn gives finds what net's would. A read behind one that
+// found less than it had room for does not look, but waits for the poll; for a connection on
+// which the peer sends urgent data (MSG_OOB) that may take up to two seconds, once.
+//
+// While many goroutines are running, writes of up to 4 KiB, on one connection 16 KiB in all,
+// are sent together when all of them have run. This has consequences:
 //
 //   - Close, CloseWrite and Shutdown send what has been written. Where the peer does
 //     not read, Close leaves that to the engine, which resets the connection after a
@@ -55,9 +56,6 @@
 //     in the last microseconds: os.Exit runs nothing that could send it.
 //   - The peer's reset may be reported by the write after the first one that it
 //     affects.
-//   - SyscallConn's Read and Write, and File, stop receiving in advance, for good. Read
-//     shows its function bytes that came before; File fails while there are any.
-//     SyscallConn's Control does not check: do not read from its descriptor.
 //   - Control and File wait until what was written is with the kernel, as the writer in
 //     net has; the write deadline ends that. They do not wait for a write under way.
 //
@@ -85,8 +83,7 @@
 // Linux 5.7 is the first that has what a ring needs here; before it, os and net do the
 // work. What later kernels add is used where it is: the kernel's threads are counted
 // (Options.Workers) from 5.15 on, programs are spared interrupts (Options.Interrupts) from
-// 5.19 on, connections receive in advance from 6.0 on, and no more than they are to from
-// 6.17 on.
+// 5.19 on, and connections have polls that stay from 5.13 on.
 //
 // # The engine
 //

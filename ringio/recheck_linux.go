@@ -5,9 +5,9 @@ package ringio
 import "time"
 
 // A read that found less than it had room for has found all there was, as a rule. But the
-// kernel also stops before a byte that is urgent, and between the records where it decrypts
-// TLS; and of what is behind that nobody is told again. So who has waited behind a short read
-// for a while is looked after, once.
+// kernel also stops before a byte that is urgent, and of what is behind that nobody is told
+// again. A poll can't tell of that one: to POLLPRI the kernel says yes for plain bytes, too. So
+// who has waited behind a short read for a while is looked after, once.
 
 // recheckPause is for how long, up to twice that.
 const recheckPause = time.Second
