@@ -280,14 +280,13 @@ func TestCloseWhileThePeerNeverReads(t *testing.T) {
 	for range 20 {
 		ours, theirs := fullPair(t, busyStack)
 		b := ours.(*tcpConn).s.box.Load()
-		busy, err := b.state()
-		require.NoError(t, err)
+		busy := b != nil && b.busy()
 		require.NoError(t, ours.Close())
 		if !busy {
-			continue // all that was written had room in the kernel
+			continue // there was no crowd, or all that was written had room in the kernel
 		}
 		ours.(*tcpConn).s.gone.Wait() // the descriptor is closed
-		_, err = io.Copy(io.Discard, theirs)
+		_, err := io.Copy(io.Discard, theirs)
 		require.ErrorIs(t, err, syscall.ECONNRESET)
 		return
 	}
