@@ -276,21 +276,12 @@ func TestCloseWhileThePeerDoesNotRead(t *testing.T) {
 func TestCloseWhileThePeerNeverReads(t *testing.T) {
 	defer func(was time.Duration) { orphanPatience = was }(orphanPatience)
 	orphanPatience = 10 * time.Millisecond
-	makeCrowd(t)
-	for range 20 {
-		ours, theirs := fullPair(t, busyStack)
-		b := ours.(*tcpConn).s.box.Load()
-		busy := b != nil && b.busy()
-		require.NoError(t, ours.Close())
-		if !busy {
-			continue // there was no crowd, or all that was written had room in the kernel
-		}
-		ours.(*tcpConn).s.gone.Wait() // the descriptor is closed
-		_, err := io.Copy(io.Discard, theirs)
-		require.ErrorIs(t, err, syscall.ECONNRESET)
-		return
-	}
-	t.Fatal("no box was ever busy")
+	ours, theirs := busyStack.pair(t, "tcp")
+	boxWithoutRoom(t, ours, "text")
+	require.NoError(t, ours.Close())
+	ours.(*tcpConn).s.gone.Wait() // the descriptor is closed
+	_, err := io.Copy(io.Discard, theirs)
+	require.ErrorIs(t, err, syscall.ECONNRESET)
 }
 
 // fullPair returns a connection that there is no room to write to, and its peer.
