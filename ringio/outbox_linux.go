@@ -30,6 +30,7 @@ type outbox struct {
 	room    bool    // it has been waited for, and is there
 	looked  bool    // how it is at first is known: what comes now is a change
 	blocks  bool    // the kernel can't be asked for room, and waits for it in the send
+	awaited bool    // somebody waits in flush: of the others' wake nothing need be fetched
 }
 
 // boxWork is what a box's op does. A send that finds no room does not wait, as in
@@ -259,7 +260,10 @@ func (b *outbox) idle() {
 	b.engine.release(b.op)
 	b.op, b.flying, b.waiting, b.sent = nil, nil, nil, 0
 	b.does, b.room = boxSends, false
-	b.expire()
+	if b.awaited {
+		b.awaited = false
+		b.expire()
+	}
 }
 
 // drop gives up what has not been sent, and returns when the kernel has nothing of it.
@@ -295,6 +299,14 @@ func (b *outbox) busy() bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return b.op != nil
+}
+
+// mustWait is busy for one who is going to wait until it is not.
+func (b *outbox) mustWait() bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.awaited = b.op != nil
+	return b.awaited
 }
 
 // tell returns the error of what was sent. One that ends the connection the kernel tells once,
@@ -346,7 +358,7 @@ func (s *socket) awaitSent(b *outbox) error {
 	s.out.deadline.attach(b)
 	defer s.out.deadline.detach()
 	s.engine.drive()
-	for b.busy() {
+	for b.mustWait() {
 		if err := s.ready(&s.out); err != nil {
 			return err
 		}
@@ -381,7 +393,7 @@ func (b *outbox) flushes(limit time.Duration) bool {
 	timer := time.NewTimer(limit)
 	defer timer.Stop()
 	for {
-		if !b.busy() {
+		if !b.mustWait() {
 			return true
 		}
 		select {
