@@ -190,40 +190,29 @@ func (r *readPoll) expire() {
 	}
 }
 
-// recall asks for the request back. The channel is closed when the kernel has it no
-// more.
-func (r *readPoll) recall() (gone chan struct{}) {
-	if r.gone == nil {
-		o, e := r.op, r.engine
-		gone := make(chan struct{})
-		r.gone = gone
-		go func() { // the ring may be locked
-			e.cancel(o)
-			<-gone
-			e.release(o)
-		}()
-	}
-	return r.gone
-}
-
-// recallUnread asks for the request back if nobody waits for what it tells.
+// recallUnread asks for the request back if nobody waits for what it tells. The ring is locked.
 func (r *readPoll) recallUnread() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if !r.waits && r.op != nil {
-		r.recall()
+		r.engine.cancelHere(r.op)
 	}
 }
 
 // getBack returns when the kernel has the request no more. The lock is held, but not
-// meanwhile.
+// meanwhile. There is one caller at a time: who has the half, or nobody else has the socket.
 func (r *readPoll) getBack() {
-	for r.op != nil {
-		gone := r.recall()
-		r.mu.Unlock()
-		<-gone
-		r.mu.Lock()
+	o := r.op
+	if o == nil {
+		return
 	}
+	gone := make(chan struct{})
+	r.gone = gone
+	r.mu.Unlock()
+	r.engine.cancel(o)
+	<-gone
+	r.engine.release(o) // not before: it would be another's that is cancelled
+	r.mu.Lock()
 }
 
 // end takes the request back.
