@@ -29,14 +29,13 @@ type readPoll struct {
 	gone        chan struct{} // closed when the request that was asked back is
 	unsure      atomic.Bool   // a short read does not say that there is nothing more
 	fd          int32
-	why         outcome // the reader was woken
-	waits       bool    // there is one
-	news        bool    // something came while there was none
-	interrupted bool    // the deadline or Close wants the reader to look up
-	armed       bool    // the request is staged, and the ring has not been told
-	barred      bool    // no request is made any more
-	trust       trust   // of the reader who waits
-	_           [5]byte
+	why         outcome  // the reader was woken
+	waits       bool     // there is one
+	news        bool     // something came while there was none
+	interrupted bool     // the deadline or Close wants the reader to look up
+	barred      bool     // no request is made any more
+	trust       trust    // of the reader who waits
+	_           [10]byte // to a whole line
 
 	near near // another line
 }
@@ -67,15 +66,14 @@ func newReadPoll(e *engine, fd int) *readPoll {
 func (r *readPoll) wait(p []byte, trust trust) outcome {
 	r.mu.Lock()
 	r.leaveShut()
+	anew := r.op == nil
 	is := r.state()
 	r.waits, r.trust = is == mustWait, trust
-	armed := r.armed
-	r.armed = false
 	r.mu.Unlock()
 	if is != mustWait {
 		return is
 	}
-	if armed {
+	if anew { // it is staged
 		r.engine.kickAside()
 	}
 	if trust == believed {
@@ -122,7 +120,7 @@ func (r *readPoll) arm() bool {
 		r.engine.release(o)
 		return false
 	}
-	r.op, r.armed = o, true
+	r.op = o
 	return true
 }
 
@@ -168,8 +166,7 @@ func (r *readPoll) ends(o *op, res int32) {
 	}
 	r.engine.release(o)
 	if res == -int32(unix.ECANCELED) && r.waits { // it follows the pump, see home
-		r.arm()
-		r.armed = false // this turn submits it
+		r.arm() // whoever has the ring looks again
 	}
 }
 
