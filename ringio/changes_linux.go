@@ -9,10 +9,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// changes is how a raw reader or writer waits whose function wants more than there is: by a
-// poll that is told of changes alone, as net's poller is, where any other would come back at
-// once. It stays in the kernel until the function is content, so that no change is missed
-// which comes while that runs.
+// changes is how one waits for whom any other poll would come back at once, by one that is
+// told of changes alone, as net's poller is: a raw reader or writer whose function wants more
+// than there is, and who waits for room, see awaitRoom. It stays in the kernel until the function
+// is content, so that no change is missed which comes while that runs.
 type changes struct {
 	s      *socket
 	h      *half
@@ -48,7 +48,7 @@ func (c *changes) wait() error {
 	switch {
 	case c.res >= 0: // the kernel had no room for what it tells
 		return nil
-	case c.res == -int32(unix.EINVAL): // it has no such request, as in awaitRoom
+	case c.res == -int32(unix.EINVAL): // before Linux 5.13 it has no such request
 		time.Sleep(time.Millisecond)
 		return nil
 	}

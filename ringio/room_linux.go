@@ -68,50 +68,12 @@ func (s *socket) pause(h *half, d time.Duration) error {
 	return nil
 }
 
-// room is a wait for room.
-type room struct {
-	has   bool
-	told  bool // how it is at first: what comes now is a change
-	res   int32
-	ended chan struct{}
-}
-
-// awaitRoom waits for room on a connection of which polls have something to tell at any time.
-// Kernels before 5.13 have no such request: there room is looked for after a moment.
+// awaitRoom waits for room on a connection of which polls have something to tell at any time, or
+// for the deadline or Close.
 func (s *socket) awaitRoom() error {
-	for {
-		w, err := s.pollRoom()
-		switch {
-		case err != nil:
-			return err
-		case w.has:
-			return nil
-		case w.res == -int32(unix.EINVAL):
-			time.Sleep(time.Millisecond)
-			return nil
-		case w.res < 0 && w.res != -int32(unix.ECANCELED):
-			return unix.Errno(-w.res)
-		}
-		if err := s.ready(&s.out); err != nil {
-			return err
-		}
-	}
-}
-
-// pollRoom is one such request.
-func (s *socket) pollRoom() (*room, error) {
-	o, w := s.engine.acquire(), &room{ended: make(chan struct{})}
-	defer s.engine.release(o)
-	o.entry().PrepPollMultishot(s.fd, unix.POLLOUT)
-	o.keep, o.told = w, toldRoom
-	if err := s.engine.stage(o); err != nil {
-		return nil, err
-	}
-	s.engine.kickAside()
-	s.out.deadline.attach(o)
-	<-w.ended
-	s.out.deadline.detach()
-	return w, nil
+	c := newChanges(s, &s.out, unix.POLLOUT)
+	defer c.end()
+	return c.wait()
 }
 
 // isRoom reports whether a poll tells of room, or of what a write is to find: the
@@ -124,19 +86,4 @@ func isRoom(res int32, changed bool) bool {
 		stays = unix.POLLRDHUP
 	}
 	return res > 0 && res&^stays != 0
-}
-
-// toldRoom takes what a poll tells: with room it has done what it is for. The ring is
-// locked.
-func toldRoom(o *op, res int32, _ liburing.CQEFlags, more bool) {
-	w := o.keep.(*room)
-	w.res = res
-	w.has = w.has || isRoom(res, w.told)
-	w.told = true
-	switch {
-	case !more:
-		close(w.ended)
-	case w.has && !o.cancelled.Swap(true):
-		o.engine.cancelToken(o.token(), cancelPause)
-	}
 }
