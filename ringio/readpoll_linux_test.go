@@ -197,3 +197,21 @@ func TestLeastToBeToldOf(t *testing.T) {
 		require.Equal(t, 1, n)
 	})
 }
+
+// A program may say so later, by the descriptor: what is there then a read returns at once.
+func TestLeastToBeToldOfLater(t *testing.T) {
+	_, ours, theirs := readPolled(t)
+	passByte(t, theirs, ours)
+	require.True(t, ours.(*tcpConn).s.dry)
+	rawControl(t, ours, func(fd int) {
+		require.NoError(t, unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_RCVLOWAT, 4))
+	})
+	_, err := theirs.Write([]byte("a"))
+	require.NoError(t, err)
+	time.Sleep(5 * time.Millisecond)
+	within(t, func() {
+		n, err := ours.Read(make([]byte, 8))
+		require.NoError(t, err)
+		require.Equal(t, 1, n)
+	})
+}

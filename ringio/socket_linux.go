@@ -319,6 +319,9 @@ func (c rawConn) Control(f func(fd uintptr)) error {
 			return err
 		}
 		f(uintptr(fd))
+		if r := c.s.readPoll.Load(); r != nil {
+			r.unsure.Store(true) // f may have set SO_RCVLOWAT, or what ends reads early
+		}
 		return nil
 	})
 	return c.s.setError("raw-control", err)

@@ -48,9 +48,15 @@ func (s *socket) recvOnce(p []byte) (int, error) {
 	return n, err
 }
 
-// tries reports whether a read had better not wait at once: a ring that is shut down refuses
-// that, whatever there is.
-func (s *socket) tries() bool { return !s.dry || s.engine.closed() }
+// tries reports whether a read had better not wait at once: there may be something, or the ring
+// is shut down and refuses that, whatever there is.
+func (s *socket) tries() bool {
+	if !s.dry || s.engine.closed() {
+		return true
+	}
+	r := s.readPoll.Load()
+	return r != nil && r.unsure.Load()
+}
 
 // sendOnce sends what there is room for, waiting until there is some.
 func (s *socket) sendOnce(p []byte) (int, error) {

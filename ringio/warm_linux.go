@@ -21,7 +21,6 @@ func (s *socket) warm() {
 		return
 	}
 	r := newReadPoll(s.engine, s.fd)
-	s.dry = s.dry && !r.unsure.Load()
 	s.in.deadline.attach(r)
 	r.near.to(s)
 	s.readPoll.Store(r)
@@ -68,19 +67,15 @@ func (s *socket) recvTold(r *readPoll, p []byte) (n int, done bool, err error) {
 
 // drained reports whether a read of n bytes to p has found all there is.
 func (s *socket) drained(n int, p []byte) bool {
-	if n == 0 || n == len(p) || s.exact.Load() {
-		return false
-	}
-	r := s.readPoll.Load()
-	return r == nil || !r.unsure.Load()
+	return 0 < n && n < len(p) && !s.exact.Load()
 }
 
-// trust is that in there being nothing to read, of one who has not looked.
+// trust is that in there being nothing to read, of one who is about to wait.
 func (s *socket) trust() trust {
-	if s.dry {
-		return believed
+	if s.tries() {
+		return proven // and has found nothing
 	}
-	return proven // the read before has found nothing
+	return believed
 }
 
 // awaitTold waits until a socket that has a readPoll has something to read. It is not done if
