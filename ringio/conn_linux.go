@@ -206,7 +206,7 @@ func (s *socket) tellEnd() error {
 		time.Sleep(20 * time.Microsecond)
 	}
 	if err := b.takeEnd(); err != nil {
-		return asRead(err)
+		return os.NewSyscallError("read", err)
 	}
 	return io.EOF
 }
@@ -216,14 +216,6 @@ func hungUp(fd int) bool {
 	ready := [1]unix.PollFd{{Fd: int32(fd)}}
 	n, err := unix.Poll(ready[:], 0)
 	return err == nil && n != 0 && ready[0].Revents&unix.POLLHUP != 0
-}
-
-// asRead returns an error of a stream as read's.
-func asRead(err error) error {
-	if errno, ok := err.(syscall.Errno); ok {
-		return os.NewSyscallError("read", errno)
-	}
-	return err
 }
 
 // send writes all of p, waiting for room.
