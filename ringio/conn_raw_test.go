@@ -170,8 +170,7 @@ func TestResetDuringARawRead(t *testing.T) {
 	})
 }
 
-// A raw reader that takes all there is gets the rest of what was received in advance, and
-// what came behind it.
+// A raw reader that takes all there is, again and again, misses nothing.
 func TestRawReadBitByBit(t *testing.T) {
 	onStacks(t, func(t *testing.T, s stack) {
 		ours, theirs := s.pair(t, "tcp")

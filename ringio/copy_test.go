@@ -206,9 +206,7 @@ func TestCopyOfAPart(t *testing.T) {
 func TestCopiesThatEnd(t *testing.T) {
 	name := filepath.Join(t.TempDir(), "f")
 	require.NoError(t, os.WriteFile(name, nil, 0o600))
-	// More than the shared buffers have room for: on one processor it may be that nobody tells
-	// the kernel to stop before they are full.
-	require.NoError(t, os.Truncate(name, 128<<20))
+	require.NoError(t, os.Truncate(name, 128<<20)) // more than the kernel has room for
 	onStacks(t, func(t *testing.T, s stack) {
 		f, err := os.Open(name)
 		require.NoError(t, err)

@@ -24,7 +24,7 @@ const (
 	isClosed
 )
 
-// waiter is what a deadline ends: an op, or a stream's reader.
+// waiter is what a deadline ends: an op, or a wait without one.
 type waiter interface{ expire() }
 
 // expire cancels the op.

@@ -828,7 +828,7 @@ func TestErrorsAreThoseOfNet(t *testing.T) {
 			}
 			require.NotEmpty(t, protocols[0])
 			require.Equal(t, protocols[0], protocols[1])
-			require.Equal(t, protocols[0], protocols[2], "with connections that receive in advance")
+			require.Equal(t, protocols[0], protocols[2], "with busy connections")
 			require.Equal(t, protocols[0], protocols[3], "without a ring")
 			require.Equal(t, protocols[0], protocols[4], "with connections in the poller")
 		})

@@ -65,7 +65,7 @@ func peerIsKilled(s stack, p *protocol, unread int) {
 	require.NoError(p.t, err)
 	defer c.Close()
 	b := make([]byte, 8)
-	for _, text := range "abcdefq" { // often enough to receive in advance
+	for _, text := range "abcdefq" { // often enough to be busy
 		_, err := c.Write([]byte{byte(text)})
 		require.NoError(p.t, err)
 		n, err := c.Read(b)

@@ -44,8 +44,8 @@ const (
 )
 
 const (
-	boxSize   = 16 << 10 // as much as is received in advance
-	mostBoxed = 4 << 10  // of one write: copying more is no gain
+	boxSize   = 16 << 10
+	mostBoxed = 4 << 10 // of one write: copying more is no gain
 )
 
 // boxful is what one send has: as a rule so little that it lies beside what tells how much.

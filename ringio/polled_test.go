@@ -282,8 +282,7 @@ func TestPolledConnectionLeavesAndComesBack(t *testing.T) {
 	require.True(t, few.are())
 }
 
-// A Unix connection, and one that is used by its descriptor, too, wait there as well: nothing is
-// received in advance.
+// A Unix connection, and one that is used by its descriptor, too, wait there as well.
 func TestAllKindsOfConnectionsArePolled(t *testing.T) {
 	s := fewStack(t)
 	unixPair, _ := s.pair(t, "unix")
@@ -496,7 +495,7 @@ func TestShutdownWithAPolledConnection(t *testing.T) {
 
 // While the engine is being shut down a read still ends, but the next one must not wait.
 func TestShutdownWithAConnectionThatTalks(t *testing.T) {
-	for name, polled := range map[string]bool{"polled": true, "stream": false} {
+	for name, polled := range map[string]bool{"polled": true, "by the ring": false} {
 		t.Run(name, func(t *testing.T) {
 			e, err := New(Options{})
 			require.NoError(t, err)

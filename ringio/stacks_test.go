@@ -116,7 +116,7 @@ func copyFields(to, from any) {
 	}
 }
 
-// busyStack is ringio where connections receive in advance and send behind.
+// busyStack is ringio where connections are told by polls that stay, and send behind.
 var busyStack = func() stack {
 	s := ringStack
 	s.name, s.warm, s.busy = "ringio, busy", true, true

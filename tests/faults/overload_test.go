@@ -247,8 +247,7 @@ func TestStormOnLoop(t *testing.T) {
 	}
 }
 
-// Connections that send far more than an engine's shared buffers hold, to readers that
-// come late.
+// Connections that send far more than there is room for, to readers that come late.
 func TestStormOnEngine(t *testing.T) {
 	require.NoError(t, ringio.Available())
 	e, err := ringio.New(ringio.Options{})

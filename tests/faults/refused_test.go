@@ -514,7 +514,7 @@ func ask(e *ringio.Engine, address string) error {
 		return err
 	}
 	defer c.Close()
-	for range 20 { // often enough to get a stream
+	for range 20 { // often enough to be busy
 		if _, err := c.Write([]byte("text")); err != nil {
 			return err
 		}
