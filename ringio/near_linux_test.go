@@ -27,6 +27,18 @@ func TestReadPollIsOfWholeLines(t *testing.T) {
 	require.EqualValues(t, readPollLines*prefetch.Line, unsafe.Sizeof(r))
 }
 
+// What each read and write needs of a socket is in the lines that are fetched.
+func TestSocketsFirstLines(t *testing.T) {
+	if bits.UintSize == 32 {
+		return // nothing is laid out for it
+	}
+	var s socket
+	require.Zero(t, unsafe.Sizeof(s)%prefetch.Line) // or it begins anywhere
+	require.Less(t, unsafe.Offsetof(s.kind), unsafe.Offsetof(s.in))
+	require.Less(t, unsafe.Offsetof(s.in), unsafe.Offsetof(s.out))
+	require.LessOrEqual(t, unsafe.Offsetof(s.out)+unsafe.Offsetof(s.out.deadline)+unsafe.Offsetof(s.out.deadline.over)+unsafe.Sizeof(s.out.deadline.over), uintptr(socketLines*prefetch.Line))
+}
+
 // What the ring remembers of those it has told something keeps no poll that has ended.
 func TestReadPollsThatHaveEndedAreGone(t *testing.T) {
 	ringtest.NeedsFeatures(t, liburing.MultishotPoll)
