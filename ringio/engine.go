@@ -443,8 +443,8 @@ func (e *engine) leaveUnread() {
 	e.mu.Lock()
 	defer e.unlock()
 	for _, p := range e.table.pieces() {
-		for i := range p {
-			if o := &p[i]; o.flying {
+		for i := range p.ops {
+			if o := &p.ops[i]; o.flying {
 				if r, ok := o.keep.(*readPoll); ok {
 					r.recallUnread()
 				}
@@ -472,8 +472,8 @@ func (e *engine) inFlight() (tokens []uint64) {
 	e.mu.Lock()
 	defer e.unlock()
 	for _, p := range e.table.pieces() {
-		for i := range p {
-			if o := &p[i]; o.flying && !o.cancelled.Swap(true) {
+		for i := range p.ops {
+			if o := &p.ops[i]; o.flying && !o.cancelled.Swap(true) {
 				tokens = append(tokens, o.token())
 			}
 		}

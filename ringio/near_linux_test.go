@@ -39,6 +39,20 @@ func TestSocketsFirstLines(t *testing.T) {
 	require.LessOrEqual(t, unsafe.Offsetof(s.out)+unsafe.Offsetof(s.out.deadline)+unsafe.Offsetof(s.out.deadline.over)+unsafe.Sizeof(s.out.deadline.over), uintptr(socketLines*prefetch.Line))
 }
 
+// An op, of which the ring looks at one line with each completion, begins with one.
+func TestOpsBeginWithALine(t *testing.T) {
+	if bits.UintSize == 32 || raceEnabled {
+		return // nothing is laid out for it
+	}
+	ring := ownEngine(t, Options{}).rings[0]
+	for range 2 * len(piece{}.ops) {
+		o := ring.acquire()
+		defer ring.release(o)
+		require.Zero(t, where(o)%prefetch.Line)
+	}
+	require.Zero(t, unsafe.Sizeof(op{})%prefetch.Line)
+}
+
 // What the ring remembers of those it has told something keeps no poll that has ended.
 func TestReadPollsThatHaveEndedAreGone(t *testing.T) {
 	ringtest.NeedsFeatures(t, liburing.MultishotPoll)

@@ -9,6 +9,7 @@ import (
 	"unsafe"
 
 	"github.com/go-liburing/liburing"
+	"github.com/go-liburing/liburing/internal/prefetch"
 )
 
 // op is a request: what is asked of the kernel, what it may touch meanwhile, and how
@@ -118,8 +119,11 @@ type table struct {
 	rest []op // of the last piece, not used yet
 }
 
-// piece is of a size that Go's heap has no waste in.
-type piece [32]op
+// piece has ops that begin with a line of the processor's cache.
+type piece struct {
+	_   [prefetch.Line - 8]byte // before it the heap has 8 bytes of its own
+	ops [32]op
+}
 
 // pieces returns all ops.
 func (t *table) pieces() []*piece {
@@ -131,8 +135,8 @@ func (t *table) pieces() []*piece {
 
 // at returns the op of an index.
 func (t *table) at(index uint32) *op {
-	const n = uint32(len(piece{}))
-	return &t.pieces()[index/n][index%n]
+	const n = uint32(len(piece{}.ops))
+	return &t.pieces()[index/n].ops[index%n]
 }
 
 // acquire returns an op that nobody uses.
@@ -178,17 +182,17 @@ func (t *table) add(e *engine) *op {
 // more makes a piece.
 func (t *table) more(e *engine) []op {
 	p, all := new(piece), t.pieces()
-	for i := range p {
-		p[i].engine, p[i].index = e, uint32(len(all)*len(p)+i)
+	for i := range p.ops {
+		p.ops[i].engine, p.ops[i].index = e, uint32(len(all)*len(p.ops)+i)
 	}
 	all = append(all, p) // readers of the old slice do not look that far
 	t.all.Store(&all)
-	return p[:]
+	return p.ops[:]
 }
 
 // find returns the op that user data names if the use is the present one.
 func (t *table) find(token uint64) *op {
-	if uint64(uint32(token)) >= uint64(len(t.pieces())*len(piece{})) {
+	if uint64(uint32(token)) >= uint64(len(t.pieces())*len(piece{}.ops)) {
 		return nil
 	}
 	if o := t.at(uint32(token)); o.use == uint32(token>>32) && o.flying {

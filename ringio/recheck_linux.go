@@ -34,8 +34,8 @@ func (e *engine) recheck() {
 func (e *engine) recheckPiece(p *piece) (again bool) {
 	e.mu.Lock()
 	defer e.unlock()
-	for i := range p {
-		if o := &p[i]; o.flying {
+	for i := range p.ops {
+		if o := &p.ops[i]; o.flying {
 			if r, ok := o.keep.(*readPoll); ok {
 				again = r.recheck() || again
 			}
