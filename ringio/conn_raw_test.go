@@ -431,3 +431,20 @@ func TestRawReadAndWriteOfABlockingSocket(t *testing.T) {
 	within(t, func() { ours.Close() })
 	within(t, func() { require.ErrorIs(t, <-writing, net.ErrClosed) })
 }
+
+// A program that looks by the descriptor whether its connection is still good, as drivers of
+// databases do, goes on as before.
+func TestLooksByTheDescriptor(t *testing.T) {
+	_, ours, theirs := readPolled(t)
+	s := ours.(*tcpConn).s
+	raw, err := ours.(syscall.Conn).SyscallConn()
+	require.NoError(t, err)
+	require.NoError(t, raw.Read(func(fd uintptr) bool {
+		_, _, err := unix.Recvfrom(int(fd), make([]byte, 1), unix.MSG_PEEK|unix.MSG_DONTWAIT)
+		require.Equal(t, unix.EAGAIN, err)
+		return true
+	}))
+	require.NotNil(t, s.readPoll.Load())
+	require.False(t, s.exact.Load())
+	passByte(t, theirs, ours)
+}

@@ -27,7 +27,7 @@ type socket struct {
 	fd       int
 	readPoll atomic.Pointer[readPoll] // what tells a reader of a busy one
 	box      atomic.Pointer[outbox]   // what sends behind the writer's back; the writer makes it
-	exact    atomic.Bool              // the program uses the descriptor itself
+	exact    atomic.Bool              // the program has had another descriptor of it
 	dry      bool                     // the last read found nothing more: the next had better wait on the ring
 	warmth   uint8                    // reads that had to wait
 	dialled  bool                     // net lets it send to its peer alone
@@ -320,9 +320,7 @@ func (c rawConn) Control(f func(fd uintptr)) error {
 			return err
 		}
 		f(uintptr(fd))
-		if r := c.s.readPoll.Load(); r != nil {
-			r.unsure.Store(true) // f may have set SO_RCVLOWAT, or what ends reads early
-		}
+		c.s.doubt()
 		return nil
 	})
 	return c.s.setError("raw-control", err)
@@ -342,14 +340,21 @@ func (s *socket) raw(h *half, events uint32, f func(fd uintptr) bool) error {
 		return err
 	}
 	defer s.end(h)
-	if h == &s.in {
-		s.exact.Store(true)
-	} else if b := s.box.Load(); b != nil {
+	defer s.doubt()
+	if b := s.box.Load(); h == &s.out && b != nil {
 		if err := s.flush(b); err != nil {
 			return s.failed(h, "write", err)
 		}
 	}
 	return s.rawCalls(h, events, f)
+}
+
+// doubt has reads be tried from now on: the program had the descriptor, and may have set
+// SO_RCVLOWAT, or what else has a read end early.
+func (s *socket) doubt() {
+	if r := s.readPoll.Load(); r != nil {
+		r.unsure.Store(true)
+	}
 }
 
 // rawCalls is raw when the half is taken. As a rule there is one wait: what wants more than
