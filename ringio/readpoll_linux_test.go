@@ -5,6 +5,7 @@ package ringio
 import (
 	"io"
 	"net"
+	"os"
 	"syscall"
 	"testing"
 	"time"
@@ -99,6 +100,30 @@ func TestEndBehindAShortRead(t *testing.T) {
 
 // A read ends before an urgent byte, though there is more behind it, of which no poll tells.
 func TestReadBehindUrgentData(t *testing.T) {
+	r, ours := readBeforeUrgentData(t)
+	within(t, func() { readBehindUrgentData(t, ours) })
+	require.True(t, r.unsure.Load())
+}
+
+// Who gives up before he is looked after finds it the next time.
+func TestBriefReadsBehindUrgentData(t *testing.T) {
+	for name, wait := range map[string]func(net.Conn) error{
+		"Read":         func(c net.Conn) error { _, err := c.Read(make([]byte, 16)); return err },
+		"WaitReadable": WaitReadable,
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, ours := readBeforeUrgentData(t)
+			require.NoError(t, ours.SetReadDeadline(time.Now().Add(5*time.Millisecond)))
+			require.ErrorIs(t, wait(ours), os.ErrDeadlineExceeded)
+			require.NoError(t, ours.SetReadDeadline(time.Now().Add(recheckPause/2)))
+			readBehindUrgentData(t, ours)
+		})
+	}
+}
+
+// readBeforeUrgentData returns a connection that has been read up to an urgent byte behind
+// which there is more.
+func readBeforeUrgentData(t *testing.T) (r *readPoll, ours net.Conn) {
 	r, ours, theirs := readPolled(t)
 	rawControl(t, theirs, func(fd int) {
 		require.NoError(t, unix.Sendto(fd, []byte("before!"), unix.MSG_OOB, nil))
@@ -114,12 +139,14 @@ func TestReadBehindUrgentData(t *testing.T) {
 	r.mu.Lock()
 	r.news = false // as where one completion tells of both
 	r.mu.Unlock()
-	within(t, func() {
-		n, err = ours.Read(got)
-		require.NoError(t, err)
-	})
+	return r, ours
+}
+
+func readBehindUrgentData(t *testing.T, ours net.Conn) {
+	got := make([]byte, 16)
+	n, err := ours.Read(got)
+	require.NoError(t, err)
 	require.Equal(t, "behind", string(got[:n]))
-	require.True(t, r.unsure.Load())
 }
 
 // Who waits behind a short read is looked after once, and then left alone.

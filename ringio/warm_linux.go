@@ -57,6 +57,7 @@ func (s *socket) recvTold(r *readPoll, p []byte) (n int, done bool, err error) {
 			return n, true, err
 		case lookUp:
 			if err := s.ready(&s.in); err != nil {
+				s.dry = false // who waits so briefly is not looked after
 				return 0, true, err
 			}
 		default:
@@ -92,6 +93,7 @@ func (s *socket) awaitTold(r *readPoll) (done bool, err error) {
 			trust = proven
 		case lookUp:
 			if err := s.ready(&s.in); err != nil {
+				s.dry = false // as in recvTold
 				return true, err
 			}
 		default:
