@@ -55,10 +55,16 @@ const pollsFor = unix.POLLIN | unix.POLLRDHUP
 
 // newReadPoll returns a TCP connection's.
 func newReadPoll(e *engine, fd int) *readPoll {
-	r := &readPoll{engine: e, fd: int32(fd), wake: make(chan struct{}, 1)}
-	least, err := unix.GetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_RCVLOWAT)
-	r.unsure.Store(err != nil || least > 1) // fewer bytes than that it is not told of
-	return r
+	return &readPoll{engine: e, fd: int32(fd), wake: make(chan struct{}, 1)}
+}
+
+// noteLeast has each read tried where the program has said that few bytes are nothing to be told
+// of (SO_RCVLOWAT). Who waits already does so on net, too.
+func (r *readPoll) noteLeast() {
+	least, err := unix.GetsockoptInt(int(r.fd), unix.SOL_SOCKET, unix.SO_RCVLOWAT)
+	if err != nil || least > 1 {
+		r.unsure.Store(true)
+	}
 }
 
 // wait waits until there is something new, for one who is going to read it to p, and has that

@@ -225,20 +225,37 @@ func TestLeastToBeToldOf(t *testing.T) {
 	})
 }
 
-// A program may say so later, by the descriptor: what is there then a read returns at once.
-func TestLeastToBeToldOfLater(t *testing.T) {
-	_, ours, theirs := readPolled(t)
-	passByte(t, theirs, ours)
-	require.True(t, ours.(*tcpConn).s.dry)
-	rawControl(t, ours, func(fd int) {
-		require.NoError(t, unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_RCVLOWAT, 4))
-	})
-	_, err := theirs.Write([]byte("a"))
-	require.NoError(t, err)
-	time.Sleep(5 * time.Millisecond)
-	within(t, func() {
-		n, err := ours.Read(make([]byte, 8))
-		require.NoError(t, err)
-		require.Equal(t, 1, n)
-	})
+// Also where it says so later.
+func TestLeastThatComesLater(t *testing.T) {
+	least := func(fd uintptr) {
+		require.NoError(t, unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_RCVLOWAT, 4))
+	}
+	for name, set := range map[string]func(c TCPConn){
+		"Control": func(c TCPConn) { rawControl(t, c, func(fd int) { least(uintptr(fd)) }) },
+		"Read": func(c TCPConn) {
+			raw, err := c.SyscallConn()
+			require.NoError(t, err)
+			require.NoError(t, raw.Read(func(fd uintptr) bool { least(fd); return true }))
+		},
+		"File": func(c TCPConn) {
+			f, err := c.File()
+			require.NoError(t, err)
+			defer f.Close()
+			least(f.Fd())
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, ours, theirs := readPolled(t)
+			passByte(t, theirs, ours)
+			set(ours.(TCPConn))
+			for range 3 {
+				theirs.Write([]byte("a"))
+				time.Sleep(5 * time.Millisecond)
+				require.NoError(t, ours.SetReadDeadline(time.Now().Add(10*time.Second)))
+				n, err := ours.Read(make([]byte, 8))
+				require.NoError(t, err)
+				require.Equal(t, 1, n)
+			}
+		})
+	}
 }

@@ -320,7 +320,7 @@ func (c rawConn) Control(f func(fd uintptr)) error {
 			return err
 		}
 		f(uintptr(fd))
-		c.s.doubt()
+		c.s.noteOptions()
 		return nil
 	})
 	return c.s.setError("raw-control", err)
@@ -340,7 +340,7 @@ func (s *socket) raw(h *half, events uint32, f func(fd uintptr) bool) error {
 		return err
 	}
 	defer s.end(h)
-	defer s.doubt()
+	defer s.noteOptions()
 	if b := s.box.Load(); h == &s.out && b != nil {
 		if err := s.flush(b); err != nil {
 			return s.failed(h, "write", err)
@@ -349,11 +349,10 @@ func (s *socket) raw(h *half, events uint32, f func(fd uintptr) bool) error {
 	return s.rawCalls(h, events, f)
 }
 
-// doubt has reads be tried from now on: the program had the descriptor, and may have set
-// SO_RCVLOWAT, or what else has a read end early.
-func (s *socket) doubt() {
+// noteOptions is called when the program has had the descriptor, and may have set options.
+func (s *socket) noteOptions() {
 	if r := s.readPoll.Load(); r != nil {
-		r.unsure.Store(true)
+		r.noteLeast()
 	}
 }
 

@@ -28,7 +28,7 @@ func (s *socket) recvOnce(p []byte) (int, error) {
 	if s.tries() {
 		n, err := receiveNow(s.fd, p, false)
 		if err != unix.EAGAIN {
-			s.dry = s.drained(n, p)
+			s.dry = drained(n, p)
 			return n, err
 		}
 	}
@@ -41,7 +41,7 @@ func (s *socket) recvOnce(p []byte) (int, error) {
 	o.hold(p)
 	o.entry().PrepRecv(s.fd, p, 0)
 	n, err := s.await(h, o)
-	s.dry = 0 < n && n < len(p)
+	s.dry = drained(n, p)
 	if n > 0 {
 		s.warm()
 	}
@@ -49,9 +49,10 @@ func (s *socket) recvOnce(p []byte) (int, error) {
 }
 
 // tries reports whether a read had better not wait at once: there may be something, or the ring
-// is shut down and refuses that, whatever there is.
+// is shut down and refuses that, whatever there is. Where somebody has another descriptor that
+// one may say at any time of what nobody is to be told.
 func (s *socket) tries() bool {
-	if !s.dry || s.engine.closed() {
+	if !s.dry || s.exact.Load() || s.engine.closed() {
 		return true
 	}
 	r := s.readPoll.Load()

@@ -24,6 +24,7 @@ func (s *socket) warm() {
 	s.in.deadline.attach(r)
 	r.near.to(s)
 	s.readPoll.Store(r)
+	r.noteLeast() // behind that: Control may have come meanwhile
 }
 
 // leaveReadPoll ends it. Whoever calls has the half.
@@ -50,7 +51,7 @@ func (s *socket) recvTold(r *readPoll, p []byte) (n int, done bool, err error) {
 				trust = proven
 				continue
 			}
-			s.dry = s.drained(n, p)
+			s.dry = drained(n, p)
 			if s.engine.few.are() {
 				s.bePolled()
 			}
@@ -67,8 +68,8 @@ func (s *socket) recvTold(r *readPoll, p []byte) (n int, done bool, err error) {
 }
 
 // drained reports whether a read of n bytes to p has found all there is.
-func (s *socket) drained(n int, p []byte) bool {
-	return 0 < n && n < len(p) && !s.exact.Load()
+func drained(n int, p []byte) bool {
+	return 0 < n && n < len(p)
 }
 
 // trust is that in there being nothing to read, of one who is about to wait.
