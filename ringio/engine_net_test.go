@@ -15,6 +15,8 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/go-liburing/liburing"
+	"github.com/go-liburing/liburing/internal/ringtest"
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sys/unix"
 )
@@ -255,6 +257,35 @@ func TestWhatWorksAfterShutdown(t *testing.T) {
 	within(t, func() { require.ErrorIs(t, http.Serve(l, nil), ErrShutdown) })
 	for _, c := range []io.Closer{ours, theirs, chat, packets, accepted, f} {
 		require.NoError(t, c.Close())
+	}
+}
+
+// Shutdown waits for who reads, also where what he is told of was read before.
+func TestShutdownWithOldNews(t *testing.T) {
+	ringtest.NeedsFeatures(t, liburing.MultishotPoll)
+	for name, wait := range map[string]func(net.Conn) error{
+		"Read":         func(c net.Conn) error { _, err := c.Read(make([]byte, 8)); return err },
+		"WaitReadable": WaitReadable,
+	} {
+		t.Run(name, func(t *testing.T) {
+			e, err := New(Options{})
+			require.NoError(t, err)
+			ours, theirs := readPair(t, e, false)
+			var failed error
+			reader := waits(t, func() { failed = wait(ours) })
+			down := make(chan error, 1)
+			go func() { down <- e.Shutdown(context.Background()) }()
+			ring, r := e.rings[0], ours.(*tcpConn).s.readPoll.Load()
+			require.Eventually(t, ring.closed, 10*time.Second, time.Millisecond)
+			ring.mu.Lock()
+			r.told(r.op, unix.POLLIN, true)
+			ring.unlock()
+			time.Sleep(20 * time.Millisecond)
+			theirs.Write([]byte("late"))
+			within(t, func() { <-reader })
+			require.NoError(t, failed)
+			within(t, func() { require.NoError(t, <-down) })
+		})
 	}
 }
 

@@ -71,7 +71,6 @@ func (r *readPoll) noteLeast() {
 // trust in there being nothing yet.
 func (r *readPoll) wait(p []byte, trust trust) outcome {
 	r.mu.Lock()
-	r.leaveShut()
 	anew := r.op == nil
 	is := r.state()
 	r.waits, r.trust = is == mustWait, trust
@@ -91,12 +90,15 @@ func (r *readPoll) wait(p []byte, trust trust) outcome {
 }
 
 // leaveShut takes the request back for good once the engine is being shut down: that waits for
-// who reads now, and not for what he reads next. The lock is held, but not meanwhile.
+// who reads now, and not for what he reads next.
 func (r *readPoll) leaveShut() {
-	if r.engine.closed() {
-		r.barred = true
-		r.getBack()
+	if !r.engine.closed() {
+		return
 	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.barred = true
+	r.getBack()
 }
 
 // state says why a reader need not wait. If he must there is a request.

@@ -42,6 +42,7 @@ func (s *socket) leaveReadPoll() {
 // recvTold is recvOnce of a socket that has a readPoll. It is not done if the caller has to ask
 // the kernel.
 func (s *socket) recvTold(r *readPoll, p []byte) (n int, done bool, err error) {
+	r.leaveShut()
 	trust := s.trust()
 	for {
 		switch r.wait(p, trust) {
@@ -83,6 +84,7 @@ func (s *socket) trust() trust {
 // awaitTold waits until a socket that has a readPoll has something to read. It is not done if
 // the caller has to ask the kernel.
 func (s *socket) awaitTold(r *readPoll) (done bool, err error) {
+	r.leaveShut()
 	trust := s.trust()
 	for {
 		switch r.wait(nil, trust) {
