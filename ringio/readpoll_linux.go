@@ -151,6 +151,8 @@ func (r *readPoll) told(o *op, res int32, more bool) {
 	case res <= 0 && r.op != nil: // made anew: it tells what there is
 	case !r.waits:
 		r.news = true
+	case r.engine.closed() && r.op != nil && !readableNow(int(r.fd)):
+		// Shutdown waits for him as long as he waits; he is not to look in vain.
 	default:
 		r.engine.woken++
 		r.wakeReader(hasNews)
