@@ -17,7 +17,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/go-liburing/liburing"
 	"github.com/go-liburing/liburing/internal/ringtest"
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sys/unix"
@@ -38,7 +37,7 @@ func TestConnectionsAreOnTheRing(t *testing.T) {
 	require.IsType(t, &unixConn{}, ours)
 	require.IsType(t, &unixConn{}, theirs)
 	require.IsType(t, &udpConn{}, ringStack.mustListenPacket(t, "udp"))
-	ringtest.NeedsFeatures(t, liburing.MultishotPoll)
+	ringtest.NeedsFeatures(t, newPolls)
 	ours, theirs = busyStack.pair(t, "tcp")
 	require.NotNil(t, ours.(*tcpConn).s.readPoll.Load())
 	require.NotNil(t, theirs.(*tcpConn).s.readPoll.Load())

@@ -83,7 +83,7 @@
 // Linux 5.7 is the first that has what a ring needs here; before it, os and net do the
 // work. What later kernels add is used where it is: the kernel's threads are counted
 // (Options.Workers) from 5.15 on, programs are spared interrupts (Options.Interrupts) from
-// 5.19 on, and connections have polls that stay from 5.13 on.
+// 5.19 on, and connections have polls that stay from 5.17 on.
 //
 // # The engine
 //

@@ -57,6 +57,7 @@ type engine struct {
 	present atomic.Int32 // flying, for those without the lock
 
 	plainReads atomic.Int32 // those that are under way
+	polls      bool         // that stay in the kernel may be relied on
 	threads    int32        // how many of them may be, unless it is known that they need not wait
 	yield      yield.Shared // before calls that wait for a disk
 
@@ -69,7 +70,6 @@ type engine struct {
 	crowd    crowd       // whether there are many of them
 	few      few         // or few
 	shut     atomic.Bool // nothing more is staged; set with the lock of what is
-	pollsEnd atomic.Bool // this kernel has no polls that stay
 	rechecks atomic.Bool // recheck is going to be called
 
 	poller  *os.File // a duplicate of the ring's descriptor
@@ -101,7 +101,7 @@ func newEngine(o Options) (*engine, error) {
 		return nil, err
 	}
 	e := &engine{
-		ring: ring, sqPoll: ring.Flags()&liburing.SetupSQPoll != 0, threads: int32(runtime.GOMAXPROCS(0)) + spareThreads,
+		ring: ring, sqPoll: ring.Flags()&liburing.SetupSQPoll != 0, polls: ring.Features()&newPolls != 0, threads: int32(runtime.GOMAXPROCS(0)) + spareThreads,
 		gone: make(chan struct{}), errands: make(chan struct{}, 1), brief: brief{limit: briefLimit}, few: few{room: pollerRoom()},
 	}
 	e.look = e.ready

@@ -15,7 +15,6 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/go-liburing/liburing"
 	"github.com/go-liburing/liburing/internal/ringtest"
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sys/unix"
@@ -262,7 +261,7 @@ func TestWhatWorksAfterShutdown(t *testing.T) {
 
 // Shutdown waits for who reads, also where what he is told of was read before.
 func TestShutdownWithOldNews(t *testing.T) {
-	ringtest.NeedsFeatures(t, liburing.MultishotPoll)
+	ringtest.NeedsFeatures(t, newPolls)
 	for name, wait := range map[string]func(net.Conn) error{
 		"Read":         func(c net.Conn) error { _, err := c.Read(make([]byte, 8)); return err },
 		"WaitReadable": WaitReadable,

@@ -55,7 +55,7 @@ func TestOpsBeginWithALine(t *testing.T) {
 
 // What the ring remembers of those it has told something keeps no poll that has ended.
 func TestReadPollsThatHaveEndedAreGone(t *testing.T) {
-	ringtest.NeedsFeatures(t, liburing.MultishotPoll)
+	ringtest.NeedsFeatures(t, newPolls)
 	e := ownEngine(t, Options{})
 	ring := e.rings[0]
 	var polls []weak.Pointer[readPoll]

@@ -10,7 +10,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/go-liburing/liburing"
 	"github.com/go-liburing/liburing/internal/ringtest"
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sys/unix"
@@ -302,7 +301,7 @@ func TestControlOfAStuckConnection(t *testing.T) {
 
 // Behind File nothing is boxed, or what its descriptor writes would overtake it.
 func TestNoBoxBehindFile(t *testing.T) {
-	ringtest.NeedsFeatures(t, liburing.MultishotPoll)
+	ringtest.NeedsFeatures(t, newPolls)
 	e := ownEngine(t, Options{})
 	_, ours, theirs := pairOf(t, e)
 	warmUp(t, ours, theirs)

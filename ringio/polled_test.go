@@ -13,7 +13,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/go-liburing/liburing"
 	"github.com/go-liburing/liburing/internal/ringtest"
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sys/unix"
@@ -523,7 +522,7 @@ func TestShutdownWithAConnectionThatTalks(t *testing.T) {
 
 // Nobody comes to the poller when the engine is shut down: nothing would end the wait.
 func TestNoPolledConnectionBehindShutdown(t *testing.T) {
-	ringtest.NeedsFeatures(t, liburing.MultishotPoll)
+	ringtest.NeedsFeatures(t, newPolls)
 	e, err := New(Options{})
 	require.NoError(t, err)
 	_, ours, theirs := pairOf(t, e)

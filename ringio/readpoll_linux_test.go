@@ -10,7 +10,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/go-liburing/liburing"
 	"github.com/go-liburing/liburing/internal/ringtest"
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sys/unix"
@@ -18,7 +17,7 @@ import (
 
 // readPolled returns a connection of its own engine with a readPoll, and its peer.
 func readPolled(t *testing.T) (r *readPoll, ours, theirs net.Conn) {
-	ringtest.NeedsFeatures(t, liburing.MultishotPoll)
+	ringtest.NeedsFeatures(t, newPolls)
 	_, ours, theirs = pairOf(t, ownEngine(t, Options{}))
 	warmUp(t, ours, theirs)
 	r = ours.(*tcpConn).s.readPoll.Load()
@@ -192,7 +191,7 @@ func TestOldNews(t *testing.T) {
 // A socket for which the program has said that few bytes are nothing to be told of has each
 // read look: what there is, net's read returns, too.
 func TestLeastToBeToldOf(t *testing.T) {
-	ringtest.NeedsFeatures(t, liburing.MultishotPoll)
+	ringtest.NeedsFeatures(t, newPolls)
 	e := ownEngine(t, Options{})
 	lc := ListenConfig{Engine: e, Control: func(_, _ string, c syscall.RawConn) error {
 		return c.Control(func(fd uintptr) {

@@ -17,7 +17,7 @@ func (s *socket) warm() {
 	if s.warmth++; s.warmth < warmReads || s.readPoll.Load() != nil || s.polled != nil {
 		return
 	}
-	if s.engine.few.are() && s.bePolled() || s.family == unix.AF_UNIX || s.engine.pollsEnd.Load() {
+	if s.engine.few.are() && s.bePolled() || s.family == unix.AF_UNIX || !s.engine.polls {
 		return
 	}
 	r := newReadPoll(s.engine, s.fd)
