@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/go-liburing/liburing/internal/ringtest"
 	"github.com/stretchr/testify/require"
 )
 
@@ -36,6 +37,7 @@ var notHere = home{thread: -1, times: homeAfter}
 
 // A poll that another thread has submitted is made anew where the pump is now.
 func TestReadPollsFollowThePump(t *testing.T) {
+	ringtest.NeedsFeatures(t, newPolls)
 	e := ownEngine(t, Options{})
 	ring := e.rings[0]
 	l, err := e.Listen("tcp", "127.0.0.1:0")
