@@ -258,3 +258,20 @@ func TestLeastThatComesLater(t *testing.T) {
 		})
 	}
 }
+
+// Who has waited for something to read, and reads it, does not wait for more news.
+func TestReadBehindWaitReadable(t *testing.T) {
+	_, ours, theirs := readPolled(t)
+	for range 3 {
+		passByte(t, theirs, ours)
+		there := waits(t, func() { require.NoError(t, WaitReadable(ours)) })
+		_, err := theirs.Write([]byte("x"))
+		require.NoError(t, err)
+		within(t, func() { <-there })
+		require.NoError(t, ours.SetReadDeadline(time.Now().Add(recheckPause/2)))
+		n, err := ours.Read(make([]byte, 8))
+		require.NoError(t, err)
+		require.Equal(t, 1, n)
+		require.NoError(t, ours.SetReadDeadline(time.Time{}))
+	}
+}
