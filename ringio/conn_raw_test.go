@@ -283,7 +283,6 @@ func TestCopies(t *testing.T) {
 	})
 }
 
-// What a reader who waits has no memory for is for File's descriptor.
 // A process that gets a File's descriptor waits in its reads.
 func TestFilesDescriptorWaits(t *testing.T) {
 	onStacks(t, func(t *testing.T, s stack) {
@@ -307,6 +306,7 @@ func TestFilesDescriptorWaits(t *testing.T) {
 	})
 }
 
+// What a reader who waits has no memory for is for File's descriptor.
 func TestFileWhileAReaderWaits(t *testing.T) {
 	onStacks(t, func(t *testing.T, s stack) {
 		ours, theirs := s.pair(t, "tcp")
