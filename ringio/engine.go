@@ -436,8 +436,8 @@ func (e *engine) settle(ctx context.Context) (err error) {
 	return err
 }
 
-// leaveUnread ends what waits for bytes that nobody reads, which is in flight for no one: a
-// connection would keep shutdown waiting until its peer says something.
+// leaveUnread ends what is in flight for no one: what waits for bytes that nobody reads, so that
+// a connection would keep shutdown waiting until its peer says something, and recheck's time.
 func (e *engine) leaveUnread() {
 	e.few.endUnread()
 	e.mu.Lock()
@@ -445,8 +445,11 @@ func (e *engine) leaveUnread() {
 	for _, p := range e.table.pieces() {
 		for i := range p.ops {
 			if o := &p.ops[i]; o.flying {
-				if r, ok := o.keep.(*readPoll); ok {
-					r.recallUnread()
+				switch of := o.keep.(type) {
+				case *readPoll:
+					of.recallUnread()
+				case *recheckTime:
+					e.cancelHere(o)
 				}
 			}
 		}

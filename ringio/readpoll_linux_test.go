@@ -3,6 +3,7 @@
 package ringio
 
 import (
+	"context"
 	"io"
 	"net"
 	"os"
@@ -163,6 +164,56 @@ func TestRecheckIsDoneOnce(t *testing.T) {
 	require.Eventually(t, func() bool { return trust() == proven && !r.engine.rechecks.Load() }, 10*time.Second, 10*time.Millisecond)
 	require.False(t, r.unsure.Load())
 	theirs.Write([]byte("x"))
+	within(t, func() { <-read })
+}
+
+// flyingRechecks counts what is in flight to have readers looked after.
+func flyingRechecks(e *engine) (n int) {
+	e.mu.Lock()
+	defer e.unlock()
+	for _, p := range e.table.pieces() {
+		for i := range p.ops {
+			if _, is := p.ops[i].keep.(*recheckTime); is && p.ops[i].flying {
+				n++
+			}
+		}
+	}
+	return n
+}
+
+// The kernel counts the time until then: with a timer of Go's, whatever its scheduler does
+// begins with a look at the clock.
+func TestRecheckTimeIsTheKernels(t *testing.T) {
+	r, ours, theirs := readPolled(t)
+	for range 3 {
+		passByte(t, theirs, ours)
+		read := waits(t, func() { ours.Read(make([]byte, 2)) })
+		require.Eventually(t, func() bool { return flyingRechecks(r.engine) == 1 }, time.Second, time.Millisecond)
+		theirs.Write([]byte("x"))
+		within(t, func() { <-read })
+	}
+}
+
+// Shutdown does not wait for the time after which readers are looked after.
+func TestShutdownEndsRecheckTime(t *testing.T) {
+	r, ours, theirs := readPolled(t)
+	passByte(t, theirs, ours)
+	read := waits(t, func() { ours.Read(make([]byte, 2)) })
+	require.Eventually(t, func() bool { return flyingRechecks(r.engine) == 1 }, time.Second, time.Millisecond)
+	theirs.Write([]byte("x"))
+	within(t, func() { <-read })
+	began := time.Now()
+	require.NoError(t, r.engine.shutdown(t.Context()))
+	require.Less(t, time.Since(began), recheckPause/2)
+}
+
+// But looks after them itself.
+func TestShutdownRechecks(t *testing.T) {
+	r, ours := readBeforeUrgentData(t)
+	read := waits(t, func() { readBehindUrgentData(t, ours) })
+	ctx, cancel := context.WithTimeout(t.Context(), recheckPause/2)
+	defer cancel()
+	require.NoError(t, r.engine.shutdown(ctx))
 	within(t, func() { <-read })
 }
 

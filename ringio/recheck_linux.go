@@ -2,7 +2,11 @@
 
 package ringio
 
-import "time"
+import (
+	"time"
+
+	"github.com/go-liburing/liburing"
+)
 
 // A read that found less than it had room for has found all there was, as a rule. But the
 // kernel also stops before a byte that is urgent, and of what is behind that nobody is told
@@ -12,11 +16,32 @@ import "time"
 // recheckPause is for how long, up to twice that.
 const recheckPause = time.Second
 
+// recheckTime is what the kernel has of recheckPause. A timer of Go's would have the scheduler
+// look at the clock at each switch of goroutines.
+type recheckTime liburing.Timespec
+
 // recheckLater has those looked after that wait behind a short read.
 func (e *engine) recheckLater() {
-	if !e.rechecks.Load() && !e.rechecks.Swap(true) {
-		time.AfterFunc(recheckPause, e.recheck)
+	if e.rechecks.Load() || e.rechecks.Swap(true) {
+		return
 	}
+	o, after := e.acquire(), recheckTime(liburing.NewTimespec(recheckPause))
+	o.entry().PrepTimeout((*liburing.Timespec)(&after), 0, 0)
+	o.keep, o.told = &after, toldRecheck
+	if e.stage(o) != nil { // it is being shut down, and looks
+		e.release(o)
+		e.rechecks.Store(false)
+		return
+	}
+	e.kickAside()
+}
+
+// toldRecheck is told that the time has passed, or that Shutdown does not wait for that. The ring
+// is locked.
+func toldRecheck(o *op, _ int32, _ liburing.CQEFlags, _ bool) {
+	e := o.engine
+	e.release(o)
+	go e.recheck()
 }
 
 func (e *engine) recheck() {
@@ -52,7 +77,7 @@ func (r *readPoll) recheck() (again bool) {
 	switch {
 	case !r.waits || r.trust == proven:
 		return false
-	case r.trust == believed:
+	case r.trust == believed && !r.engine.closed(): // else this is the last time
 		r.trust = doubted
 		return true
 	}
