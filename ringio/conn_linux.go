@@ -220,15 +220,22 @@ func hungUp(fd int) bool {
 
 // send writes all of p, waiting for room.
 func (s *socket) send(p []byte) (n int, err error) {
-	if err := s.begin(&s.out); err != nil {
+	if err = s.begin(&s.out); err != nil {
 		return 0, err
 	}
-	defer s.end(&s.out)
-	if taken, err := s.sendBehind(p); err != nil {
-		return 0, err
+	if taken, err1 := s.sendBehind(p); err1 != nil {
+		err = err1
 	} else if taken {
-		return len(p), nil
+		n = len(p)
+	} else {
+		n, err = s.sendPlainly(p)
 	}
+	s.end(&s.out)
+	return n, err
+}
+
+// sendPlainly is send when the half is taken, and the ring has nothing to send before it.
+func (s *socket) sendPlainly(p []byte) (n int, err error) {
 	for {
 		if err := s.ready(&s.out); err != nil {
 			return n, err

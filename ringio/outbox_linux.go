@@ -129,7 +129,13 @@ func newOutbox(e *engine, fd int) *outbox {
 // put takes p to be sent, if it has room. The error is that of a send before it.
 func (b *outbox) put(p []byte) (taken bool, err error) {
 	b.mu.Lock()
-	defer b.mu.Unlock()
+	taken, err = b.take(p)
+	b.mu.Unlock()
+	return taken, err
+}
+
+// take is put with the lock held.
+func (b *outbox) take(p []byte) (taken bool, err error) {
 	switch {
 	case b.failed != 0:
 		return false, b.tell()
@@ -161,19 +167,23 @@ func toldBox(o *op, res int32, _ liburing.CQEFlags, more bool) { o.keep.(*outbox
 // prepare makes the request. The ring is locked.
 func (b *outbox) prepare(o *op) {
 	b.mu.Lock()
-	defer b.mu.Unlock()
 	switch b.does {
+	case boxSends:
+		b.prepareSend(o)
 	case boxPolls:
 		o.entry().PrepPollAdd(int(b.fd), unix.POLLOUT)
-		return
 	case boxWatches:
 		o.entry().PrepPollMultishot(int(b.fd), unix.POLLOUT)
-		return
 	}
+	b.mu.Unlock()
+}
+
+// prepareSend takes what waits, if nothing is on its way.
+func (b *outbox) prepareSend(o *op) {
 	if b.flying == nil {
 		b.flying, b.waiting = b.waiting, nil
 		b.engine.few.saved += b.flying.parts - 1
-	} // else it is made anew, or goes on
+	} // else that is made anew, or goes on
 	flags := unix.MSG_NOSIGNAL | unix.MSG_DONTWAIT
 	if b.blocks {
 		flags = unix.MSG_NOSIGNAL | unix.MSG_WAITALL
@@ -184,7 +194,12 @@ func (b *outbox) prepare(o *op) {
 // told takes what a request has come to, and has the next one made. The ring is locked.
 func (b *outbox) told(o *op, res int32, more bool) {
 	b.mu.Lock()
-	defer b.mu.Unlock()
+	b.goOn(o, res, more)
+	b.mu.Unlock()
+}
+
+// goOn is told with the lock held.
+func (b *outbox) goOn(o *op, res int32, more bool) {
 	switch {
 	case b.does != boxSends:
 		b.toldRoom(o, res, more)
