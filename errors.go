@@ -17,11 +17,11 @@ import (
 // flag, a kernel without io_uring (ENOSYS), a function that the linked liburing does
 // not have, and a build for another system. The message says which. It is
 // errors.ErrUnsupported too.
-var ErrNotSupported error = &sentinel{"not supported", errors.ErrUnsupported}
+var ErrNotSupported = error(&sentinel{"not supported", errors.ErrUnsupported})
 
 // ErrClosed is returned by the methods of a Ring, a Loop or a BufferPool that has
 // been closed. It is os.ErrClosed too.
-var ErrClosed error = &sentinel{"liburing: already closed", os.ErrClosed}
+var ErrClosed = error(&sentinel{"liburing: already closed", os.ErrClosed})
 
 // ErrRunning is returned where a Loop must not be running, and is.
 var ErrRunning = errors.New("liburing: the loop is running")
@@ -48,7 +48,9 @@ var (
 	errStopped   = errors.New("liburing: a loop of the group was stopped")
 )
 
-// sentinel is an error value that is one of the standard library's too.
+// sentinel is an error value that is one of the standard library's too. Its variables are
+// not declared with the type error, but converted to it: otherwise go doc takes that for a
+// type of this package, and lists New and NewLoop far from Ring and Loop.
 type sentinel struct {
 	text string
 	is   error

@@ -167,7 +167,7 @@ func (e *Engine) pick() *engine {
 // ErrShutdown is the error of what has to wait, on a connection or a listener, for an engine
 // that is shut down. It is net.ErrClosed too, so that loops that accept or read end with it;
 // Close is still to be called.
-var ErrShutdown error = shutdownError{}
+var ErrShutdown = error(shutdownError{})
 
 type shutdownError struct{}
 
