@@ -136,6 +136,10 @@ func tryOut(ring *liburing.Ring) error {
 // closing the File would close the ring's.
 func (e *engine) openPoller() error {
 	fd, err := unix.FcntlInt(uintptr(e.ring.FD()), unix.F_DUPFD_CLOEXEC, 0)
+	if err == unix.EMFILE {
+		return &liburing.OpError{Op: "fcntl", Err: err, Hint: "no file descriptor is left for the engine, which takes two " +
+			"for each ring: raise `ulimit -n` (LimitNOFILE= in systemd), or close what is not needed"}
+	}
 	if err != nil {
 		return os.NewSyscallError("fcntl", err)
 	}

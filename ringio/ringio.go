@@ -16,8 +16,8 @@ import (
 
 // Options are the options of an Engine; the zero value has the defaults.
 type Options struct {
-	// Entries is how many requests go to the kernel at once, 256 if zero, and no more than
-	// 4096. More may be in flight.
+	// Entries is how many requests go to the kernel at once, 256 if zero, 4096 if more than
+	// that. More may be in flight.
 	Entries int
 
 	// Rings is how many rings the engine has, one if zero. Files and connections are
@@ -97,8 +97,10 @@ type Engine struct {
 	known   int // how many of them the rings know
 }
 
-// New returns a new Engine. If io_uring can't be used it runs on os and net, and
-// Available says why. Shut it down when it is no longer needed.
+// New returns a new Engine. If io_uring can't be used, or there is too little for as many
+// rings (of descriptors, of locked memory), it runs on os and net, and Stats tells so, and
+// why. Shut it down when it is no longer needed. An error is one of the options: a number
+// below zero, or more FixedBuffers than there is memory for.
 func New(o Options) (*Engine, error) {
 	if err := o.check(); err != nil {
 		return nil, err

@@ -136,8 +136,11 @@ func useDescriptors(ctx context.Context, r *report) {
 		useLoop(ctx, r)
 		r.Require = text(liburing.Require(liburing.OpNop))
 		e, err := ringio.New(ringio.Options{})
-		r.Said += fmt.Sprintf("%d\nNew %s\nNewLoop %s\nRequire %s\nringio %s %v\n",
-			n, r.Ring, r.Loop, r.Require, text(err), err == nil && e.Stats().Fallback)
+		r.Said += fmt.Sprintf("%d\nNew %s\nNewLoop %s\nRequire %s\nringio %s", n, r.Ring, r.Loop, r.Require, text(err))
+		if err == nil {
+			r.Said += fmt.Sprintf("%v %s", e.Stats().Fallback, e.Stats().Why)
+		}
+		r.Said += "\n"
 		if err == nil {
 			if n == 11 {
 				r.Files, r.Fallback = text(writeAndRead(ctx, e)), e.Stats().Fallback
@@ -161,7 +164,8 @@ func TestNoDescriptors(t *testing.T) {
 	require.Contains(t, r.Said, "0\nNew io_uring_setup: too many open files")
 	require.Contains(t, r.Said, "NewLoop eventfd: too many open files")
 	require.Contains(t, r.Said, "NewLoop io_uring_setup: too many open files")
-	require.Contains(t, r.Said, "ringio  true", "without a ring")
+	require.Contains(t, r.Said, "ringio true io_uring_setup: too many open files", "without a ring")
+	require.Contains(t, r.Said, "ringio true fcntl: too many open files", "without a second descriptor")
 	for line := range strings.Lines(r.Said) {
 		if strings.Contains(line, "too many open files") {
 			require.Contains(t, line, "ulimit -n")
