@@ -15,7 +15,10 @@ import (
 //	log, err := ringio.NewAppender(file)
 //	off, err := log.Append(record) // from any goroutine; it is on the disk now
 //
-// Nothing else may write to the file's end meanwhile.
+// Nothing else may write to the file's end meanwhile; it may be read. An Appender needs
+// no Close: that of the file ends it, and an Append that comes later fails with
+// os.ErrClosed. After a crash the file's end may have a part of what no Append had
+// returned of yet, so let a record tell whether it is whole.
 type Appender struct {
 	file    *File
 	durably durably
@@ -46,7 +49,8 @@ type durably func(b []byte, off int64) error
 var errAppenderFile = errors.New("ringio: an Appender needs an open file")
 
 // NewAppender returns an Appender for a file that is open for writing. It begins at
-// the file's end.
+// the file's end. What can't be appended to (a folder, a pipe, a file that is open for
+// reading only) is refused by the first Append.
 func NewAppender(f *File) (*Appender, error) {
 	if f == nil {
 		return nil, errAppenderFile
@@ -63,9 +67,9 @@ func NewAppender(f *File) (*Appender, error) {
 
 func (a *Appender) newGroup() *group { return &group{done: sync.Cond{L: &a.mu}} }
 
-// Append appends b and returns where it begins in the file, once it is on the disk.
-// After an Append has failed all fail with the same error, because what is at the
-// file's end is then unknown.
+// Append appends b and returns where it begins in the file, once it is on the disk. It
+// does not keep b. After an Append has failed all fail with the same error, because what
+// is at the file's end is then unknown.
 func (a *Appender) Append(b []byte) (off int64, err error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()

@@ -84,6 +84,28 @@ func TestAppenderThatFails(t *testing.T) {
 	})
 }
 
+// What can't be appended to is refused when there is something to append.
+func TestAppenderRefusesWhatIsNoLog(t *testing.T) {
+	overEnginesAndFallback(t, func(t *testing.T, e *Engine) {
+		name := filepath.Join(t.TempDir(), "log")
+		require.NoError(t, os.WriteFile(name, nil, 0o600))
+		r, w, err := os.Pipe()
+		require.NoError(t, err)
+		defer r.Close()
+		reader, err := e.Open(name)
+		require.NoError(t, err)
+		folder, err := e.Open(filepath.Dir(name))
+		require.NoError(t, err)
+		for _, f := range []*File{reader, folder, e.Wrap(w)} {
+			defer f.Close()
+			log, err := NewAppender(f)
+			require.NoError(t, err)
+			_, err = log.Append([]byte("x"))
+			require.Error(t, err, f.Name())
+		}
+	})
+}
+
 // What is appended while a group is being written goes together, and is told together.
 func TestAppenderWritesGroups(t *testing.T) {
 	const many, rounds = 20, 30
