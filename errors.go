@@ -231,7 +231,7 @@ func checkEntries(op string, n int) error {
 	if uint(n) <= math.MaxInt32 { // explainEINVAL has a word for 0
 		return nil
 	}
-	return badInput(op, "a ring can't have %d entries: from 1 to %d is allowed", n, math.MaxInt32)
+	return badInput(op, "a ring can't have %d entries: from 1 to %d is allowed", n, MaxEntries)
 }
 
 func countError(op string, n int) error {

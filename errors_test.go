@@ -53,9 +53,9 @@ func TestWordsOfErrors(t *testing.T) {
 		}
 		_, err := liburing.NewLoop(n)
 		require.ErrorIs(t, err, unix.EINVAL)
-		require.ErrorContains(t, err, "from 1 to 2147483647")
+		require.ErrorContains(t, err, "from 1 to 32768")
 		_, err = liburing.New(n)
-		require.ErrorContains(t, err, "from 1 to 2147483647")
+		require.ErrorContains(t, err, "from 1 to 32768")
 	}
 	require.NotContains(t, liburing.ErrClosed.Error(), " ring")
 }
