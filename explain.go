@@ -334,6 +334,8 @@ func (f *failure) whyRefused(errno syscall.Errno) string {
 		return fmt.Sprintf("%s takes no provided buffers", op)
 	case errno == syscall.EINVAL && f.sqe.lacksGroup():
 		return "what receives again and again takes provided buffers: add Buffers to the request"
+	case errno == syscall.EINVAL && op == OpLinkTimeout:
+		return "it goes right behind the request that it limits, which is linked to it (LinkNext); and its time must not be below zero"
 	case !f.polled:
 	case errno == syscall.EOPNOTSUPP && f.sqe.positions():
 		return "the ring polls (SetupIOPoll), which takes a file opened with O_DIRECT on a device with queues for that"

@@ -167,6 +167,14 @@ func TestErrorOfMultishotWithoutGroup(t *testing.T) {
 		func(cb liburing.Callback) liburing.Request { return l.RecvMultishot(a, nil, 0, cb) })
 }
 
+// A limit of nothing is told what it is for.
+func TestErrorOfLinkTimeoutAlone(t *testing.T) {
+	l := ringtest.NewLoop(t, 8)
+	requireHint(t, l, unix.EINVAL,
+		"it goes right behind the request that it limits, which is linked to it (LinkNext); and its time must not be below zero",
+		func(cb liburing.Callback) liburing.Request { return l.LinkTimeout(time.Second, 0, cb) })
+}
+
 // Who cancels what has completed is told so, and not of a file.
 func TestErrorOfCancelOfNothing(t *testing.T) {
 	l := ringtest.NewLoop(t, 8)
