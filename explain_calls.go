@@ -1,6 +1,7 @@
 package liburing
 
 import (
+	"fmt"
 	"strings"
 	"syscall"
 )
@@ -90,6 +91,18 @@ func explainBlocked(op string, errno syscall.Errno) string {
 func explainMemlock(err error) error {
 	if e, ok := err.(*OpError); ok && e.Err == syscall.ENOMEM {
 		e.Hint = explainLimit()
+	}
+	return err
+}
+
+// maxFixedBuffers is how many buffers a ring may have registered. Kernels before 5.13 allow
+// fewer.
+const maxFixedBuffers = 1 << 14
+
+// explainBufferCount says what EINVAL means when more buffers are registered than that.
+func explainBufferCount(err error, n int) error {
+	if e, ok := err.(*OpError); ok && e.Err == syscall.EINVAL && n > maxFixedBuffers {
+		e.Hint = fmt.Sprintf("%d buffers are more than the %d that the kernel allows", n, maxFixedBuffers)
 	}
 	return err
 }

@@ -21,6 +21,23 @@ func TestWordsOfDisabledRing(t *testing.T) {
 	}
 }
 
+// More registered buffers than the kernel takes are told their number.
+func TestWordsOfManyBuffers(t *testing.T) {
+	ringtest.NeedsKernel(t, 5, 19)
+	r := ringtest.NewRing(t, 8)
+	err := r.RegisterBuffersSparse(16385)
+	require.ErrorIs(t, err, unix.EINVAL)
+	require.ErrorContains(t, err, "16385 buffers are more than the 16384 that the kernel allows")
+	buffers := make([][]byte, 16385)
+	for i := range buffers {
+		buffers[i] = make([]byte, 1)
+	}
+	err = r.RegisterBuffers(buffers)
+	require.ErrorIs(t, err, unix.EINVAL)
+	require.ErrorContains(t, err, "16385 buffers are more than the 16384 that the kernel allows")
+	require.NoError(t, r.RegisterBuffersSparse(16384))
+}
+
 // A ring for one thread says so to another.
 func TestWordsOfAnotherThread(t *testing.T) {
 	ringtest.NeedsSetup(t, liburing.SetupSingleIssuer)

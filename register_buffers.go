@@ -47,7 +47,7 @@ func (r *Ring) registerBuffers(op string, buffers [][]byte, register func(*ringM
 		return err
 	}
 	if err := r.call(op, func(m *ringMem) int32 { return register(m, iov) }); err != nil {
-		return explainMemlock(err)
+		return explainBufferCount(explainMemlock(err), len(buffers))
 	}
 	r.buffers = append([][]byte(nil), buffers...)
 	return nil
@@ -66,8 +66,8 @@ func (r *Ring) rawIovecs(op string, buffers [][]byte, sparse bool) ([]abi.Iovec,
 }
 
 // RegisterBuffersSparse makes a table of n empty places, to be filled with
-// RegisterBuffersUpdateTag or CloneBuffers (io_uring_register_buffers_sparse).
-// Needs Linux 5.19.
+// RegisterBuffersUpdateTag or CloneBuffers (io_uring_register_buffers_sparse), at most
+// 16384. Needs Linux 5.19.
 func (r *Ring) RegisterBuffersSparse(n int) error {
 	const op = "io_uring_register_buffers_sparse"
 	if err := checkCount(op, n); err != nil {
@@ -77,7 +77,7 @@ func (r *Ring) RegisterBuffersSparse(n int) error {
 		return r.badInput(op, emptyTable)
 	}
 	if err := r.call(op, func(m *ringMem) int32 { return cRegisterBuffersSparse(m, uint32(n)) }); err != nil {
-		return err
+		return explainBufferCount(err, n)
 	}
 	r.buffers = make([][]byte, n)
 	return nil
