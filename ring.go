@@ -129,9 +129,8 @@ func (r *Ring) CQEntries() int {
 // GetSQE returns the next free entry of the submission queue to prepare a
 // request in, nil if the queue is full (or the ring closed): submit, then ask
 // again (io_uring_get_sqe).
-//
-// It is small enough for the compiler to inline it; keep it so.
 func (r *Ring) GetSQE() (sqe *SQE) {
+	// This is small enough for the compiler to inline it; keep it so.
 	if m := r.mem; m != nil && m.sq.sqeTail-m.loadSQHead() < m.sq.ringEntries {
 		sqe = m.sqe(m.sq.sqeTail)
 		m.sq.sqeTail++
