@@ -135,21 +135,55 @@ func tryOut(ring *liburing.Ring) error {
 // openPoller has the netpoller watch the ring. It must be a descriptor of our own:
 // closing the File would close the ring's.
 func (e *engine) openPoller() error {
-	fd, err := unix.FcntlInt(uintptr(e.ring.FD()), unix.F_DUPFD_CLOEXEC, 0)
-	if err == unix.EMFILE {
-		return &liburing.OpError{Op: "fcntl", Err: err, Hint: "no file descriptor is left for the engine, which takes two " +
-			"for each ring: raise `ulimit -n` (LimitNOFILE= in systemd), or close what is not needed"}
-	}
+	fd, err := e.duplicate()
 	if err != nil {
-		return os.NewSyscallError("fcntl", err)
+		return err
 	}
 	if err := unix.SetNonblock(fd, true); err != nil {
 		unix.Close(fd)
 		return os.NewSyscallError("fcntl", err)
 	}
 	e.poller = os.NewFile(uintptr(fd), "io_uring")
+	netpollerBegun.Store(true)
 	e.readied, err = e.poller.SyscallConn()
 	return err
+}
+
+// netpollerFDs is how many descriptors Go's netpoller opens when it watches something for the
+// first time. Where it can't it ends the process.
+const netpollerFDs = 2
+
+// netpollerBegun says that it has watched something of ours. Nobody tells of others'.
+var netpollerBegun atomic.Bool
+
+// duplicate returns another descriptor of the ring, if there is room for the netpoller's too.
+func (e *engine) duplicate() (int, error) {
+	fds := make([]int, 1, 1+netpollerFDs)
+	if !netpollerBegun.Load() {
+		fds = fds[:cap(fds)]
+	}
+	for i := range fds {
+		fd, err := unix.FcntlInt(uintptr(e.ring.FD()), unix.F_DUPFD_CLOEXEC, 0)
+		if err != nil {
+			closeAll(fds[:i])
+			return -1, noDescriptor(err)
+		}
+		fds[i] = fd
+	}
+	closeAll(fds[1:])
+	return fds[0], nil
+}
+
+func closeAll(fds []int) {
+	for _, fd := range fds {
+		unix.Close(fd)
+	}
+}
+
+// noDescriptor makes an error that says what it takes of fcntl's.
+func noDescriptor(err error) error {
+	return &liburing.OpError{Op: "fcntl", Err: err,
+		Hint: "no file descriptor is left for the engine, which takes two for each ring: raise `ulimit -n` (LimitNOFILE= in systemd), or close what is not needed"}
 }
 
 // acquire returns an op to fill, release takes it back.
