@@ -18,7 +18,6 @@ import (
 
 	"github.com/go-liburing/liburing"
 	"github.com/go-liburing/liburing/doctor"
-	"github.com/go-liburing/liburing/ringio"
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sys/unix"
 )
@@ -27,8 +26,8 @@ import (
 // uses io_uring, and prints how that went.
 const (
 	childEnv = "LIBURING_TEST_SANDBOX"
-	dirEnv   = "LIBURING_TEST_SANDBOX_DIR" // a folder that the child may write to
-	wordEnv  = "LIBURING_TEST_SANDBOX_WORD"
+	dirEnv   = "LIBURING_TEST_SANDBOX_DIR"  // a folder that the child may write to
+	wordEnv  = "LIBURING_TEST_SANDBOX_WORD" // a number for the hardship
 )
 
 // report is how a child has fared. Errors are their texts, empty where there was none.
@@ -37,10 +36,14 @@ type report struct {
 
 	Ring, Loop string // setting one up and having a no-op go through it
 	Require    string
-	Available  string // what ringio says
-	Files      string // using files of ringio
-	Fallback   bool   // ringio goes without a ring
-	Usable     bool   // what doctor says
+	Available  string   // what ringio says
+	Causes     []string // and is, see causes
+	Why        string   // why ringio goes without a ring
+	Log        []entry  // what ringio logs
+	Files      string   // using files of ringio
+	Conns      string   // and connections
+	Fallback   bool     // ringio goes without a ring
+	Usable     bool     // what doctor says
 	Doctor     []doctor.Finding
 	Left       string // descriptors and goroutines that were left behind
 	Said       string // what the hardship adds
@@ -67,6 +70,7 @@ type hardship struct {
 
 func child(name string) int {
 	var r report
+	beginLog()
 	h := hardships[name]
 	if h.begin != nil {
 		if err := h.begin(); err != nil {
@@ -122,7 +126,7 @@ func under(t *testing.T, name string, env ...string) report {
 
 // use uses a ring, a loop, Require, ringio and doctor, and looks for what is left then.
 func use(ctx context.Context, r *report) {
-	useFiles(ctx, r) // whose engine stays
+	useRingio(ctx, r)
 	fds, goroutines := descriptors(), runtime.NumGoroutine()
 	for range 2 {
 		useRing(r)
@@ -131,7 +135,7 @@ func use(ctx context.Context, r *report) {
 	}
 	d := doctor.Diagnose()
 	r.Usable, r.Release, r.Doctor = d.Usable, d.Kernel, d.Findings
-	r.Left = left(fds, goroutines)
+	r.Left += left(fds, goroutines)
 }
 
 func useRing(r *report) {
@@ -154,36 +158,6 @@ func useLoop(ctx context.Context, r *report) {
 		loop.Close(ctx)
 	}
 	r.Loop = text(err)
-}
-
-func useFiles(ctx context.Context, r *report) {
-	r.Available = text(ringio.Available())
-	e, err := ringio.New(ringio.Options{})
-	if err == nil {
-		r.Fallback = e.Stats().Fallback
-		err = errors.Join(writeAndRead(ctx, e), e.Shutdown(ctx))
-	}
-	r.Files = text(err)
-}
-
-// writeAndRead has a file's bytes go through an engine.
-func writeAndRead(ctx context.Context, e *ringio.Engine) error {
-	f, err := e.Create(filepath.Join(os.Getenv(dirEnv), "file"))
-	if err != nil {
-		return err
-	}
-	defer f.Close()
-	if _, err := f.WriteString("text"); err != nil {
-		return err
-	}
-	if err := f.Sync(); err != nil {
-		return err
-	}
-	b := make([]byte, 4)
-	if _, err := f.ReadAt(b, 0); err != nil || string(b) != "text" {
-		return errors.Join(err, fmt.Errorf("%q was read", b))
-	}
-	return nil
 }
 
 func text(err error) string {
@@ -226,10 +200,19 @@ func requireUsable(t *testing.T, r report) {
 	requireClean(t, r)
 }
 
-// requireClean asserts that files were written and read all the same, and nothing was left.
+// requireClean asserts that files and connections were used all the same, that ringio has said
+// once why it goes without a ring, and that nothing was left.
 func requireClean(t *testing.T, r report) {
 	t.Helper()
 	require.Empty(t, r.Files)
+	require.Empty(t, r.Conns)
+	if r.Fallback {
+		require.NotEmpty(t, r.Available)
+		require.Equal(t, []entry{{"ringio goes without io_uring", r.Why}}, r.Log)
+	} else {
+		require.Empty(t, r.Why)
+		require.Empty(t, r.Log)
+	}
 	require.Empty(t, r.Left)
 }
 

@@ -37,20 +37,24 @@ func denied(call uint32, errno syscall.Errno) func() error {
 	return func() error { return ringtest.Deny(call, errno) }
 }
 
+// missing are the causes where a call seems to be.
+var missing = []string{"not supported", "unsupported"}
+
 // refusals are what errors have to say of each: of the system call and the remedy.
 var refusals = map[string]struct {
 	cause  []string
 	setUp  bool     // a ring can't be set up, else it can't be used
 	doctor []string // doctor's own words
+	is     []string // see causes
 }{
 	"setup EPERM": {[]string{"io_uring_setup: operation not permitted", "seccomp", "allow io_uring_setup, io_uring_enter and io_uring_register"},
-		true, []string{"seccomp", "allow io_uring_setup"}},
+		true, []string{"seccomp", "allow io_uring_setup"}, []string{"permission"}},
 	"setup ENOSYS": {[]string{"io_uring_setup: function not implemented", "sandbox", "allow io_uring_setup, io_uring_enter and io_uring_register"},
-		true, []string{"CONFIG_IO_URING", "allow io_uring_setup"}},
+		true, []string{"CONFIG_IO_URING", "allow io_uring_setup"}, missing},
 	"enter EPERM": {[]string{"operation not permitted", "seccomp", "allow io_uring_enter"},
-		false, []string{"io_uring_enter: operation not permitted", "seccomp", "allow io_uring_setup"}},
+		false, []string{"io_uring_enter: operation not permitted", "seccomp", "allow io_uring_setup"}, []string{"permission"}},
 	"enter ENOSYS": {[]string{"function not implemented", "seccomp", "allow io_uring_enter"},
-		false, []string{"io_uring_enter: function not implemented", "seccomp", "allow io_uring_setup"}},
+		false, []string{"io_uring_enter: function not implemented", "seccomp", "allow io_uring_setup"}, missing},
 }
 
 func TestRefusedCalls(t *testing.T) {
@@ -60,6 +64,7 @@ func TestRefusedCalls(t *testing.T) {
 			for what, err := range map[string]string{"New": r.Ring, "NewLoop": r.Loop, "Require": r.Require, "Available": r.Available} {
 				requireSaid(t, what, err, want.cause...)
 			}
+			require.Equal(t, want.is, r.Causes)
 			requireSaid(t, "doctor", failures(r), want.doctor...)
 			require.True(t, r.Fallback)
 			require.False(t, r.Usable)
@@ -129,6 +134,7 @@ func filtered() error {
 func TestFilteredThread(t *testing.T) {
 	r := under(t, "filtered")
 	requireSaid(t, "Available", r.Available, "permission denied")
+	require.Equal(t, []string{"permission"}, r.Causes)
 	require.True(t, r.Fallback)
 	requireClean(t, r)
 }
@@ -176,6 +182,7 @@ func TestDisabledForTheUnprivileged(t *testing.T) {
 	for what, err := range map[string]string{"New": r.Ring, "NewLoop": r.Loop, "Require": r.Require, "Available": r.Available} {
 		requireSaid(t, what, err, "io_uring_setup: operation not permitted", "kernel.io_uring_disabled is 1", "kernel.io_uring_group", "sysctl")
 	}
+	require.Equal(t, []string{"permission"}, r.Causes)
 	requireSaid(t, "doctor", failures(r), "io_uring_disabled", "join that group")
 	require.True(t, r.Fallback)
 	requireClean(t, r)
@@ -187,6 +194,7 @@ func TestDisabledForAll(t *testing.T) {
 	for what, err := range map[string]string{"New": r.Ring, "NewLoop": r.Loop, "Require": r.Require, "Available": r.Available} {
 		requireSaid(t, what, err, "io_uring_setup: operation not permitted", "kernel.io_uring_disabled is 2", "`sysctl kernel.io_uring_disabled=0`")
 	}
+	require.Equal(t, []string{"permission"}, r.Causes)
 	require.Equal(t, 1, strings.Count(failures(r), "io_uring is switched off for everybody"), "%s", failures(r))
 	require.True(t, r.Fallback)
 	requireClean(t, r)

@@ -73,6 +73,7 @@ func TestNoLockedMemory(t *testing.T) {
 	for what, err := range map[string]string{"New": r.Ring, "NewLoop": r.Loop, "Require": r.Require, "Available": r.Available} {
 		requireSaid(t, what, err, "io_uring_setup: cannot allocate memory", "RLIMIT_MEMLOCK", "is 0 KiB", "ulimit -l")
 	}
+	require.Equal(t, []string{"memory"}, r.Causes)
 	requireSaid(t, "doctor", failures(r), "RLIMIT_MEMLOCK", "ulimit -l")
 	require.True(t, r.Fallback)
 	requireClean(t, r)
@@ -117,7 +118,7 @@ func TestLittleLockedMemory(t *testing.T) {
 // useDescriptors uses what there is while the process has no descriptor left, then one, and
 // so on, until all works.
 func useDescriptors(ctx context.Context, r *report) {
-	useFiles(ctx, r) // what Go opens for itself
+	useRingio(ctx, r) // and Go opens what it has for itself
 	var limit unix.Rlimit
 	unix.Getrlimit(unix.RLIMIT_NOFILE, &limit)
 	unix.Setrlimit(unix.RLIMIT_NOFILE, &unix.Rlimit{Cur: 64, Max: limit.Max})
@@ -143,7 +144,7 @@ func useDescriptors(ctx context.Context, r *report) {
 		r.Said += "\n"
 		if err == nil {
 			if n == 11 {
-				r.Files, r.Fallback = text(writeAndRead(ctx, e)), e.Stats().Fallback
+				r.Files, r.Fallback = text(useFiles(ctx, e)), e.Stats().Fallback
 			}
 			e.Shutdown(ctx)
 		}
