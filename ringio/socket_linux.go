@@ -138,11 +138,7 @@ func (s *socket) leaveBox() (err error, later bool) {
 	s.out.mu.Lock() // the last writer may be about to make it
 	b := s.box.Load()
 	s.out.mu.Unlock()
-	switch {
-	case b == nil || b.flushes(boxPatience):
-	case s.resets():
-		b.drop()
-	default:
+	if b != nil && !s.emptiesSoon(b) {
 		go func() {
 			s.emptyBox(b)
 			s.done()
@@ -150,6 +146,17 @@ func (s *socket) leaveBox() (err error, later bool) {
 		return nil, true
 	}
 	return s.done(), false
+}
+
+// emptiesSoon has the box emptied if that takes a moment only, or nothing of it is to be sent. It
+// reports whether there is nothing left in it.
+func (s *socket) emptiesSoon(b *outbox) bool {
+	empty := b.flushes(boxPatience)
+	if !empty && s.resets() {
+		b.drop()
+		return true
+	}
+	return empty
 }
 
 // resets reports whether the kernel resets the connection when it is closed.
@@ -181,11 +188,7 @@ func (s *socket) bury() {
 		if r != nil {
 			r.end()
 		}
-		switch {
-		case b == nil || b.flushes(boxPatience):
-		case s.resets():
-			b.drop()
-		default:
+		if b != nil && !s.emptiesSoon(b) {
 			s.emptyBox(b)
 		}
 		unix.Close(s.fd)
