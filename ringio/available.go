@@ -3,11 +3,14 @@ package ringio
 import (
 	"errors"
 	"sync"
+
+	"github.com/go-liburing/liburing"
 )
 
 var (
 	errNoRing    = errors.New("ringio: Options.NoRing was set")
-	errOldKernel = errors.New("ringio: this kernel's io_uring is too old: Linux 5.7 is the first that will do")
+	errOldKernel = &liburing.OpError{Op: "ringio", Err: liburing.ErrNotSupported,
+		Hint: "this kernel's io_uring is too old: Linux 5.7 is the first that will do"}
 )
 
 // Available returns nil if io_uring can be used here, else why not and what to do about

@@ -18,6 +18,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/go-liburing/liburing"
 	"github.com/go-liburing/liburing/internal/ringtest"
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sys/unix"
@@ -300,6 +301,11 @@ func TestFixedBuffersWithoutARing(t *testing.T) {
 	b, ok := e.Buffers().Get()
 	require.True(t, ok, "there are buffers all the same")
 	require.NoError(t, e.Buffers().Put(b))
+}
+
+func TestOldKernelIsNotSupported(t *testing.T) {
+	require.ErrorIs(t, errOldKernel, liburing.ErrNotSupported)
+	require.EqualError(t, errOldKernel, "ringio: not supported: this kernel's io_uring is too old: Linux 5.7 is the first that will do")
 }
 
 func TestOptionsBelowZero(t *testing.T) {
