@@ -3,6 +3,7 @@ package ringio
 import (
 	"errors"
 	"sync"
+	"sync/atomic"
 
 	"github.com/go-liburing/liburing"
 )
@@ -15,8 +16,17 @@ var (
 
 // Available returns nil if io_uring can be used here, else why not and what to do about
 // it: a sandbox, a sysctl, a limit, an old kernel, another system. The whole package
-// works then too, on os and net.
-func Available() error { return available() }
+// works then too, on os and net. Where a program has forbidden it to itself later, it returns
+// why from then on.
+func Available() error {
+	if why := refusedLater.Load(); why != nil {
+		return *why
+	}
+	return available()
+}
+
+// refusedLater is why the first engine that was there already was forbidden its ring.
+var refusedLater atomic.Pointer[error]
 
 var available = sync.OnceValue(func() error {
 	e, err := newEngine(Options{Entries: 8})

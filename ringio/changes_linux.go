@@ -32,7 +32,12 @@ func newChanges(s *socket, h *half, events uint32) *changes {
 // something already. Who calls it looks at the deadline then.
 func (c *changes) wait() error {
 	if c.o == nil {
-		if err := c.begin(); err != nil {
+		switch err := c.begin(); err {
+		case nil:
+		case errForbidden:
+			time.Sleep(time.Millisecond)
+			return nil
+		default:
 			return err
 		}
 	}
@@ -46,7 +51,7 @@ func (c *changes) wait() error {
 	c.s.engine.release(c.o)
 	c.o = nil
 	switch {
-	case c.res >= 0: // the kernel had no room for what it tells
+	case c.res >= 0, c.s.engine.forbidden.is(): // the kernel had no room for what it tells
 		return nil
 	case c.res == -int32(unix.EINVAL): // before Linux 5.13 it has no such request
 		time.Sleep(time.Millisecond)

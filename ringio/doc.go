@@ -28,7 +28,8 @@
 //   - A File or a connection that becomes garbage is closed, but not before its
 //     requests have ended.
 //   - Where io_uring is missing or forbidden everything works the same on os and net.
-//     Available says why, and so does a log entry (log/slog) on first use.
+//     Available says why, and so does a log entry (log/slog) on first use, or when a
+//     program has forbidden it to itself later.
 //
 // # Connections
 //

@@ -78,6 +78,8 @@ type engine struct {
 	gone    chan struct{}      // the pump has returned
 	errands chan struct{}      // one place: the runner has to drive
 	stopped atomic.Bool        // the runner has to return
+
+	forbidden forbidden
 }
 
 // snapshot returns the counts.
@@ -105,7 +107,7 @@ func newEngine(o Options) (*engine, error) {
 		gone: make(chan struct{}), errands: make(chan struct{}, 1), brief: brief{limit: briefLimit}, few: few{room: pollerRoom()},
 	}
 	e.look = e.ready
-	if err := tryOut(ring); err != nil {
+	if e.forbidden.first, err = tryOut(ring); err != nil {
 		ring.Close()
 		return nil, err
 	}
@@ -118,18 +120,20 @@ func newEngine(o Options) (*engine, error) {
 	return e, nil
 }
 
-// tryOut makes a request: a sandbox may allow to set a ring up, and not to enter it.
-func tryOut(ring *liburing.Ring) error {
-	ring.GetSQE().PrepNop()
+// tryOut makes a request: a sandbox may allow to set a ring up, and not to enter it. It
+// returns the first entry of the ring's queue.
+func tryOut(ring *liburing.Ring) (first *liburing.SQE, err error) {
+	first = ring.GetSQE()
+	first.PrepNop()
 	if _, err := ring.SubmitAndWait(1); err != nil {
-		return err
+		return nil, err
 	}
 	cqe, err := ring.PeekCQE()
 	if err != nil {
-		return err
+		return nil, err
 	}
 	defer ring.CQESeen(cqe)
-	return cqe.Err() // a filter of the thread's may forbid requests
+	return first, cqe.Err() // a filter of the thread's may forbid requests
 }
 
 // openPoller has the netpoller watch the ring. It must be a descriptor of our own:
@@ -225,6 +229,9 @@ func (e *engine) stage(o *op) error {
 	if !e.put(o, false) {
 		if waited {
 			o.done.Done()
+		}
+		if e.forbidden.is() {
+			return errForbidden
 		}
 		return ErrShutdown
 	}
@@ -503,6 +510,8 @@ func (e *engine) idle() bool {
 // cancelAll cancels all that the kernel has.
 func (e *engine) cancelAll() {
 	e.few.end()
+	e.forbidden.cut.Store(true)
+	e.endStuck()
 	for _, token := range e.inFlight() {
 		e.cancelToken(token, cancelPause)
 	}

@@ -20,4 +20,5 @@ func (*engine) registerFixed(*liburing.BufferPool) bool { return false }
 
 func (*engine) stop()                          {}
 func (*engine) shutdown(context.Context) error { return nil }
+func (*engine) isForbidden() error             { return nil }
 func (*engine) snapshot() (c counts)           { return c }

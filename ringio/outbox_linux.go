@@ -201,6 +201,10 @@ func (b *outbox) told(o *op, res int32, more bool) {
 // goOn is told with the lock held.
 func (b *outbox) goOn(o *op, res int32, more bool) {
 	switch {
+	case res == -int32(unix.ECANCELED) && b.failed == 0 && b.engine.forbidden.is():
+		b.engine.flying++ // for Shutdown
+		go b.sendAside()
+		return
 	case b.does != boxSends:
 		b.toldRoom(o, res, more)
 	case res == -int32(unix.EAGAIN) && !b.blocks:
@@ -213,18 +217,25 @@ func (b *outbox) goOn(o *op, res int32, more bool) {
 	if more {
 		return
 	}
-	if b.isCut() { // the peer must not take the end that Close sends for the end of all
-		unix.SetsockoptLinger(int(b.fd), unix.SOL_SOCKET, unix.SO_LINGER, &unix.Linger{Onoff: 1})
+	if b.isCut() {
+		b.cut()
 	}
+	if !b.ended() {
+		b.engine.stageAgain(o)
+	}
+}
+
+// ended reports whether there is nothing more to be sent, and sees to what is to be done then.
+func (b *outbox) ended() bool {
 	all := b.failed == 0 && b.flying == nil && b.waiting == nil
 	if all && b.ends {
 		unix.Shutdown(int(b.fd), unix.SHUT_WR) // the descriptor is open as long as there is a send
 	}
 	if all || b.failed != 0 {
 		b.idle()
-	} else {
-		b.engine.stageAgain(o)
+		return true
 	}
+	return false
 }
 
 func (b *outbox) toldSent(n int) {
@@ -257,6 +268,13 @@ func (b *outbox) toldRoom(o *op, res int32, more bool) {
 // isCut reports whether Shutdown has ended what was to be sent: the connection is there, but
 // what was written has a gap at its end.
 func (b *outbox) isCut() bool { return b.failed == int16(unix.ECANCELED) }
+
+// cut has nothing more sent, and the connection reset at Close: the peer must not take the end
+// that it sends for the end of all.
+func (b *outbox) cut() {
+	b.failed = int16(unix.ECANCELED)
+	unix.SetsockoptLinger(int(b.fd), unix.SOL_SOCKET, unix.SO_LINGER, &unix.Linger{Onoff: 1})
+}
 
 // endBehind has the connection's end sent behind what is to be sent, and nothing taken any
 // more. There is nothing behind which it could be if it reports false.

@@ -56,6 +56,9 @@ func (e *engine) turn(most int) (did bool) {
 		e.refuse()
 		return false
 	}
+	if e.forbidden.is() {
+		e.refuse()
+	}
 	woken := e.woken
 	filled := e.sendAll()
 	did = e.reap(most) != 0 || filled != 0
@@ -66,7 +69,7 @@ func (e *engine) turn(most int) (did bool) {
 	return did
 }
 
-// refuse ends what is staged when the ring is gone.
+// refuse ends what is staged when the ring is gone, or forbidden.
 func (e *engine) refuse() {
 	for _, o := range e.queued {
 		o.finish(-int32(unix.ECANCELED), 0)
@@ -107,7 +110,9 @@ func (e *engine) sendAll() (filled int) {
 		n, took := e.send()
 		filled += n
 		if !took {
-			e.tryLater()
+			if !e.forbidden.is() {
+				e.tryLater()
+			}
 			return filled
 		}
 		if len(e.queued) == 0 && (e.sqPoll || e.ring.SQReady() == 0) {
@@ -124,7 +129,7 @@ func (e *engine) send() (filled int, took bool) {
 		defer runtime.UnlockOSThread()
 	}
 	filled = e.fill()
-	return filled, e.ring.SQReady() == 0 || e.enter()
+	return filled, e.ring.SQReady() == 0 || !e.forbidden.is() && e.enter()
 }
 
 // fill puts requests into the ring's queue, as many as have room.
@@ -180,5 +185,6 @@ func (e *engine) enter() bool {
 		}
 		err = e.ring.SQRingWait()
 	}
+	e.refused(err)
 	return err == nil
 }

@@ -62,10 +62,15 @@ func (s *socket) pause(h *half, d time.Duration) error {
 	ts := liburing.NewTimespec(d)
 	o.keep = &ts
 	o.entry().PrepTimeout(&ts, 0, 0)
-	if _, err := s.await(h, o); err != unix.ETIME {
+	switch _, err := s.await(h, o); err {
+	case unix.ETIME:
+		return nil
+	case errForbidden:
+		time.Sleep(d)
+		return nil
+	default:
 		return err
 	}
-	return nil
 }
 
 // awaitRoom waits for room on a connection of which polls have something to tell at any time, or

@@ -114,6 +114,7 @@ func (s *socket) close() error {
 	runtime.SetFinalizer(s, nil)
 	s.in.deadline.close()
 	s.out.deadline.close()
+	s.endStuck()
 	s.leavePolls()
 	err, later := s.leaveBox()
 	if !later {
@@ -184,6 +185,7 @@ func (s *socket) bury() {
 		unix.Close(s.fd)
 		return
 	}
+	s.endStuck()
 	go func() {
 		if r != nil {
 			r.end()

@@ -11,7 +11,7 @@ import (
 
 // Stats are an Engine's figures since its creation.
 type Stats struct {
-	Fallback bool   // there is no ring: os and net do the work
+	Fallback bool   // there is no ring, or no more: os and net do the work
 	Why      string `json:",omitempty"` // why there is none
 
 	FixedBuffers int // buffers that the rings know: none if too little memory may be locked
@@ -68,6 +68,9 @@ func (e *Engine) Stats() Stats {
 		s.Why = e.why.Error()
 	}
 	for _, ring := range e.rings {
+		if why := ring.isForbidden(); why != nil {
+			s.Fallback, s.Why = true, why.Error()
+		}
 		c := ring.snapshot()
 		s.Submitted += c.submitted
 		s.Completed += c.completed

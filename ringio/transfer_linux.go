@@ -41,6 +41,9 @@ func (s *socket) recvOnce(p []byte) (int, error) {
 	o.hold(p)
 	o.entry().PrepRecv(s.fd, p, 0)
 	n, err := s.await(h, o)
+	if err == errForbidden {
+		return s.byPoller(h, unix.POLLIN, func() (int, error) { return receiveNow(s.fd, p, false) })
+	}
 	s.dry = drained(n, p)
 	if n > 0 {
 		s.warm()
@@ -71,7 +74,11 @@ func (s *socket) sendOnce(p []byte) (int, error) {
 	o := s.engine.acquire()
 	o.hold(p)
 	o.entry().PrepSend(s.fd, p, unix.MSG_NOSIGNAL)
-	return s.await(&s.out, o)
+	n, err = s.await(&s.out, o)
+	if err == errForbidden {
+		return s.byPoller(&s.out, unix.POLLOUT, func() (int, error) { return sendNow(s.fd, p) })
+	}
+	return n, err
 }
 
 // receiveNow is a recv that does not wait, known to the scheduler if it is long or is to be.
@@ -116,6 +123,9 @@ func (s *socket) recvMsg(m *message, flags int) (int, error) {
 	o.keep = m
 	o.entry().PrepRecvmsg(s.fd, &m.hdr, uint32(flags))
 	n, err := s.await(h, o)
+	if err == errForbidden {
+		return s.byPoller(h, unix.POLLIN, func() (int, error) { return messageNow(unix.SYS_RECVMSG, s.fd, m, flags|unix.MSG_DONTWAIT) })
+	}
 	s.dry = false // datagrams come in numbers
 	return n, err
 }
@@ -131,7 +141,13 @@ func (s *socket) sendMsg(m *message) (int, error) {
 	o := s.engine.acquire()
 	o.keep = m
 	o.entry().PrepSendmsg(s.fd, &m.hdr, unix.MSG_NOSIGNAL)
-	return s.await(&s.out, o)
+	n, err = s.await(&s.out, o)
+	if err == errForbidden {
+		return s.byPoller(&s.out, unix.POLLOUT, func() (int, error) {
+			return messageNow(unix.SYS_SENDMSG, s.fd, m, unix.MSG_DONTWAIT|unix.MSG_NOSIGNAL)
+		})
+	}
+	return n, err
 }
 
 // messageNow is a plain sendmsg or recvmsg. Those of x/sys take and return addresses of their
@@ -154,6 +170,9 @@ func (s *socket) poll(h *half, events uint32) error {
 	o := s.engine.acquire()
 	o.entry().PrepPollAdd(s.fd, events)
 	got, err := s.await(h, o)
+	if err == errForbidden {
+		return s.pollAside(h, events)
+	}
 	if err == nil && events == unix.POLLOUT && !isRoom(int32(got), false) {
 		err = s.awaitRoom()
 	}
@@ -192,6 +211,9 @@ func (s *socket) await(h *half, o *op) (int, error) {
 			if err = s.ready(h); err == nil {
 				continue
 			}
+		}
+		if res == 0 && s.engine.forbidden.stuck.Load() && s.ready(h) != nil {
+			err = s.ready(h) // the end is that of Close, see endStuck
 		}
 		s.engine.release(o)
 		return max(int(res), 0), err

@@ -42,8 +42,9 @@ type report struct {
 	Log        []entry  // what ringio logs
 	Files      string   // using files of ringio
 	Conns      string   // and connections
-	Fallback   bool     // ringio goes without a ring
-	Usable     bool     // what doctor says
+	Shutdown   string
+	Fallback   bool // ringio goes without a ring
+	Usable     bool // what doctor says
 	Doctor     []doctor.Finding
 	Left       string // descriptors and goroutines that were left behind
 	Said       string // what the hardship adds

@@ -49,12 +49,25 @@ func causesOf(err error) (names []string) {
 type entry struct{ Msg, Why string }
 
 // logged has what the child logs.
-var logged bytes.Buffer
+var logged journal
+
+type journal struct {
+	mu  sync.Mutex
+	all bytes.Buffer
+}
+
+func (j *journal) Write(b []byte) (int, error) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return j.all.Write(b)
+}
 
 func beginLog() { slog.SetDefault(slog.New(slog.NewJSONHandler(&logged, nil))) }
 
 func entries() (all []entry) {
-	for d := json.NewDecoder(&logged); ; {
+	logged.mu.Lock()
+	defer logged.mu.Unlock()
+	for d := json.NewDecoder(&logged.all); ; {
 		var e entry
 		if d.Decode(&e) != nil {
 			return all
