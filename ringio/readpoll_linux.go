@@ -71,13 +71,12 @@ func (r *readPoll) noteLeast() {
 	}
 }
 
-// wait waits until there is something new, for one who is going to read it to p, and has that
-// trust in there being nothing yet.
-func (r *readPoll) wait(p []byte, trust trust) outcome {
+// wait waits until there is something new, for one who is going to read it to p.
+func (r *readPoll) wait(p []byte) outcome {
 	r.mu.Lock()
 	anew := r.op == nil
 	is := r.state()
-	r.waits, r.trust = is == mustWait, trust
+	r.waits, r.trust = is == mustWait, believed
 	r.mu.Unlock()
 	if is != mustWait {
 		return is
@@ -85,9 +84,7 @@ func (r *readPoll) wait(p []byte, trust trust) outcome {
 	if anew { // it is staged
 		r.engine.kickAside()
 	}
-	if trust == believed {
-		r.engine.recheckLater()
-	}
+	r.engine.recheckLater()
 	r.near.waits(p)
 	<-r.wake
 	return r.why // which nobody else has to do with before the next wait

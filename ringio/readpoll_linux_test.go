@@ -7,6 +7,8 @@ import (
 	"io"
 	"net"
 	"os"
+	"runtime"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -147,6 +149,52 @@ func readBehindUrgentData(t *testing.T, ours net.Conn) {
 	n, err := ours.Read(got)
 	require.NoError(t, err)
 	require.Equal(t, "behind", string(got[:n]))
+}
+
+// While a request has left the thread something to do the kernel says of those bytes that there
+// are none.
+func TestUrgentDataAndWorkToDo(t *testing.T) {
+	for _, unsure := range []bool{false, true} {
+		for range 5 { // the thread may be through with it
+			r, ours := readBeforeUrgentData(t)
+			ours.(*tcpConn).s.dry = false
+			limit := 3 * recheckPause
+			if unsure {
+				r.unsure.Store(true)
+				limit = recheckPause / 2
+			}
+			require.NoError(t, ours.SetReadDeadline(time.Now().Add(limit)))
+			done := haveWorkToDo(t, r.engine)
+			readBehindUrgentData(t, ours)
+			done()
+			if !unsure && r.unsure.Load() { // that took long
+				break
+			}
+		}
+	}
+}
+
+// haveWorkToDo has a request of the ring's leave the calling thread something to do, when it
+// enters the kernel next.
+func haveWorkToDo(t *testing.T, e *engine) (done func()) {
+	in, out := testPipe(t)
+	o := e.acquire()
+	o.entry().PrepPollAdd(in, unix.POLLIN)
+	runtime.LockOSThread()
+	require.NoError(t, e.submitHere(o))
+	require.Eventually(t, e.parked.Load, 10*time.Second, time.Millisecond)
+	var there atomic.Bool
+	go func() {
+		unix.Write(out, []byte("x"))
+		there.Store(true)
+	}()
+	for !there.Load() {
+	}
+	return func() {
+		e.wait(o, nil)
+		e.release(o)
+		runtime.UnlockOSThread()
+	}
 }
 
 // Who waits behind a short read is looked after once, and then left alone.

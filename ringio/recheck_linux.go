@@ -10,8 +10,10 @@ import (
 
 // A read that found less than it had room for has found all there was, as a rule. But the
 // kernel also stops before a byte that is urgent, and of what is behind that nobody is told
-// again. A poll can't tell of that one: to POLLPRI the kernel says yes for plain bytes, too. So
-// who has waited behind a short read for a while is looked after, once.
+// again. A poll can't tell of that one: to POLLPRI the kernel says yes for plain bytes, too. Nor
+// can a read that finds nothing: behind an urgent byte the kernel also says so because a request
+// of the ring has left the thread something to do, which counts as a signal. So who has waited for
+// a while is looked after, once.
 
 // recheckPause is for how long, up to twice that.
 const recheckPause = time.Second
@@ -20,7 +22,7 @@ const recheckPause = time.Second
 // look at the clock at each switch of goroutines.
 type recheckTime liburing.Timespec
 
-// recheckLater has those looked after that wait behind a short read.
+// recheckLater has those looked after that wait.
 func (e *engine) recheckLater() {
 	if e.rechecks.Load() || e.rechecks.Swap(true) {
 		return
@@ -93,7 +95,7 @@ func (r *readPoll) recheck() (again bool) {
 type trust uint8
 
 const (
-	proven   trust = iota // the kernel has said so
-	believed              // a read was short
+	proven   trust = iota // a poll has said so
+	believed              // a read was short, or has found nothing
 	doubted               // and that is a while ago
 )

@@ -26,7 +26,7 @@ func (s *socket) recvOnce(p []byte) (int, error) {
 		}
 	}
 	if s.tries() {
-		n, err := receiveNow(s.fd, p, false)
+		n, err := s.receiveThere(p)
 		if err != unix.EAGAIN {
 			s.dry = drained(n, p)
 			return n, err

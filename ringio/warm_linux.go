@@ -43,13 +43,11 @@ func (s *socket) leaveReadPoll() {
 // the kernel.
 func (s *socket) recvTold(r *readPoll, p []byte) (n int, done bool, err error) {
 	r.leaveShut()
-	trust := s.trust()
 	for {
-		switch r.wait(p, trust) {
+		switch r.wait(p) {
 		case hasNews:
-			n, err := receiveNow(s.fd, p, false)
+			n, err := s.receiveThere(p)
 			if err == unix.EAGAIN { // the news is older than the last read
-				trust = proven
 				continue
 			}
 			s.dry = drained(n, p)
@@ -73,27 +71,27 @@ func drained(n int, p []byte) bool {
 	return 0 < n && n < len(p)
 }
 
-// trust is that in there being nothing to read, of one who is about to wait.
-func (s *socket) trust() trust {
-	if s.tries() {
-		return proven // and has found nothing
+// receiveThere receives what is there. Where something may be behind an urgent byte the kernel
+// is asked again, see recheck: by then the thread has done what there was for it to do.
+func (s *socket) receiveThere(p []byte) (int, error) {
+	n, err := receiveNow(s.fd, p, false)
+	if r := s.readPoll.Load(); err == unix.EAGAIN && r != nil && r.unsure.Load() {
+		return receiveNow(s.fd, p, false)
 	}
-	return believed
+	return n, err
 }
 
 // awaitTold waits until a socket that has a readPoll has something to read. It is not done if
 // the caller has to ask the kernel.
 func (s *socket) awaitTold(r *readPoll) (done bool, err error) {
 	r.leaveShut()
-	trust := s.trust()
 	for {
-		switch r.wait(nil, trust) {
+		switch r.wait(nil) {
 		case hasNews:
 			if readableNow(s.fd) {
 				s.dry = false
 				return true, nil
 			}
-			trust = proven
 		case lookUp:
 			if err := s.ready(&s.in); err != nil {
 				s.dry = false // as in recvTold
