@@ -265,6 +265,23 @@ func TestShutdownRechecks(t *testing.T) {
 	within(t, func() { <-read })
 }
 
+// Who waits when Shutdown has just begun, and may not have the time counted any more, looks.
+func TestWaitWhenShutdownBegins(t *testing.T) {
+	r, ours := readBeforeUrgentData(t)
+	require.NoError(t, ours.SetReadDeadline(time.Now().Add(5*time.Millisecond)))
+	require.ErrorIs(t, WaitReadable(ours), os.ErrDeadlineExceeded) // there is a request now
+	require.Eventually(t, func() bool { return flyingRechecks(r.engine) == 1 }, time.Second, time.Millisecond)
+	require.Eventually(t, func() bool { return !r.engine.rechecks.Load() }, 10*time.Second, time.Millisecond)
+	r.mu.Lock()
+	require.NotNil(t, r.op)
+	r.interrupted, r.news = false, false
+	r.mu.Unlock()
+	r.engine.staging.Lock()
+	r.engine.shut.Store(true)
+	r.engine.staging.Unlock()
+	within(t, func() { require.Equal(t, hasNews, r.wait(nil)) })
+}
+
 // News that a read before has fetched already has the next one look, and wait.
 func TestOldNews(t *testing.T) {
 	r, ours, theirs := readPolled(t)

@@ -30,9 +30,9 @@ func (e *engine) recheckLater() {
 	o, after := e.acquire(), recheckTime(liburing.NewTimespec(recheckPause))
 	o.entry().PrepTimeout((*liburing.Timespec)(&after), 0, 0)
 	o.keep, o.told = &after, toldRecheck
-	if e.stage(o) != nil { // it is being shut down, and looks
+	if e.stage(o) != nil { // Shutdown, which looks for those who wait, may have done so
 		e.release(o)
-		e.rechecks.Store(false)
+		e.recheck()
 		return
 	}
 	e.kickAside()
