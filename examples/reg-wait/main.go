@@ -131,7 +131,7 @@ func waitForAnyOfTwo(ring *liburing.Ring) error {
 		return err
 	}
 	took := time.Since(start)
-	fmt.Printf("%d of 2 completions within %v: waited %v\n", ring.CQReady(), most, took.Round(time.Microsecond))
+	fmt.Printf("%d of 2 completions, enough after %v of the %v: waited %v\n", ring.CQReady(), enough, most, took.Round(time.Microsecond))
 
 	to.Close() // ends the other read, which else might write to bufs after their time
 	_, err = ring.WaitCQENr(2)
