@@ -15,6 +15,7 @@ import (
 // have something to say (few_linux.go): by another descriptor of its socket, which spares
 // it the pump.
 type polled struct {
+	engine  *engine
 	file    *os.File // the socket's other descriptor
 	raw     syscall.RawConn
 	tryFunc func(fd uintptr) bool // try, made once
@@ -44,7 +45,7 @@ func newPolled(e *engine, fd int) *polled {
 	if err != nil {
 		return nil
 	}
-	l := &polled{file: os.NewFile(uintptr(dup), "socket")}
+	l := &polled{engine: e, file: os.NewFile(uintptr(dup), "socket")}
 	l.raw, err = l.file.SyscallConn()
 	pollable := err == nil && l.file.SetReadDeadline(time.Time{}) == nil // no blocking one is
 	if !pollable || !e.few.add(l) {
@@ -65,12 +66,22 @@ func (l *polled) try(fd uintptr) bool {
 		if readableNow(int(fd)) {
 			return true
 		}
-	} else if l.n, l.err = receiveNow(int(fd), l.p, l.brisk); l.err != unix.EAGAIN {
+	} else if l.receive(int(fd)); l.err != unix.EAGAIN {
 		return true
 	}
 	l.waited++
 	l.waits.Store(true)
 	return false
+}
+
+// receive reads what is there. Where a request may have left the thread something to do the kernel
+// is asked again, see recheck: in the poller nobody is looked after.
+func (l *polled) receive(fd int) {
+	requests := l.engine.present.Load() != 0 // before: it is done with at the first call's end
+	l.n, l.err = receiveNow(fd, l.p, l.brisk)
+	if l.err == unix.EAGAIN && requests {
+		l.n, l.err = receiveNow(fd, l.p, l.brisk)
+	}
 }
 
 // What a round trip takes at most of a connection whose peer waits for each answer.

@@ -392,6 +392,29 @@ func TestConnectionsGoToTheRingAndBack(t *testing.T) {
 	within(t, all.Wait)
 }
 
+// Bytes behind urgent ones come, whatever a request has left the thread to do, see
+// TestUrgentDataAndWorkToDo.
+func TestPolledUrgentDataAndWorkToDo(t *testing.T) {
+	for range 3 {
+		e := fewEngine(t, Options{})
+		ours, theirs := polledPair(t, e)
+		rawControl(t, theirs, func(fd int) {
+			require.NoError(t, unix.Sendto(fd, []byte("before!"), unix.MSG_OOB, nil))
+		})
+		_, err := theirs.Write([]byte("behind"))
+		require.NoError(t, err)
+		time.Sleep(10 * time.Millisecond)
+		got := make([]byte, 16)
+		n, err := ours.Read(got)
+		require.NoError(t, err)
+		require.Equal(t, "before", string(got[:n]))
+		require.NoError(t, ours.SetReadDeadline(time.Now().Add(3*recheckPause)))
+		done := haveWorkToDo(t, e.rings[0])
+		readBehindUrgentData(t, ours)
+		done()
+	}
+}
+
 // flip has the rings believe in few connections and in many, by turns, until the test ends.
 func flip(t testing.TB, e *Engine) {
 	stop, stopped := make(chan struct{}), make(chan struct{})
