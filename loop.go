@@ -17,7 +17,7 @@ import (
 )
 
 // Loop is an event loop over a ring: each request takes a callback, which runs
-// when the kernel has completed it.
+// when the kernel has completed it. NewLoop makes one; the zero Loop can't be used.
 //
 // A loop has a thread of its own. The callbacks run on it, and only it talks to the
 // kernel, so the ring can be set up for a single issuer and nothing is locked. Call the
