@@ -395,7 +395,7 @@ func explainEINVAL(entries int, p *Params) (hint string, lacking bool) {
 	if p.Flags&SetupCQSize != 0 {
 		switch {
 		case p.CQEntries == 0:
-			return "SetupCQSize needs CQEntries", false
+			return "SetupCQSize needs CQEntries above zero (WithCQEntries)", false
 		case p.CQEntries > 2*MaxEntries && !clamp:
 			return fmt.Sprintf("%d completion entries are more than the %d that the kernel allows", p.CQEntries, 2*MaxEntries), false
 		case nextPow2(p.CQEntries) < nextPow2(uint32(entries)):

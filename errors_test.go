@@ -57,6 +57,8 @@ func TestWordsOfErrors(t *testing.T) {
 		_, err = liburing.New(n)
 		require.ErrorContains(t, err, "from 1 to 32768")
 	}
+	_, err := liburing.New(8, liburing.WithFlags(liburing.SetupCQSize))
+	require.ErrorContains(t, err, "needs CQEntries above zero (WithCQEntries)")
 	require.NotContains(t, liburing.ErrClosed.Error(), " ring")
 }
 
