@@ -255,6 +255,11 @@ func explainSetup(entries int, p *Params, ret int32) error {
 	if !ok || e.Hint != "" {
 		return err
 	}
+	if e.Err == syscall.EINVAL { // which older kernels say before they look for a descriptor
+		if plain := trySetup(0); plain == syscall.EMFILE || plain == syscall.ENFILE {
+			e.Err = plain
+		}
+	}
 	switch e.Err {
 	case syscall.EPERM:
 		e.Hint = explainEPERM(p, sysctlDisabled(), allows(capSysAdmin))
@@ -454,7 +459,7 @@ func explainFlags(flags SetupFlags) string {
 // unknownFlags returns those flags that this kernel does not know: a ring with
 // the flag and what it needs cannot be set up, one without it can.
 func unknownFlags(flags SetupFlags) (unknown SetupFlags) {
-	if !canSetup(0) {
+	if trySetup(0) != 0 {
 		return 0
 	}
 	skip := SetupCQSize | SetupAttachWQ | SetupSQAff // need values, as old as 5.6
@@ -466,19 +471,21 @@ func unknownFlags(flags SetupFlags) (unknown SetupFlags) {
 				with |= r.needs & -r.needs
 			}
 		}
-		if !canSetup(with) {
+		if trySetup(with) != 0 {
 			unknown |= flag
 		}
 	}
 	return unknown
 }
 
-func canSetup(flags SetupFlags) bool {
+// trySetup sets a small ring up, and returns the errno where that fails.
+func trySetup(flags SetupFlags) syscall.Errno {
 	mem, ret := cQueueInitParams(8, &Params{Flags: flags})
-	if ret >= 0 {
-		cQueueExit(mem)
+	if ret < 0 {
+		return syscall.Errno(-ret)
 	}
-	return ret >= 0
+	cQueueExit(mem)
+	return 0
 }
 
 func nextPow2(n uint32) uint32 {
