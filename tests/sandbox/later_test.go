@@ -247,10 +247,12 @@ func laterInACrowd(calls ...uint32) func(context.Context, *report) {
 		for err := range errs {
 			r.Conns += err.Error() + "\n"
 		}
+		r.Files = text(useFiles(ctx, e)) // where few were busy nobody has entered the ring before
 		r.Why, r.Fallback = e.Stats().Why, e.Stats().Fallback
 		short, cancel := context.WithTimeout(ctx, 5*time.Second)
 		defer cancel()
 		r.Shutdown = text(errors.Join(l.Close(), ringio.Shutdown(short)))
+		time.Sleep(10 * patience) // a goroutine logs
 		r.Log = entries()
 	}
 }
@@ -261,6 +263,7 @@ func TestFilterThatComesToACrowd(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			r := under(t, name)
 			require.Empty(t, r.Conns)
+			require.Empty(t, r.Files)
 			require.Empty(t, r.Shutdown)
 			require.True(t, r.Fallback)
 			require.NotZero(t, r.Numbers[0])
