@@ -425,8 +425,11 @@ func (b *outbox) flushes(limit time.Duration) bool {
 	b.engine.drive()
 	timer := time.NewTimer(limit)
 	defer timer.Stop()
-	for {
+	for waited := false; ; waited = true {
 		if !b.mustWait() {
+			if waited {
+				b.expire() // another may wait: Close beside CloseWrite
+			}
 			return true
 		}
 		select {

@@ -319,3 +319,22 @@ func TestNoBoxBehindFile(t *testing.T) {
 		require.Equal(t, !exact, s.box.Load() != nil)
 	}
 }
+
+// Two may wait until all has been sent, as where Close comes beside CloseWrite: both are told.
+func TestTwoWaitForABox(t *testing.T) {
+	e := ownEngine(t, Options{}).rings[0]
+	b := newOutbox(e, -1)
+	b.op = e.acquire()
+	one := waits(t, func() { b.flushes(time.Minute) })
+	other := waits(t, func() { b.flushes(time.Minute) })
+	b.mu.Lock()
+	b.idle()
+	b.mu.Unlock()
+	for _, flushed := range []chan struct{}{one, other} {
+		select {
+		case <-flushed:
+		case <-time.After(10 * time.Second):
+			t.Error("it was not told")
+		}
+	}
+}
