@@ -87,6 +87,9 @@ func peerIsKilled(s stack, p *protocol, unread int) {
 	waitReset(p.t, c)
 	for range 2 {
 		n, err = c.Write(b)
+		for limit := time.Now().Add(10 * time.Second); err == nil && time.Now().Before(limit); n, err = c.Write(b) {
+			time.Sleep(time.Millisecond) // a few may be a crowd by chance: the next is told then
+		}
 		p.result("write", n, err)
 	}
 }
