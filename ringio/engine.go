@@ -487,15 +487,22 @@ func (e *engine) leaveUnread() {
 	e.few.endUnread()
 	e.mu.Lock()
 	defer e.unlock()
+	e.eachFlying(func(o *op) {
+		switch of := o.keep.(type) {
+		case *readPoll:
+			of.recallUnread()
+		case *recheckTime:
+			e.cancelHere(o)
+		}
+	})
+}
+
+// eachFlying calls f with the requests that the kernel has. The ring is locked.
+func (e *engine) eachFlying(f func(*op)) {
 	for _, p := range e.table.pieces() {
 		for i := range p.ops {
 			if o := &p.ops[i]; o.flying {
-				switch of := o.keep.(type) {
-				case *readPoll:
-					of.recallUnread()
-				case *recheckTime:
-					e.cancelHere(o)
-				}
+				f(o)
 			}
 		}
 	}
@@ -521,12 +528,10 @@ func (e *engine) cancelAll() {
 func (e *engine) inFlight() (tokens []uint64) {
 	e.mu.Lock()
 	defer e.unlock()
-	for _, p := range e.table.pieces() {
-		for i := range p.ops {
-			if o := &p.ops[i]; o.flying && !o.cancelled.Swap(true) {
-				tokens = append(tokens, o.token())
-			}
+	e.eachFlying(func(o *op) {
+		if !o.cancelled.Swap(true) {
+			tokens = append(tokens, o.token())
 		}
-	}
+	})
 	return tokens
 }

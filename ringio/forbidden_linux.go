@@ -113,17 +113,6 @@ func (e *engine) callBack() {
 	})
 }
 
-// eachFlying calls f with the requests that the kernel has. The ring is locked.
-func (e *engine) eachFlying(f func(*op)) {
-	for _, p := range e.table.pieces() {
-		for i := range p.ops {
-			if o := &p.ops[i]; o.flying {
-				f(o)
-			}
-		}
-	}
-}
-
 // endStuck ends a request that waits for a connection, which ends with it.
 func (o *op) endStuck() {
 	if !o.forFile() {

@@ -219,13 +219,11 @@ func TestRecheckIsDoneOnce(t *testing.T) {
 func flyingRechecks(e *engine) (n int) {
 	e.mu.Lock()
 	defer e.unlock()
-	for _, p := range e.table.pieces() {
-		for i := range p.ops {
-			if _, is := p.ops[i].keep.(*recheckTime); is && p.ops[i].flying {
-				n++
-			}
+	e.eachFlying(func(o *op) {
+		if _, is := o.keep.(*recheckTime); is {
+			n++
 		}
-	}
+	})
 	return n
 }
 
